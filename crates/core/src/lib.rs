@@ -1,0 +1,21 @@
+//! Words, rules and proofs of Glassbox: everything that two machines must agree on to the bit.
+//!
+//! Nothing here performs IO, reads a clock or draws a random number, so a third party can build a
+//! verifier on this crate alone, without an engine, a database or TLS. Same input, same bytes out.
+//!
+//! # The words
+//!
+//! A *package* `ns:name` is a named line of *releases*; a release is one immutable version. Its *component* is
+//! Wasm, its *interface* is WIT, and a *function* is what a *call* runs once. *Fuel* is metered work, *usage* is
+//! what the meter read. *Terms* are everything in the manifest that touches money or rights; a *quote* is the
+//! upper bound for one call and a *charge* is what is owed. A *hold* is posted or voided. A *receipt* is the
+//! signed statement of a call, and the *executor* is who ran it.
+
+pub mod digest;
+pub mod limits;
+pub mod money;
+pub mod name;
+
+pub use digest::Digest;
+pub use money::{Atomic, Pico};
+pub use name::{FunctionName, PackageName, PackageRef, ReleaseId, Version};

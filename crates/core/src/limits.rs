@@ -1,0 +1,61 @@
+//! Every limit there is, each with the reason for its number.
+//!
+//! A limit that stands elsewhere cannot be found when it is hit, so none does.
+
+/// The longest label or version in a name, in bytes. WIT ids in use stay below 40.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The largest amount anywhere, in whole units of the currency. Far above any price, and small enough that
+/// its pico count times 10,000 basis points still fits a `u128`.
+pub const AMOUNT_MAX: u128 = 1_000_000_000_000;
+
+/// The largest component, in bytes. An honest Python component is 18.4 MB; see `docs/guides/languages.md`.
+pub const COMPONENT_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// The largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest single WIT or test file, in bytes.
+pub const TEXT_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most WIT, test and source files of one release together.
+pub const FILES_MAX: usize = 1024;
+
+/// The largest source archive of a release, in bytes over all its files.
+pub const SOURCE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The most test cases of one release: all of them run at publish.
+pub const TEST_CASES_MAX: usize = 2_000;
+
+/// The largest body of a call, in bytes of JSON.
+pub const CALL_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The deepest nesting of a value or a type. Each level costs host stack while it is converted.
+pub const VALUE_DEPTH_MAX: usize = 64;
+
+/// The most nodes of one value, so that a small JSON text cannot become a gigabyte of host memory.
+pub const VALUE_NODES_MAX: usize = 2_000_000;
+
+/// The fuel of a call whose manifest and caller name none. About a tenth of a second of work.
+pub const FUEL_DEFAULT: u64 = 1_000_000_000;
+
+/// The most fuel one call may ask for. About ten seconds of work.
+pub const FUEL_MAX: u64 = 100_000_000_000;
+
+/// The memory of one call, over all linear memories of its component, in bytes.
+pub const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+
+/// The most memory that a manifest may ask for, in bytes.
+pub const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// The most table elements of one call, over all tables.
+pub const TABLE_ELEMENTS_MAX: usize = 1_000_000;
+
+/// The most data that may cross from guest to host in one call, in bytes: this is the output limit.
+pub const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The longest that one call may take on the wall clock, in milliseconds. Fuel bills; this only guards.
+pub const CALL_WALL_MS_MAX: u64 = 30_000;
+
+/// The guest's stack, in bytes. Large, because where a stack ends is not deterministic over engines.
+pub const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -1,0 +1,273 @@
+//! Names of packages, releases and functions, checked once where they are made.
+//!
+//! A package name is the id of its WIT package (`ns:name`); a function name is either a bare `function`, exported
+//! by the world itself, or `ns:pkg/interface@version#function`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+pub use semver::Version;
+
+/// Says why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The text is not `ns:name`.
+    #[error("`{0}` is not a package name; write `namespace:name` in lower-case words joined by hyphens")]
+    Package(String),
+    /// The part behind `@` is not a semantic version.
+    #[error("`{0}` is not a version; write it like `1.4.0`")]
+    Version(String),
+    /// The text names no function.
+    #[error("`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`")]
+    Function(String),
+}
+
+/// Tells whether `text` is a WIT label: words of ASCII letters and digits joined by single hyphens, each word
+/// starting with a letter and in one case. Only the lower-case spelling is accepted here.
+fn is_label(text: &str) -> bool {
+    text.len() <= limits::NAME_BYTES_MAX
+        && text.split('-').all(|word| {
+            word.starts_with(|c: char| c.is_ascii_lowercase())
+                && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(120).collect()
+}
+
+/// A package name `namespace:name`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PackageName {
+    namespace: String,
+    name: String,
+}
+
+impl PackageName {
+    /// Returns the part before the colon.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Returns the part after the colon.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the release of this package at `version`.
+    pub fn at(&self, version: Version) -> ReleaseId {
+        ReleaseId { package: self.clone(), version }
+    }
+}
+
+impl FromStr for PackageName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text.split_once(':') {
+            Some((namespace, name)) if is_label(namespace) && is_label(name) => {
+                Ok(Self { namespace: namespace.into(), name: name.into() })
+            }
+            _ => Err(NameError::Package(clip(text))),
+        }
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.namespace, self.name)
+    }
+}
+
+/// One immutable release, `ns:name@version`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ReleaseId {
+    /// The package that it belongs to.
+    pub package: PackageName,
+    /// Its version.
+    pub version: Version,
+}
+
+impl FromStr for ReleaseId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let reference: PackageRef = text.parse()?;
+        let version = reference.version.ok_or_else(|| NameError::Version(String::new()))?;
+        Ok(Self { package: reference.package, version })
+    }
+}
+
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.package, self.version)
+    }
+}
+
+/// What a person types: `ns:name`, meaning the newest release, or `ns:name@version`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PackageRef {
+    /// The package.
+    pub package: PackageName,
+    /// The version, or `None` for the newest.
+    pub version: Option<Version>,
+}
+
+impl FromStr for PackageRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (package, version) = match text.split_once('@') {
+            Some((package, version)) => {
+                // A length check first: parsing is linear, but the message would carry the whole text.
+                let parsed = (version.len() <= limits::NAME_BYTES_MAX).then(|| version.parse().ok()).flatten();
+                (package, Some(parsed.ok_or_else(|| NameError::Version(clip(version)))?))
+            }
+            None => (text, None),
+        };
+        Ok(Self { package: package.parse()?, version })
+    }
+}
+
+impl fmt::Display for PackageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(f, "{}@{version}", self.package),
+            None => write!(f, "{}", self.package),
+        }
+    }
+}
+
+/// The full name of an exported function: `function` when the world exports it directly, else
+/// `ns:pkg/interface@version#function` (the version is absent where the WIT package has none).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct FunctionName {
+    interface: Option<String>,
+    function: String,
+}
+
+impl FunctionName {
+    /// Makes a name from an interface id as the component exports it, and a function in it.
+    pub fn new(interface: Option<&str>, function: &str) -> Result<Self, NameError> {
+        let error = || NameError::Function(clip(function));
+        let interface = match interface {
+            Some(id) if id.len() <= 2 * limits::NAME_BYTES_MAX && !id.is_empty() && !id.contains('#') => {
+                Some(id.to_owned())
+            }
+            Some(id) => return Err(NameError::Function(clip(id))),
+            None => None,
+        };
+        if !is_label(function) {
+            return Err(error());
+        }
+        Ok(Self { interface, function: function.to_owned() })
+    }
+
+    /// Returns the interface id (`ns:pkg/interface@version`), or `None` for a function of the world itself.
+    pub fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
+    }
+
+    /// Returns the bare function name.
+    pub fn function(&self) -> &str {
+        &self.function
+    }
+
+    /// Returns the form people and URLs use: `function` or `interface.function`, without package and version.
+    pub fn short(&self) -> String {
+        match &self.interface {
+            Some(id) => {
+                let id = id.split_once('/').map_or(id.as_str(), |(_, rest)| rest);
+                format!("{}.{}", id.split('@').next().unwrap_or(id), self.function)
+            }
+            None => self.function.clone(),
+        }
+    }
+
+    /// Tells whether `text` names this function in any accepted form: full, `interface.function`, or bare.
+    pub fn matches(&self, text: &str) -> bool {
+        text == self.function || text == self.short() || text == self.to_string()
+    }
+}
+
+impl FromStr for FunctionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text.split_once('#') {
+            Some((interface, function)) => Self::new(Some(interface), function),
+            None => Self::new(None, text),
+        }
+    }
+}
+
+impl fmt::Display for FunctionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            Some(interface) => write!(f, "{interface}#{}", self.function),
+            None => f.write_str(&self.function),
+        }
+    }
+}
+
+macro_rules! text_conversions {
+    ($($name:ty),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`{self}`")
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+    )*};
+}
+
+text_conversions!(PackageName, ReleaseId, PackageRef, FunctionName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_references() {
+        let reference: PackageRef = "acme:text-tools@1.2.0".parse().expect("valid");
+        assert_eq!(reference.package.namespace(), "acme");
+        assert_eq!(reference.version, Some(Version::new(1, 2, 0)));
+        assert_eq!(reference.to_string(), "acme:text-tools@1.2.0");
+        for bad in ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"] {
+            assert!(bad.parse::<PackageRef>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn function_names() {
+        let name: FunctionName = "demo:markdown/convert@0.1.0#to-html".parse().expect("valid");
+        assert_eq!(name.short(), "convert.to-html");
+        assert!(name.matches("to-html") && name.matches("convert.to-html"));
+        assert!(name.matches("demo:markdown/convert@0.1.0#to-html") && !name.matches("html"));
+        assert_eq!("greet".parse::<FunctionName>().expect("valid").short(), "greet");
+        for bad in ["", "#", "x#", "#x", "To", "a b"] {
+            assert!(bad.parse::<FunctionName>().is_err(), "{bad}");
+        }
+    }
+}
