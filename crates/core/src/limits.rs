@@ -59,3 +59,21 @@ pub const CALL_WALL_MS_MAX: u64 = 30_000;
 
 /// The guest's stack, in bytes. Large, because where a stack ends is not deterministic over engines.
 pub const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The largest signed statement, in bytes of base64. A release of a thousand files stays far below.
+pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
+
+/// The most signatures that one envelope may carry: each costs a verification.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// The most prices of one manifest.
+pub const PRICES_MAX: usize = 64;
+
+/// The most payees of one manifest.
+pub const PAYEES_MAX: usize = 64;
+
+/// The highest fee that an operator may take, in basis points of the charge.
+pub const OPERATOR_FEE_BPS_MAX: u32 = 1_500;
+
+/// The largest log entry, in bytes. C2SP tlog-tiles stores entries with a 16-bit length.
+pub const LOG_ENTRY_BYTES_MAX: usize = 65_535;
