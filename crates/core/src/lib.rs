@@ -30,3 +30,4 @@ pub mod manifest;
 pub mod release;
 pub mod split;
 pub mod terms;
+

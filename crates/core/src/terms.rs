@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::manifest::{ChargeOn, Price, Terms, Unit};
-use crate::money::Atomic;
+use crate::money::{ATOMIC_DECIMALS, Atomic};
 use crate::name::FunctionName;
+use crate::{Digest, limits};
 
 /// The upper bound for one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,9 +136,11 @@ fn line(price: &Price, fuel: u64) -> Line {
         Unit::Fuel => fuel,
     };
     // Cannot overflow: a quantity below 2^64 times an amount below 2^60 is below 2^124.
-    let amount = (u128::from(quantity) * price.amount.0).div_ceil(u128::from(price.per));
+    let amount = (u128::from(quantity) * price.amount.0).div_ceil(u128::from(price.per.get()));
     let amount = amount.max(price.minimum.map_or(0, |minimum| minimum.0));
     let amount = amount.min(price.max_per_call.map_or(u128::MAX, |max| max.0));
+    // Terms and fuel may come from a stranger's bundle: what no payment could carry must not overflow later.
+    let amount = amount.min(limits::AMOUNT_MAX * 10u128.pow(ATOMIC_DECIMALS));
     Line { price: price.id.clone(), unit: price.unit, quantity, amount: Atomic(amount) }
 }
 
@@ -158,7 +160,7 @@ mod tests {
             export: None,
             unit,
             amount: Atomic(amount),
-            per,
+            per: per.try_into().expect("not zero"),
             minimum: None,
             max_per_call: None,
             charge_on: ChargeOn::Success,

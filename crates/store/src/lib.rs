@@ -1,1 +1,27 @@
-//! placeholder
+//! Everything that Glassbox keeps: releases, the log, calls and money in SQLite, bytes in a folder, and a search index
+//! that is derived from them.
+//!
+//! [`Store`] is verb-shaped: each method is one transaction, and says what holds when it returns. Every write has
+//! reached the disk by then. This is the only crate that knows SQL.
+//!
+//! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
+//! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
+
+mod calls;
+mod error;
+mod fault;
+mod ledger;
+mod log;
+mod objects;
+mod releases;
+mod search;
+mod sqlite;
+
+pub use calls::{CallRow, CallState, Hold, NewCall, Outcome, Posting};
+pub use error::StoreError;
+pub use fault::{Fault, Moment};
+pub use ledger::{Balance, Earning, PendingRefund};
+pub use log::LogState;
+pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
+pub use search::{Hit, SearchDocument};
+pub use sqlite::Store;

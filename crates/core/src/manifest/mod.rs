@@ -7,6 +7,7 @@ mod parse;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
@@ -209,7 +210,7 @@ pub struct Price {
     pub amount: Atomic,
     /// How many units the amount buys.
     #[serde(default = "one")]
-    pub per: u64,
+    pub per: NonZeroU64,
     /// The least that a call costs under this rule.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_amount")]
     pub minimum: Option<Atomic>,
@@ -221,8 +222,8 @@ pub struct Price {
     pub charge_on: ChargeOn,
 }
 
-fn one() -> u64 {
-    1
+fn one() -> NonZeroU64 {
+    NonZeroU64::MIN
 }
 
 /// What a price is for.
@@ -416,7 +417,7 @@ impl Manifest {
                 "remove the price: what has none is free",
             )?;
             rule(
-                price.per > 0 && (price.unit == Unit::Fuel || price.per == 1),
+                price.unit == Unit::Fuel || price.per == one(),
                 format!("price `{id}` has an unusable `per`"),
                 "`per` counts units of fuel, such as 1_000_000; a price per call has none",
             )?;

@@ -1,0 +1,212 @@
+//! The receipt: the signed statement of a call, which anybody can check and re-execute.
+//!
+//! A receipt binds code, function, input, output, fuel, terms, charge, split and payment by digest, so it can be shown
+//! without giving away what was computed. The *bundle* adds what opens it: the salt, the values and the terms. With
+//! the bundle alone [`Bundle::verify`] re-computes every digest and the whole bill, offline; with the component
+//! too, the call can be run again and compared.
+
+mod verify;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::dsse::{Envelope, Predicate, Subject};
+use crate::key::{PublicKey, SecretKey};
+use crate::log::Checkpoint;
+use crate::manifest::Terms;
+use crate::money::Atomic;
+use crate::name::{FunctionName, ReleaseId};
+use crate::split::Share;
+use crate::terms::{Charge, Ending, Quote};
+use crate::value::{FunctionType, Value, ValueError, binary};
+
+pub use verify::{Check, Report};
+
+/// What a call was, what came of it and what it cost. The predicate of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The call's id.
+    pub call: String,
+    /// How far this receipt is proved by itself. `L0`: signed by its executor.
+    pub level: String,
+    /// The release that was called. A label: what ran is `component`.
+    pub release: ReleaseId,
+    /// The component's bytes.
+    pub component: Digest,
+    /// The function that ran.
+    pub function: FunctionName,
+    /// Its type, so that the same bytes cannot be read as another.
+    pub function_type: Digest,
+    /// The profile: what the run meant and how it was metered.
+    pub profile: Digest,
+    /// What ran it. For diagnosis: not part of what a re-execution compares.
+    pub engine: String,
+    /// The salted digest of the arguments.
+    pub input: Digest,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The fuel burnt.
+    pub fuel_used: u64,
+    /// The ceiling that the caller set.
+    pub fuel_max: u64,
+    /// Whether the run touched nothing outside: then its inputs decide its output.
+    pub pure: bool,
+    /// The terms that the bill follows from.
+    pub terms: Digest,
+    /// What was owed.
+    pub charge: Charge,
+    /// The operator's fee in basis points, frozen into the quote.
+    pub fee_bps: u32,
+    /// Who earned which part of it.
+    pub split: Vec<Share>,
+    /// The payment, unless the call was free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
+    /// The digest of the request: release, function, arguments and ceiling.
+    pub request: Digest,
+    /// The log that the executor saw when it resolved the release.
+    pub checkpoint: Checkpoint,
+    /// Who ran it. Must be the key that signed.
+    pub executor: PublicKey,
+    /// When it began, in RFC 3339. The executor's claim.
+    pub started_at: String,
+    /// When it was done. The executor's claim.
+    pub finished_at: String,
+}
+
+impl Predicate for Receipt {
+    const TYPE: &'static str = "https://glassbox.dev/attestation/execution-receipt/v1";
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The function returned; the salted digest of what.
+    Returned {
+        /// See [`Opening::output_digest`].
+        output: Digest,
+    },
+    /// The guest failed, or the host ended it.
+    Failed {
+        /// The stable name of the failure, such as `trap` or `out-of-fuel`.
+        failure: String,
+        /// What that means for the bill.
+        ending: Ending,
+    },
+}
+
+impl Outcome {
+    /// Returns how the call ended, as far as money is concerned.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Returned { .. } => Ending::Returned,
+            Self::Failed { ending, .. } => *ending,
+        }
+    }
+}
+
+/// The payment of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// The x402 scheme.
+    pub scheme: String,
+    /// The network, as a CAIP-2 id.
+    pub network: String,
+    /// The token.
+    pub asset: String,
+    /// Who paid.
+    pub payer: String,
+    /// What was settled.
+    pub amount: Atomic,
+    /// The transaction that settled it.
+    pub transaction: String,
+    /// What goes back to the payer: the settled amount less the charge.
+    pub refund: Atomic,
+}
+
+/// What opens a receipt: the values that it binds by digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opening {
+    /// 32 random bytes in hexadecimal. Small inputs are guessable: without the salt, a digest of `42` gives it away.
+    pub salt: String,
+    /// The function's type.
+    pub function_type: FunctionType,
+    /// The arguments, as a JSON array.
+    pub args: serde_json::Value,
+    /// What the function returned, as JSON; absent when it failed or returns nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<serde_json::Value>,
+    /// The terms.
+    pub terms: Terms,
+}
+
+impl Opening {
+    /// Returns the digest that a receipt carries for `args`: SHA-256 of salt, the word `input`, a zero byte and the
+    /// arguments' binary encoding.
+    pub fn input_digest(salt: &[u8; 32], ty: &FunctionType, args: &[Value]) -> Result<Digest, ValueError> {
+        Ok(Digest::of_parts(&[salt, b"input\0", &binary::encode_args(ty, args)?]))
+    }
+
+    /// Returns the digest that a receipt carries for a returned value, made like [`Opening::input_digest`] with the
+    /// word `output`.
+    pub fn output_digest(
+        salt: &[u8; 32],
+        ty: &FunctionType,
+        output: Option<&Value>,
+    ) -> Result<Digest, ValueError> {
+        Ok(Digest::of_parts(&[salt, b"output\0", &binary::encode_result(ty, output)?]))
+    }
+}
+
+/// A receipt with what opens it: one file that is enough to check a call offline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    /// Always [`Bundle::FORMAT`].
+    pub format: String,
+    /// The signed receipt.
+    pub receipt: Envelope,
+    /// What opens it.
+    pub opening: Opening,
+}
+
+impl Bundle {
+    /// The name and version of this format.
+    pub const FORMAT: &'static str = "glassbox-bundle/1";
+
+    /// Signs `receipt` and puts it beside what opens it.
+    pub fn new(receipt: Receipt, opening: Opening, key: &SecretKey) -> Self {
+        assert_eq!(receipt.executor, key.public(), "a receipt is signed by the executor that it names");
+        let subject = match &receipt.outcome {
+            Outcome::Returned { output } => Subject::new("output", *output),
+            Outcome::Failed { .. } => Subject::new("component", receipt.component),
+        };
+        Self {
+            format: Self::FORMAT.into(),
+            receipt: Envelope::sign(vec![subject], receipt, key),
+            opening,
+        }
+    }
+}
+
+/// Returns the digest of a request: what a payment buys, and nothing else.
+///
+/// x402 signatures cover neither URL nor body, so the registry binds a payment to this digest when it first sees it.
+pub fn request_digest(component: Digest, quote: &Quote, ty: &FunctionType, args: &[Value]) -> Result<Digest, ValueError> {
+    let function = quote.function.to_string();
+    let args = binary::encode_args(ty, args)?;
+    Ok(Digest::of_parts(&[
+        b"glassbox-request/1\0",
+        component.as_bytes(),
+        quote.terms.as_bytes(),
+        ty.digest().as_bytes(),
+        &(function.len() as u64).to_le_bytes(),
+        function.as_bytes(),
+        &quote.fuel_max.to_le_bytes(),
+        &args,
+    ]))
+}

@@ -1,0 +1,350 @@
+//! Paid calls and their states. Each arrow is one transaction:
+//!
+//! ```text
+//! hold_call ──▶ held ──▶ executed ──▶ posted
+//!                │           └──────▶ voided      the settlement was refused
+//!                ├──────────────────▶ voided      the call failed, or came to nothing: not charged
+//!                └──────────────────▶ released    never ran: the payment is free for another presentation
+//! ```
+//!
+//! A payment is bound to the request that it was first presented with until its call is released.
+
+use glassbox_core::ledger::Transfer;
+use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use crate::error::StoreError;
+use crate::ledger;
+use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
+
+/// The states of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallState {
+    /// The payment is bound to it, and it may be running.
+    Held,
+    /// It ran; what came of it is recorded, and the payment is about to be settled or may have been.
+    Executed,
+    /// The payment is settled, the charge is posted, the reply may leave.
+    Posted,
+    /// Nothing was charged; the reply says why.
+    Voided,
+    /// It never ran, and the payment is free again.
+    Released,
+}
+
+impl CallState {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Held, "held"),
+        (Self::Executed, "executed"),
+        (Self::Posted, "posted"),
+        (Self::Voided, "voided"),
+        (Self::Released, "released"),
+    ];
+
+    /// Returns the word that the database stores.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).expect("all states are listed").1
+    }
+
+    /// Tells whether the call's end is still open.
+    pub fn is_undecided(self) -> bool {
+        matches!(self, Self::Held | Self::Executed)
+    }
+}
+
+/// A call to be held.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    /// Its id: unguessable, because whoever knows it may read the reply.
+    pub id: String,
+    /// The payment's identity: one payment, one call.
+    pub payment_key: String,
+    /// Who pays.
+    pub payer: String,
+    /// The rail that it is paid over.
+    pub rail: String,
+    /// What the payment buys.
+    pub request: Digest,
+    /// The release.
+    pub release: ReleaseId,
+    /// The function.
+    pub function: FunctionName,
+    /// The quote's ceiling.
+    pub held: Atomic,
+    /// The payment, as JSON.
+    pub payment: String,
+    /// The requirements that it answers, as JSON.
+    pub offer: String,
+    /// The pending deposit.
+    pub deposit: Transfer,
+    /// When, in Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What came of asking to hold a call.
+#[derive(Debug, Clone)]
+pub enum Hold {
+    /// The call is new and held: the caller of this method, and nobody else, runs it.
+    Held,
+    /// The payment is bound to this call already.
+    SamePayment(Box<CallRow>),
+    /// The payer has an undecided or undelivered call for the very same request: another payment must not be taken.
+    SameRequest(Box<CallRow>),
+}
+
+/// A call as it is stored.
+#[derive(Debug, Clone)]
+pub struct CallRow {
+    /// Its id.
+    pub id: String,
+    /// Its state.
+    pub state: CallState,
+    /// Who pays.
+    pub payer: String,
+    /// The rail that it is paid over.
+    pub rail: String,
+    /// What the payment buys.
+    pub request: Digest,
+    /// The release.
+    pub release: ReleaseId,
+    /// The function.
+    pub function: FunctionName,
+    /// The quote's ceiling.
+    pub held: Atomic,
+    /// The payment, as JSON.
+    pub payment: String,
+    /// The requirements that it answers, as JSON.
+    pub offer: String,
+    /// What the run gave, as JSON, once it is recorded.
+    pub outcome: Option<String>,
+    /// What is owed, once that is known.
+    pub charge: Option<Atomic>,
+    /// What the payer gets, as JSON, once it may leave.
+    pub reply: Option<String>,
+    /// Whether the reply was handed over.
+    pub delivered: bool,
+    /// When it was held, in Unix milliseconds.
+    pub created_at: i64,
+}
+
+/// What a run gave, to be recorded before anything is settled.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Everything that the reply and the receipt need, as JSON.
+    pub outcome: String,
+    /// What is owed: more than nothing.
+    pub charge: Atomic,
+}
+
+/// What is written when a call is posted.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// The transaction that settled the payment.
+    pub transaction: String,
+    /// The transfers of the charge.
+    pub charge: Vec<Transfer>,
+    /// The pending refund, where the ceiling exceeded the charge.
+    pub refund: Option<Transfer>,
+    /// What the payer gets, as JSON.
+    pub reply: String,
+}
+
+const COLUMNS: &str = "id, state, payer, rail, request, release, function, held, payment, offer, outcome, charge, \
+                       reply, delivered, created_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Result<CallRow, StoreError>> {
+    let state: String = row.get(1)?;
+    let (request, release, function): (String, String, String) = (row.get(4)?, row.get(5)?, row.get(6)?);
+    let (held, charge): (Vec<u8>, Option<Vec<u8>>) = (row.get(7)?, row.get(11)?);
+    let (id, payer, rail, payment, offer) = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(8)?, row.get(9)?);
+    let (outcome, reply, delivered, created_at) = (row.get(10)?, row.get(12)?, row.get(13)?, row.get(14)?);
+    let parsed = || {
+        let state = CallState::ALL.iter().find(|(_, word)| *word == state);
+        Ok(CallRow {
+            id,
+            state: state.ok_or_else(|| StoreError::corrupt(format!("a call in state `{state:?}`")))?.0,
+            payer,
+            rail,
+            request: parse(&request)?,
+            release: parse(&release)?,
+            function: parse(&function)?,
+            held: Atomic(amount_from_sql(&held)?),
+            payment,
+            offer,
+            outcome,
+            charge: charge.as_deref().map(amount_from_sql).transpose()?.map(Atomic),
+            reply,
+            delivered,
+            created_at,
+        })
+    };
+    Ok(parsed())
+}
+
+fn find(connection: &Connection, condition: &str, key: &[&str]) -> Result<Option<CallRow>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM calls WHERE {condition} ORDER BY created_at LIMIT 1"
+        ))?
+        .query_row(rusqlite::params_from_iter(key), read)
+        .optional()?
+        .transpose()
+}
+
+/// Moves a call from `expected` to `next`; anything else is an error and leaves it.
+fn advance(
+    transaction: &Transaction<'_>,
+    call: &str,
+    expected: CallState,
+    next: CallState,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let changed = transaction.execute(
+        "UPDATE calls SET state = ?3, updated_at = ?4 WHERE id = ?1 AND state = ?2",
+        params![call, expected.as_str(), next.as_str(), now_ms],
+    )?;
+    if changed == 1 {
+        return Ok(());
+    }
+    let found: Option<String> = transaction
+        .query_row("SELECT state FROM calls WHERE id = ?1", [call], |row| row.get(0))
+        .optional()?;
+    Err(StoreError::CallState {
+        call: call.to_owned(),
+        found: found.unwrap_or_else(|| "unknown".into()),
+        expected: expected.as_str(),
+    })
+}
+
+impl Store {
+    /// Binds a payment to a call, or says which call stands in the way.
+    ///
+    /// Of many that present one payment at once, exactly one gets [`Hold::Held`].
+    pub async fn hold_call(&self, call: NewCall) -> Result<Hold, StoreError> {
+        self.write("hold_call", move |transaction| {
+            if let Some(row) = find(transaction, "payment_key = ?1", &[&call.payment_key])? {
+                return Ok(Hold::SamePayment(Box::new(row)));
+            }
+            let request = call.request.to_string();
+            let same_request = "payer = ?1 AND request = ?2
+                AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
+            if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
+                return Ok(Hold::SameRequest(Box::new(row)));
+            }
+            transaction.execute(
+                "INSERT INTO calls (id, state, payment_key, payer, rail, request, release, function, held, payment,
+                    offer, created_at, updated_at)
+                 VALUES (?1, 'held', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+                params![
+                    call.id,
+                    call.payment_key,
+                    call.payer,
+                    call.rail,
+                    request,
+                    call.release.to_string(),
+                    call.function.to_string(),
+                    amount_to_sql(call.held.0),
+                    call.payment,
+                    call.offer,
+                    call.now_ms,
+                ],
+            )?;
+            ledger::insert(transaction, &call.id, &[call.deposit], "pending", None, call.now_ms)?;
+            Ok(Hold::Held)
+        })
+        .await
+    }
+
+    /// Records what a run gave: held → executed. From here on the call is settled, also after a crash.
+    pub async fn record_outcome(&self, call: &str, outcome: Outcome, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("record_outcome", move |transaction| {
+            advance(transaction, &call, CallState::Held, CallState::Executed, now_ms)?;
+            transaction.execute(
+                "UPDATE calls SET outcome = ?2, charge = ?3 WHERE id = ?1",
+                params![call, outcome.outcome, amount_to_sql(outcome.charge.0)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Posts a settled call: executed → posted, with its deposit, charge, refund and reply.
+    pub async fn post_call(&self, call: &str, posting: Posting, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("post_call", move |transaction| {
+            advance(transaction, &call, CallState::Executed, CallState::Posted, now_ms)?;
+            let deposits =
+                ledger::decide(transaction, &call, Some("deposit"), "posted", Some(&posting.transaction))?;
+            assert_eq!(deposits, 1, "call {call} has one deposit");
+            ledger::insert(transaction, &call, &posting.charge, "posted", None, now_ms)?;
+            ledger::insert(transaction, &call, posting.refund.as_slice(), "pending", None, now_ms)?;
+            // The outcome has become the reply; keeping both would store every output twice.
+            transaction.execute(
+                "UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1",
+                params![call, posting.reply],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a call that is not charged: `from` (held or executed) → voided. The payment stays bound to its reply.
+    pub async fn void_call(
+        &self,
+        call: &str,
+        from: CallState,
+        reply: String,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("void_call", move |transaction| {
+            advance(transaction, &call, from, CallState::Voided, now_ms)?;
+            ledger::decide(transaction, &call, None, "voided", None)?;
+            transaction
+                .execute("UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1", params![call, reply])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets go of a call that never ran: held → released. Its payment may be presented again.
+    pub async fn release_call(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("release_call", move |transaction| {
+            advance(transaction, &call, CallState::Held, CallState::Released, now_ms)?;
+            ledger::decide(transaction, &call, None, "voided", None)?;
+            transaction.execute("UPDATE calls SET payment_key = NULL WHERE id = ?1", [call])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that the reply of a call was handed over.
+    pub async fn mark_delivered(&self, call: &str) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("mark_delivered", move |transaction| {
+            transaction.execute("UPDATE calls SET delivered = 1 WHERE id = ?1", [call])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns a call, or `None`.
+    pub async fn call(&self, id: &str) -> Result<Option<CallRow>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection| find(connection, "id = ?1", &[&id])).await
+    }
+
+    /// Returns the calls whose end is open, oldest first, at most `limit`.
+    pub async fn undecided_calls(&self, limit: usize) -> Result<Vec<CallRow>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM calls WHERE state IN ('held', 'executed') ORDER BY created_at LIMIT ?1"
+            ))?;
+            let rows = statement.query_map([limit as i64], read)?;
+            rows.map(|row| row?).collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with a store.
+
+use glassbox_core::{Digest, ReleaseId};
+
+/// Why a store could not do something. Nothing was changed unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or failed.
+    #[error("the database failed")]
+    Database(#[from] rusqlite::Error),
+    /// The file system refused or failed.
+    #[error("the folder of the store failed")]
+    Io(#[from] std::io::Error),
+    /// The search index failed.
+    #[error("the search index failed")]
+    Search(#[from] tantivy::TantivyError),
+    /// Something stored does not read back: the store was damaged, or is newer than this program.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// The log's arithmetic failed.
+    #[error("the log failed")]
+    Log(#[from] glassbox_core::log::LogError),
+    /// The store is that of a newer program.
+    #[error("the store has schema version {found}, and this program knows up to {known}")]
+    TooNew {
+        /// The version found.
+        found: i64,
+        /// The newest version known.
+        known: i64,
+    },
+    /// Another release of this name has other bytes.
+    #[error("{0} is already published with other contents")]
+    ReleaseExists(ReleaseId),
+    /// The namespace belongs to another key.
+    #[error("the namespace `{namespace}` belongs to {owner}")]
+    NamespaceTaken {
+        /// The namespace.
+        namespace: String,
+        /// The key that owns it.
+        owner: String,
+    },
+    /// There is no such object.
+    #[error("object {0} is missing")]
+    NoObject(Digest),
+    /// A call is not in the state that a step needs. The step was not taken.
+    #[error("call {call} is `{found}`, not `{expected}`")]
+    CallState {
+        /// The call's id.
+        call: String,
+        /// The state that it is in.
+        found: String,
+        /// The state that the step needs.
+        expected: &'static str,
+    },
+    /// A fault that a test or a drill asked for. Whether the write happened depends on the moment asked for.
+    #[error("a fault was injected")]
+    Injected,
+    /// The thread that did the work panicked.
+    #[error("the store's worker failed")]
+    Worker,
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
+        Self::Corrupt(what.to_string())
+    }
+}

@@ -1,0 +1,179 @@
+//! The log's storage: entries and hashes in the database, tiles and checkpoint as files that a CDN could serve.
+//!
+//! An entry is appended in the transaction that writes what it records. Showing it is a second step: tiles are made
+//! durable first, then the checkpoint is swapped in the database, then its file is written. A crash in between
+//! leaves entries that the next step shows; it cannot fork the log.
+
+use std::path::PathBuf;
+
+use glassbox_core::Digest;
+use glassbox_core::log::{self, Hash, HashReader, InclusionProof, LogKey, TreeError};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::error::StoreError;
+use crate::objects::write_durably;
+use crate::sqlite::Store;
+
+/// The checkpoint in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogState {
+    /// How many entries it covers.
+    pub size: u64,
+    /// The signed note.
+    pub checkpoint: String,
+}
+
+/// The hashes in the database.
+struct Hashes<'a>(&'a Connection);
+
+impl HashReader for Hashes<'_> {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
+        let read = |index: &u64| {
+            let hash: Vec<u8> = self
+                .0
+                .prepare_cached("SELECT hash FROM log_hashes WHERE idx = ?1")
+                .and_then(|mut statement| statement.query_row([*index as i64], |row| row.get(0)))
+                .map_err(|_| TreeError::IndexesNotInTree)?;
+            hash.try_into().map(Hash).map_err(|_| TreeError::MalformedHash)
+        };
+        indexes.iter().map(read).collect()
+    }
+}
+
+fn size(connection: &Connection) -> Result<u64, StoreError> {
+    let size: i64 = connection.query_row("SELECT COUNT(*) FROM log_entries", [], |row| row.get(0))?;
+    Ok(size as u64)
+}
+
+fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+    Ok(connection
+        .query_row("SELECT size, note FROM checkpoint", [], |row| {
+            Ok(LogState { size: row.get::<_, i64>(0)? as u64, checkpoint: row.get(1)? })
+        })
+        .optional()?)
+}
+
+/// Appends `entry` within a transaction and returns its index. Nobody sees it until [`Store::publish_log`].
+pub(crate) fn append(transaction: &Transaction<'_>, entry: &[u8]) -> Result<u64, StoreError> {
+    let index = size(transaction)?;
+    let mut position = log::stored_hash_count(index);
+    let hashes = log::hashes_of_new_entry(index, entry, &Hashes(transaction))?;
+    transaction
+        .execute("INSERT INTO log_entries (idx, entry) VALUES (?1, ?2)", params![index as i64, entry])?;
+    for hash in hashes {
+        transaction.execute(
+            "INSERT INTO log_hashes (idx, hash) VALUES (?1, ?2)",
+            params![position as i64, hash.0.as_slice()],
+        )?;
+        position += 1;
+    }
+    Ok(index)
+}
+
+impl Store {
+    /// Returns the checkpoint in force, or `None` before the first one.
+    pub async fn log_state(&self) -> Result<Option<LogState>, StoreError> {
+        self.read(checkpoint).await
+    }
+
+    /// Shows every appended entry: writes the tiles, signs a checkpoint and swaps it in.
+    ///
+    /// Returns the checkpoint in force afterwards. Does nothing when there is nothing new. Compare-and-swap on the
+    /// size: of two that race, the later finds the other's and leaves it.
+    pub async fn publish_log(&self, key: LogKey) -> Result<LogState, StoreError> {
+        let inner = self.inner.clone();
+        let work = move || {
+            let (old, new_size, tiles, root) = inner.read(|connection| {
+                let old = checkpoint(connection)?;
+                let old_size = old.as_ref().map_or(0, |state| state.size);
+                let new_size = size(connection)?;
+                let hashes = Hashes(connection);
+                let mut tiles = log::hash_tiles(old_size, new_size, &hashes)?;
+                for range in log::bundle_ranges(old_size, new_size) {
+                    tiles.push(log::bundle(range.start, &entries(connection, range)?));
+                }
+                Ok((old, new_size, tiles, log::root(new_size, &hashes)?))
+            })?;
+            let old_size = old.as_ref().map_or(-1, |state| state.size as i64);
+            match old {
+                Some(old) if old.size == new_size => return Ok(old),
+                _ => {}
+            }
+            for tile in tiles {
+                write_durably(&inner.log_dir.join(tile.path), &tile.bytes)?;
+            }
+            let note = key.sign(new_size, root);
+            let state = inner.write("publish_log", |transaction| {
+                let found = checkpoint(transaction)?;
+                if found.as_ref().map_or(-1, |state| state.size as i64) == old_size {
+                    transaction.execute(
+                        "INSERT INTO checkpoint (id, size, note) VALUES (1, ?1, ?2)
+                         ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note",
+                        params![new_size as i64, note],
+                    )?;
+                }
+                checkpoint(transaction)?.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))
+            })?;
+            write_durably(&inner.log_dir.join("checkpoint"), state.checkpoint.as_bytes())?;
+            Ok(state)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Worker)?
+    }
+
+    /// Returns entry `index` and the proof that it is in the checkpoint in force; `None` when it is not shown yet.
+    pub async fn prove_entry(&self, index: u64) -> Result<Option<(Vec<u8>, InclusionProof)>, StoreError> {
+        self.read(move |connection| {
+            let Some(state) = checkpoint(connection)?.filter(|state| index < state.size) else {
+                return Ok(None);
+            };
+            let hashes = log::prove(index, state.size, &Hashes(connection))?;
+            let entry = entries(connection, index..index + 1)?.pop();
+            let entry = entry.ok_or_else(|| StoreError::corrupt(format!("log entry {index} is missing")))?;
+            Ok(Some((entry, InclusionProof { index, hashes, checkpoint: state.checkpoint })))
+        })
+        .await
+    }
+
+    /// Returns a file of the published log (`checkpoint`, `tile/…`), or `None`. The path is checked.
+    pub async fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let safe = path == "checkpoint"
+            || path.strip_prefix("tile/").is_some_and(|rest| {
+                rest.split('/').all(|part| {
+                    !part.is_empty()
+                        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+                        && part != ".."
+                })
+            });
+        if !safe {
+            return Ok(None);
+        }
+        let path: PathBuf = self.inner.log_dir.join(path);
+        let read = move || match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Worker)?
+    }
+}
+
+fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT entry FROM log_entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+    let rows = statement.query_map(params![range.start as i64, range.end as i64], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns the digest of the newest entry of a package, which the next one names as its previous.
+pub(crate) fn previous(connection: &Connection, package: &str) -> Result<Option<Digest>, StoreError> {
+    let entry: Option<Vec<u8>> = connection
+        .query_row(
+            "SELECT entry FROM log_entries JOIN releases ON idx = log_index
+             WHERE package = ?1 ORDER BY idx DESC LIMIT 1",
+            [package],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(entry.map(Digest::of))
+}

@@ -1,0 +1,299 @@
+//! Releases: written once, read often.
+
+use glassbox_core::dsse::Envelope;
+use glassbox_core::log::Entry;
+use glassbox_core::{Digest, PackageName, ReleaseId, Version, limits};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::error::StoreError;
+use crate::log;
+use crate::search::SearchDocument;
+use crate::sqlite::{Store, parse};
+
+/// A release to be written. Its objects are in the store already.
+#[derive(Debug, Clone)]
+pub struct NewRelease {
+    /// The release.
+    pub id: ReleaseId,
+    /// The key that signed, as a `did:key`.
+    pub publisher: String,
+    /// The publisher's statement.
+    pub statement: Envelope,
+    /// The manifest's text.
+    pub manifest: String,
+    /// The component object.
+    pub component: Digest,
+    /// The object with the WIT files.
+    pub wit: Digest,
+    /// The object with the test files.
+    pub tests: Digest,
+    /// The object with the source files.
+    pub source: Option<Digest>,
+    /// What pages show, as JSON.
+    pub listing: String,
+    /// The test report, as JSON.
+    pub report: String,
+    /// What search reads.
+    pub search: SearchDocument,
+    /// When, in Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What came of publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// The release is new, at this index of the log.
+    New(u64),
+    /// The very same release was there already, at this index of the log.
+    Already(u64),
+}
+
+/// A release as it is stored.
+#[derive(Debug, Clone)]
+pub struct ReleaseRow {
+    /// The release.
+    pub id: ReleaseId,
+    /// The key that signed, as a `did:key`.
+    pub publisher: String,
+    /// The publisher's statement, as JSON.
+    pub statement: String,
+    /// The manifest's text.
+    pub manifest: String,
+    /// The component object.
+    pub component: Digest,
+    /// The object with the WIT files.
+    pub wit: Digest,
+    /// The object with the test files.
+    pub tests: Digest,
+    /// The object with the source files.
+    pub source: Option<Digest>,
+    /// What pages show, as JSON.
+    pub listing: String,
+    /// What search reads, as JSON.
+    pub search: String,
+    /// The test report, as JSON.
+    pub report: String,
+    /// The index of its log entry.
+    pub log_index: u64,
+    /// When it was published, in Unix milliseconds.
+    pub published_at: i64,
+}
+
+/// A package: its releases, newest version first.
+#[derive(Debug, Clone)]
+pub struct PackageRow {
+    /// The package.
+    pub name: PackageName,
+    /// The key that owns the namespace.
+    pub owner: String,
+    /// The versions, highest first.
+    pub versions: Vec<Version>,
+}
+
+const COLUMNS: &str = "package, version, publisher, statement, manifest, component, wit, tests, source, listing, \
+                       search, report, log_index, published_at";
+
+struct RawRow([String; 8], Option<String>, [String; 3], i64, i64);
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<RawRow> {
+    let mut texts: [String; 8] = Default::default();
+    for (index, text) in texts.iter_mut().enumerate() {
+        *text = row.get(index)?;
+    }
+    Ok(RawRow(texts, row.get(8)?, [row.get(9)?, row.get(10)?, row.get(11)?], row.get(12)?, row.get(13)?))
+}
+
+impl RawRow {
+    fn read(self) -> Result<ReleaseRow, StoreError> {
+        let RawRow(texts, source, [listing, search, report], log_index, published_at) = self;
+        let [package, version, publisher, statement, manifest, component, wit, tests] = texts;
+        let package: PackageName = parse(&package)?;
+        Ok(ReleaseRow {
+            id: package.at(parse(&version)?),
+            publisher,
+            statement,
+            manifest,
+            component: parse(&component)?,
+            wit: parse(&wit)?,
+            tests: parse(&tests)?,
+            source: source.as_deref().map(parse).transpose()?,
+            listing,
+            search,
+            report,
+            log_index: log_index as u64,
+            published_at,
+        })
+    }
+}
+
+impl Store {
+    /// Writes a release, its namespace where that is new, and its log entry, in one transaction.
+    ///
+    /// The first publisher of a namespace owns it. The same statement again is a no-op; another statement for a
+    /// version that exists is [`StoreError::ReleaseExists`]. Nobody sees the entry before [`Store::publish_log`].
+    pub async fn publish(&self, release: NewRelease) -> Result<Published, StoreError> {
+        let identity =
+            release.statement.payload_digest().ok_or_else(|| StoreError::corrupt("an empty statement"))?;
+        let package = release.id.package.clone();
+        let published = self
+            .write("publish", move |transaction| {
+                let NewRelease { id, publisher, .. } = &release;
+                let (package, version) = (id.package.to_string(), id.version.to_string());
+                let owner: Option<String> = transaction
+                    .query_row("SELECT owner FROM namespaces WHERE name = ?1", [id.package.namespace()], |row| row.get(0))
+                    .optional()?;
+                match owner {
+                    Some(owner) if owner != *publisher => {
+                        return Err(StoreError::NamespaceTaken { namespace: id.package.namespace().into(), owner });
+                    }
+                    Some(_) => {}
+                    None => {
+                        transaction.execute(
+                            "INSERT INTO namespaces (name, owner, claimed_at) VALUES (?1, ?2, ?3)",
+                            params![id.package.namespace(), publisher, release.now_ms],
+                        )?;
+                    }
+                }
+                let existing: Option<(String, i64)> = transaction
+                    .query_row(
+                        "SELECT identity, log_index FROM releases WHERE package = ?1 AND version = ?2",
+                        params![package, version],
+                        |row| Ok((row.get(0)?, row.get(1)?)),
+                    )
+                    .optional()?;
+                match existing {
+                    Some((same, index)) if same == identity.to_string() => {
+                        return Ok(Published::Already(index as u64));
+                    }
+                    Some(_) => return Err(StoreError::ReleaseExists(id.clone())),
+                    None => {}
+                }
+                let previous = log::previous(transaction, &package)?;
+                let entry = Entry::Release { statement: release.statement.clone(), previous }.to_bytes();
+                if entry.len() > limits::LOG_ENTRY_BYTES_MAX {
+                    return Err(StoreError::corrupt("a log entry above its limit"));
+                }
+                let index = log::append(transaction, &entry)?;
+                transaction.execute(
+                    "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,
+                        tests, source, listing, search, report, log_index, published_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    params![
+                        package,
+                        version,
+                        publisher,
+                        serde_json::to_string(&release.statement).expect("an envelope is plain JSON"),
+                        identity.to_string(),
+                        release.manifest,
+                        release.component.to_string(),
+                        release.wit.to_string(),
+                        release.tests.to_string(),
+                        release.source.map(|digest| digest.to_string()),
+                        release.listing,
+                        serde_json::to_string(&release.search).expect("a search document is plain JSON"),
+                        release.report,
+                        index as i64,
+                        release.now_ms,
+                    ],
+                )?;
+                Ok(Published::New(index))
+            })
+            .await?;
+        // What search shows is the newest version, which need not be the one just published.
+        let newest = self.newest_release(&package).await?;
+        self.inner
+            .search
+            .replace(newest.iter().map(ReleaseRow::search_document).collect::<Result<_, _>>()?)?;
+        Ok(published)
+    }
+
+    /// Returns the release, or `None`.
+    pub async fn release(&self, id: &ReleaseId) -> Result<Option<ReleaseRow>, StoreError> {
+        let (package, version) = (id.package.to_string(), id.version.to_string());
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM releases WHERE package = ?1 AND version = ?2"
+                ))?
+                .query_row(params![package, version], raw)
+                .optional()?
+                .map(RawRow::read)
+                .transpose()
+        })
+        .await
+    }
+
+    /// Returns the package with its versions, or `None` when nothing was ever published under that name.
+    pub async fn package(&self, name: &PackageName) -> Result<Option<PackageRow>, StoreError> {
+        let name = name.clone();
+        self.read(move |connection| {
+            let versions = versions(connection, &name)?;
+            if versions.is_empty() {
+                return Ok(None);
+            }
+            let owner = connection.query_row(
+                "SELECT owner FROM namespaces WHERE name = ?1",
+                [name.namespace()],
+                |row| row.get(0),
+            )?;
+            Ok(Some(PackageRow { name, owner, versions }))
+        })
+        .await
+    }
+
+    /// Returns the release of the highest version that is not a pre-release, or of the highest where all are.
+    pub async fn newest_release(&self, name: &PackageName) -> Result<Option<ReleaseRow>, StoreError> {
+        let Some(package) = self.package(name).await? else { return Ok(None) };
+        let newest =
+            package.versions.iter().find(|version| version.pre.is_empty()).or(package.versions.first());
+        match newest {
+            Some(version) => self.release(&name.at(version.clone())).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the newest releases of all packages, in the order of their names, for the index and for listings.
+    pub async fn newest_releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
+        self.read(newest).await
+    }
+
+    pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {
+        let releases = self.inner.read(newest)?;
+        let documents = releases.iter().map(ReleaseRow::search_document).collect::<Result<Vec<_>, _>>()?;
+        self.inner.search.replace(documents)
+    }
+}
+
+impl ReleaseRow {
+    fn search_document(&self) -> Result<SearchDocument, StoreError> {
+        serde_json::from_str(&self.search).map_err(StoreError::corrupt)
+    }
+}
+
+fn versions(connection: &Connection, name: &PackageName) -> Result<Vec<Version>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT version FROM releases WHERE package = ?1")?;
+    let rows = statement.query_map([name.to_string()], |row| row.get::<_, String>(0))?;
+    let mut versions = rows.map(|row| parse(&row?)).collect::<Result<Vec<Version>, _>>()?;
+    versions.sort_by(|a, b| b.cmp(a));
+    Ok(versions)
+}
+
+fn newest(connection: &Connection) -> Result<Vec<ReleaseRow>, StoreError> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM releases ORDER BY package"))?;
+    let rows = statement.query_map([], raw)?;
+    let mut newest: Vec<ReleaseRow> = Vec::new();
+    for row in rows {
+        let row = row?.read()?;
+        match newest.last_mut() {
+            Some(last) if last.id.package == row.id.package => {
+                // A pre-release is the newest only where there is nothing else.
+                let rank = |row: &ReleaseRow| (row.id.version.pre.is_empty(), row.id.version.clone());
+                if rank(last) < rank(&row) {
+                    *last = row;
+                }
+            }
+            _ => newest.push(row),
+        }
+    }
+    Ok(newest)
+}

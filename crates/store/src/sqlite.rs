@@ -1,0 +1,163 @@
+//! The connection: opening, migrating, reading, and the one door through which every write goes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::StoreError;
+use crate::fault::{Fault, Faults, Moment};
+use crate::objects::Objects;
+use crate::search::SearchIndex;
+
+/// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// A store in one folder. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) objects: Objects,
+    pub(crate) log_dir: PathBuf,
+    pub(crate) search: SearchIndex,
+    /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
+    writer: Mutex<Connection>,
+    /// Connections that no reader holds at the moment.
+    readers: Mutex<Vec<Connection>>,
+    database: PathBuf,
+    faults: Faults,
+}
+
+impl Store {
+    /// Opens the store in `folder`, and makes it where there is none.
+    ///
+    /// Migrates an older schema, refuses a newer one, and rebuilds the search index.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder)?;
+        let database = folder.join("glassbox.sqlite");
+        let mut writer = connect(&database)?;
+        migrate(&mut writer)?;
+        let log_dir = folder.join("log");
+        std::fs::create_dir_all(&log_dir)?;
+        let store = Self {
+            inner: Arc::new(Inner {
+                objects: Objects::open(&folder.join("objects"))?,
+                log_dir,
+                search: SearchIndex::new()?,
+                writer: Mutex::new(writer),
+                readers: Mutex::new(Vec::new()),
+                database,
+                faults: Faults::default(),
+            }),
+        };
+        store.rebuild_search()?;
+        Ok(store)
+    }
+
+    /// Makes the next write of a verb fail. For tests and drills.
+    pub fn inject(&self, fault: Fault) {
+        self.inner.faults.add(fault);
+    }
+
+    /// Reads on a thread that may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.read(query)).await.map_err(|_| StoreError::Worker)?
+    }
+
+    /// Runs one write transaction named `verb` on a thread that may block. It has reached the disk when this returns.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.write(verb, change))
+            .await
+            .map_err(|_| StoreError::Worker)?
+    }
+}
+
+impl Inner {
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.readers.lock().expect("no holder of this lock panics").pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.database)?,
+        };
+        let result = query(&connection);
+        self.readers.lock().expect("no holder of this lock panics").push(connection);
+        result
+    }
+
+    pub(crate) fn write<T>(
+        &self,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        // A panic in an earlier write rolled its transaction back when it unwound, so the connection is sound.
+        let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = change(&transaction)?;
+        if self.faults.strike(verb, Moment::Before) {
+            return Err(StoreError::Injected);
+        }
+        transaction.commit()?;
+        if self.faults.strike(verb, Moment::After) {
+            return Err(StoreError::Injected);
+        }
+        Ok(result)
+    }
+}
+
+fn connect(database: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(database)?;
+    // FULL: a commit that returned survives a power cut. NORMAL would survive only a crash of this process.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = MIGRATIONS.len() as i64;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for migration in &MIGRATIONS[found as usize..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Amounts are stored as 16 big-endian bytes.
+pub(crate) fn amount_to_sql(amount: u128) -> [u8; 16] {
+    amount.to_be_bytes()
+}
+
+pub(crate) fn amount_from_sql(bytes: &[u8]) -> Result<u128, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::corrupt("an amount that is not 16 bytes"))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+/// Reads a stored text into the type that wrote it.
+pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(StoreError::corrupt)
+}
