@@ -15,6 +15,8 @@ pub mod digest;
 pub mod limits;
 pub mod money;
 pub mod name;
+pub mod profile;
+pub mod value;
 
 pub use digest::Digest;
 pub use money::{Atomic, Pico};

@@ -1,0 +1,174 @@
+//! The determinism and metering profile: what "the same call" and "the same fuel" mean.
+//!
+//! The profile is a document, `conformance/glassbox-det-1.json`. Receipts carry the SHA-256 of its exact bytes, so
+//! that a reader in ten years knows which features, limits and costs a figure was measured with. The engine takes
+//! every number from here; none is a default of the engine, because those change between its versions.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::Digest;
+
+/// The document of profile `glassbox-det/1`.
+pub const GLASSBOX_DET_1: &str = include_str!("../../../conformance/glassbox-det-1.json");
+
+/// A profile in parsed form. The document has the final word: unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// Its name, such as `glassbox-det/1`.
+    pub id: String,
+    /// A word to the reader.
+    pub note: String,
+    /// The engine whose fuel counter is meant.
+    pub engine: Engine,
+    /// The Wasm features that a component may use, by their names in `wasmparser`, with hyphens.
+    pub features: Vec<String>,
+    /// How NaN results are treated: `canonical`.
+    pub nan: String,
+    /// The name of the encoding that values are hashed in; see [`crate::value::binary`].
+    pub value_encoding: String,
+    /// The limits that can decide how a call ends.
+    pub limits: Limits,
+    /// What the host's own work costs.
+    pub host: HostCosts,
+    /// What a trap costs.
+    pub trap: TrapRule,
+    /// The cost of every operator, by its name in `wasmparser`.
+    pub operators: BTreeMap<String, u8>,
+    /// The costs of operators per byte, page or element, on top of the operator's own.
+    pub variable: BTreeMap<String, u8>,
+    #[serde(skip, default = "unset")]
+    digest: Digest,
+}
+
+/// Stands where [`Profile::parse`] puts the digest of the bytes.
+fn unset() -> Digest {
+    Digest::from_bytes([0; 32])
+}
+
+/// The engine of a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Engine {
+    /// Its name.
+    pub name: String,
+    /// Its major version: what it charges beside the table may change with that.
+    pub major: u32,
+}
+
+/// The limits of a profile. A call may be given less, never more.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limits {
+    /// The most fuel of one call.
+    pub fuel_max: u64,
+    /// The most bytes over all linear memories.
+    pub memory_bytes_max: usize,
+    /// The most elements over all tables.
+    pub table_elements_max: usize,
+    /// The guest's stack, in bytes. Where it ends is not deterministic, so it is far away.
+    pub stack_bytes: usize,
+    /// The most core instances of one component.
+    pub instances_max: usize,
+    /// The deepest nesting of a value.
+    pub value_depth_max: usize,
+    /// The most nodes of a value.
+    pub value_nodes_max: usize,
+}
+
+/// What the host's work costs, in fuel. Bytes are those of the canonical value encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostCosts {
+    /// For every call: making and dropping the instance.
+    pub per_call: u64,
+    /// For every byte of the arguments.
+    pub per_byte_lowered: u64,
+    /// For every byte of the result.
+    pub per_byte_lifted: u64,
+}
+
+/// What a call costs that ends in a trap, where the engine has lost count of the work since it last looked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrapRule {
+    /// How often the engine looks, in fuel.
+    pub yield_interval: u64,
+    /// How the loss is made up for: `add-one-interval`, capped at the call's fuel.
+    pub rounding: String,
+}
+
+impl Profile {
+    /// Returns the profile that calls are run with today.
+    pub fn current() -> &'static Profile {
+        static CURRENT: LazyLock<Profile> = LazyLock::new(|| {
+            // The document is part of this crate and its tests parse it, so this cannot fail in the field.
+            Profile::parse(GLASSBOX_DET_1).expect("the built-in profile parses")
+        });
+        &CURRENT
+    }
+
+    /// Parses a profile document.
+    pub fn parse(text: &str) -> Result<Profile, serde_json::Error> {
+        let profile: Profile = serde_json::from_str(text)?;
+        Ok(Profile { digest: Digest::of(text), ..profile })
+    }
+
+    /// Returns the SHA-256 of the exact bytes of the document: what receipts carry.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns the host's share of a call's fuel.
+    ///
+    /// A call that did not return has lifted nothing.
+    pub fn host_fuel(&self, bytes_lowered: usize, bytes_lifted: usize) -> u64 {
+        let lowered = self.host.per_byte_lowered.saturating_mul(bytes_lowered as u64);
+        let lifted = self.host.per_byte_lifted.saturating_mul(bytes_lifted as u64);
+        self.host.per_call.saturating_add(lowered).saturating_add(lifted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits;
+
+    #[test]
+    fn limits_agree_with_the_document() {
+        let profile = Profile::current();
+        assert_eq!(profile.id, "glassbox-det/1");
+        assert_eq!(profile.limits.fuel_max, limits::FUEL_MAX);
+        assert_eq!(profile.limits.memory_bytes_max, limits::MEMORY_BYTES_MAX);
+        assert_eq!(profile.limits.table_elements_max, limits::TABLE_ELEMENTS_MAX);
+        assert_eq!(profile.limits.stack_bytes, limits::STACK_BYTES_MAX);
+        assert_eq!(profile.limits.value_depth_max, limits::VALUE_DEPTH_MAX);
+        assert_eq!(profile.limits.value_nodes_max, limits::VALUE_NODES_MAX);
+    }
+
+    #[test]
+    fn no_jump_is_free() {
+        // A loop whose turns cost nothing would never run out of fuel.
+        let profile = Profile::current();
+        for name in ["Br", "BrIf", "BrTable", "If", "Call", "CallIndirect", "ReturnCall", "ReturnCallIndirect"] {
+            assert!(profile.operators[name] > 0, "{name}");
+        }
+        assert_eq!(profile.operators["I32Add"], 1);
+        assert!(profile.variable.values().all(|cost| *cost > 0));
+    }
+
+    #[test]
+    fn digest_is_that_of_the_bytes() {
+        assert_eq!(Profile::current().digest(), Digest::of(GLASSBOX_DET_1));
+    }
+
+    #[test]
+    fn host_fuel_saturates() {
+        let profile = Profile::current();
+        assert_eq!(profile.host_fuel(0, 0), profile.host.per_call);
+        assert_eq!(profile.host_fuel(usize::MAX, usize::MAX), u64::MAX);
+    }
+}
