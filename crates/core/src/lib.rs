@@ -11,25 +11,25 @@
 //! upper bound for one call and a *charge* is what is owed. A *hold* is posted or voided. A *receipt* is the
 //! signed statement of a call, and the *executor* is who ran it.
 
+pub mod canonical;
+pub mod case;
 pub mod digest;
+pub mod dsse;
+pub mod files;
+pub mod key;
+pub mod ledger;
 pub mod limits;
+pub mod log;
+pub mod manifest;
 pub mod money;
 pub mod name;
 pub mod profile;
+pub mod receipt;
+pub mod release;
+pub mod split;
+pub mod terms;
 pub mod value;
 
 pub use digest::Digest;
 pub use money::{Atomic, Pico};
 pub use name::{FunctionName, PackageName, PackageRef, ReleaseId, Version};
-pub mod canonical;
-pub mod case;
-pub mod dsse;
-pub mod files;
-pub mod key;
-pub mod ledger;
-pub mod log;
-pub mod manifest;
-pub mod release;
-pub mod split;
-pub mod terms;
-

@@ -77,3 +77,33 @@ pub const OPERATOR_FEE_BPS_MAX: u32 = 1_500;
 
 /// The largest log entry, in bytes. C2SP tlog-tiles stores entries with a 16-bit length.
 pub const LOG_ENTRY_BYTES_MAX: usize = 65_535;
+
+/// The most calls that run or wait at once. Beyond it a caller is turned away before anything is held, because a
+/// longer queue would only outlast the callers' patience.
+pub const CALLS_IN_FLIGHT_MAX: usize = 256;
+
+/// The most calls of one payer that run or wait at once.
+pub const CALLS_PER_PAYER_MAX: usize = 32;
+
+/// The most uncharged failures of one payer within [`FREE_WORK_WINDOW_MS`]. Failures are free, which would
+/// otherwise make them free compute.
+pub const FREE_FAILURES_PER_PAYER_MAX: u32 = 30;
+
+/// The window in which uncharged failures are counted, in milliseconds.
+pub const FREE_WORK_WINDOW_MS: i64 = 60_000;
+
+/// How long an x402 payment must stay valid for settlement after the longest run, in seconds. Covers a slow chain.
+pub const SETTLE_SECONDS_MAX: u64 = 120;
+
+/// How long a caller waits for a call that another request is already running, in milliseconds, before it is told
+/// to come back.
+pub const DECISION_WAIT_MS_MAX: u64 = CALL_WALL_MS_MAX + 10_000;
+
+/// How many undecided calls or refunds one sweep of the reconciler takes up.
+pub const RECONCILE_BATCH: usize = 256;
+
+/// The most releases whose interface and terms are kept in memory.
+pub const LIVE_RELEASES_MAX: usize = 1_024;
+
+/// The most search results of one answer.
+pub const SEARCH_RESULTS_MAX: usize = 50;

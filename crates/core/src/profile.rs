@@ -153,7 +153,9 @@ mod tests {
     fn no_jump_is_free() {
         // A loop whose turns cost nothing would never run out of fuel.
         let profile = Profile::current();
-        for name in ["Br", "BrIf", "BrTable", "If", "Call", "CallIndirect", "ReturnCall", "ReturnCallIndirect"] {
+        for name in
+            ["Br", "BrIf", "BrTable", "If", "Call", "CallIndirect", "ReturnCall", "ReturnCallIndirect"]
+        {
             assert!(profile.operators[name] > 0, "{name}");
         }
         assert_eq!(profile.operators["I32Add"], 1);

@@ -1,1 +1,27 @@
-//! placeholder
+//! Publish, find, call: the one place where sandbox, store and payments meet.
+//!
+//! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
+//! command line uses [`package`] and [`testing`] without any registry at all.
+
+mod call;
+mod env;
+mod error;
+mod find;
+mod live;
+mod meter;
+mod open;
+pub mod package;
+mod publish;
+mod settle;
+pub mod testing;
+mod wait;
+
+pub use call::{CallFailure, CallReply, CallRequest};
+pub use env::Env;
+pub use error::{CallError, PublishError, RegistryError, Retry};
+pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
+pub use live::Live;
+pub use open::{Keys, Registry, RegistryConfig};
+pub use package::{FunctionListing, Listing, PackageFiles};
+pub use publish::PublishReply;
+pub use testing::TestReport;

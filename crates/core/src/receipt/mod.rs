@@ -185,18 +185,19 @@ impl Bundle {
             Outcome::Returned { output } => Subject::new("output", *output),
             Outcome::Failed { .. } => Subject::new("component", receipt.component),
         };
-        Self {
-            format: Self::FORMAT.into(),
-            receipt: Envelope::sign(vec![subject], receipt, key),
-            opening,
-        }
+        Self { format: Self::FORMAT.into(), receipt: Envelope::sign(vec![subject], receipt, key), opening }
     }
 }
 
 /// Returns the digest of a request: what a payment buys, and nothing else.
 ///
 /// x402 signatures cover neither URL nor body, so the registry binds a payment to this digest when it first sees it.
-pub fn request_digest(component: Digest, quote: &Quote, ty: &FunctionType, args: &[Value]) -> Result<Digest, ValueError> {
+pub fn request_digest(
+    component: Digest,
+    quote: &Quote,
+    ty: &FunctionType,
+    args: &[Value],
+) -> Result<Digest, ValueError> {
     let function = quote.function.to_string();
     let args = binary::encode_args(ty, args)?;
     Ok(Digest::of_parts(&[

@@ -91,9 +91,8 @@ impl Bundle {
             let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
             super::request_digest(receipt.component, &quote, ty, args).map_err(|error| error.to_string())
         });
-        let input = args.and_then(|args| {
-            Opening::input_digest(&bytes, ty, &args).map_err(|error| error.to_string())
-        });
+        let input =
+            args.and_then(|args| Opening::input_digest(&bytes, ty, &args).map_err(|error| error.to_string()));
         match input {
             Ok(digest) => report.add("input", digest == receipt.input, digest.to_string()),
             Err(error) => report.add("input", false, error),
@@ -105,7 +104,9 @@ impl Bundle {
         };
         let value = match (&ty.result, output) {
             (None, None) => Ok(None),
-            (Some(ty), Some(output)) => json::from_json(ty, output).map(Some).map_err(|error| error.to_string()),
+            (Some(ty), Some(output)) => {
+                json::from_json(output, ty).map(Some).map_err(|error| error.to_string())
+            }
             _ => Err("the function's type and the output disagree".to_owned()),
         };
         let digest = value.and_then(|value| {
@@ -123,7 +124,11 @@ impl Bundle {
         let same_terms = terms.digest() == receipt.terms && terms.release == receipt.release;
         report.add("terms", same_terms, receipt.terms.to_string());
         if !same_terms || receipt.fuel_used > receipt.fuel_max {
-            report.add("charge", false, "cannot be computed: the terms or the fuel are not those of the receipt");
+            report.add(
+                "charge",
+                false,
+                "cannot be computed: the terms or the fuel are not those of the receipt",
+            );
             return;
         }
         let quote = quote(terms, &receipt.function, receipt.fuel_max);
@@ -136,10 +141,6 @@ impl Bundle {
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
         let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0) && paid <= quote.amount_max;
-        report.add(
-            "payment",
-            balanced,
-            format!("{} paid, {} back", paid.to_decimal(), refund.to_decimal()),
-        );
+        report.add("payment", balanced, format!("{} paid, {} back", paid.to_decimal(), refund.to_decimal()));
     }
 }

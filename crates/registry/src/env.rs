@@ -1,0 +1,51 @@
+//! Time and randomness, so that a test can hold both still.
+
+use std::sync::Arc;
+
+use glassbox_core::Digest;
+
+/// Where the registry gets the time and random bytes from.
+#[derive(Clone)]
+pub struct Env {
+    now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    random: Arc<dyn Fn() -> [u8; 32] + Send + Sync>,
+}
+
+impl Env {
+    /// The system's clock and random generator.
+    pub fn system() -> Self {
+        Self::new(|| jiff::Timestamp::now().as_millisecond(), || {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).expect("a machine without random bytes cannot keep a secret");
+            bytes
+        })
+    }
+
+    /// Any clock, in Unix milliseconds, and any source of 32 random bytes.
+    pub fn new(
+        now_ms: impl Fn() -> i64 + Send + Sync + 'static,
+        random: impl Fn() -> [u8; 32] + Send + Sync + 'static,
+    ) -> Self {
+        Self { now_ms: Arc::new(now_ms), random: Arc::new(random) }
+    }
+
+    /// Returns the time in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        (self.now_ms)()
+    }
+
+    /// Returns 32 random bytes.
+    pub fn random(&self) -> [u8; 32] {
+        (self.random)()
+    }
+
+    /// Returns a new unguessable id of 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        Digest::from_bytes(self.random()).hex()[..32].to_owned()
+    }
+}
+
+/// Writes a time as RFC 3339, in UTC.
+pub(crate) fn rfc3339(now_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(now_ms).map_or_else(|_| now_ms.to_string(), |time| time.to_string())
+}

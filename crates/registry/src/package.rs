@@ -1,0 +1,272 @@
+//! A package as its publisher holds it: files, and everything that can be checked about them before anybody runs them.
+//!
+//! The command line checks with exactly this code before it uploads, and the registry again after: a publisher
+//! learns at home what the registry would say.
+
+use glassbox_core::case::{self, Case, Expectation};
+use glassbox_core::files::Files;
+use glassbox_core::manifest::{Manifest, Terms, Unit};
+use glassbox_core::release::{Authorship, Release};
+use glassbox_core::value::wave;
+use glassbox_core::{Digest, FunctionName, Version, limits};
+use glassbox_sandbox::{Function, Grants, Import, ImportKind, Inspection, Spec, inspect};
+use serde::{Deserialize, Serialize};
+
+use crate::error::PublishError;
+
+/// The files of a package.
+#[derive(Debug, Clone)]
+pub struct PackageFiles {
+    /// The manifest's text.
+    pub manifest: String,
+    /// The WIT files, under paths relative to the spec's folder.
+    pub wit: Files,
+    /// The test files.
+    pub tests: Files,
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// The source files, where they are published.
+    pub source: Option<Files>,
+}
+
+/// A package that passed every check that needs no run.
+#[derive(Debug)]
+pub struct Package {
+    /// Its files.
+    pub files: PackageFiles,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The interface.
+    pub spec: Spec,
+    /// What the component is made of.
+    pub inspection: Inspection,
+    /// The host interfaces that it may use.
+    pub grants: Grants,
+    /// The test cases.
+    pub cases: Vec<CheckedCase>,
+}
+
+/// A test case whose call and expectation are well typed.
+#[derive(Debug, Clone)]
+pub struct CheckedCase {
+    /// The case as written.
+    pub case: Case,
+    /// The function that it calls: an index into the spec's functions.
+    pub function: usize,
+    /// The arguments.
+    pub args: Vec<glassbox_core::value::Value>,
+    /// The expected value, unless a trap is expected.
+    pub expected: Option<Option<glassbox_core::value::Value>>,
+}
+
+/// What pages and search show of a release, derived at publish.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listing {
+    /// The one-line description.
+    pub description: String,
+    /// The licence of the component.
+    pub license: String,
+    /// Who made it.
+    pub authors: Vec<String>,
+    /// Where it is developed.
+    pub repository: Option<String>,
+    /// Keywords and categories.
+    pub keywords: Vec<String>,
+    /// The world that it implements.
+    pub world: String,
+    /// The exported functions.
+    pub functions: Vec<FunctionListing>,
+    /// The host interfaces that it was granted and uses. Empty: the release is pure.
+    pub grants: Vec<String>,
+    /// Imports that its toolchain left in and that nothing needs; calling one fails.
+    pub inert_imports: Vec<String>,
+    /// The size of the component.
+    pub component_bytes: usize,
+    /// Whether the component may be downloaded.
+    pub download: bool,
+}
+
+/// An exported function, as pages and search show it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FunctionListing {
+    /// The full name.
+    pub name: FunctionName,
+    /// The signature in WIT.
+    pub signature: String,
+    /// The doc comment.
+    pub docs: String,
+    /// What it costs, for people: `$0.002 per call`, or `free`.
+    pub price: String,
+    /// Why it cannot be called by value, where it cannot.
+    pub not_callable: Option<String>,
+}
+
+impl Package {
+    /// Checks `files`. The first failure is returned, with what to do about it.
+    pub fn check(files: PackageFiles) -> Result<Self, PublishError> {
+        let manifest = Manifest::parse(&files.manifest)?;
+        if files.component.len() > limits::COMPONENT_BYTES_MAX {
+            return Err(PublishError::ComponentTooLarge { size_bytes: files.component.len() });
+        }
+        let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
+        check_identity(&manifest, &spec)?;
+        check_exports(&manifest, &spec)?;
+        let grants = Grants::parse(&manifest.component.imports_allow)?;
+        let inspection = inspect(&files.component)?;
+        let foreign: Vec<String> = inspection
+            .imports
+            .iter()
+            .filter(|import| import.kind == ImportKind::Foreign)
+            .map(|import| import.interface.clone())
+            .collect();
+        if !foreign.is_empty() {
+            return Err(PublishError::ForeignImports(foreign));
+        }
+        spec.check_world(&files.component)?;
+        let cases = check_cases(&spec, &files.tests)?;
+        Ok(Self { files, manifest, spec, inspection, grants, cases })
+    }
+
+    /// Returns the statement that the publisher signs.
+    pub fn statement(&self) -> Release {
+        Release {
+            release: self.manifest.release(),
+            manifest: Digest::of(&self.files.manifest),
+            terms: Terms::of(&self.manifest).digest(),
+            wit: self.files.wit.digest(),
+            tests: self.files.tests.digest(),
+            component: Digest::of(&self.files.component),
+            source: self.files.source.as_ref().map(Files::digest),
+            authorship: Authorship::default(),
+        }
+    }
+
+    /// Returns what pages and search show.
+    pub fn listing(&self) -> Listing {
+        let package = &self.manifest.package;
+        let terms = Terms::of(&self.manifest);
+        let function = |function: &Function| FunctionListing {
+            name: function.name.clone(),
+            signature: function.signature.clone(),
+            docs: function.docs.clone(),
+            price: price_text(&terms, &function.name),
+            not_callable: function.callable.as_ref().err().cloned(),
+        };
+        let granted = |import: &&Import| self.grants.allows(&import.interface);
+        Listing {
+            description: package.description.clone(),
+            license: package.license.clone(),
+            authors: package.authors.clone(),
+            repository: package.repository.clone(),
+            keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
+            world: self.manifest.spec.world.clone(),
+            functions: self.spec.functions().iter().map(function).collect(),
+            grants: self.inspection.imports.iter().filter(granted).map(|i| i.interface.clone()).collect(),
+            inert_imports: self
+                .inspection
+                .imports
+                .iter()
+                .filter(|import| !granted(import))
+                .map(|import| import.interface.clone())
+                .collect(),
+            component_bytes: self.files.component.len(),
+            download: self.manifest.component_is_public(),
+        }
+    }
+}
+
+/// Reads files that must be text.
+fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError> {
+    let text = |(path, bytes): (&str, &[u8])| match std::str::from_utf8(bytes) {
+        Ok(text) => Ok((path.to_owned(), text.to_owned())),
+        Err(_) => Err(PublishError::NotText(path.to_owned())),
+    };
+    files.iter().map(text).collect()
+}
+
+/// The manifest's name and version must be those of the WIT package, or a reader would be told two things.
+fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
+    let name = manifest.package.name.to_string();
+    if spec.package() != name {
+        return Err(PublishError::PackageNameDiffers { manifest: name, wit: spec.package().to_owned() });
+    }
+    match spec.version() {
+        Some(version) if *version != manifest.package.version => Err(PublishError::VersionDiffers {
+            manifest: manifest.package.version.clone(),
+            wit: Version::clone(version),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Every price must be for a function that there is: a misspelt export would otherwise be free.
+fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
+    for price in &manifest.price {
+        let Some(export) = &price.export else { continue };
+        if !spec.functions().iter().any(|function| glassbox_core::terms::applies(price, &function.name)) {
+            return Err(PublishError::NoSuchExport {
+                price: price.id.clone(),
+                export: export.clone(),
+                exports: spec.functions().iter().map(|function| function.name.to_string()).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Reads the test cases and types them against the spec, before any implementation is looked at.
+fn check_cases(spec: &Spec, tests: &Files) -> Result<Vec<CheckedCase>, PublishError> {
+    let mut checked = Vec::new();
+    for (path, text) in texts(tests)? {
+        if !path.ends_with(".toml") {
+            continue;
+        }
+        for case in case::parse(&path, &text)? {
+            let name = case.name.clone();
+            let typed = type_case(spec, case).map_err(|reason| PublishError::Case { file: path.clone(), name, reason })?;
+            checked.push(typed);
+        }
+    }
+    if checked.len() > limits::TEST_CASES_MAX {
+        return Err(PublishError::TooManyCases(checked.len()));
+    }
+    Ok(checked)
+}
+
+fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
+    let (name, args) = wave::call_from_wave(&case.call).map_err(|error| error.to_string())?;
+    let function = spec.find(&name).map_err(|error| error.to_string())?;
+    let ty = &spec.functions()[function].ty;
+    let args = wave::args_from_wave(ty, &args).map_err(|error| error.to_string())?;
+    let expected = match (&case.expect, &ty.result) {
+        (Expectation::Trap, _) => None,
+        (Expectation::Nothing, None) => Some(None),
+        (Expectation::Value(text), Some(ty)) => {
+            Some(Some(wave::from_wave(text, ty).map_err(|error| format!("in `expect`: {error}"))?))
+        }
+        (Expectation::Nothing, Some(_)) => return Err("`expect` is missing: the function returns a value".into()),
+        (Expectation::Value(_), None) => return Err("`expect` is given, and the function returns nothing".into()),
+    };
+    Ok(CheckedCase { case, function, args, expected })
+}
+
+/// Writes what a call of `function` costs, for people.
+fn price_text(terms: &Terms, function: &FunctionName) -> String {
+    let lines: Vec<String> = terms
+        .price
+        .iter()
+        .filter(|price| glassbox_core::terms::applies(price, function))
+        .map(|price| {
+            let amount = price.amount.to_decimal();
+            let each = match price.unit {
+                Unit::Call => format!("${amount} per call"),
+                Unit::Fuel if price.per.get() == 1_000_000 => format!("${amount} per million fuel"),
+                Unit::Fuel => format!("${amount} per {} fuel", price.per),
+            };
+            let least = price.minimum.map(|minimum| format!("at least ${}", minimum.to_decimal()));
+            let most = price.max_per_call.map(|max| format!("at most ${}", max.to_decimal()));
+            [Some(each), least, most].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        })
+        .collect();
+    if lines.is_empty() { "free".into() } else { lines.join(" + ") }
+}

@@ -1,0 +1,121 @@
+//! Running a package's test cases, at home and at publish.
+
+use std::sync::Arc;
+
+use glassbox_core::value::{FunctionType, Value, binary, wave};
+use glassbox_core::{Digest, limits};
+use glassbox_sandbox::{Invocation, Outcome, Prepared, RunLimits, Sandbox};
+use serde::{Deserialize, Serialize};
+
+use crate::error::PublishError;
+use crate::package::{CheckedCase, Package};
+
+/// What the test cases of a release showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// How many passed.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// The most fuel that any case burnt.
+    pub fuel_max: u64,
+    /// Case by case.
+    pub cases: Vec<CaseReport>,
+}
+
+/// What one case showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// The file that it stands in.
+    pub file: String,
+    /// What it shows.
+    pub name: String,
+    /// The call, in WAVE.
+    pub call: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found, where it failed.
+    pub detail: Option<String>,
+    /// The fuel burnt.
+    pub fuel: u64,
+}
+
+impl TestReport {
+    /// Tells whether no case failed.
+    pub fn holds(&self) -> bool {
+        self.failed == 0
+    }
+}
+
+/// Compiles the component of `package` and runs every case in a fresh instance, within the manifest's limits.
+pub async fn run(sandbox: &Sandbox, package: &Package) -> Result<TestReport, PublishError> {
+    let component: Arc<[u8]> = package.files.component.as_slice().into();
+    let prepared = prepare(sandbox, component, package).await?;
+    let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
+    for case in &package.cases {
+        let case = run_case(sandbox, &prepared, package, case).await;
+        report.passed += usize::from(case.passed);
+        report.failed += usize::from(!case.passed);
+        report.fuel_max = report.fuel_max.max(case.fuel);
+        report.cases.push(case);
+    }
+    Ok(report)
+}
+
+/// Compiling takes seconds for a large component, so it must not stand on a thread that serves others.
+async fn prepare(
+    sandbox: &Sandbox,
+    component: Arc<[u8]>,
+    package: &Package,
+) -> Result<Arc<Prepared>, PublishError> {
+    let (sandbox, grants) = (sandbox.clone(), package.grants.clone());
+    let work = move || sandbox.prepare(Digest::of(&component), &component, &grants);
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Worker)??)
+}
+
+async fn run_case(sandbox: &Sandbox, prepared: &Prepared, package: &Package, checked: &CheckedCase) -> CaseReport {
+    let function = &package.spec.functions()[checked.function];
+    let limits = RunLimits {
+        fuel: package.manifest.fuel_max().min(limits::FUEL_MAX),
+        memory_bytes: package.manifest.memory_max_bytes(),
+        ..RunLimits::default()
+    };
+    let invocation = Invocation { function: &function.name, ty: &function.ty, args: &checked.args, limits };
+    let run = sandbox.run(prepared, invocation).await;
+    let detail = compare(&function.ty, checked, &run.outcome).err().or_else(|| {
+        let max = checked.case.fuel_max?;
+        (run.fuel_used > max).then(|| format!("burnt {} fuel, more than the {max} of `max-fuel`", run.fuel_used))
+    });
+    CaseReport {
+        file: checked.case.file.clone(),
+        name: checked.case.name.clone(),
+        call: checked.case.call.clone(),
+        passed: detail.is_none(),
+        detail,
+        fuel: run.fuel_used,
+    }
+}
+
+/// Compares by the canonical encoding, in which a NaN equals itself.
+fn compare(ty: &FunctionType, checked: &CheckedCase, outcome: &Outcome) -> Result<(), String> {
+    match (&checked.expected, outcome) {
+        (Some(expected), Outcome::Returned(found)) => {
+            let encode = |value: &Option<Value>| binary::encode_result(ty, value.as_ref());
+            if encode(expected) == encode(found) {
+                return Ok(());
+            }
+            Err(format!("expected {}, found {}", show(ty, expected), show(ty, found)))
+        }
+        (None, Outcome::Returned(found)) => Err(format!("expected a trap, found {}", show(ty, found))),
+        (None, Outcome::Failed(failure)) if failure.kind.is_guest_fault() => Ok(()),
+        (_, Outcome::Failed(failure)) => Err(format!("failed: {}: {}", failure.kind, failure.message)),
+    }
+}
+
+fn show(ty: &FunctionType, value: &Option<Value>) -> String {
+    let text = match (&ty.result, value) {
+        (Some(ty), Some(value)) => wave::to_wave(value, ty).unwrap_or_else(|error| error.to_string()),
+        _ => "nothing".into(),
+    };
+    if text.chars().count() <= 400 { text } else { text.chars().take(400).chain("…".chars()).collect() }
+}
