@@ -15,7 +15,8 @@ use crate::facilitator::Rejection;
 use crate::limits::SETTLE_SECONDS_MAX;
 use crate::network::Network;
 use crate::x402::{
-    ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT, VERSION, clip, positive_amount,
+    ErrorCode, ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, SCHEME_EXACT, VERSION,
+    clip, positive_amount,
 };
 
 /// What makes a payment the one it is: a token's contract takes each nonce of a payer once.
@@ -72,14 +73,7 @@ pub fn read(payload: &PaymentPayload, offered: &PaymentRequirements) -> Result<A
     let exact = payload
         .exact()
         .map_err(|error| malformed(format!("the payload is not an EIP-3009 authorization: {error}")))?;
-    let transfer = Transfer {
-        from: address("from", &exact.authorization.from)?,
-        to: address("to", &exact.authorization.to)?,
-        value: number("value", &exact.authorization.value)?,
-        valid_after: number("validAfter", &exact.authorization.valid_after)?,
-        valid_before: number("validBefore", &exact.authorization.valid_before)?,
-        nonce: nonce(&exact.authorization.nonce)?,
-    };
+    let transfer = exact.transfer()?;
     if transfer.to != offer.pay_to {
         return Err(Rejection::new(
             ErrorCode::RecipientMismatch,
@@ -92,7 +86,7 @@ pub fn read(payload: &PaymentPayload, offered: &PaymentRequirements) -> Result<A
             format!("the authorization is over {}, not {}", transfer.value, offer.amount),
         ));
     }
-    let signature = signed_by(&offer.domain, &transfer, &exact.signature)?;
+    let signature = signed_by(&offer.domain, &transfer, &exact)?;
     Ok(Authorization {
         key: PaymentKey {
             network: offer.network,
@@ -209,15 +203,65 @@ impl Offer {
     }
 }
 
-fn signed_by(domain: &Domain, transfer: &Transfer, signature: &str) -> Result<[u8; 65], Rejection> {
+fn signed_by(domain: &Domain, transfer: &Transfer, exact: &ExactPayload) -> Result<[u8; 65], Rejection> {
     let refused = |reason: String| Rejection::new(ErrorCode::Signature, reason);
-    let bytes = hex_bytes(signature).ok_or_else(|| refused("the signature is not hex".to_owned()))?;
+    let bytes = exact
+        .signature_bytes()
+        .ok_or_else(|| refused("the signature is not `0x` and at most 65 bytes of hex".to_owned()))?;
     let digest = eip712::transfer_digest(domain, transfer);
     let signer = eip712::recover(digest, &bytes).map_err(|error| refused(error.to_string()))?;
     if signer != transfer.from {
         return Err(refused(format!("the signature over our offer is not that of {}", transfer.from)));
     }
     Ok(bytes.try_into().expect("recovery took it, so it has 65 bytes"))
+}
+
+impl Authorization {
+    /// Returns what was signed.
+    pub(crate) fn transfer(&self) -> Transfer {
+        Transfer {
+            from: self.key.payer,
+            to: self.to,
+            value: U256::from(self.amount.0),
+            valid_after: self.valid_after,
+            valid_before: self.valid_before,
+            nonce: self.key.nonce,
+        }
+    }
+}
+
+impl ExactPayload {
+    /// Reads what was signed.
+    pub(crate) fn transfer(&self) -> Result<Transfer, Rejection> {
+        let wire = &self.authorization;
+        positive_amount(&wire.value).map_err(|reason| malformed(format!("`value`: {reason}")))?;
+        Ok(Transfer {
+            from: address("from", &wire.from)?,
+            to: address("to", &wire.to)?,
+            value: number("value", &wire.value)?,
+            valid_after: number("validAfter", &wire.valid_after)?,
+            valid_before: number("validBefore", &wire.valid_before)?,
+            nonce: nonce(&wire.nonce)?,
+        })
+    }
+
+    /// Reads the bytes of the signature, if they are hex and not too many.
+    pub(crate) fn signature_bytes(&self) -> Option<Vec<u8>> {
+        hex_bytes(&self.signature)
+    }
+}
+
+impl From<&Transfer> for ExactAuthorization {
+    fn from(transfer: &Transfer) -> Self {
+        Self {
+            from: transfer.from.to_checksum(None),
+            to: transfer.to.to_checksum(None),
+            value: transfer.value.to_string(),
+            valid_after: transfer.valid_after.to_string(),
+            valid_before: transfer.valid_before.to_string(),
+            nonce: transfer.nonce.to_string(),
+        }
+    }
 }
 
 fn malformed(message: String) -> Rejection {
@@ -245,9 +289,6 @@ fn number(name: &str, text: &str) -> Result<U256, Rejection> {
     // 2^256 has 78 digits.
     if text.is_empty() || !plain || text.len() > 78 {
         return Err(refused());
-    }
-    if name == "value" {
-        positive_amount(text).map_err(|reason| malformed(format!("`value`: {reason}")))?;
     }
     U256::from_str_radix(text, 10).map_err(|_| refused())
 }

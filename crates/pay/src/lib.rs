@@ -7,8 +7,10 @@
 //! - [`exact`]: the check of an `exact` payment against our own current offer.
 //! - [`wallet`]: a payer's key and the signing of payments.
 //! - [`facilitator`]: the door to a chain, with its three outcomes.
+//! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
 
+pub mod devnet;
 pub mod eip712;
 mod error;
 pub mod exact;
@@ -21,6 +23,7 @@ pub mod wallet_file;
 pub mod x402;
 
 pub use alloy_primitives::{Address, B256};
+pub use devnet::Devnet;
 pub use error::PayError;
 pub use exact::{Authorization, PaymentKey};
 pub use facilitator::{Facilitator, Rejection, Settlement, Verified};

@@ -106,14 +106,7 @@ pub fn random_nonce() -> Result<B256, PayError> {
 fn exact_payload(transfer: &Transfer, signature: &[u8; 65]) -> Map<String, Value> {
     let payload = ExactPayload {
         signature: hex::encode_prefixed(signature),
-        authorization: ExactAuthorization {
-            from: transfer.from.to_checksum(None),
-            to: transfer.to.to_checksum(None),
-            value: transfer.value.to_string(),
-            valid_after: transfer.valid_after.to_string(),
-            valid_before: transfer.valid_before.to_string(),
-            nonce: transfer.nonce.to_string(),
-        },
+        authorization: ExactAuthorization::from(transfer),
     };
     match serde_json::to_value(payload) {
         Ok(Value::Object(map)) => map,
