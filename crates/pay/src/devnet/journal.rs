@@ -1,0 +1,212 @@
+//! The devnet's journal: one line for each operation that took effect, on disk before the caller hears of it.
+//!
+//! A line is 16 hex digits of checksum, a space, JSON, a newline. Each checksum covers the one before it, so a line
+//! that was changed, moved or taken out shows. A crash can tear only the last line: it is cut off at opening, for
+//! nobody was told of it. The journal is locked while it is open, because two writers would fork the chain.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use alloy_primitives::{B256, hex, keccak256};
+use glassbox_core::Atomic;
+use serde::{Deserialize, Serialize};
+
+use super::{ASSET, NETWORK};
+use crate::error::PayError;
+use crate::exact::{Authorization, PaymentKey};
+use crate::limits::JOURNAL_LINE_BYTES_MAX;
+use crate::wallet_file::sync_directory_of;
+use crate::x402::{ExactAuthorization, ExactPayload};
+
+const FORMAT: &str = "glassbox-devnet/1";
+
+/// The hex digits of a checksum.
+const CHECKSUM_DIGITS: usize = 16;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    journal: String,
+    chain_id: u64,
+}
+
+/// One operation with its block.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) block: u64,
+    pub(super) time_s: u64,
+    pub(super) operation: Operation,
+}
+
+/// What changes the chain.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Operation {
+    /// The faucet makes money.
+    Mint { to: String, amount: Atomic },
+    /// A payment is settled; as it came over the wire.
+    Settle(ExactPayload),
+    /// The treasury pays. Its address is kept, since the next opening may have another.
+    PayOut { id: String, from: String, to: String, amount: Atomic },
+}
+
+/// An open journal, at its end.
+pub(super) struct Journal {
+    file: File,
+    checksum: [u8; 8],
+}
+
+impl Operation {
+    /// Writes a payment down as it came over the wire.
+    pub(super) fn settle(authorization: &Authorization) -> Self {
+        let transfer = authorization.transfer();
+        Self::Settle(ExactPayload {
+            signature: hex::encode_prefixed(authorization.signature),
+            authorization: ExactAuthorization::from(&transfer),
+        })
+    }
+
+    /// Reads the payment back; there is none in the other operations.
+    pub(super) fn authorization(&self) -> Result<Authorization, String> {
+        let Self::Settle(exact) = self else {
+            return Err("it is not a payment".to_owned());
+        };
+        let transfer = exact.transfer().map_err(|rejection| rejection.to_string())?;
+        let signature = exact.signature_bytes().and_then(|bytes| bytes.try_into().ok());
+        Ok(Authorization {
+            key: PaymentKey { network: NETWORK, asset: ASSET, payer: transfer.from, nonce: transfer.nonce },
+            to: transfer.to,
+            amount: Atomic(transfer.value.try_into().map_err(|_| "the amount is out of range")?),
+            valid_after: transfer.valid_after,
+            valid_before: transfer.valid_before,
+            signature: signature.ok_or("the signature is not 65 bytes")?,
+        })
+    }
+}
+
+impl Journal {
+    /// Opens a journal, or starts one, and reads what is in it.
+    pub(super) fn open(path: &Path) -> Result<(Self, Vec<Entry>), PayError> {
+        let failed = |action| move |source| PayError::File { action, path: path.to_owned(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed("open"))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => PayError::JournalInUse(path.to_owned()),
+            TryLockError::Error(source) => failed("lock")(source),
+        })?;
+        let read = read_lines(&file).map_err(failed("read"))?;
+        let damaged = |line, reason| PayError::JournalDamaged { path: path.to_owned(), line, reason };
+        if let Some(line) = read.damaged_line {
+            return Err(damaged(line, "its checksum is wrong".to_owned()));
+        }
+        if read.torn_bytes > 0 {
+            tracing::warn!(size_bytes = read.torn_bytes, "Cut a torn last line off the devnet's journal");
+            file.set_len(read.good_bytes).and_then(|()| file.sync_all()).map_err(failed("repair"))?;
+        }
+        file.seek(SeekFrom::Start(read.good_bytes)).map_err(failed("read"))?;
+        let mut journal = Self { file, checksum: read.checksum };
+        let mut lines = read.lines.into_iter();
+        match lines.next() {
+            Some(line) => check_header(&line).map_err(|reason| damaged(1, reason))?,
+            None => journal.start(path).map_err(failed("start"))?,
+        }
+        let mut entries = Vec::with_capacity(lines.len());
+        for (index, line) in lines.enumerate() {
+            // The checksum is right, so this is no accident of the disk, and nothing is cut off.
+            let entry = serde_json::from_str(&line).map_err(|error| damaged(index + 2, error.to_string()))?;
+            entries.push(entry);
+        }
+        Ok((journal, entries))
+    }
+
+    /// Appends an entry. It is on disk when this returns; after an error, nobody knows.
+    pub(super) fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        self.append_json(&serde_json::to_string(entry)?)
+    }
+
+    fn start(&mut self, path: &Path) -> io::Result<()> {
+        let header = Header { journal: FORMAT.to_owned(), chain_id: NETWORK.chain_id };
+        self.append_json(&serde_json::to_string(&header)?)?;
+        sync_directory_of(path)
+    }
+
+    fn append_json(&mut self, json: &str) -> io::Result<()> {
+        let checksum = checksum(&self.checksum, json.as_bytes());
+        let line = format!("{} {json}\n", hex::encode(checksum));
+        if line.len() > JOURNAL_LINE_BYTES_MAX {
+            return Err(io::Error::other(format!("a line of {} bytes is too long", line.len())));
+        }
+        self.file.write_all(line.as_bytes())?;
+        self.file.sync_data()?;
+        self.checksum = checksum;
+        Ok(())
+    }
+}
+
+/// What a journal holds.
+#[derive(Default)]
+struct Lines {
+    /// The JSON of each good line.
+    lines: Vec<String>,
+    /// The checksum of the last good line.
+    checksum: [u8; 8],
+    /// Where the good lines end.
+    good_bytes: u64,
+    /// How many bytes follow them as a torn last line.
+    torn_bytes: u64,
+    /// The bad line, if good or bad ones follow it.
+    damaged_line: Option<usize>,
+}
+
+fn read_lines(file: &File) -> io::Result<Lines> {
+    let mut reader = BufReader::new(file);
+    let mut read = Lines::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.by_ref().take(JOURNAL_LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+        if length == 0 {
+            return Ok(read);
+        }
+        if read.torn_bytes > 0 {
+            read.damaged_line = Some(read.lines.len() + 1);
+            return Ok(read);
+        }
+        match good_line(&read.checksum, &line) {
+            Some((json, checksum)) => {
+                read.lines.push(json.to_owned());
+                read.checksum = checksum;
+                read.good_bytes += length as u64;
+            }
+            None => read.torn_bytes = length as u64,
+        }
+    }
+}
+
+/// Returns the JSON of a line that is whole and follows the one with the checksum `before`.
+fn good_line<'a>(before: &[u8; 8], line: &'a [u8]) -> Option<(&'a str, [u8; 8])> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let (digits, json) = line.split_once(' ')?;
+    let checksum = checksum(before, json.as_bytes());
+    (digits.len() == CHECKSUM_DIGITS && digits == hex::encode(checksum)).then_some((json, checksum))
+}
+
+fn check_header(line: &str) -> Result<(), String> {
+    let header: Header = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if header.journal == FORMAT && header.chain_id == NETWORK.chain_id {
+        Ok(())
+    } else {
+        Err(format!("`{}` for chain {} is not ours", header.journal, header.chain_id))
+    }
+}
+
+fn checksum(before: &[u8; 8], json: &[u8]) -> [u8; 8] {
+    let hash: B256 = keccak256([before, json].concat());
+    hash[..8].try_into().expect("a hash has 32 bytes")
+}

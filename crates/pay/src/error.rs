@@ -1,0 +1,72 @@
+//! What can go wrong on our own side of a payment. What is wrong with a payment itself is a
+//! [`Rejection`](crate::Rejection).
+
+use std::io;
+use std::path::PathBuf;
+
+/// Says why something of ours (a key, a file, the devnet) could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PayError {
+    /// The text is not a CAIP-2 id of an EVM network.
+    #[error("`{0}` is not an EVM network; write `eip155:` and the chain id")]
+    Network(String),
+    /// The text is not a payment key.
+    #[error("`{0}` is not a payment key")]
+    PaymentKey(String),
+    /// The text is not a secp256k1 private key. The text itself is never shown.
+    #[error("the private key is not 32 bytes of hex within the range of secp256k1")]
+    PrivateKey,
+    /// The operating system gave no random bytes.
+    #[error("no random bytes from the operating system")]
+    Random,
+    /// The wallet cannot pay what is asked.
+    #[error("cannot sign a payment: {0}")]
+    Unpayable(String),
+    /// A file could not be read or written.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// What was attempted, as a verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not a wallet of ours.
+    #[error("`{path}` is not a wallet file: {reason}")]
+    WalletFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Somebody else holds the journal open.
+    #[error("the devnet journal `{0}` is in use by another process")]
+    JournalInUse(PathBuf),
+    /// The journal is damaged before its last line, so it cannot be trusted.
+    #[error("the devnet journal `{path}` is damaged at line {line}: {reason}")]
+    JournalDamaged {
+        /// The journal.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A write to the journal failed earlier, so nothing more is accepted until the devnet is reopened.
+    #[error("the devnet journal could not be written earlier: {0}; hint: reopen the devnet")]
+    JournalBroken(String),
+    /// The faucet gives less at a time.
+    #[error("the faucet gives between 1 and {amount_max} atomic units at a time")]
+    FaucetAmount {
+        /// The most it gives.
+        amount_max: u128,
+    },
+    /// The chain refused a call that we made ourselves.
+    #[error("the devnet refused the call: {0}")]
+    Devnet(String),
+    /// A facilitator could not be asked.
+    #[error("the facilitator could not be asked: {0}")]
+    Unavailable(String),
+}

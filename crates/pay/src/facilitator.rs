@@ -1,0 +1,136 @@
+//! The door to a chain: who verifies a payment, settles it, and pays out.
+//!
+//! Implementors: the [`Devnet`](crate::Devnet) in this process and [`Faulty`](crate::Faulty), which makes another
+//! one fail on demand. Everything that moves money is idempotent, so a caller that does not know what happened
+//! asks again with the same words.
+
+use alloy_primitives::{Address, B256};
+use async_trait::async_trait;
+use glassbox_core::Atomic;
+
+use crate::error::PayError;
+use crate::exact::PaymentKey;
+use crate::network::Network;
+use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SettleResponse};
+
+/// Why a payment was refused. Nothing has moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Rejection {
+    /// The code for the payer's program.
+    pub code: ErrorCode,
+    /// The sentence for the payer's person.
+    pub message: String,
+}
+
+impl Rejection {
+    /// Makes a refusal.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// A payment that could be settled at the moment it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Who signed it.
+    pub payer: Address,
+    /// What makes it one payment and no other.
+    pub key: PaymentKey,
+}
+
+/// What became of moving money. There are three outcomes, and a caller must say what each means to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Settlement {
+    /// The money moved.
+    Settled {
+        /// The transaction's hash.
+        transaction: B256,
+        /// Who paid: the payer of a payment, the treasury of a pay-out.
+        payer: Address,
+        /// How much.
+        amount: Atomic,
+        /// The number of the block that holds the transaction.
+        block: u64,
+    },
+    /// The money did not move, and this request will never make it move.
+    Rejected(Rejection),
+    /// Nobody knows yet. It may have moved: never ask for another payment; ask again with this one.
+    Unknown {
+        /// What happened, for the log.
+        detail: String,
+    },
+}
+
+impl Settlement {
+    /// Makes a refusal.
+    pub fn rejected(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Rejected(Rejection::new(code, message))
+    }
+
+    /// Returns what the `PAYMENT-RESPONSE` header says about a decided payment; nothing while it is unknown,
+    /// because the wire has no word for that and "not successful" would make a client pay again.
+    pub fn response(&self, network: Network) -> Option<SettleResponse> {
+        match self {
+            Self::Settled { transaction, payer, amount, .. } => Some(SettleResponse {
+                success: true,
+                error_reason: None,
+                payer: Some(payer.to_checksum(None)),
+                transaction: transaction.to_string(),
+                network: network.to_string(),
+                amount: Some(amount.to_string()),
+                extra: None,
+            }),
+            Self::Rejected(rejection) => Some(SettleResponse {
+                success: false,
+                error_reason: Some(rejection.code.clone()),
+                payer: None,
+                transaction: String::new(),
+                network: network.to_string(),
+                amount: None,
+                extra: None,
+            }),
+            Self::Unknown { .. } => None,
+        }
+    }
+}
+
+/// Verifies and settles payments in one asset on one network, and pays out from the operator's treasury.
+#[async_trait]
+pub trait Facilitator: Send + Sync {
+    /// Returns the name to show to people, such as `devnet, play money`.
+    fn label(&self) -> &str;
+
+    /// Returns the network that the asset lives on.
+    fn network(&self) -> Network;
+
+    /// Returns the address of the token.
+    fn asset(&self) -> Address;
+
+    /// Returns the operator's own address, from which pay-outs are made.
+    fn treasury(&self) -> Address;
+
+    /// Writes an offer to be paid `amount` by the `exact` scheme. `timeout_s` is how long the payer's
+    /// authorization shall live: it must cover the longest run and
+    /// [`SETTLE_SECONDS_MAX`](crate::limits::SETTLE_SECONDS_MAX).
+    fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements;
+
+    /// Says whether the payment could be settled now. Moves nothing and reserves nothing.
+    async fn verify(
+        &self,
+        payload: &PaymentPayload,
+        offered: &PaymentRequirements,
+    ) -> Result<Verified, Rejection>;
+
+    /// Settles the payment. Settling one authorization again returns the first answer, even after it expired;
+    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`].
+    async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement;
+
+    /// Pays `amount` from the treasury, for refunds and earnings. `id` makes it happen once: the same words again
+    /// return the first answer, the same `id` with another payee or amount is rejected.
+    async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement;
+
+    /// Returns how much of the asset an address has.
+    async fn balance(&self, address: Address) -> Result<Atomic, PayError>;
+}

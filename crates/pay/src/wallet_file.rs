@@ -1,0 +1,113 @@
+//! A wallet in a file: JSON that only its owner may read.
+//!
+//! The key is in clear, as in every throw-away wallet of a development chain. Do not keep real money in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::PayError;
+use crate::limits::WALLET_FILE_BYTES_MAX;
+use crate::wallet::Wallet;
+
+const FORMAT: &str = "glassbox-wallet/1";
+
+#[derive(Serialize, Deserialize)]
+struct WalletJson {
+    format: String,
+    address: String,
+    private_key: String,
+}
+
+impl Drop for WalletJson {
+    fn drop(&mut self) {
+        self.private_key.zeroize();
+    }
+}
+
+/// Reads a wallet. Refuses a file that others may read, and one whose address is not that of its key.
+pub fn load(path: &Path) -> Result<Wallet, PayError> {
+    let refused = |reason| PayError::WalletFile { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|source| failed("open", path, source))?;
+    if others_may_read(&file).map_err(|source| failed("inspect", path, source))? {
+        return Err(refused("others may read it; hint: chmod 600"));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(WALLET_FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|source| failed("read", path, source))?;
+    let json: WalletJson =
+        serde_json::from_str(&text).map_err(|_| refused("it is not the JSON of a wallet"))?;
+    if json.format != FORMAT {
+        return Err(refused("its format is not glassbox-wallet/1"));
+    }
+    let wallet = Wallet::from_hex(&json.private_key)?;
+    if json.address == wallet.address().to_checksum(None) {
+        Ok(wallet)
+    } else {
+        Err(refused("its address is not that of its key"))
+    }
+}
+
+/// Writes a wallet into a new file, whole or not at all. A file that is there already stays and is an error:
+/// overwriting a key loses what it owns.
+pub fn save_new(path: &Path, wallet: &Wallet) -> Result<(), PayError> {
+    let json = WalletJson {
+        format: FORMAT.to_owned(),
+        address: wallet.address().to_checksum(None),
+        private_key: wallet.to_hex().to_string(),
+    };
+    let text = Zeroizing::new(serde_json::to_vec_pretty(&json).expect("three texts serialize"));
+    let draft = draft_path(path)?;
+    let written = write_draft(&draft, &text).and_then(|()| fs::hard_link(&draft, path));
+    // The draft is removed on both roads; what it held is in place, or in the caller's memory.
+    let removed = fs::remove_file(&draft);
+    written.map_err(|source| failed("create", path, source))?;
+    removed.and_then(|()| sync_directory_of(path)).map_err(|source| failed("create", path, source))
+}
+
+fn draft_path(path: &Path) -> Result<PathBuf, PayError> {
+    let mut salt = [0; 8];
+    getrandom::fill(&mut salt).map_err(|_| PayError::Random)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.draft", alloy_primitives::hex::encode(salt)));
+    Ok(path.with_file_name(name))
+}
+
+fn write_draft(draft: &Path, text: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(draft)?;
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Makes a new directory entry durable.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(unix)]
+fn others_may_read(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_file: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> PayError {
+    PayError::File { action, path: path.to_owned(), source }
+}
