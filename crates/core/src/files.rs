@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Digest, limits};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::{Digest, canonical, limits};
 
 /// Says why a file set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +77,19 @@ impl Files {
         self.0.is_empty()
     }
 
+    /// Writes the set as one object: canonical JSON of paths and base64.
+    pub fn pack(&self) -> Vec<u8> {
+        let texts: BTreeMap<&str, String> = self.iter().map(|(path, bytes)| (path, STANDARD.encode(bytes))).collect();
+        canonical::to_bytes(&texts)
+    }
+
+    /// Reads what [`Files::pack`] wrote; `None` for anything else.
+    pub fn unpack(packed: &[u8]) -> Option<Self> {
+        let texts: BTreeMap<String, String> = serde_json::from_slice(packed).ok()?;
+        let decode = |(path, text): (String, String)| Some((path, STANDARD.decode(text).ok()?));
+        Self::new(texts.into_iter().map(decode).collect::<Option<Vec<_>>>()?).ok()
+    }
+
     /// Returns the digest of the set: SHA-256 over a line `<file digest>  <path>\n` for each file in order, which is
     /// what `sha256sum` prints for the sorted paths, without the `sha256:` prefix.
     pub fn digest(&self) -> Digest {
@@ -115,5 +131,7 @@ mod tests {
         let ba = Files::new([("b".into(), vec![2]), ("a".into(), vec![1])]).expect("safe");
         assert_eq!(ab.digest(), ba.digest());
         assert_ne!(ab.digest(), of("a").expect("safe").digest());
+        assert_eq!(Files::unpack(&ab.pack()), Some(ab));
+        assert_eq!(Files::unpack(br#"{"../x":""}"#), None);
     }
 }

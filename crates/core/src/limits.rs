@@ -107,3 +107,6 @@ pub const LIVE_RELEASES_MAX: usize = 1_024;
 
 /// The most search results of one answer.
 pub const SEARCH_RESULTS_MAX: usize = 50;
+
+/// The longest nonce that a caller may send, in bytes.
+pub const NONCE_BYTES_MAX: usize = 128;

@@ -20,6 +20,7 @@ pub use call::{CallFailure, CallReply, CallRequest};
 pub use env::Env;
 pub use error::{CallError, PublishError, RegistryError, Retry};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
+pub use call::{StoredFailure, StoredReply};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FunctionListing, Listing, PackageFiles};

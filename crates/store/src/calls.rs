@@ -336,6 +336,12 @@ impl Store {
         self.read(move |connection| find(connection, "id = ?1", &[&id])).await
     }
 
+    /// Returns the call that a payment is bound to, or `None`.
+    pub async fn call_by_payment(&self, payment_key: &str) -> Result<Option<CallRow>, StoreError> {
+        let key = payment_key.to_owned();
+        self.read(move |connection| find(connection, "payment_key = ?1", &[&key])).await
+    }
+
     /// Returns the calls whose end is open, oldest first, at most `limit`.
     pub async fn undecided_calls(&self, limit: usize) -> Result<Vec<CallRow>, StoreError> {
         self.read(move |connection| {

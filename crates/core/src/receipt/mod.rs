@@ -135,6 +135,9 @@ pub struct Opening {
     pub salt: String,
     /// The function's type.
     pub function_type: FunctionType,
+    /// What the caller sent to tell this request from another with the same arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// The arguments, as a JSON array.
     pub args: serde_json::Value,
     /// What the function returned, as JSON; absent when it failed or returns nothing.
@@ -189,25 +192,41 @@ impl Bundle {
     }
 }
 
-/// Returns the digest of a request: what a payment buys, and nothing else.
+/// What a payment buys: everything that decides a call's output and bill.
 ///
 /// x402 signatures cover neither URL nor body, so the registry binds a payment to this digest when it first sees it.
-pub fn request_digest(
-    component: Digest,
-    quote: &Quote,
-    ty: &FunctionType,
-    args: &[Value],
-) -> Result<Digest, ValueError> {
-    let function = quote.function.to_string();
-    let args = binary::encode_args(ty, args)?;
-    Ok(Digest::of_parts(&[
-        b"glassbox-request/1\0",
-        component.as_bytes(),
-        quote.terms.as_bytes(),
-        ty.digest().as_bytes(),
-        &(function.len() as u64).to_le_bytes(),
-        function.as_bytes(),
-        &quote.fuel_max.to_le_bytes(),
-        &args,
-    ]))
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The component's bytes.
+    pub component: Digest,
+    /// The quote: terms, function and fuel ceiling.
+    pub quote: &'a Quote,
+    /// The function's type.
+    pub function_type: &'a FunctionType,
+    /// The arguments.
+    pub args: &'a [Value],
+    /// What the caller sent to tell this request from another with the same arguments.
+    pub nonce: Option<&'a str>,
+}
+
+impl Request<'_> {
+    /// Returns the digest that the payment is bound to.
+    pub fn digest(&self) -> Result<Digest, ValueError> {
+        let function = self.quote.function.to_string();
+        let nonce = self.nonce.unwrap_or_default();
+        let args = binary::encode_args(self.function_type, self.args)?;
+        Ok(Digest::of_parts(&[
+            b"glassbox-request/1\0",
+            self.component.as_bytes(),
+            self.quote.terms.as_bytes(),
+            self.function_type.digest().as_bytes(),
+            &self.quote.fuel_max.to_le_bytes(),
+            // Texts are framed by their lengths, so that no two requests give the same bytes.
+            &(function.len() as u64).to_le_bytes(),
+            function.as_bytes(),
+            &(nonce.len() as u64).to_le_bytes(),
+            nonce.as_bytes(),
+            &args,
+        ]))
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Bundle, Opening, Outcome, Receipt};
+use super::{Bundle, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
 use crate::money::Atomic;
 use crate::split::split;
@@ -80,7 +80,7 @@ impl Bundle {
     }
 
     fn check_values(&self, receipt: &Receipt, report: &mut Report) {
-        let Opening { salt, function_type: ty, args, output, .. } = &self.opening;
+        let Opening { salt, function_type: ty, args, output, nonce, .. } = &self.opening;
         let mut bytes = [0; 32];
         if hex::decode_to_slice(salt, &mut bytes).is_err() {
             report.add("input", false, "the salt is not 64 hexadecimal digits");
@@ -89,7 +89,9 @@ impl Bundle {
         let args = json::args_from_json(ty, args).map_err(|error| error.to_string());
         let request = args.as_ref().map_err(Clone::clone).and_then(|args| {
             let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
-            super::request_digest(receipt.component, &quote, ty, args).map_err(|error| error.to_string())
+            let request =
+                Request { component: receipt.component, quote: &quote, function_type: ty, args, nonce: nonce.as_deref() };
+            request.digest().map_err(|error| error.to_string())
         });
         let input =
             args.and_then(|args| Opening::input_digest(&bytes, ty, &args).map_err(|error| error.to_string()));

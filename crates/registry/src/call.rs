@@ -1,0 +1,430 @@
+//! One call, from request to reply. Read this file first: the rest of the project exists to keep its promises.
+//!
+//! ```text
+//! find ─▶ quote ─▶ hold ─▶ verify ─▶ run ─▶ charge ─▶ record ─▶ settle ─▶ post ─▶ reply
+//! ```
+//!
+//! * Nothing runs before its payment is held, and one payment is held by one call: replays find that call.
+//! * What a run gave is recorded before it is settled, and settled before it leaves.
+//! * A payer who hangs up stops nothing: the call goes on to its end, and the reply waits for the retry.
+//! * Each step is one transaction or none, and none is open while a guest runs or a chain is asked. A crash between
+//!   two steps is found by [`reconcile`](Registry::reconcile), in [`settle`](crate::settle).
+
+use std::sync::Arc;
+
+use glassbox_core::ledger::deposit;
+use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
+use glassbox_core::terms::{Ending, Quote, Usage, charge, quote};
+use glassbox_core::value::{Value, json};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
+use glassbox_pay::exact::{self, Authorization};
+use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
+use glassbox_sandbox::{Failure, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
+use glassbox_store::{CallState, Hold, NewCall};
+use serde::{Deserialize, Serialize};
+use tracing::{debug, info, warn};
+
+use crate::error::{CallError, RegistryError};
+use crate::live::Live;
+use crate::meter::{Place, Refusal};
+use crate::open::Registry;
+use crate::settle::Executed;
+
+/// A request to run a function once.
+#[derive(Debug, Clone)]
+pub struct CallRequest {
+    /// The release.
+    pub release: PackageRef,
+    /// The function, by any of its names.
+    pub function: String,
+    /// The arguments: an array by position or an object by name.
+    pub args: serde_json::Value,
+    /// The fuel ceiling; the release's own when absent.
+    pub fuel_max: Option<u64>,
+    /// Anything, to tell this request from another with the same arguments. Without one, the same request by the same
+    /// payer is answered from the first until its reply was delivered.
+    pub nonce: Option<String>,
+    /// The payment, where one came.
+    pub payment: Option<PaymentPayload>,
+}
+
+/// What a caller gets.
+#[derive(Debug, Clone)]
+pub struct CallReply {
+    /// What is also kept, for a paid call.
+    pub stored: StoredReply,
+    /// Whether this is the stored reply of an earlier presentation of the payment.
+    pub replayed: bool,
+}
+
+/// The reply of a call, as it is kept until long after it was delivered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredReply {
+    /// The call's id.
+    pub call: String,
+    /// What the function returned; absent when it failed or returns nothing.
+    pub output: Option<serde_json::Value>,
+    /// How the run failed, where it did.
+    pub failure: Option<StoredFailure>,
+    /// The fuel burnt.
+    pub fuel_used: u64,
+    /// The ceiling.
+    pub fuel_max: u64,
+    /// What was charged.
+    pub charged: Atomic,
+    /// What x402 calls the settlement; absent when nothing was settled.
+    pub settlement: Option<SettleResponse>,
+    /// The receipt with what opens it.
+    pub bundle: Bundle,
+}
+
+/// How a run failed, as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredFailure {
+    /// The stable name of the failure, such as `trap`.
+    pub kind: String,
+    /// What happened, for the caller.
+    pub message: String,
+    /// Whether the same call would fail the same way again.
+    pub deterministic: bool,
+}
+
+/// A failed run, for the caller.
+#[derive(Debug, Clone)]
+pub struct CallFailure {
+    /// The stable name of the failure.
+    pub failure: String,
+    /// What happened.
+    pub message: String,
+    /// Whether the same call would fail the same way again.
+    pub deterministic: bool,
+    /// What it cost.
+    pub charged: Atomic,
+    /// The whole reply, with the receipt.
+    pub reply: StoredReply,
+}
+
+impl CallFailure {
+    /// Returns the stable error code.
+    pub fn code(&self) -> &'static str {
+        match self.failure.as_str() {
+            "out-of-fuel" => "guest-out-of-fuel",
+            "output-refused" => "guest-output-refused",
+            "not-granted" => "guest-import-not-granted",
+            "timed-out" => "call-timed-out",
+            "internal" => "internal",
+            _ => "guest-failed",
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn next(&self) -> String {
+        match self.failure.as_str() {
+            "out-of-fuel" => "call again with a higher `fuel`, up to the release's own ceiling".into(),
+            "not-granted" => "tell the publisher: the component uses what its manifest does not declare".into(),
+            _ if self.deterministic => "change the arguments; these will fail again".into(),
+            _ => "call again".into(),
+        }
+    }
+
+    /// Tells whether the same call would fail the same way again.
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
+    }
+}
+
+/// A request that was understood: what to run, within what, for how much at most.
+pub(crate) struct Plan {
+    pub(crate) live: Arc<Live>,
+    pub(crate) function: Function,
+    pub(crate) args: Vec<Value>,
+    pub(crate) quote: Quote,
+    pub(crate) request: Digest,
+    pub(crate) nonce: Option<String>,
+}
+
+impl Registry {
+    /// Runs a function once: free when its quote is nothing, else for a payment.
+    pub async fn call(self: &Arc<Self>, request: CallRequest) -> Result<CallReply, CallError> {
+        let plan = self.plan(&request).await?;
+        let Some(required) = self.requirements(&plan.live, &plan.quote) else { return self.call_free(plan).await };
+        let amount = plan.quote.amount_max;
+        let Some(payment) = request.payment else {
+            return Err(CallError::PaymentRequired { amount, required: Box::new(required) });
+        };
+        // On a task of its own: the caller's connection may end at any point, a paid call may not.
+        let registry = self.clone();
+        let paid = tokio::spawn(async move { registry.call_paid(plan, required, payment).await });
+        let reply = paid.await.map_err(|_| RegistryError::Worker)??;
+        // Still here, so the caller is too. Until this is noted, the same request is answered from this reply.
+        if let Err(error) = self.store.mark_delivered(&reply.stored.call).await {
+            warn!(call.id = %reply.stored.call, %error, "Could not note that a reply was delivered");
+        }
+        deliver(reply)
+    }
+
+    /// Finds the release, reads the arguments and quotes. Costs nobody anything.
+    async fn plan(&self, request: &CallRequest) -> Result<Plan, CallError> {
+        let live = self.live(&request.release).await?;
+        let function = live.function(&request.function)?.clone();
+        if !live.runs_here() {
+            return Err(CallError::NotRemote);
+        }
+        let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
+        let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
+        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(request.fuel_max)?);
+        let nonce = request.nonce.clone();
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
+            return Err(CallError::NonceTooLong);
+        }
+        let bound = Request {
+            component: live.component,
+            quote: &quote,
+            function_type: &function.ty,
+            args: &args,
+            nonce: nonce.as_deref(),
+        };
+        let request = bound.digest().map_err(invalid)?;
+        Ok(Plan { live, function, args, quote, request, nonce })
+    }
+
+    /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
+    async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
+        let _slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        let call = self.env.id();
+        let executed = self.run(&plan, &call).await?;
+        info!(call.id = %call, release = %plan.live.id, fuel_used = executed.fuel_used, "Ran free call {call}");
+        deliver(CallReply { stored: self.reply_unpaid(executed), replayed: false })
+    }
+
+    /// The paid road. Every early return before `record` leaves the payment unspent.
+    async fn call_paid(
+        &self,
+        plan: Plan,
+        required: PaymentRequired,
+        payment: PaymentPayload,
+    ) -> Result<CallReply, CallError> {
+        let offer = required.accepts[0].clone();
+        let amount = plan.quote.amount_max;
+        let refused = |message: String| CallError::PaymentRequired {
+            amount,
+            required: Box::new(PaymentRequired { error: Some(message), ..required.clone() }),
+        };
+
+        // The signature first: nobody can bind, or ask about, a payment that is not theirs.
+        let authorization =
+            exact::read(&payment, &offer).map_err(|rejection| refused(rejection.code.to_string()))?;
+        let now_s = (self.env.now_ms() / 1_000) as u64;
+        if let Err(rejection) = exact::check_window(&authorization, now_s, limits::CALL_WALL_MS_MAX) {
+            // Too late to buy anything, and never too late to fetch what it bought.
+            return match self.store.call_by_payment(&authorization.key.to_string()).await? {
+                Some(row) if row.request == plan.request => self.await_decision(&row.id).await,
+                Some(_) => Err(CallError::PaymentBound),
+                None => Err(refused(rejection.code.to_string())),
+            };
+        }
+        let payer = authorization.key.payer.to_string();
+        let place = self.enter(&payer)?;
+        let _slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+
+        let call = self.env.id();
+        let work = self.running.claim(&call).expect("a fresh id is nobody's");
+        match self.hold(&call, &plan, &offer, &payment, &authorization).await? {
+            Hold::Held => {}
+            Hold::SamePayment(row) if row.request != plan.request => return Err(CallError::PaymentBound),
+            // A payer who signs anew while the first payment is undecided must not pay twice.
+            Hold::SamePayment(row) | Hold::SameRequest(row) => {
+                drop(work);
+                return self.await_decision(&row.id).await;
+            }
+        }
+        if let Err(rejection) = self.rail.verify(&payment, &offer).await {
+            self.store.release_call(&call, self.env.now_ms()).await?;
+            return Err(refused(rejection.code.to_string()));
+        }
+
+        let executed = match self.run(&plan, &call).await {
+            Ok(executed) => executed,
+            Err(error) => {
+                self.store.release_call(&call, self.env.now_ms()).await?;
+                return Err(error);
+            }
+        };
+        if executed.charge.amount == Atomic::ZERO {
+            if executed.failure.is_some() {
+                place.failed();
+            }
+            return self.end_unpaid(&call, executed).await;
+        }
+        self.store.record_outcome(&call, executed.outcome()?, self.env.now_ms()).await?;
+        debug!(call.id = %call, fuel_used = executed.fuel_used, "Recorded call {call}");
+        self.settle(&call, executed, &payment, &offer).await
+    }
+
+    /// Takes one of the payer's places.
+    fn enter(&self, payer: &str) -> Result<Place<'_>, CallError> {
+        self.free_work.enter(payer, self.env.now_ms()).map_err(|refusal| match refusal {
+            Refusal::Busy => CallError::Busy,
+            Refusal::TooManyFailures => CallError::TooManyFailures,
+        })
+    }
+
+    /// Binds the payment to this call, in one transaction, before anything runs.
+    async fn hold(
+        &self,
+        call: &str,
+        plan: &Plan,
+        offer: &PaymentRequirements,
+        payment: &PaymentPayload,
+        authorization: &Authorization,
+    ) -> Result<Hold, CallError> {
+        let payer = authorization.key.payer.to_string();
+        let rail = format!("x402:{}", offer.network);
+        let json = |value: serde_json::Result<String>| value.expect("wire types have string keys");
+        let call = NewCall {
+            id: call.to_owned(),
+            payment_key: authorization.key.to_string(),
+            deposit: deposit(&rail, &payer, plan.quote.amount_max),
+            payer,
+            rail,
+            request: plan.request,
+            release: plan.live.id.clone(),
+            function: plan.function.name.clone(),
+            held: plan.quote.amount_max,
+            payment: json(serde_json::to_string(payment)),
+            offer: json(serde_json::to_string(offer)),
+            now_ms: self.env.now_ms(),
+        };
+        Ok(self.store.hold_call(call).await?)
+    }
+
+    /// Runs the function within the quote's ceiling and says what it owes.
+    async fn run(&self, plan: &Plan, call: &str) -> Result<Executed, CallError> {
+        let prepared = self.prepared(&plan.live).await?;
+        let started_at_ms = self.env.now_ms();
+        let limits = RunLimits {
+            fuel: plan.quote.fuel_max,
+            memory_bytes: plan.live.manifest.memory_max_bytes(),
+            ..RunLimits::default()
+        };
+        let invocation =
+            Invocation { function: &plan.function.name, ty: &plan.function.ty, args: &plan.args, limits };
+        let run = self.sandbox.run(&prepared, invocation).await;
+        self.assess(plan, call, run, started_at_ms)
+    }
+
+    /// Turns a run into what is owed and what can be proved.
+    fn assess(&self, plan: &Plan, call: &str, run: Run, started_at_ms: i64) -> Result<Executed, CallError> {
+        let salt = self.env.random();
+        let ty = &plan.function.ty;
+        let damaged = |error: glassbox_core::value::ValueError| {
+            CallError::Find(RegistryError::Damaged(plan.live.id.to_string(), error.to_string()))
+        };
+        let (outcome, output, failure) = match run.outcome {
+            RunOutcome::Returned(value) => {
+                let output = Opening::output_digest(&salt, ty, value.as_ref()).map_err(damaged)?;
+                let json = match (&ty.result, &value) {
+                    (Some(ty), Some(value)) => Some(json::to_json(value, ty).map_err(damaged)?),
+                    _ => None,
+                };
+                (Outcome::Returned { output }, json, None)
+            }
+            RunOutcome::Failed(failure) => {
+                let ending = ending(&failure);
+                let kind = failure.kind.to_string();
+                let deterministic = failure.kind.is_deterministic();
+                let outcome = Outcome::Failed { failure: kind.clone(), ending };
+                (outcome, None, Some(StoredFailure { kind, message: failure.message, deterministic }))
+            }
+        };
+        let fuel_used = run.fuel_used.min(plan.quote.fuel_max);
+        let charge = charge(&plan.live.terms, &plan.quote, Usage { fuel: fuel_used, ending: outcome.ending() });
+        Ok(Executed {
+            call: call.to_owned(),
+            release: plan.live.id.clone(),
+            component: plan.live.component,
+            function: plan.function.name.clone(),
+            input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
+            opening: Opening {
+                salt: Digest::from_bytes(salt).hex(),
+                function_type: ty.clone(),
+                nonce: plan.nonce.clone(),
+                args: json::args_to_json(ty, &plan.args).map_err(damaged)?,
+                output,
+                terms: plan.live.terms.clone(),
+            },
+            outcome,
+            failure,
+            fuel_used,
+            fuel_max: plan.quote.fuel_max,
+            pure: run.pure,
+            charge,
+            fee_bps: self.config.fee_bps,
+            request: plan.request,
+            checkpoint: self.checkpoint(),
+            started_at_ms,
+            finished_at_ms: self.env.now_ms(),
+        })
+    }
+
+    /// Returns what x402 asks for a quote; `None` when there is nothing to pay.
+    pub(crate) fn requirements(&self, live: &Live, quote: &Quote) -> Option<PaymentRequired> {
+        if quote.amount_max == Atomic::ZERO {
+            return None;
+        }
+        let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::SETTLE_SECONDS_MAX;
+        let offer = self.rail.offer(quote.amount_max, self.rail.treasury(), timeout_s);
+        Some(PaymentRequired {
+            x402_version: glassbox_pay::x402::VERSION,
+            error: None,
+            resource: Resource {
+                url: self.call_url(live, &quote.function),
+                description: Some(format!("{} of {}, up to {} fuel", quote.function.short(), live.id, quote.fuel_max)),
+                mime_type: Some("application/json".into()),
+            },
+            accepts: vec![offer],
+            extensions: None,
+        })
+    }
+
+    fn call_url(&self, live: &Live, function: &FunctionName) -> String {
+        let (package, version) = (&live.id.package, &live.id.version);
+        let (base, short) = (&self.config.public_url, function.short());
+        format!("{base}/v1/call/{}/{}/{version}/{short}", package.namespace(), package.name())
+    }
+}
+
+impl Live {
+    /// Returns the fuel ceiling of a call: the caller's where it fits, else the release's own.
+    pub(crate) fn fuel_ceiling(&self, asked: Option<u64>) -> Result<u64, CallError> {
+        let max = self.terms.fuel_max.min(limits::FUEL_MAX);
+        match asked {
+            None => Ok(max),
+            Some(asked) if (1..=max).contains(&asked) => Ok(asked),
+            Some(asked) => Err(CallError::FuelCeiling { asked, max }),
+        }
+    }
+
+    fn runs_here(&self) -> bool {
+        self.terms.execute.contains(&glassbox_core::manifest::Place::Remote)
+    }
+}
+
+/// Says what a failure means for the bill: only what the guest did by itself, and would do again, can be charged.
+fn ending(failure: &Failure) -> Ending {
+    if failure.kind.is_guest_fault() && failure.kind.is_deterministic() { Ending::GuestFailed } else { Ending::Aborted }
+}
+
+/// Turns a reply of a failed run into an error, which still carries the reply and its receipt.
+fn deliver(reply: CallReply) -> Result<CallReply, CallError> {
+    match reply.stored.failure.clone() {
+        None => Ok(reply),
+        Some(failure) => Err(CallError::Failed(Box::new(CallFailure {
+            failure: failure.kind,
+            message: failure.message,
+            deterministic: failure.deterministic,
+            charged: reply.stored.charged,
+            reply: reply.stored,
+        }))),
+    }
+}

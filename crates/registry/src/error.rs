@@ -1,0 +1,402 @@
+//! What the registry refuses, each with a stable code, whether a retry helps, what was charged, and what to do next.
+
+use glassbox_core::case::CaseError;
+use glassbox_core::dsse::DsseError;
+use glassbox_core::files::FilesError;
+use glassbox_core::manifest::ManifestError;
+use glassbox_core::name::NameError;
+use glassbox_core::value::ValueError;
+use glassbox_core::{Atomic, PackageRef, Version, limits};
+use glassbox_pay::x402::{PaymentRequired, SettleResponse};
+use glassbox_sandbox::{SandboxError, UnknownGrant, WorldMismatch};
+use glassbox_store::StoreError;
+
+use crate::call::CallFailure;
+use crate::testing::TestReport;
+
+/// Whether asking again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// The same request will fail the same way.
+    Never,
+    /// After the stated change.
+    AfterChange,
+    /// The very same request, with the very same payment, after this many seconds.
+    After(u64),
+    /// With a payment that answers the requirements.
+    WithPayment,
+}
+
+/// Why a reading verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Nothing of that name was published.
+    #[error("there is no package `{0}`")]
+    NoPackage(PackageRef),
+    /// The package has no such version.
+    #[error("there is no release `{reference}`; there are {available}")]
+    NoRelease {
+        /// What was asked for.
+        reference: PackageRef,
+        /// The versions that there are.
+        available: String,
+    },
+    /// The terms do not allow what was asked for.
+    #[error("the terms of this release do not let its component be downloaded")]
+    NotDownloadable,
+    /// The release has no published source.
+    #[error("this release has no published source")]
+    NoSource,
+    /// No such receipt, or it was of a free call.
+    #[error("there is no receipt `{0}`")]
+    NoReceipt(String),
+    /// A name is not well formed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The payment rail failed.
+    #[error("the payment rail failed")]
+    Pay(#[from] glassbox_pay::PayError),
+    /// Something stored cannot be read.
+    #[error("release {0} is damaged: {1}")]
+    Damaged(String, String),
+    /// A worker thread failed.
+    #[error("an internal worker failed")]
+    Worker,
+}
+
+/// Why a package was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The manifest.
+    #[error("glassbox.toml: {0}")]
+    Manifest(#[from] ManifestError),
+    /// A set of files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// A WIT or test file that is not UTF-8.
+    #[error("`{0}` is not UTF-8 text")]
+    NotText(String),
+    /// The component is too large.
+    #[error("the component has {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
+    ComponentTooLarge {
+        /// How large it is.
+        size_bytes: usize,
+    },
+    /// The component or the WIT.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The component is not what its world says.
+    #[error(transparent)]
+    World(#[from] WorldMismatch),
+    /// A grant that does not exist.
+    #[error(transparent)]
+    Grant(#[from] UnknownGrant),
+    /// The component imports what no host provides.
+    #[error("the component imports {}, which no executor provides", .0.join(", "))]
+    ForeignImports(Vec<String>),
+    /// The manifest and the WIT name different packages.
+    #[error("the manifest says `{manifest}` and the WIT package is `{wit}`")]
+    PackageNameDiffers {
+        /// The manifest's name.
+        manifest: String,
+        /// The WIT package's.
+        wit: String,
+    },
+    /// The manifest and the WIT name different versions.
+    #[error("the manifest says version {manifest} and the WIT package is at {wit}")]
+    VersionDiffers {
+        /// The manifest's version.
+        manifest: Version,
+        /// The WIT package's.
+        wit: Version,
+    },
+    /// A price is for a function that there is not.
+    #[error("price `{price}` is for `{export}`, which is not exported")]
+    NoSuchExport {
+        /// The price's id.
+        price: String,
+        /// What it names.
+        export: String,
+        /// What there is.
+        exports: Vec<String>,
+    },
+    /// A test file.
+    #[error(transparent)]
+    CaseFile(#[from] CaseError),
+    /// A test case that does not fit the interface.
+    #[error("{file}: case `{name}`: {reason}")]
+    Case {
+        /// The file.
+        file: String,
+        /// The case.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// There are too many cases.
+    #[error("{0} test cases are more than the {} allowed", limits::TEST_CASES_MAX)]
+    TooManyCases(usize),
+    /// Tests failed.
+    #[error("{} of {} test cases failed", .0.failed, .0.failed + .0.passed)]
+    TestsFailed(Box<TestReport>),
+    /// The statement is not signed, or not a release.
+    #[error("the release statement is not valid")]
+    Statement(#[from] DsseError),
+    /// The statement is about something else than what was sent.
+    #[error("the signed statement does not match what was sent: {0} differs")]
+    StatementDiffers(&'static str),
+    /// The store.
+    #[error("the store refused")]
+    Store(#[from] StoreError),
+    /// A worker thread failed.
+    #[error("an internal worker failed")]
+    Worker,
+}
+
+/// Why a call gave no output.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The release could not be found.
+    #[error(transparent)]
+    Find(#[from] RegistryError),
+    /// There is no such function.
+    #[error("there is no function `{function}`; there are {available}")]
+    NoFunction {
+        /// What was asked for.
+        function: String,
+        /// What there is.
+        available: String,
+    },
+    /// The function cannot be called by value.
+    #[error("`{function}` cannot be called by value: {reason}")]
+    NotCallable {
+        /// The function.
+        function: String,
+        /// Why.
+        reason: String,
+    },
+    /// The release may not run here.
+    #[error("the terms of this release do not let it run on this registry")]
+    NotRemote,
+    /// The arguments do not fit the function's type.
+    #[error("{error}")]
+    Arguments {
+        /// Why.
+        error: ValueError,
+        /// The function's signature.
+        signature: String,
+    },
+    /// The fuel ceiling is out of range.
+    #[error("a fuel ceiling of {asked} is not between 1 and {max}")]
+    FuelCeiling {
+        /// What was asked for.
+        asked: u64,
+        /// The release's own maximum.
+        max: u64,
+    },
+    /// The nonce is too long.
+    #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
+    NonceTooLong,
+    /// A payment is needed, or another than the one that came.
+    #[error("payment required: {} for this call", amount.to_decimal())]
+    PaymentRequired {
+        /// The amount.
+        amount: Atomic,
+        /// The requirements, as x402 sends them. `error` says what was wrong with the payment, where one came.
+        required: Box<PaymentRequired>,
+    },
+    /// The payment was first presented with another request, which it buys and nothing else.
+    #[error("this payment belongs to another request")]
+    PaymentBound,
+    /// Too much at once, by everybody or by this payer.
+    #[error("too many calls at once")]
+    Busy,
+    /// This payer's calls failed too often.
+    #[error("too many of your calls failed within a minute")]
+    TooManyFailures,
+    /// It is not known yet whether the payment was settled.
+    #[error("the payment of call {call} is not decided yet")]
+    Pending {
+        /// The call's id.
+        call: String,
+    },
+    /// The run failed. `charged` in it says what it cost.
+    #[error("{}: {}", .0.failure, .0.message)]
+    Failed(Box<CallFailure>),
+    /// The payment was refused when it was settled, after the run. The output is withheld.
+    #[error("the payment could not be settled")]
+    NotSettled {
+        /// The rail's answer.
+        response: Box<SettleResponse>,
+        /// The requirements for another try.
+        required: Box<PaymentRequired>,
+    },
+}
+
+impl From<StoreError> for CallError {
+    fn from(error: StoreError) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+impl From<SandboxError> for CallError {
+    fn from(error: SandboxError) -> Self {
+        Self::Find(RegistryError::Damaged("component".into(), error.to_string()))
+    }
+}
+
+impl RegistryError {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPackage(_) => "package-not-found",
+            Self::NoRelease { .. } => "release-not-found",
+            Self::NotDownloadable => "component-not-downloadable",
+            Self::NoSource => "source-not-published",
+            Self::NoReceipt(_) => "receipt-not-found",
+            Self::Name(_) => "name-invalid",
+            Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn next(&self) -> String {
+        match self {
+            Self::NoPackage(reference) => {
+                format!("search for it: GET /v1/search?q={}", reference.package.name())
+            }
+            Self::NoRelease { .. } => "name one of them, or `latest`".into(),
+            Self::NotDownloadable => "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into(),
+            Self::NoSource => "read its interface and tests instead; they are always public".into(),
+            Self::NoReceipt(_) => "receipts of paid calls are kept; that of a free call came with its reply".into(),
+            Self::Name(_) => "correct the name".into(),
+            _ => "try again later; the operator's log has the cause".into(),
+        }
+    }
+
+    /// Returns whether asking again can help.
+    pub fn retry(&self) -> Retry {
+        if self.code() == "internal" { Retry::After(5) } else { Retry::AfterChange }
+    }
+}
+
+impl PublishError {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Manifest(_) => "manifest-invalid",
+            Self::Files(_) | Self::NotText(_) => "files-invalid",
+            Self::ComponentTooLarge { .. } => "component-too-large",
+            Self::Sandbox(error) => error.code(),
+            Self::World(_) => "world-mismatch",
+            Self::Grant(_) => "grant-unknown",
+            Self::ForeignImports(_) => "import-not-granted",
+            Self::PackageNameDiffers { .. } => "name-differs",
+            Self::VersionDiffers { .. } => "version-differs",
+            Self::NoSuchExport { .. } => "export-not-found",
+            Self::CaseFile(_) | Self::Case { .. } | Self::TooManyCases(_) => "test-invalid",
+            Self::TestsFailed(_) => "tests-failed",
+            Self::Statement(_) => "statement-invalid",
+            Self::StatementDiffers(_) => "statement-differs",
+            Self::Store(StoreError::ReleaseExists(_)) => "release-exists",
+            Self::Store(StoreError::NamespaceTaken { .. }) => "namespace-taken",
+            Self::Store(_) | Self::Worker => "internal",
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn next(&self) -> String {
+        match self {
+            Self::Manifest(error) => error.hint.clone(),
+            Self::Files(_) | Self::NotText(_) => "leave it out, or rename it".into(),
+            Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
+            Self::Sandbox(error) => error.next(),
+            Self::World(_) => "make the component and its world agree; see the list above".into(),
+            Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
+            Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
+            Self::PackageNameDiffers { wit, .. } => format!("write name = \"{wit}\", or rename the WIT package"),
+            Self::VersionDiffers { wit, .. } => format!("write version = \"{wit}\", or change the WIT package"),
+            Self::NoSuchExport { exports, .. } => format!("name one of {}", exports.join(", ")),
+            Self::CaseFile(_) | Self::Case { .. } => "correct the case; values are written in WAVE".into(),
+            Self::TooManyCases(_) => "keep the cases that tell implementations apart".into(),
+            Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
+            Self::Statement(_) | Self::StatementDiffers(_) => "publish again with `glassbox publish`".into(),
+            Self::Store(StoreError::ReleaseExists(_)) => "releases are immutable: raise the version".into(),
+            Self::Store(StoreError::NamespaceTaken { .. }) => {
+                "publish under a namespace of your own, or with the key that owns this one".into()
+            }
+            Self::Store(_) | Self::Worker => "try again later; nothing was published".into(),
+        }
+    }
+}
+
+impl CallError {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Find(error) => error.code(),
+            Self::NoFunction { .. } => "function-not-found",
+            Self::NotCallable { .. } => "function-not-callable",
+            Self::NotRemote => "release-not-remote",
+            Self::Arguments { .. } => "arguments-invalid",
+            Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
+            Self::NonceTooLong => "nonce-too-long",
+            Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
+            Self::PaymentRequired { .. } => "payment-required",
+            Self::PaymentBound => "payment-bound",
+            Self::Busy => "busy",
+            Self::TooManyFailures => "too-many-failures",
+            Self::Pending { .. } => "settlement-pending",
+            Self::Failed(failure) => failure.code(),
+            Self::NotSettled { .. } => "payment-not-settled",
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn next(&self) -> String {
+        match self {
+            Self::Find(error) => error.next(),
+            Self::NoFunction { .. } => "name one of them".into(),
+            Self::NotCallable { .. } => "download the component and use it in your program".into(),
+            Self::NotRemote => "download the component and run it yourself".into(),
+            Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
+            Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
+            Self::NonceTooLong => "send a shorter one; a random 32-digit text will do".into(),
+            Self::PaymentRequired { .. } => {
+                "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it".into()
+            }
+            Self::PaymentBound => "sign a new payment for this request".into(),
+            Self::Busy | Self::TooManyFailures => "send the same request again later".into(),
+            Self::Pending { .. } => "send the same request with the same payment again; do not pay anew".into(),
+            Self::Failed(failure) => failure.next(),
+            Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
+        }
+    }
+
+    /// Returns whether asking again can help.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Find(error) => error.retry(),
+            Self::PaymentRequired { .. } | Self::NotSettled { .. } | Self::PaymentBound => Retry::WithPayment,
+            Self::Busy => Retry::After(1),
+            Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),
+            Self::Pending { .. } => Retry::After(2),
+            Self::Failed(failure) if failure.is_deterministic() => Retry::Never,
+            Self::Failed(_) => Retry::After(1),
+            _ => Retry::AfterChange,
+        }
+    }
+
+    /// Returns what the caller was charged: `None` when that is not known yet.
+    pub fn charged(&self) -> Option<Atomic> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Find(RegistryError::Store(_) | RegistryError::Worker) => None,
+            Self::Failed(failure) => Some(failure.charged),
+            _ => Some(Atomic::ZERO),
+        }
+    }
+}

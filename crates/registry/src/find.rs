@@ -1,0 +1,182 @@
+//! Finding and reading: everything that is free and public.
+
+use glassbox_core::files::Files;
+use glassbox_core::manifest::Manifest;
+use glassbox_core::terms::{Quote, quote};
+use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
+use glassbox_pay::x402::PaymentRequired;
+use glassbox_store::{PackageRow, ReleaseRow};
+use serde::de::DeserializeOwned;
+
+use crate::call::StoredReply;
+use crate::error::{CallError, RegistryError};
+use crate::open::Registry;
+use crate::package::Listing;
+use crate::publish::unpack_files;
+use crate::testing::TestReport;
+
+/// One search result.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The package.
+    pub package: PackageName,
+    /// Its newest version.
+    pub version: Version,
+    /// The fields that matched: why it is here.
+    pub matched: Vec<String>,
+    /// What pages show.
+    pub listing: Listing,
+    /// How many of its tests passed when it was published.
+    pub tests_passed: usize,
+}
+
+/// Everything public of a release.
+#[derive(Debug, Clone)]
+pub struct ReleaseView {
+    /// The stored row.
+    pub row: ReleaseRow,
+    /// What pages show.
+    pub listing: Listing,
+    /// What the tests showed at publish.
+    pub report: TestReport,
+}
+
+/// A public layer of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseFile {
+    /// The WIT files.
+    Wit,
+    /// The test files.
+    Tests,
+    /// The source files, for people to read.
+    Source,
+}
+
+/// What somebody earned.
+#[derive(Debug, Clone)]
+pub struct Earnings {
+    /// Who: a payee's id, or `operator`.
+    pub receiver: String,
+    /// With which release.
+    pub release: String,
+    /// How many charges.
+    pub calls: u64,
+    /// Their sum.
+    pub amount: Pico,
+}
+
+impl Registry {
+    /// Finds the packages that fit `words` best.
+    pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
+        let mut found = Vec::new();
+        for hit in self.store.search(words, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
+            let Some(row) = self.store.newest_release(&hit.package).await? else { continue };
+            let view = view(row)?;
+            found.push(Found {
+                package: hit.package,
+                version: view.row.id.version,
+                matched: hit.matched,
+                listing: view.listing,
+                tests_passed: view.report.passed,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Returns the packages that there are, by name.
+    pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
+        self.store.newest_releases().await?.into_iter().map(view).collect()
+    }
+
+    /// Returns a package with its versions.
+    pub async fn package(&self, name: &PackageName) -> Result<PackageRow, RegistryError> {
+        let reference = PackageRef { package: name.clone(), version: None };
+        self.store.package(name).await?.ok_or(RegistryError::NoPackage(reference))
+    }
+
+    /// Returns everything public of a release.
+    pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseView, RegistryError> {
+        view(self.release_row(reference).await?)
+    }
+
+    /// Returns the files of a public layer.
+    pub async fn files(&self, reference: &PackageRef, file: ReleaseFile) -> Result<Files, RegistryError> {
+        let row = self.release_row(reference).await?;
+        let object = match file {
+            ReleaseFile::Wit => row.wit,
+            ReleaseFile::Tests => row.tests,
+            ReleaseFile::Source => row.source.ok_or(RegistryError::NoSource)?,
+        };
+        unpack_files(&row.id, &self.store.object(object).await?)
+    }
+
+    /// Returns the component's bytes, where the terms let them be downloaded.
+    pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, RegistryError> {
+        let row = self.release_row(reference).await?;
+        let manifest = Manifest::parse(&row.manifest)
+            .map_err(|error| RegistryError::Damaged(row.id.to_string(), error.to_string()))?;
+        if !manifest.component_is_public() {
+            return Err(RegistryError::NotDownloadable);
+        }
+        Ok(self.store.object(row.component).await?)
+    }
+
+    /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.
+    pub async fn quote(
+        &self,
+        reference: &PackageRef,
+        function: &str,
+        fuel_max: Option<u64>,
+    ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
+        let live = self.live(reference).await?;
+        let function = live.function(function)?;
+        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
+        let required = self.requirements(&live, &quote);
+        Ok((quote, required))
+    }
+
+    /// Returns the stored reply of a paid call.
+    pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
+        let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
+        let row = self.store.call(call).await?.ok_or_else(missing)?;
+        parse(&row.release.to_string(), &row.reply.ok_or_else(missing)?)
+    }
+
+    /// Returns who earned what, with one package or with all.
+    pub async fn earnings(&self, package: Option<&PackageName>) -> Result<Vec<Earnings>, RegistryError> {
+        let rows = self.store.earnings(package.map(PackageName::to_string)).await?;
+        let earning = |row: glassbox_store::Earning| Earnings {
+            receiver: match row.account {
+                glassbox_core::ledger::Account::Payee(id) => id,
+                account => account.to_string(),
+            },
+            release: row.release.to_string(),
+            calls: row.calls,
+            amount: row.amount,
+        };
+        Ok(rows.into_iter().map(earning).collect())
+    }
+
+    pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
+        let row = match &reference.version {
+            Some(version) => self.store.release(&reference.package.at(version.clone())).await?,
+            None => self.store.newest_release(&reference.package).await?,
+        };
+        if let Some(row) = row {
+            return Ok(row);
+        }
+        let package = self.store.package(&reference.package).await?;
+        let package = package.ok_or_else(|| RegistryError::NoPackage(reference.clone()))?;
+        let available = package.versions.iter().take(10).map(Version::to_string).collect::<Vec<_>>().join(", ");
+        Err(RegistryError::NoRelease { reference: reference.clone(), available })
+    }
+}
+
+fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+    let id = row.id.to_string();
+    Ok(ReleaseView { listing: parse(&id, &row.listing)?, report: parse(&id, &row.report)?, row })
+}
+
+fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {
+    serde_json::from_str(text).map_err(|error| RegistryError::Damaged(of.to_owned(), error.to_string()))
+}

@@ -1,0 +1,100 @@
+//! A release as calls need it: terms, interface and component, read once.
+
+use std::sync::Arc;
+
+use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
+use glassbox_core::manifest::{Manifest, Terms};
+use glassbox_core::{Digest, PackageRef, ReleaseId, limits};
+use glassbox_sandbox::{Function, Grants, Prepared, Spec};
+use glassbox_store::ReleaseRow;
+
+use crate::error::{CallError, RegistryError};
+use crate::publish::unpack_files;
+use crate::open::Registry;
+use crate::package::texts;
+
+/// What a call needs to know of a release.
+pub struct Live {
+    /// The release.
+    pub id: ReleaseId,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The terms.
+    pub terms: Terms,
+    /// The interface.
+    pub spec: Spec,
+    /// The component's digest.
+    pub component: Digest,
+    /// What it may use of the host.
+    pub grants: Grants,
+    /// Who published it.
+    pub publisher: PublicKey,
+}
+
+impl Live {
+    fn of(row: &ReleaseRow, wit: &Files) -> Result<Self, RegistryError> {
+        let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
+        let manifest = Manifest::parse(&row.manifest).map_err(|error| damaged(error.to_string()))?;
+        let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
+        Ok(Self {
+            id: row.id.clone(),
+            terms: Terms::of(&manifest),
+            spec: Spec::parse(&texts, Some(&manifest.spec.world)).map_err(|error| damaged(error.to_string()))?,
+            component: row.component,
+            grants: Grants::parse(&manifest.component.imports_allow).map_err(|error| damaged(error.to_string()))?,
+            publisher: row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?,
+            manifest,
+        })
+    }
+
+    /// Finds a function by any of its names.
+    pub fn function(&self, name: &str) -> Result<&Function, CallError> {
+        let index = self.spec.find(name).map_err(|_| CallError::NoFunction {
+            function: name.chars().take(120).collect(),
+            available: self.spec.functions().iter().map(|f| f.name.short()).collect::<Vec<_>>().join(", "),
+        })?;
+        let function = &self.spec.functions()[index];
+        match &function.callable {
+            Ok(()) => Ok(function),
+            Err(reason) => {
+                Err(CallError::NotCallable { function: function.name.short(), reason: reason.clone() })
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// Returns the release that a reference means, from memory where it was used before.
+    pub async fn live(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
+        if let Some(version) = &reference.version {
+            let id = reference.package.at(version.clone());
+            if let Some(live) = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id) {
+                return Ok(live.clone());
+            }
+        }
+        let row = self.release_row(reference).await?;
+        let wit = unpack_files(&row.id, &self.store.object(row.wit).await?)?;
+        let live = Arc::new(Live::of(&row, &wit)?);
+        let mut known = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= limits::LIVE_RELEASES_MAX {
+            // Whichever: each comes back with two reads.
+            if let Some(any) = known.keys().next().cloned() {
+                known.remove(&any);
+            }
+        }
+        known.insert(row.id, live.clone());
+        Ok(live)
+    }
+
+    /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.
+    pub(crate) async fn prepared(&self, live: &Live) -> Result<Arc<Prepared>, CallError> {
+        if let Some(prepared) = self.sandbox.prepared(live.component, &live.grants) {
+            return Ok(prepared);
+        }
+        let component = self.store.object(live.component).await?;
+        let (sandbox, digest, grants) = (self.sandbox.clone(), live.component, live.grants.clone());
+        let work = tokio::task::spawn_blocking(move || sandbox.prepare(digest, &component, &grants));
+        Ok(work.await.map_err(|_| RegistryError::Worker)??)
+    }
+}

@@ -1,0 +1,128 @@
+//! The registry itself: what it is made of, and how it starts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use glassbox_core::key::{PublicKey, SecretKey};
+use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
+use glassbox_core::{ReleaseId, limits};
+use glassbox_pay::Facilitator;
+use glassbox_sandbox::Sandbox;
+use glassbox_store::Store;
+use tokio::sync::Semaphore;
+
+use crate::env::Env;
+use crate::error::RegistryError;
+use crate::live::Live;
+use crate::meter::FreeWork;
+use crate::wait::Running;
+
+/// The keys of a registry. They sign for different things, so they are different keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs receipts.
+    pub executor: SecretKey,
+    /// Signs checkpoints.
+    pub log: LogKey,
+}
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct RegistryConfig {
+    /// The operator's fee, in basis points of each charge.
+    pub fee_bps: u32,
+    /// Where clients reach this registry, without a slash at the end: part of what a payment is for.
+    pub public_url: String,
+}
+
+/// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
+pub struct Registry {
+    pub(crate) store: Store,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) rail: Arc<dyn Facilitator>,
+    pub(crate) keys: Keys,
+    pub(crate) env: Env,
+    pub(crate) config: RegistryConfig,
+    /// Releases are immutable, so what was read of one stays right.
+    pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    pub(crate) checkpoint: RwLock<Checkpoint>,
+    pub(crate) running: Running,
+    pub(crate) free_work: FreeWork,
+    pub(crate) in_flight: Arc<Semaphore>,
+}
+
+impl Registry {
+    /// Starts a registry: shows log entries that a crash left unshown, and takes up calls that one left undecided.
+    pub async fn open(
+        store: Store,
+        sandbox: Sandbox,
+        rail: Arc<dyn Facilitator>,
+        keys: Keys,
+        env: Env,
+        config: RegistryConfig,
+    ) -> Result<Arc<Self>, RegistryError> {
+        let registry = Arc::new(Self {
+            checkpoint: RwLock::new(publish_log(&store, &keys.log).await?),
+            store,
+            sandbox,
+            rail,
+            keys,
+            env,
+            config,
+            live: Mutex::new(HashMap::new()),
+            running: Running::default(),
+            free_work: FreeWork::default(),
+            in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
+        });
+        registry.reconcile().await;
+        Ok(registry)
+    }
+
+    /// Returns the key that signs receipts.
+    pub fn executor(&self) -> PublicKey {
+        self.keys.executor.public()
+    }
+
+    /// Returns the verifier key of the log.
+    pub fn log_verifier_key(&self) -> String {
+        self.keys.log.verifier_key()
+    }
+
+    /// Returns the payment rail.
+    pub fn rail(&self) -> &Arc<dyn Facilitator> {
+        &self.rail
+    }
+
+    /// Returns the store, for what needs no rule: log files and the like.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns what the operator set.
+    pub fn config(&self) -> &RegistryConfig {
+        &self.config
+    }
+
+    /// Returns the newest checkpoint that this registry signed.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Shows appended entries and remembers the checkpoint.
+    pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
+        let checkpoint = publish_log(&self.store, &self.keys.log).await?;
+        let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Two publishers may come here in either order; the log only grows.
+        if known.size < checkpoint.size {
+            *known = checkpoint;
+        }
+        Ok(())
+    }
+}
+
+async fn publish_log(store: &Store, key: &LogKey) -> Result<Checkpoint, RegistryError> {
+    let state = store.publish_log(key.clone()).await?;
+    // Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+    open_checkpoint(&state.checkpoint, &key.verifier_key())
+        .map_err(|error| RegistryError::Damaged("the log".into(), error.to_string()))
+}

@@ -1,0 +1,131 @@
+//! Publishing: check everything again, run the tests, keep the bytes, write the release and its log entry.
+//!
+//! Slow work comes first and writes nothing but cache; the release itself is one transaction. So a publish that fails
+//! anywhere leaves at most unreferenced objects, and can be repeated.
+
+use glassbox_core::dsse::Envelope;
+use glassbox_core::files::Files;
+use glassbox_core::log::InclusionProof;
+use glassbox_core::release::Release;
+use glassbox_core::{Digest, ReleaseId};
+use glassbox_store::{NewRelease, Published, SearchDocument};
+
+use crate::error::{PublishError, RegistryError};
+use crate::open::Registry;
+use crate::package::{Package, PackageFiles};
+use crate::testing::{self, TestReport};
+
+/// What a publisher gets back.
+#[derive(Debug, Clone)]
+pub struct PublishReply {
+    /// The release.
+    pub release: ReleaseId,
+    /// Whether it is new; otherwise the very same release was there already.
+    pub new: bool,
+    /// The component's digest.
+    pub component: Digest,
+    /// What the tests showed.
+    pub report: TestReport,
+    /// The log entry, as it was logged.
+    pub entry: Vec<u8>,
+    /// Proves that the log has it.
+    pub proof: InclusionProof,
+}
+
+impl Registry {
+    /// Publishes a package under the key that signed its statement.
+    pub async fn publish(&self, files: PackageFiles, statement: Envelope) -> Result<PublishReply, PublishError> {
+        let checking = tokio::task::spawn_blocking(move || Package::check(files));
+        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let publisher = check_statement(&statement, &package)?;
+        let report = testing::run(&self.sandbox, &package).await?;
+        if !report.holds() {
+            return Err(PublishError::TestsFailed(Box::new(report)));
+        }
+        let release = self.keep(&package, publisher, statement, &report).await?;
+        let id = release.id.clone();
+        let published = self.store.publish(release).await?;
+        self.publish_log().await.map_err(flatten)?;
+        let (new, index) = match published {
+            Published::New(index) => (true, index),
+            Published::Already(index) => (false, index),
+        };
+        let (entry, proof) = self.store.prove_entry(index).await?.ok_or(PublishError::Worker)?;
+        Ok(PublishReply { release: id, new, component: Digest::of(&package.files.component), report, entry, proof })
+    }
+
+    /// Keeps the layers as objects and says what to write about them.
+    async fn keep(
+        &self,
+        package: &Package,
+        publisher: String,
+        statement: Envelope,
+        report: &TestReport,
+    ) -> Result<NewRelease, PublishError> {
+        let files = &package.files;
+        let source = match &files.source {
+            Some(source) => Some(self.store.put_object(source.pack()).await?),
+            None => None,
+        };
+        let json = |value: serde_json::Result<String>| value.expect("our own documents have string keys");
+        Ok(NewRelease {
+            id: package.manifest.release(),
+            publisher,
+            statement,
+            manifest: files.manifest.clone(),
+            component: self.store.put_object(files.component.clone()).await?,
+            wit: self.store.put_object(files.wit.pack()).await?,
+            tests: self.store.put_object(files.tests.pack()).await?,
+            source,
+            listing: json(serde_json::to_string(&package.listing())),
+            report: json(serde_json::to_string(report)),
+            search: search_document(package),
+            now_ms: self.env.now_ms(),
+        })
+    }
+}
+
+/// Checks that the statement is signed and speaks of exactly these layers. Returns the signer's name.
+fn check_statement(statement: &Envelope, package: &Package) -> Result<String, PublishError> {
+    let key = statement.claimed_key().ok_or(PublishError::StatementDiffers("the signer's key"))?;
+    let signed = statement.verify::<Release>(&key)?.predicate;
+    // What the publisher says of authorship is theirs to say; every digest is ours to compare.
+    let expected = Release { authorship: signed.authorship.clone(), ..package.statement() };
+    let layers: [(&'static str, bool); 7] = [
+        ("the release", signed.release == expected.release),
+        ("the manifest", signed.manifest == expected.manifest),
+        ("the terms", signed.terms == expected.terms),
+        ("the WIT", signed.wit == expected.wit),
+        ("the tests", signed.tests == expected.tests),
+        ("the component", signed.component == expected.component),
+        ("the source", signed.source == expected.source),
+    ];
+    match layers.iter().find(|(_, same)| !same) {
+        Some((layer, _)) => Err(PublishError::StatementDiffers(layer)),
+        None => Ok(key.to_string()),
+    }
+}
+
+fn search_document(package: &Package) -> SearchDocument {
+    let manifest = &package.manifest.package;
+    SearchDocument {
+        name: manifest.name.to_string(),
+        description: manifest.description.clone(),
+        keywords: manifest.keywords.iter().chain(&manifest.categories).cloned().collect(),
+        queries: manifest.representative_queries.clone(),
+        identifiers: package.spec.identifiers().to_vec(),
+        docs: package.spec.docs().to_owned(),
+    }
+}
+
+fn flatten(error: RegistryError) -> PublishError {
+    match error {
+        RegistryError::Store(error) => PublishError::Store(error),
+        _ => PublishError::Worker,
+    }
+}
+
+/// Reads a packed file set of a release.
+pub(crate) fn unpack_files(id: &ReleaseId, packed: &[u8]) -> Result<Files, RegistryError> {
+    Files::unpack(packed).ok_or_else(|| RegistryError::Damaged(id.to_string(), "its files do not unpack".into()))
+}
