@@ -1,1 +1,421 @@
-//! placeholder
+//! What server and client of the HTTP API say to each other: plain data, and the paths it is found at.
+//!
+//! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
+//! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
+
+use std::collections::BTreeMap;
+
+use glassbox_core::dsse::Envelope;
+use glassbox_core::log::InclusionProof;
+use glassbox_core::receipt::Bundle;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Money {
+    /// Atomic units: millionths of a dollar, as digits.
+    #[schema(example = "2000")]
+    pub amount: String,
+    /// The same in dollars, as a decimal.
+    #[schema(example = "0.002")]
+    pub usd: String,
+}
+
+impl From<glassbox_core::Atomic> for Money {
+    fn from(amount: glassbox_core::Atomic) -> Self {
+        Self { amount: amount.to_string(), usd: amount.to_decimal() }
+    }
+}
+
+/// Who this registry is: its keys, its log, and where money goes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Descriptor {
+    /// The program and its version.
+    pub software: String,
+    /// The key that signs receipts, as a `did:key`.
+    pub executor: String,
+    /// The verifier key of the log (C2SP signed-note).
+    pub log_key: String,
+    /// The profile that runs are metered by: its digest.
+    pub profile: String,
+    /// The operator's fee, in basis points of each charge.
+    pub fee_bps: u32,
+    /// How payments are made.
+    pub payment: PaymentDescriptor,
+}
+
+/// How payments are made.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PaymentDescriptor {
+    /// For people: `devnet, play money` where it is.
+    pub label: String,
+    /// The x402 schemes accepted.
+    pub schemes: Vec<String>,
+    /// The network, as a CAIP-2 id.
+    pub network: String,
+    /// The token.
+    pub asset: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// Whether `POST /v1/devnet/faucet` hands out play money.
+    pub faucet: bool,
+}
+
+/// A file of a layer: exactly one of `text` and `base64`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The path within its layer, with `/` between folders.
+    pub path: String,
+    /// The contents, where they are UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The contents in base64, where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+/// A release to publish: its layers, and the publisher's signed statement over them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishRequest {
+    /// The text of `glassbox.toml`.
+    pub manifest: String,
+    /// The WIT files.
+    pub wit: Vec<File>,
+    /// The test files.
+    #[serde(default)]
+    pub tests: Vec<File>,
+    /// The component, in base64.
+    pub component: String,
+    /// The source files, where they are published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Vec<File>>,
+    /// A DSSE envelope with the release statement.
+    #[schema(value_type = Object)]
+    pub statement: Envelope,
+}
+
+/// What a publisher gets back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PublishResponse {
+    /// The release, `ns:name@version`.
+    pub release: String,
+    /// Whether it is new; otherwise the very same release was there already.
+    pub new: bool,
+    /// The component's digest.
+    pub component: String,
+    /// What the tests showed.
+    pub tests: TestSummary,
+    /// The log entry, as it was logged.
+    pub entry: String,
+    /// Proves that the log has it.
+    #[schema(value_type = Object)]
+    pub proof: InclusionProof,
+}
+
+/// What tests showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TestSummary {
+    /// How many passed.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// The most fuel that a case burnt.
+    pub fuel_max: u64,
+}
+
+/// Search results, best first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SearchResponse {
+    /// The results.
+    pub results: Vec<SearchResult>,
+}
+
+/// One search result.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SearchResult {
+    /// The package, `ns:name`.
+    pub package: String,
+    /// Its newest version.
+    pub version: String,
+    /// The publisher's own one-line description: untrusted text.
+    pub description: String,
+    /// The exported functions.
+    pub functions: Vec<FunctionSummary>,
+    /// Whether it touches nothing outside.
+    pub pure: bool,
+    /// How many of its tests passed when it was published.
+    pub tests_passed: usize,
+    /// The fields that matched: why it is here.
+    pub matched: Vec<String>,
+}
+
+/// An exported function, in a line.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FunctionSummary {
+    /// The name to call it by: `function` or `interface.function`.
+    pub name: String,
+    /// The signature in WIT.
+    pub signature: String,
+    /// What it costs, for people.
+    pub price: String,
+}
+
+/// A package and its versions.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PackageResponse {
+    /// The package, `ns:name`.
+    pub package: String,
+    /// The key that owns the namespace, as a `did:key`.
+    pub owner: String,
+    /// The versions, highest first.
+    pub versions: Vec<String>,
+}
+
+/// Everything public of a release, but its files.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseResponse {
+    /// The release, `ns:name@version`.
+    pub release: String,
+    /// The publisher's own one-line description: untrusted text.
+    pub description: String,
+    /// The licence of the component.
+    pub license: String,
+    /// Who made it, in the publisher's word.
+    pub authors: Vec<String>,
+    /// Where it is developed.
+    pub repository: Option<String>,
+    /// Keywords.
+    pub keywords: Vec<String>,
+    /// The world that it implements.
+    pub world: String,
+    /// The exported functions.
+    pub functions: Vec<FunctionResponse>,
+    /// Whether it touches nothing outside: then its receipts can be re-executed.
+    pub pure: bool,
+    /// The host interfaces that it was granted and uses.
+    pub grants: Vec<String>,
+    /// Imports that its toolchain left in; calling one fails.
+    pub inert_imports: Vec<String>,
+    /// The component's digest.
+    pub component: String,
+    /// Its size.
+    pub component_bytes: usize,
+    /// Whether it may be downloaded.
+    pub download: bool,
+    /// The fuel ceiling of a call that names none.
+    pub fuel_max: u64,
+    /// What the tests showed at publish.
+    pub tests: TestSummary,
+    /// The key that published it, as a `did:key`.
+    pub publisher: String,
+    /// The publisher's signed statement.
+    #[schema(value_type = Object)]
+    pub statement: serde_json::Value,
+    /// The index of its log entry.
+    pub log_index: u64,
+    /// When it was published, in RFC 3339.
+    pub published_at: String,
+}
+
+/// An exported function.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FunctionResponse {
+    /// The name to call it by: `function` or `interface.function`.
+    pub name: String,
+    /// The full name.
+    pub full_name: String,
+    /// The signature in WIT.
+    pub signature: String,
+    /// The publisher's doc comment: untrusted text.
+    pub docs: String,
+    /// What it costs, for people.
+    pub price: String,
+    /// Why it cannot be called by value, where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_callable: Option<String>,
+    /// The JSON Schema of the arguments by name.
+    #[schema(value_type = Object)]
+    pub input_schema: serde_json::Value,
+    /// The JSON Schema of the output.
+    #[schema(value_type = Object)]
+    pub output_schema: serde_json::Value,
+}
+
+/// The files of a layer.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FilesResponse {
+    /// The digest of the set.
+    pub digest: String,
+    /// The files.
+    pub files: Vec<File>,
+}
+
+/// The most that a call can cost.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct QuoteResponse {
+    /// The release, `ns:name@version`.
+    pub release: String,
+    /// The full name of the function.
+    pub function: String,
+    /// The fuel ceiling that the quote is for.
+    pub fuel_max: u64,
+    /// The most that it can cost.
+    pub max: Money,
+    /// One line for each price that applies.
+    pub lines: Vec<QuoteLine>,
+    /// The digest of the terms.
+    pub terms: String,
+    /// What x402 asks for; absent when the call is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub payment_required: Option<serde_json::Value>,
+}
+
+/// One line of a quote.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct QuoteLine {
+    /// The id of the price.
+    pub price: String,
+    /// What is counted: `call` or `fuel`.
+    pub unit: String,
+    /// How many units.
+    pub quantity: u64,
+    /// What they come to.
+    pub max: Money,
+}
+
+/// A call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallBody {
+    /// The arguments: an array by position or an object by name. Absent means none.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub args: serde_json::Value,
+    /// The fuel ceiling; the release's own when absent. It bounds the price of what is paid by fuel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    /// Anything, to tell this request from another with the same arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+/// What a call gave.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CallResponse {
+    /// The call's id.
+    pub call: String,
+    /// What the function returned; `null` when it returns nothing.
+    #[schema(value_type = Object)]
+    pub output: serde_json::Value,
+    /// The fuel burnt.
+    pub fuel_used: u64,
+    /// What was charged.
+    pub charged: Money,
+    /// Whether this is the stored reply of an earlier presentation of the payment.
+    pub replayed: bool,
+    /// The receipt with what opens it: keep it, it is enough to verify the call offline.
+    #[schema(value_type = Object)]
+    pub receipt: Bundle,
+}
+
+/// Who earned what.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EarningsResponse {
+    /// The rows, by release and receiver.
+    pub earnings: Vec<EarningRow>,
+    /// The sum over all rows, in dollars.
+    pub total_usd: String,
+    /// Whether the money is play money.
+    pub play_money: bool,
+}
+
+/// What somebody earned with a release.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EarningRow {
+    /// Who: a payee's id, or `operator`.
+    pub receiver: String,
+    /// With which release.
+    pub release: String,
+    /// How many charges.
+    pub calls: u64,
+    /// Millionths of a millionth of a dollar, as digits.
+    pub pico: String,
+    /// The same in dollars, as a decimal.
+    pub usd: String,
+}
+
+/// A request for play money.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaucetRequest {
+    /// The address to fund.
+    pub address: String,
+    /// How much, in dollars, as a decimal.
+    #[schema(example = "10")]
+    pub usd: String,
+}
+
+/// What an address has.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BalanceResponse {
+    /// The address.
+    pub address: String,
+    /// What it has.
+    pub balance: Money,
+    /// For people: `devnet, play money` where it is.
+    pub label: String,
+}
+
+/// An error: RFC 9457, with what an agent needs to act on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The code in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time.
+    pub detail: String,
+    /// The stable code.
+    pub code: String,
+    /// Whether asking again can help: `never`, `after-change`, `later` or `with-payment`.
+    pub retry: String,
+    /// How long to wait before asking again, in seconds, where that helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// What was charged, in atomic units; `unknown` while the settlement is not decided.
+    pub charged: String,
+    /// What to do next.
+    pub next: String,
+    /// More, by code: `required` (what x402 asks for), `receipt`, `tests`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+impl Problem {
+    /// The media type of problems.
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+
+    /// Makes a problem that nobody was charged for.
+    pub fn new(status: u16, code: &str, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            problem_type: format!("https://glassbox.dev/problems/{code}"),
+            title: code.replace('-', " "),
+            status,
+            detail: detail.into(),
+            code: code.into(),
+            retry: "after-change".into(),
+            retry_after_seconds: None,
+            charged: "0".into(),
+            next: next.into(),
+            extra: BTreeMap::new(),
+        }
+    }
+}

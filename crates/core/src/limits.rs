@@ -110,3 +110,9 @@ pub const SEARCH_RESULTS_MAX: usize = 50;
 
 /// The longest nonce that a caller may send, in bytes.
 pub const NONCE_BYTES_MAX: usize = 128;
+
+/// The largest body of a publish, in bytes of JSON: a component and its source in base64, and room for the texts.
+pub const PUBLISH_BODY_BYTES_MAX: usize = (COMPONENT_BYTES_MAX + SOURCE_BYTES_MAX) / 3 * 4 + 4 * 1024 * 1024;
+
+/// How long one HTTP request may take, in seconds. A publish compiles and runs every test.
+pub const REQUEST_SECONDS_MAX: u64 = 180;

@@ -46,6 +46,6 @@ impl Env {
 }
 
 /// Writes a time as RFC 3339, in UTC.
-pub(crate) fn rfc3339(now_ms: i64) -> String {
+pub fn rfc3339(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms).map_or_else(|_| now_ms.to_string(), |time| time.to_string())
 }

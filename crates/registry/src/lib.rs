@@ -17,7 +17,7 @@ pub mod testing;
 mod wait;
 
 pub use call::{CallFailure, CallReply, CallRequest};
-pub use env::Env;
+pub use env::{Env, rfc3339};
 pub use error::{CallError, PublishError, RegistryError, Retry};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use call::{StoredFailure, StoredReply};

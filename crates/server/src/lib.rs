@@ -1,1 +1,11 @@
-//! placeholder
+//! The HTTP API over a registry. No rules of its own: a route reads a request, calls one verb, writes the answer.
+
+mod app;
+mod convert;
+mod extract;
+mod problem;
+mod routes;
+mod serve;
+
+pub use app::{App, Options, app, openapi};
+pub use serve::serve;

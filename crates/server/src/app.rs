@@ -1,0 +1,140 @@
+//! The router: which path leads where, and what surrounds every route.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef, MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use glassbox_core::limits;
+use glassbox_pay::Devnet;
+use glassbox_registry::Registry;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem;
+use crate::routes as r;
+
+/// What a server is made of.
+#[derive(Clone, FromRef)]
+pub struct App {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    /// What the operator set.
+    pub options: Arc<Options>,
+    metrics: Metrics,
+}
+
+impl App {
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+/// What the operator set for the server alone.
+#[derive(Default)]
+pub struct Options {
+    /// The devnet, where payments are made on it: adds the faucet.
+    pub devnet: Option<Devnet>,
+}
+
+/// Renders the metrics of this process.
+#[derive(Clone)]
+pub(crate) struct Metrics(Option<PrometheusHandle>);
+
+impl Metrics {
+    /// The recorder is one per process; a second server in it, as in a test, shows the same numbers.
+    fn of_process() -> Self {
+        static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
+        Self(HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone())
+    }
+
+    pub(crate) fn render(&self) -> String {
+        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Glassbox",
+        description = "Open to read, paid when used: find a capability, read it for free, pay for a call, verify the \
+                       receipt. Errors are RFC 9457 problems with `code`, `retry`, `charged` and `next`.",
+        license(name = "Apache-2.0")
+    ),
+    tags(
+        (name = "find", description = "Free and public: search, interfaces, tests, terms"),
+        (name = "call", description = "Run a function; pay by x402 where it has a price"),
+        (name = "publish", description = "Publish a signed release"),
+        (name = "log", description = "The transparency log, C2SP tlog-tiles"),
+        (name = "money", description = "Earnings and play money"),
+        (name = "operate", description = "Health and metrics"),
+    )
+)]
+struct Document;
+
+fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(r::find::descriptor))
+        .routes(routes!(r::find::search))
+        .routes(routes!(r::find::packages))
+        .routes(routes!(r::find::package))
+        .routes(routes!(r::find::release))
+        .routes(routes!(r::find::manifest))
+        .routes(routes!(r::find::wit))
+        .routes(routes!(r::find::tests))
+        .routes(routes!(r::find::source))
+        .routes(routes!(r::find::component))
+        .routes(routes!(r::call::quote))
+        .routes(routes!(r::call::call))
+        .routes(routes!(r::call::receipt))
+        .routes(routes!(r::publish::publish).layer(r::publish::body_limit()))
+        .routes(routes!(r::log::checkpoint))
+        .routes(routes!(r::log::tile))
+        .routes(routes!(r::money::earnings))
+        .routes(routes!(r::money::balance))
+        .routes(routes!(r::money::faucet))
+        .routes(routes!(r::operate::healthz))
+        .routes(routes!(r::operate::metrics))
+}
+
+/// Returns the OpenAPI document, made from the routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    router().split_for_parts().1
+}
+
+/// Returns the whole service, for a listener or for a test without one.
+pub fn app(registry: Arc<Registry>, options: Options) -> Router {
+    let state = App { registry, options: Arc::new(options), metrics: Metrics::of_process() };
+    let (router, document) = router().split_for_parts();
+    let document = document.to_pretty_json().expect("the document has string keys");
+    let json = [("content-type", "application/json")];
+    router
+        .route("/openapi.json", get(move || async move { (json, document) }))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(count))
+        .layer(DefaultBodyLimit::max(limits::CALL_BODY_BYTES_MAX))
+        // A body that trickles in, or a verb that hangs, must not hold a connection for ever.
+        .layer(TimeoutLayer::with_status_code(
+            http::StatusCode::GATEWAY_TIMEOUT,
+            Duration::from_secs(limits::REQUEST_SECONDS_MAX),
+        ))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .with_state(state)
+}
+
+/// Counts requests by route and status. The route is the pattern, never the path: paths are for nobody's log.
+async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("glassbox_http_requests_total", "route" => route, "status" => status).increment(1);
+    response
+}

@@ -1,0 +1,130 @@
+//! From what the registry says to what the wire says.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use glassbox_api::{
+    CallResponse, FilesResponse, File, FunctionResponse, FunctionSummary, QuoteLine, QuoteResponse, ReleaseResponse,
+    SearchResult, TestSummary,
+};
+use glassbox_core::files::Files;
+use glassbox_core::manifest::Unit;
+use glassbox_core::terms::Quote;
+use glassbox_core::value::schema;
+use glassbox_pay::PaymentRequired;
+use glassbox_registry::{CallReply, Found, FunctionListing, Live, ReleaseView, TestReport};
+
+pub(crate) fn tests(report: &TestReport) -> TestSummary {
+    TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
+}
+
+fn summary(function: &FunctionListing) -> FunctionSummary {
+    FunctionSummary {
+        name: function.name.short(),
+        signature: function.signature.clone(),
+        price: function.price.clone(),
+    }
+}
+
+pub(crate) fn result(found: Found) -> SearchResult {
+    SearchResult {
+        package: found.package.to_string(),
+        version: found.version.to_string(),
+        description: found.listing.description,
+        functions: found.listing.functions.iter().map(summary).collect(),
+        pure: found.listing.grants.is_empty(),
+        tests_passed: found.tests_passed,
+        matched: found.matched,
+    }
+}
+
+pub(crate) fn listed(view: ReleaseView) -> SearchResult {
+    SearchResult {
+        package: view.row.id.package.to_string(),
+        version: view.row.id.version.to_string(),
+        description: view.listing.description,
+        functions: view.listing.functions.iter().map(summary).collect(),
+        pure: view.listing.grants.is_empty(),
+        tests_passed: view.report.passed,
+        matched: Vec::new(),
+    }
+}
+
+pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
+    let ReleaseView { row, listing, report } = view;
+    let function = |(listed, function): (&FunctionListing, &glassbox_sandbox::Function)| FunctionResponse {
+        name: listed.name.short(),
+        full_name: listed.name.to_string(),
+        signature: listed.signature.clone(),
+        docs: listed.docs.clone(),
+        price: listed.price.clone(),
+        not_callable: listed.not_callable.clone(),
+        input_schema: schema::of_args(&function.ty),
+        output_schema: schema::of_result(&function.ty),
+    };
+    ReleaseResponse {
+        release: row.id.to_string(),
+        description: listing.description,
+        license: listing.license,
+        authors: listing.authors,
+        repository: listing.repository,
+        keywords: listing.keywords,
+        world: listing.world,
+        functions: listing.functions.iter().zip(live.spec.functions()).map(function).collect(),
+        pure: listing.grants.is_empty(),
+        grants: listing.grants,
+        inert_imports: listing.inert_imports,
+        component: row.component.to_string(),
+        component_bytes: listing.component_bytes,
+        download: listing.download,
+        fuel_max: live.terms.fuel_max,
+        tests: tests(&report),
+        publisher: row.publisher,
+        statement: serde_json::from_str(&row.statement).unwrap_or_default(),
+        log_index: row.log_index,
+        published_at: glassbox_registry::rfc3339(row.published_at),
+    }
+}
+
+pub(crate) fn files(files: &Files) -> FilesResponse {
+    let file = |(path, bytes): (&str, &[u8])| {
+        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let base64 = text.is_none().then(|| STANDARD.encode(bytes));
+        File { path: path.to_owned(), text, base64 }
+    };
+    FilesResponse { digest: files.digest().to_string(), files: files.iter().map(file).collect() }
+}
+
+pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequired>) -> QuoteResponse {
+    QuoteResponse {
+        release,
+        function: quote.function.to_string(),
+        fuel_max: quote.fuel_max,
+        max: quote.amount_max.into(),
+        lines: quote
+            .lines
+            .iter()
+            .map(|line| QuoteLine {
+                price: line.price.clone(),
+                unit: match line.unit {
+                    Unit::Call => "call".into(),
+                    Unit::Fuel => "fuel".into(),
+                },
+                quantity: line.quantity,
+                max: line.amount.into(),
+            })
+            .collect(),
+        terms: quote.terms.to_string(),
+        payment_required: required.and_then(|required| serde_json::to_value(required).ok()),
+    }
+}
+
+pub(crate) fn reply(reply: CallReply) -> CallResponse {
+    CallResponse {
+        call: reply.stored.call,
+        output: reply.stored.output.unwrap_or_default(),
+        fuel_used: reply.stored.fuel_used,
+        charged: reply.stored.charged.into(),
+        replayed: reply.replayed,
+        receipt: reply.stored.bundle,
+    }
+}

@@ -1,0 +1,189 @@
+//! Errors on the wire: one status and one shape for each code, decided here and nowhere else.
+
+use std::any::Any;
+use std::error::Error;
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use glassbox_api::Problem;
+use glassbox_core::name::NameError;
+use glassbox_pay::x402;
+use glassbox_registry::{CallError, PublishError, RegistryError, Retry};
+use serde_json::json;
+
+/// A problem as a response: its status, its media type, and the headers that go with it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    problem: Box<Problem>,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { problem: Box::new(Problem::new(status.as_u16(), code, detail, next)), headers: Vec::new() }
+    }
+
+    fn retry(mut self, retry: Retry) -> Self {
+        self.problem.retry = match retry {
+            Retry::Never => "never",
+            Retry::AfterChange => "after-change",
+            Retry::WithPayment => "with-payment",
+            Retry::After(seconds) => {
+                self.problem.retry_after_seconds = Some(seconds);
+                self.headers.push(("retry-after", seconds.to_string()));
+                "later"
+            }
+        }
+        .into();
+        self
+    }
+
+    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+        self.problem.extra.insert(name.into(), value);
+        self
+    }
+
+    fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Writes an error with all its causes, for the log. The caller gets the first line only.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "package-not-found" | "release-not-found" | "function-not-found" | "receipt-not-found"
+        | "source-not-published" => StatusCode::NOT_FOUND,
+        "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
+        "payment-required" | "payment-invalid" | "payment-not-settled" => StatusCode::PAYMENT_REQUIRED,
+        "payment-bound" | "release-exists" => StatusCode::CONFLICT,
+        "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
+        "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
+        "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
+        "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        "name-invalid" | "arguments-invalid" | "fuel-ceiling-invalid" | "nonce-too-long" => StatusCode::BAD_REQUEST,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<RegistryError> for Refusal {
+    fn from(error: RegistryError) -> Self {
+        if error.code() == "internal" {
+            tracing::error!(error = chain(&error), "A request failed inside");
+        }
+        let refusal = Self::new(status_of(error.code()), error.code(), error.to_string(), error.next());
+        refusal.retry(error.retry())
+    }
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        let code = error.code();
+        if code == "internal" {
+            tracing::error!(error = chain(&error), "A publish failed inside");
+        }
+        // The publisher wrote what failed, so every cause is theirs to read; a store's is the operator's.
+        let detail = if code == "internal" { error.to_string() } else { chain(&error) };
+        let refusal = Self::new(status_of(code), code, detail, error.next());
+        match &error {
+            PublishError::TestsFailed(report) => {
+                let failed: Vec<_> = report.cases.iter().filter(|case| !case.passed).take(20).collect();
+                refusal.with("tests", json!(failed))
+            }
+            PublishError::Manifest(manifest) => refusal.with("line", json!(manifest.line)),
+            _ => refusal,
+        }
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        let code = error.code();
+        if code == "internal" {
+            tracing::error!(error = chain(&error), "A call failed inside");
+        }
+        let mut refusal =
+            Self::new(status_of(code), code, error.to_string(), error.next()).retry(error.retry());
+        refusal.problem.charged = error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
+        match error {
+            CallError::PaymentRequired { required, .. } => refusal
+                .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
+                .with("required", json!(required)),
+            CallError::NotSettled { response, required } => refusal
+                .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
+                .header(x402::PAYMENT_RESPONSE, x402::encode(&*response))
+                .with("required", json!(required)),
+            CallError::Failed(failure) => {
+                let refusal = match &failure.reply.settlement {
+                    Some(settlement) => refusal.header(x402::PAYMENT_RESPONSE, x402::encode(settlement)),
+                    None => refusal,
+                };
+                refusal.with("call", json!(failure.reply.call)).with("receipt", json!(failure.reply.bundle))
+            }
+            CallError::Pending { call } => refusal.with("call", json!(call)),
+            _ => refusal,
+        }
+    }
+}
+
+/// Answers for a path that leads nowhere.
+pub(crate) async fn no_such_route(uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(120).collect();
+    Refusal::new(StatusCode::NOT_FOUND, "route-not-found", format!("there is nothing at `{path}`"), "see /openapi.json")
+}
+
+/// Answers for a method that a path does not take.
+pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(120).collect();
+    let detail = format!("`{path}` does not take {method}");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail, "see /openapi.json")
+}
+
+/// Answers for a panic, which is a mistake of ours: the message goes to the log and not to the caller.
+pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(message, "A request panicked");
+    let detail = "the registry made a mistake";
+    let mut refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, "try again, or tell the operator");
+    refusal.problem.charged = "unknown".into();
+    refusal.retry(Retry::After(5)).into_response()
+}

@@ -1,0 +1,104 @@
+//! Quotes, calls and receipts.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
+use glassbox_pay::x402;
+use glassbox_registry::{CallError, CallReply, CallRequest};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::convert;
+use crate::extract::{Body, payment, reference};
+use crate::problem::Refusal;
+
+type FunctionPath = Path<(String, String, String, String)>;
+
+/// What to quote for.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct QuoteQuery {
+    /// The fuel ceiling; the release's own when absent.
+    fuel: Option<u64>,
+}
+
+/// Returns the most that a call can cost.
+#[utoipa::path(get, path = "/v1/quote/{ns}/{name}/{version}/{function}", tag = "call", params(QuoteQuery),
+    responses((status = 200, body = QuoteResponse), (status = 404, body = Problem)))]
+pub(crate) async fn quote(
+    State(app): State<App>,
+    Path((ns, name, version, function)): FunctionPath,
+    Query(query): Query<QuoteQuery>,
+) -> Result<Json<QuoteResponse>, Refusal> {
+    let reference = reference(&ns, &name, &version)?;
+    let live = app.registry.live(&reference).await?;
+    let (quote, required) = app.registry.quote(&reference, &function, query.fuel).await?;
+    Ok(Json(convert::quote(live.id.to_string(), quote, required)))
+}
+
+/// Runs a function once. Without a payment, a priced function answers 402 with what x402 asks for; with one in the
+/// `PAYMENT-SIGNATURE` header it runs, is settled, and answers with output and receipt.
+#[utoipa::path(post, path = "/v1/call/{ns}/{name}/{version}/{function}", tag = "call", request_body = CallBody,
+    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload")),
+    responses((status = 200, body = CallResponse,
+               headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"))),
+              (status = 400, body = Problem), (status = 404, body = Problem),
+              (status = 402, body = Problem,
+               headers(("PAYMENT-REQUIRED" = String, description = "base64 of x402 PaymentRequired"))),
+              (status = 409, body = Problem, description = "the payment belongs to another request"),
+              (status = 422, body = Problem, description = "the run failed; `charged` says what it cost"),
+              (status = 503, body = Problem, description = "send the same request with the same payment again")))]
+pub(crate) async fn call(
+    State(app): State<App>,
+    Path((ns, name, version, function)): FunctionPath,
+    headers: HeaderMap,
+    Body(body): Body<CallBody>,
+) -> Result<Response, Refusal> {
+    let args = if body.args.is_null() { serde_json::json!([]) } else { body.args };
+    let request = CallRequest {
+        release: reference(&ns, &name, &version)?,
+        function,
+        args,
+        fuel_max: body.fuel,
+        nonce: body.nonce,
+        payment: payment(&headers)?,
+    };
+    let result = app.registry.call(request).await;
+    count(&result);
+    Ok(respond(result?))
+}
+
+fn respond(reply: CallReply) -> Response {
+    let settlement = reply.stored.settlement.as_ref().map(x402::encode);
+    let mut response = Json(convert::reply(reply)).into_response();
+    // A paid output is the payer's: no cache on the way may keep it.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(value) = settlement.and_then(|settlement| HeaderValue::from_str(&settlement).ok()) {
+        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    }
+    response
+}
+
+/// Returns the reply of a paid call again, with its receipt. Whoever knows the unguessable id may have it.
+#[utoipa::path(get, path = "/v1/receipts/{call}", tag = "call",
+    responses((status = 200, body = CallResponse), (status = 404, body = Problem)))]
+pub(crate) async fn receipt(
+    State(app): State<App>,
+    Path(call): Path<String>,
+) -> Result<Json<CallResponse>, Refusal> {
+    let stored = app.registry.receipt(&call).await?;
+    Ok(Json(convert::reply(CallReply { stored, replayed: true })))
+}
+
+fn count(result: &Result<CallReply, CallError>) {
+    let outcome = match result {
+        Ok(reply) => {
+            metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);
+            "ok"
+        }
+        Err(error) => error.code(),
+    };
+    metrics::counter!("glassbox_calls_total", "outcome" => outcome).increment(1);
+}

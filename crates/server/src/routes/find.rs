@@ -1,0 +1,146 @@
+//! Everything that is free and public.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use glassbox_api::{
+    Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchResponse,
+};
+use glassbox_core::profile::Profile;
+use glassbox_registry::ReleaseFile;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::convert;
+use crate::extract::{package as package_name, reference};
+use crate::problem::Refusal;
+
+/// Path of a release.
+type ReleasePath = Path<(String, String, String)>;
+
+/// Returns who this registry is: its keys, its log, and where money goes.
+#[utoipa::path(get, path = "/v1/registry", tag = "find", responses((status = 200, body = Descriptor)))]
+pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
+    let rail = app.registry.rail();
+    Json(Descriptor {
+        software: concat!("glassbox ", env!("CARGO_PKG_VERSION")).into(),
+        executor: app.registry.executor().to_string(),
+        log_key: app.registry.log_verifier_key(),
+        profile: Profile::current().digest().to_string(),
+        fee_bps: app.registry.config().fee_bps,
+        payment: PaymentDescriptor {
+            label: rail.label().into(),
+            schemes: vec![glassbox_pay::x402::SCHEME_EXACT.into()],
+            network: rail.network().to_string(),
+            asset: rail.asset().to_string(),
+            pay_to: rail.treasury().to_string(),
+            faucet: app.options.devnet.is_some(),
+        },
+    })
+}
+
+/// What to search for.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct SearchQuery {
+    /// Words, an identifier, or a sentence that says what you need.
+    q: String,
+    /// How many results; at most 50.
+    limit: Option<usize>,
+}
+
+/// Finds the packages that fit best.
+#[utoipa::path(get, path = "/v1/search", tag = "find", params(SearchQuery),
+    responses((status = 200, body = SearchResponse)))]
+pub(crate) async fn search(
+    State(app): State<App>,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<SearchResponse>, Refusal> {
+    let found = app.registry.search(&query.q, query.limit.unwrap_or(10)).await?;
+    Ok(Json(SearchResponse { results: found.into_iter().map(convert::result).collect() }))
+}
+
+/// Lists all packages with their newest releases, by name.
+#[utoipa::path(get, path = "/v1/packages", tag = "find", responses((status = 200, body = SearchResponse)))]
+pub(crate) async fn packages(State(app): State<App>) -> Result<Json<SearchResponse>, Refusal> {
+    let packages = app.registry.packages().await?;
+    Ok(Json(SearchResponse { results: packages.into_iter().map(convert::listed).collect() }))
+}
+
+/// Returns a package and its versions.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}", tag = "find",
+    responses((status = 200, body = PackageResponse), (status = 404, body = Problem)))]
+pub(crate) async fn package(
+    State(app): State<App>,
+    Path((ns, name)): Path<(String, String)>,
+) -> Result<Json<PackageResponse>, Refusal> {
+    let row = app.registry.package(&package_name(&ns, &name)?).await?;
+    Ok(Json(PackageResponse {
+        package: row.name.to_string(),
+        owner: row.owner,
+        versions: row.versions.iter().map(ToString::to_string).collect(),
+    }))
+}
+
+/// Returns everything public of a release, but its files. `latest` names the newest version.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}", tag = "find",
+    responses((status = 200, body = ReleaseResponse), (status = 404, body = Problem)))]
+pub(crate) async fn release(
+    State(app): State<App>,
+    Path((ns, name, version)): ReleasePath,
+) -> Result<Json<ReleaseResponse>, Refusal> {
+    let reference = reference(&ns, &name, &version)?;
+    let view = app.registry.release(&reference).await?;
+    let live = app.registry.live(&reference).await?;
+    Ok(Json(convert::release(view, &live)))
+}
+
+/// Returns the manifest, as it was published.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/manifest", tag = "find",
+    responses((status = 200, body = String, content_type = "application/toml"), (status = 404, body = Problem)))]
+pub(crate) async fn manifest(
+    State(app): State<App>,
+    Path((ns, name, version)): ReleasePath,
+) -> Result<impl IntoResponse, Refusal> {
+    let view = app.registry.release(&reference(&ns, &name, &version)?).await?;
+    Ok(([(header::CONTENT_TYPE, "application/toml")], view.row.manifest))
+}
+
+async fn layer(app: &App, path: (String, String, String), file: ReleaseFile) -> Result<Json<FilesResponse>, Refusal> {
+    let files = app.registry.files(&reference(&path.0, &path.1, &path.2)?, file).await?;
+    Ok(Json(convert::files(&files)))
+}
+
+/// Returns the WIT files.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/wit", tag = "find",
+    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+pub(crate) async fn wit(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+    layer(&app, path, ReleaseFile::Wit).await
+}
+
+/// Returns the test files.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/tests", tag = "find",
+    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+pub(crate) async fn tests(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+    layer(&app, path, ReleaseFile::Tests).await
+}
+
+/// Returns the source files, where they are published.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/source", tag = "find",
+    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+pub(crate) async fn source(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+    layer(&app, path, ReleaseFile::Source).await
+}
+
+/// Returns the component, where the terms let it be downloaded.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/component", tag = "find",
+    responses((status = 200, body = Vec<u8>, content_type = "application/wasm"),
+              (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn component(
+    State(app): State<App>,
+    Path((ns, name, version)): ReleasePath,
+) -> Result<impl IntoResponse, Refusal> {
+    let bytes = app.registry.component(&reference(&ns, &name, &version)?).await?;
+    Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes))
+}

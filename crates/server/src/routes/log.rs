@@ -1,0 +1,40 @@
+//! The transparency log: static files, C2SP tlog-tiles. A CDN could serve them.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use glassbox_api::Problem;
+use glassbox_registry::RegistryError;
+
+use crate::app::App;
+use crate::problem::Refusal;
+
+/// Returns the newest signed checkpoint.
+#[utoipa::path(get, path = "/checkpoint", tag = "log",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, Refusal> {
+    file(&app, "checkpoint".into(), "text/plain; charset=utf-8", "no-cache").await
+}
+
+/// Returns a tile or an entry bundle: `/tile/{level}/{index}` or `/tile/entries/{index}`.
+#[utoipa::path(get, path = "/tile/{*path}", tag = "log",
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+              (status = 404, body = Problem)))]
+pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Refusal> {
+    // A tile never changes once it is there, a partial one included: it is another file when it grows.
+    file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable").await
+}
+
+async fn file(app: &App, path: String, media_type: &'static str, cache: &'static str) -> Result<Response, Refusal> {
+    match app.registry.store().log_file(&path).await.map_err(RegistryError::from)? {
+        Some(bytes) => {
+            Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, cache)], bytes).into_response())
+        }
+        None => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "tile-not-found",
+            "the log has no such file",
+            "read /checkpoint for its size; see C2SP tlog-tiles for the paths",
+        )),
+    }
+}

@@ -1,0 +1,8 @@
+//! The routes, by what they are for.
+
+pub(crate) mod call;
+pub(crate) mod find;
+pub(crate) mod log;
+pub(crate) mod money;
+pub(crate) mod operate;
+pub(crate) mod publish;

@@ -1,0 +1,71 @@
+//! Publishing.
+
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use glassbox_api::{File, Problem, PublishRequest, PublishResponse};
+use glassbox_core::files::Files;
+use glassbox_registry::{PackageFiles, PublishError};
+
+use crate::app::App;
+use crate::convert;
+use crate::extract::Body;
+use crate::problem::Refusal;
+
+/// Publishes a release: checks it, runs its tests, and appends it to the log.
+///
+/// The very same release again is a no-op and answers 200; other contents under the same version answer 409.
+#[utoipa::path(post, path = "/v1/publish", tag = "publish", request_body = PublishRequest,
+    responses((status = 201, body = PublishResponse), (status = 200, body = PublishResponse),
+              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn publish(
+    State(app): State<App>,
+    Body(request): Body<PublishRequest>,
+) -> Result<(StatusCode, Json<PublishResponse>), Refusal> {
+    let component = STANDARD.decode(&request.component).map_err(|error| {
+        let detail = format!("`component` is not base64: {error}");
+        Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, "send the component's bytes in base64")
+    })?;
+    let package = PackageFiles {
+        manifest: request.manifest,
+        wit: files(request.wit)?,
+        tests: files(request.tests)?,
+        component,
+        source: request.source.map(files).transpose()?,
+    };
+    let reply = app.registry.publish(package, request.statement).await?;
+    let status = if reply.new { StatusCode::CREATED } else { StatusCode::OK };
+    let response = PublishResponse {
+        release: reply.release.to_string(),
+        new: reply.new,
+        component: reply.component.to_string(),
+        tests: convert::tests(&reply.report),
+        entry: String::from_utf8_lossy(&reply.entry).into_owned(),
+        proof: reply.proof,
+    };
+    Ok((status, Json(response)))
+}
+
+fn files(files: Vec<File>) -> Result<Files, Refusal> {
+    let file = |file: File| match (file.text, file.base64) {
+        (Some(text), None) => Ok((file.path, text.into_bytes())),
+        (None, Some(base64)) => match STANDARD.decode(base64) {
+            Ok(bytes) => Ok((file.path, bytes)),
+            Err(error) => Err(invalid(format!("`{}` is not base64: {error}", file.path))),
+        },
+        _ => Err(invalid(format!("`{}` needs exactly one of `text` and `base64`", file.path))),
+    };
+    let files = files.into_iter().map(file).collect::<Result<Vec<_>, _>>()?;
+    Ok(Files::new(files).map_err(PublishError::from)?)
+}
+
+fn invalid(detail: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, "send it as /openapi.json describes it")
+}
+
+/// The body of a publish is larger than that of any other request.
+pub(crate) fn body_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(glassbox_core::limits::PUBLISH_BODY_BYTES_MAX)
+}

@@ -1,0 +1,31 @@
+//! Serving until told to stop, and sweeping up what was left undecided meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use glassbox_registry::Registry;
+use tokio::net::TcpListener;
+
+/// How often undecided calls and owed refunds are looked at.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// Serves `app` until `stop` completes; requests under way are finished first.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    registry: Arc<Registry>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let sweeper = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(SWEEP);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            registry.reconcile().await;
+        }
+    });
+    let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
+    sweeper.abort();
+    served
+}
