@@ -266,14 +266,12 @@ impl<'b> Reader<'b> {
             Type::FixedList(element, len) => self.list(element, *len as usize, walk)?,
             Type::Map(key_ty, value_ty) => self.map(key_ty, value_ty, walk)?,
             Type::Record(fields) => {
-                let read = |field: &'a super::Field| {
-                    walk.name(&field.name, |walk| self.value(&field.ty, walk))
-                };
+                let read =
+                    |field: &'a super::Field| walk.name(&field.name, |walk| self.value(&field.ty, walk));
                 Value::Record(fields.iter().map(read).collect::<Result<_, _>>()?)
             }
             Type::Tuple(types) => {
-                let read =
-                    |(index, ty): (usize, &'a Type)| walk.index(index, |walk| self.value(ty, walk));
+                let read = |(index, ty): (usize, &'a Type)| walk.index(index, |walk| self.value(ty, walk));
                 Value::Tuple(types.iter().enumerate().map(read).collect::<Result<_, _>>()?)
             }
             Type::Variant(cases) => {

@@ -65,11 +65,13 @@ fn visit<'a>(value: &'a Value, ty: &'a Type, walk: &mut Walk<'a>) -> Result<(), 
             };
             carried(payload.as_deref(), case.ty.as_ref(), ty, &case.name, walk)
         }
-        (Value::Enum(case), Type::Enum(names)) => {
-            in_range(*case, names.len()).then_some(()).ok_or_else(|| walk.mismatch(ty, format!("case {case}")))
-        }
+        (Value::Enum(case), Type::Enum(names)) => in_range(*case, names.len())
+            .then_some(())
+            .ok_or_else(|| walk.mismatch(ty, format!("case {case}"))),
         (Value::Option(None), Type::Option(_)) => Ok(()),
-        (Value::Option(Some(value)), Type::Option(some)) => walk.name("some", |walk| visit(value, some, walk)),
+        (Value::Option(Some(value)), Type::Option(some)) => {
+            walk.name("some", |walk| visit(value, some, walk))
+        }
         (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
             carried(payload.as_deref(), ok.as_deref(), ty, "ok", walk)
         }

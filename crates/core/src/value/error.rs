@@ -171,20 +171,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the error for finding `found` where `expected` belongs.
-    pub(super) fn mismatch_with(
-        &self,
-        expected: impl Into<String>,
-        found: impl fmt::Display,
-    ) -> ValueError {
+    pub(super) fn mismatch_with(&self, expected: impl Into<String>, found: impl fmt::Display) -> ValueError {
         ValueError::Mismatch { path: self.path(), expected: expected.into(), found: clip(&found.to_string()) }
     }
 
     /// Returns the error for a `name` that is none of `names`.
-    pub(super) fn unknown<'n>(
-        &self,
-        name: &str,
-        names: impl IntoIterator<Item = &'n str>,
-    ) -> ValueError {
+    pub(super) fn unknown<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> ValueError {
         let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
         let expected = match names.len() {
             0 => "no name at all".to_owned(),

@@ -68,7 +68,8 @@ pub fn args_from_json(ty: &FunctionType, json: &Json) -> Result<Vec<Value>, Valu
 /// Writes the arguments of a call as an object by name.
 pub fn args_to_json(ty: &FunctionType, args: &[Value]) -> Result<Json, ValueError> {
     binary::check_args(ty, args)?;
-    let entries = ty.params.iter().zip(args).map(|(param, value)| (param.name.clone(), write(value, &param.ty)));
+    let entries =
+        ty.params.iter().zip(args).map(|(param, value)| (param.name.clone(), write(value, &param.ty)));
     Ok(Json::Object(entries.collect()))
 }
 
@@ -269,11 +270,7 @@ fn read_payload<'a>(
 }
 
 /// Reads `"case"` or `{"case": payload}`.
-fn tagged<'a>(
-    json: &'a Json,
-    ty: &Type,
-    walk: &Walk<'_>,
-) -> Result<(&'a str, Option<&'a Json>), ValueError> {
+fn tagged<'a>(json: &'a Json, ty: &Type, walk: &Walk<'_>) -> Result<(&'a str, Option<&'a Json>), ValueError> {
     match json {
         Json::String(name) => Ok((name, None)),
         Json::Object(entries) if entries.len() == 1 => {
@@ -418,10 +415,17 @@ fn write(value: &Value, ty: &Type) -> Json {
                     })
                     .collect(),
             ),
-            _ => entries.iter().map(|(key, value)| json!([write(key, key_ty), write(value, value_ty)])).collect(),
+            _ => entries
+                .iter()
+                .map(|(key, value)| json!([write(key, key_ty), write(value, value_ty)]))
+                .collect(),
         },
         (Value::Record(values), Type::Record(fields)) => Json::Object(
-            fields.iter().zip(values).map(|(field, value)| (field.name.clone(), write(value, &field.ty))).collect(),
+            fields
+                .iter()
+                .zip(values)
+                .map(|(field, value)| (field.name.clone(), write(value, &field.ty)))
+                .collect(),
         ),
         (Value::Tuple(values), Type::Tuple(types)) => {
             values.iter().zip(types).map(|(value, ty)| write(value, ty)).collect()

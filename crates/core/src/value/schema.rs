@@ -37,7 +37,9 @@ pub fn of_type(ty: &Type) -> Json {
             json!({ "anyOf": [{ "type": "number" }, { "enum": ["nan", "inf", "-inf"] }] })
         }
         // Two UTF-16 units in some validators' eyes, one code point in the specification's.
-        Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 2, "description": "one character" }),
+        Type::Char => {
+            json!({ "type": "string", "minLength": 1, "maxLength": 2, "description": "one character" })
+        }
         Type::String => json!({ "type": "string" }),
         Type::List(element) if element.is_byte() => bytes(None),
         Type::FixedList(element, len) if element.is_byte() => bytes(Some(*len)),
@@ -111,7 +113,8 @@ fn tuple<'a>(types: impl IntoIterator<Item = &'a Type>) -> Json {
 
 fn object<'a>(properties: impl Iterator<Item = (&'a str, &'a Type)> + Clone) -> Json {
     let is_required = |ty: &Type| !matches!(ty, Type::Option(_));
-    let required: Vec<_> = properties.clone().filter(|(_, ty)| is_required(ty)).map(|(name, _)| name).collect();
+    let required: Vec<_> =
+        properties.clone().filter(|(_, ty)| is_required(ty)).map(|(name, _)| name).collect();
     let properties: Map<_, _> = properties.map(|(name, ty)| (name.to_owned(), of_type(ty))).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
