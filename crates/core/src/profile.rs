@@ -71,8 +71,14 @@ pub struct Limits {
     pub table_elements_max: usize,
     /// The guest's stack, in bytes. Where it ends is not deterministic, so it is far away.
     pub stack_bytes: usize,
-    /// The most core instances of one component.
+    /// The deepest nesting of components and modules in one component. A composed one has 3 levels.
+    pub component_depth_max: usize,
+    /// The most core modules in one component. A Python component has about 30, a composition of two twice that.
+    pub core_modules_max: usize,
+    /// The most instances that one component makes of its modules and parts. Python has about 100.
     pub instances_max: usize,
+    /// The most core functions in one component. Python and its libraries have about 30,000.
+    pub core_functions_max: usize,
     /// The deepest nesting of a value.
     pub value_depth_max: usize,
     /// The most nodes of a value.

@@ -1,1 +1,34 @@
-//! placeholder
+//! Runs components: the only crate that knows Wasm.
+//!
+//! Nothing that a publisher or a caller sends is trusted here. [`inspect`] looks at a component without compiling
+//! it, [`Spec`] reads the WIT that it claims to satisfy, [`Sandbox::prepare`] compiles it once, and
+//! [`Sandbox::run`] runs one function of it in a fresh instance, metered by the profile of [`glassbox_core::profile`].
+//! Price, payment and storage are others' concern.
+//!
+//! # Where guests run
+//!
+//! Guests run on threads of their own, never on the caller's runtime: a call that computes for ten seconds must not
+//! keep a web server from answering. There are [`SandboxConfig::threads`] of them; calls beyond that wait in line, and
+//! [`RunLimits::wall_ms`] counts from the moment a call starts, not from when it began to wait.
+
+mod artifact;
+mod convert;
+mod engine;
+mod error;
+mod features;
+mod grants;
+mod inspect;
+mod link;
+mod meter;
+mod prepare;
+mod run;
+mod spec;
+mod world;
+
+pub use engine::{Sandbox, SandboxConfig};
+pub use error::{SandboxError, WorldMismatch};
+pub use grants::{Grants, UnknownGrant};
+pub use inspect::{Import, ImportKind, Inspection, inspect};
+pub use prepare::Prepared;
+pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
+pub use spec::{Function, Spec};

@@ -1,0 +1,172 @@
+//! The engine, set up by the profile and by nothing else.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use glassbox_core::limits;
+use glassbox_core::profile::Profile;
+use tokio::sync::Semaphore;
+use wasmparser::WasmFeatures;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel,
+    PoolingAllocationConfig,
+};
+
+use crate::artifact::Artifacts;
+use crate::features;
+use crate::prepare::Hot;
+use crate::{SandboxError, artifact};
+
+/// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Where compiled components are kept between runs of the program, or `None` to compile anew each time.
+    ///
+    /// Whoever can write there can run code as this program, so nobody else may.
+    pub artifact_dir: Option<PathBuf>,
+    /// Whether instances come from a pool. Faster, at the price of address space reserved up front.
+    pub pool: bool,
+    /// How many calls run at a time, each on a thread of its own.
+    pub threads: usize,
+    /// How many bytes of compiled code are kept in memory before the least recently used is dropped.
+    pub hot_bytes: usize,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            artifact_dir: None,
+            pool: true,
+            threads: cores.clamp(1, THREADS_MAX),
+            hot_bytes: 512 * 1024 * 1024,
+        }
+    }
+}
+
+/// The most calls at a time: every one reserves the pool's address space for a whole component.
+const THREADS_MAX: usize = 64;
+
+/// Compiles components and runs their functions. Cheap to clone: all clones are one sandbox.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) profile: &'static Profile,
+    pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) hot: Mutex<Hot>,
+    /// Held while compiling: one component at a time already uses every core.
+    pub(crate) compiling: Mutex<()>,
+    pub(crate) permits: Arc<Semaphore>,
+}
+
+impl Sandbox {
+    /// Makes a sandbox with the current profile.
+    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let profile = Profile::current();
+        let threads = config.threads.clamp(1, THREADS_MAX);
+        let engine = engine(profile, config.pool, threads)
+            .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
+        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile)).transpose();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                profile,
+                artifacts: artifacts.map_err(SandboxError::Artifacts)?,
+                hot: Mutex::new(Hot::new(config.hot_bytes)),
+                compiling: Mutex::new(()),
+                permits: Arc::new(Semaphore::new(threads)),
+            }),
+        })
+    }
+
+    /// Returns the profile that calls are run with.
+    pub fn profile(&self) -> &'static Profile {
+        self.inner.profile
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("profile", &self.inner.profile.id).finish_non_exhaustive()
+    }
+}
+
+fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    // What may be computed.
+    config.wasm_features(WasmFeatures::all(), false);
+    config.wasm_features(features::of(profile), true);
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config.shared_memory(false);
+    config.concurrency_support(false);
+    // What it costs.
+    config.consume_fuel(true);
+    config.operator_cost(operator_cost(profile)?);
+    config.epoch_interruption(false);
+    // How far it may go. The host's frames on the same stack need room beyond the guest's.
+    config.max_wasm_stack(profile.limits.stack_bytes);
+    config.async_stack_size(profile.limits.stack_bytes + HOST_STACK_BYTES);
+    config.memory_init_cow(true);
+    config.memory_may_move(false);
+    // How it is compiled: for speed, and marked so that other versions' code is never loaded.
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile)))?;
+    config.allocation_strategy(match pool {
+        true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
+        false => InstanceAllocationStrategy::OnDemand,
+    });
+    Engine::new(&config)
+}
+
+/// The host's part of a guest's stack.
+const HOST_STACK_BYTES: usize = 1024 * 1024;
+
+/// Reads the cost table. Every operator that the engine knows must be in the profile, and no other.
+fn operator_cost(profile: &Profile) -> wasmtime::Result<OperatorCost> {
+    let mut table = serde_json::to_value(&profile.operators).map_err(wasmtime::Error::new)?;
+    table["variable"] = serde_json::to_value(&profile.variable).map_err(wasmtime::Error::new)?;
+    let costs: OperatorCost = serde_json::from_value(table.clone()).map_err(wasmtime::Error::new)?;
+    // Missing entries failed above; entries that the engine does not know would be ignored without this.
+    if serde_json::to_value(&costs).map_err(wasmtime::Error::new)? == table {
+        Ok(costs)
+    } else {
+        Err(wasmtime::format_err!("the profile {} has costs that this engine does not know", profile.id))
+    }
+}
+
+/// Sizes the pool for `threads` calls at a time, each of the largest component there may be.
+///
+/// Address space is reserved per memory, 4 GiB and guards, which lets the compiler leave out bounds checks.
+/// With 8 memories per component that is 32 GiB of the 128 TiB there are for every call at a time.
+fn pooling(profile: &Profile, threads: usize) -> PoolingAllocationConfig {
+    const MEMORIES: u32 = 8;
+    const TABLES: u32 = 16;
+    const CORE_INSTANCES: u32 = 256;
+    const INSTANCE_BYTES: usize = 16 * 1024 * 1024;
+    let calls = threads as u32;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls);
+    pool.total_core_instances(calls * CORE_INSTANCES);
+    pool.total_memories(calls * MEMORIES);
+    pool.total_tables(calls * TABLES);
+    pool.total_stacks(calls);
+    pool.max_core_instances_per_component(CORE_INSTANCES);
+    pool.max_memories_per_component(MEMORIES);
+    pool.max_tables_per_component(TABLES);
+    pool.max_memories_per_module(MEMORIES);
+    pool.max_tables_per_module(TABLES);
+    pool.max_component_instance_size(INSTANCE_BYTES);
+    pool.max_core_instance_size(INSTANCE_BYTES);
+    pool.max_memory_size(limits::MEMORY_BYTES_MAX);
+    pool.table_elements(profile.limits.table_elements_max);
+    // A memory's first pages are cleared by hand, or by a scan for touched pages where the kernel has one: giving
+    // them back with `madvise` interrupts every other core and makes two threads slower than one.
+    pool.linear_memory_keep_resident(64 * 1024);
+    pool.pagemap_scan(Enabled::Auto);
+    pool
+}

@@ -1,0 +1,98 @@
+//! What a component may do beyond computing: host interfaces, denied unless named.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The packages of which interfaces can be granted. Everything else is foreign to the sandbox.
+pub(crate) const GRANTABLE: [&str; 5] =
+    ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random"];
+
+/// The host interfaces that a component may use, without their versions: `wasi:random/random`.
+///
+/// A grant opens an interface, not the machine behind it: there are no arguments, no environment, no directories and no
+/// network even with every grant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Grants(BTreeSet<String>);
+
+/// Says that a text names nothing that can be granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{grant}` cannot be granted; grants name interfaces of {}", GRANTABLE.join(", "))]
+pub struct UnknownGrant {
+    /// The text.
+    pub grant: String,
+}
+
+impl Grants {
+    /// Returns no grant at all: the component may only compute.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads grants as manifests write them: `wasi:random/random`, `wasi:random` for a whole package, or `wasi` for all
+    /// five packages. A version behind `@` is ignored.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownGrant> {
+        let mut granted = BTreeSet::new();
+        for text in texts {
+            let name = text.split('@').next().unwrap_or(text).trim();
+            let package = name.split('/').next().unwrap_or(name);
+            if name == "wasi" {
+                granted.extend(GRANTABLE.map(str::to_owned));
+            } else if GRANTABLE.contains(&package) && !name.ends_with('/') {
+                granted.insert(name.to_owned());
+            } else {
+                return Err(UnknownGrant { grant: text.chars().take(120).collect() });
+            }
+        }
+        Ok(Self(granted))
+    }
+
+    /// Tells whether nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells whether `interface`, with or without a version, is granted.
+    pub fn allows(&self, interface: &str) -> bool {
+        let name = interface.split('@').next().unwrap_or(interface);
+        let package = name.split('/').next().unwrap_or(name);
+        self.0.contains(name) || self.0.contains(package)
+    }
+
+    /// Returns the grants, sorted: interfaces, and packages granted whole.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Returns whether an imported interface belongs to the packages of [`GRANTABLE`].
+pub(crate) fn is_grantable(interface: &str) -> bool {
+    let package = interface.split(['/', '@']).next().unwrap_or(interface);
+    GRANTABLE.contains(&package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_packages_and_interfaces() {
+        let grants = Grants::parse(["wasi:random/random", "wasi:clocks"]).expect("valid");
+        assert!(grants.allows("wasi:random/random@0.2.0") && grants.allows("wasi:clocks/wall-clock@0.2.12"));
+        assert!(!grants.allows("wasi:random/insecure@0.2.0") && !grants.allows("wasi:cli/environment"));
+        assert!(Grants::parse(["wasi"]).expect("valid").allows("wasi:filesystem/types@0.2.0"));
+        assert!(!Grants::none().allows("wasi:random/random"));
+    }
+
+    #[test]
+    fn refuses_what_is_not_offered() {
+        for text in ["wasi:http/outgoing-handler", "wasi:sockets", "", "random", "acme:x/y", "wasi:random/"] {
+            assert!(Grants::parse([text]).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Looks at a component without compiling or running anything of it.
+//!
+//! This is the first gate for a publisher's bytes: they must be a component, valid with exactly the features of the
+//! profile, and of bounded size and shape. What it imports is then a matter of [`Grants`].
+
+use glassbox_core::limits;
+use glassbox_core::profile::Profile;
+use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
+use wasmparser::types::TypesRef;
+use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
+
+use crate::SandboxError;
+use crate::features;
+use crate::grants::{Grants, is_grantable};
+
+/// What a component says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// What it imports, in its own order.
+    pub imports: Vec<Import>,
+    /// The functions that it exports, as `function` or `ns:pkg/interface@version#function`.
+    ///
+    /// Methods of resources are among them, under their encoded names such as `[method]blob.read`.
+    pub exports: Vec<String>,
+    /// How many core modules it is made of, over all nesting.
+    pub core_modules: usize,
+    /// How many bytes it has.
+    pub bytes: usize,
+}
+
+/// Something that a component imports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The name of the interface with its version, or of the function where it is imported bare.
+    pub interface: String,
+    /// The functions that it imports from there.
+    pub functions: Vec<String>,
+    /// Whether only types are imported, which needs nobody to provide anything.
+    pub types_only: bool,
+}
+
+/// What an import means for a component that is given certain grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Nothing that reaches outside: types alone, or a part of WASI that is not granted and refuses when called.
+    /// Standard libraries drag such imports in for functions that never use them.
+    Inert,
+    /// Granted: calls of it reach the host.
+    Granted,
+    /// Nothing that this sandbox provides: another component, or a host interface that cannot be granted.
+    Foreign,
+}
+
+impl Import {
+    /// Classifies the import for a component with `grants`.
+    pub fn kind(&self, grants: &Grants) -> ImportKind {
+        if self.types_only {
+            ImportKind::Inert
+        } else if !is_grantable(&self.interface) {
+            ImportKind::Foreign
+        } else if grants.allows(&self.interface) {
+            ImportKind::Granted
+        } else {
+            ImportKind::Inert
+        }
+    }
+}
+
+impl Inspection {
+    /// Returns the names of the imports of one kind.
+    pub fn imports_of(&self, kind: ImportKind, grants: &Grants) -> Vec<String> {
+        let of_kind = self.imports.iter().filter(|import| import.kind(grants) == kind);
+        of_kind.map(|import| import.interface.clone()).collect()
+    }
+
+    /// Tells whether the component can do nothing but compute: none of its imports is granted or foreign.
+    pub fn is_pure(&self, grants: &Grants) -> bool {
+        self.imports.iter().all(|import| import.kind(grants) == ImportKind::Inert)
+    }
+}
+
+/// Validates a component and lists what it imports and exports. Compiles nothing.
+pub fn inspect(component: &[u8]) -> Result<Inspection, SandboxError> {
+    if component.len() > limits::COMPONENT_BYTES_MAX {
+        return Err(SandboxError::TooLarge { bytes: component.len(), max: limits::COMPONENT_BYTES_MAX });
+    }
+    if !component.starts_with(b"\0asm") {
+        return Err(SandboxError::NotWasm);
+    }
+    let mut shape = Shape::default();
+    let mut validator = Validator::new_with_features(features::of(Profile::current()));
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut ends = Ends::default();
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload.map_err(invalid)?;
+        if let Payload::Version { encoding: Encoding::Module, .. } = payload
+            && shape.depth == 0
+        {
+            return Err(SandboxError::CoreModule);
+        }
+        shape.count(&payload)?;
+        if shape.depth == 1 {
+            ends.note(&payload).map_err(invalid)?;
+        }
+        match validator.payload(&payload).map_err(invalid)? {
+            ValidPayload::Func(function, body) => {
+                let mut validator = function.into_validator(allocations);
+                validator.validate(&body).map_err(invalid)?;
+                allocations = validator.into_allocations();
+            }
+            ValidPayload::End(types) if shape.depth == 0 => {
+                return ends.describe(types.as_ref(), &shape, component.len());
+            }
+            _ => {}
+        }
+    }
+    Err(SandboxError::Invalid { offset: component.len(), reason: "unexpected end".into() })
+}
+
+fn invalid(error: wasmparser::BinaryReaderError) -> SandboxError {
+    SandboxError::Invalid { offset: error.offset() as usize, reason: error.message().to_owned() }
+}
+
+/// Counts what makes compiling or instantiating expensive, and refuses too much of it before it is validated.
+#[derive(Default)]
+struct Shape {
+    depth: usize,
+    modules: usize,
+    instances: usize,
+    functions: usize,
+}
+
+impl Shape {
+    fn count(&mut self, payload: &Payload<'_>) -> Result<(), SandboxError> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                self.depth += 1;
+                self.modules += usize::from(matches!(encoding, Encoding::Module));
+            }
+            Payload::End(_) => self.depth -= 1,
+            Payload::InstanceSection(section) => self.instances += section.count() as usize,
+            Payload::ComponentInstanceSection(section) => self.instances += section.count() as usize,
+            Payload::FunctionSection(section) => self.functions += section.count() as usize,
+            _ => {}
+        }
+        let limits = &Profile::current().limits;
+        bounded("levels of nesting", self.depth, limits.component_depth_max)?;
+        bounded("core modules", self.modules, limits.core_modules_max)?;
+        bounded("instances", self.instances, limits.instances_max)?;
+        bounded("core functions", self.functions, limits.core_functions_max)
+    }
+}
+
+fn bounded(what: &'static str, count: usize, max: usize) -> Result<(), SandboxError> {
+    if count <= max { Ok(()) } else { Err(SandboxError::TooMany { what, count, max }) }
+}
+
+/// The names at the two ends of the outermost component.
+#[derive(Default)]
+struct Ends {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Ends {
+    fn note(&mut self, payload: &Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+        match payload {
+            Payload::ComponentImportSection(section) => {
+                for import in section.clone() {
+                    self.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section.clone() {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn describe(self, types: TypesRef<'_>, shape: &Shape, bytes: usize) -> Result<Inspection, SandboxError> {
+        let mut imports = Vec::new();
+        for name in self.imports {
+            let (functions, types_only) = match types.component_item_for_import(&name).map(|item| item.ty) {
+                Some(ComponentEntityType::Instance(id)) => functions_of(types, id),
+                Some(ComponentEntityType::Type { .. }) => (Vec::new(), true),
+                _ => (Vec::new(), false),
+            };
+            imports.push(Import { interface: name, functions, types_only });
+        }
+        let mut exports = Vec::new();
+        for name in self.exports {
+            match types.component_item_for_export(&name).map(|item| item.ty) {
+                Some(ComponentEntityType::Instance(id)) => {
+                    let (functions, _) = functions_of(types, id);
+                    exports.extend(functions.iter().map(|function| format!("{name}#{function}")));
+                }
+                Some(ComponentEntityType::Func(_)) => exports.push(name),
+                _ => {}
+            }
+        }
+        Ok(Inspection { imports, exports, core_modules: shape.modules, bytes })
+    }
+}
+
+/// Returns the functions of an instance, and whether it holds nothing but types.
+fn functions_of(types: TypesRef<'_>, id: ComponentInstanceTypeId) -> (Vec<String>, bool) {
+    let mut functions = Vec::new();
+    let mut types_only = true;
+    let instance = &types[id];
+    for (name, item) in &instance.exports {
+        match item.ty {
+            ComponentEntityType::Type { .. } => {}
+            ComponentEntityType::Func(_) => {
+                functions.push(name.clone());
+                types_only = false;
+            }
+            _ => types_only = false,
+        }
+    }
+    // A resource of its own is a thing that somebody must provide, even without a function to make one.
+    types_only &= instance.defined_resources.is_empty();
+    (functions, types_only)
+}

@@ -1,0 +1,170 @@
+//! Compiles and links a component, once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use glassbox_core::{Digest, FunctionName};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+use crate::meter::Guest;
+use crate::{Grants, ImportKind, Sandbox, SandboxError, inspect, link};
+
+/// A component that is ready to run: compiled, linked, checked.
+pub struct Prepared {
+    digest: Digest,
+    grants: Grants,
+    pure: bool,
+    bytes: usize,
+    pub(crate) pre: InstancePre<Guest>,
+}
+
+impl Prepared {
+    /// Returns the digest that the component was prepared under.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns what it may do.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Tells whether it can do nothing but compute, so that a call of it can be repeated and must agree.
+    pub fn is_pure(&self) -> bool {
+        self.pure
+    }
+
+    /// Finds an exported function, with versions of its interface compared as semantic versions.
+    pub(crate) fn function(&self, name: &FunctionName) -> Option<ComponentExportIndex> {
+        let component = self.pre.component();
+        let interface = match name.interface() {
+            Some(interface) => Some(component.get_export_index(None, interface)?),
+            None => None,
+        };
+        component.get_export_index(interface.as_ref(), name.function())
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("digest", &self.digest)
+            .field("pure", &self.pure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Compiles and links a component, or finds it compiled already in memory or on disk.
+    ///
+    /// `digest` is the SHA-256 of `component`, which the caller has already; it is checked where anything is compiled.
+    /// This blocks for as long as compiling takes, up to some 20 seconds for the largest component: call it where
+    /// blocking is allowed, and at publish rather than on a paying caller's request.
+    pub fn prepare(
+        &self,
+        digest: Digest,
+        component: &[u8],
+        grants: &Grants,
+    ) -> Result<Arc<Prepared>, SandboxError> {
+        let key = (digest, grants.clone());
+        if let Some(prepared) = self.hot().get(&key) {
+            return Ok(prepared);
+        }
+        let _compiling = lock(&self.inner.compiling);
+        // Another thread may have prepared it while this one waited.
+        if let Some(prepared) = self.hot().get(&key) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(self.make(digest, component, grants)?);
+        self.hot().insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Returns a component that [`Sandbox::prepare`] has prepared and not yet dropped, without its bytes.
+    pub fn prepared(&self, digest: Digest, grants: &Grants) -> Option<Arc<Prepared>> {
+        self.hot().get(&(digest, grants.clone()))
+    }
+
+    fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
+        if Digest::of(bytes) != digest {
+            return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
+        }
+        let inspection = inspect(bytes)?;
+        let foreign = inspection.imports_of(ImportKind::Foreign, grants);
+        if !foreign.is_empty() {
+            return Err(SandboxError::NotGranted { interfaces: foreign });
+        }
+        let component = self.compiled(digest, bytes)?;
+        let pre = link::link(&self.inner.engine, &component, grants)
+            .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
+        let image = component.image_range();
+        Ok(Prepared {
+            digest,
+            grants: grants.clone(),
+            pure: inspection.is_pure(grants),
+            bytes: image.end.addr() - image.start.addr(),
+            pre,
+        })
+    }
+
+    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, SandboxError> {
+        let engine = &self.inner.engine;
+        let artifacts = self.inner.artifacts.as_ref();
+        if let Some(component) = artifacts.and_then(|artifacts| artifacts.load(engine, digest)) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes)
+            .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
+        if let Some(Err(error)) = artifacts.map(|artifacts| artifacts.store(digest, &component)) {
+            // The call can go on: the next start of the program only has to compile again.
+            tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
+        }
+        Ok(component)
+    }
+
+    fn hot(&self) -> MutexGuard<'_, Hot> {
+        lock(&self.inner.hot)
+    }
+}
+
+/// What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Key = (Digest, Grants);
+
+/// Prepared components in memory, the least recently used dropped first.
+pub(crate) struct Hot {
+    entries: HashMap<Key, (Arc<Prepared>, u64)>,
+    bytes: usize,
+    bytes_max: usize,
+    clock: u64,
+}
+
+impl Hot {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { entries: HashMap::new(), bytes: 0, bytes_max, clock: 0 }
+    }
+
+    fn get(&mut self, key: &Key) -> Option<Arc<Prepared>> {
+        self.clock += 1;
+        let (prepared, used) = self.entries.get_mut(key)?;
+        *used = self.clock;
+        Some(prepared.clone())
+    }
+
+    fn insert(&mut self, key: Key, prepared: Arc<Prepared>) {
+        self.clock += 1;
+        self.bytes += prepared.bytes;
+        if let Some((old, _)) = self.entries.insert(key, (prepared, self.clock)) {
+            self.bytes -= old.bytes;
+        }
+        // The newest stays even if it alone is too large: it is about to be used.
+        while self.bytes > self.bytes_max && self.entries.len() > 1 {
+            let oldest = self.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+            let removed = oldest.and_then(|key| self.entries.remove(&key));
+            self.bytes -= removed.map_or(0, |(prepared, _)| prepared.bytes);
+        }
+    }
+}

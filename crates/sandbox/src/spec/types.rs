@@ -1,0 +1,171 @@
+//! From the parser's types to ours, and to text.
+
+use std::collections::BTreeSet;
+
+use glassbox_core::limits;
+use glassbox_core::value::{Case, Field, Type};
+use wit_parser::{Docs, FunctionKind, Handle, Resolve, TypeDefKind, WorldId, WorldItem};
+
+use super::Function;
+use crate::SandboxError;
+
+/// Returns the functions that a world exports.
+pub(super) fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Function>, SandboxError> {
+    let mut functions = Vec::new();
+    for (key, item) in &resolve.worlds[world].exports {
+        match item {
+            WorldItem::Function(function) => functions.extend(super::function(resolve, None, function)?),
+            WorldItem::Interface { id, .. } => {
+                let interface = resolve.name_world_key(key);
+                for function in resolve.interfaces[*id].functions.values() {
+                    functions.extend(super::function(resolve, Some(&interface), function)?);
+                }
+            }
+            WorldItem::Type { .. } => {}
+        }
+    }
+    Ok(functions)
+}
+
+/// Converts a type, or says what about it cannot leave an instance.
+pub(super) fn convert(resolve: &Resolve, ty: &wit_parser::Type, depth: usize) -> Result<Type, String> {
+    if depth >= limits::VALUE_DEPTH_MAX {
+        return Err(format!("nests types deeper than {} levels", limits::VALUE_DEPTH_MAX));
+    }
+    let inner = |ty: &wit_parser::Type| convert(resolve, ty, depth + 1);
+    let boxed = |ty: &wit_parser::Type| inner(ty).map(Box::new);
+    let maybe = |ty: &Option<wit_parser::Type>| ty.as_ref().map(boxed).transpose();
+    let id = match ty {
+        wit_parser::Type::Bool => return Ok(Type::Bool),
+        wit_parser::Type::U8 => return Ok(Type::U8),
+        wit_parser::Type::U16 => return Ok(Type::U16),
+        wit_parser::Type::U32 => return Ok(Type::U32),
+        wit_parser::Type::U64 => return Ok(Type::U64),
+        wit_parser::Type::S8 => return Ok(Type::S8),
+        wit_parser::Type::S16 => return Ok(Type::S16),
+        wit_parser::Type::S32 => return Ok(Type::S32),
+        wit_parser::Type::S64 => return Ok(Type::S64),
+        wit_parser::Type::F32 => return Ok(Type::F32),
+        wit_parser::Type::F64 => return Ok(Type::F64),
+        wit_parser::Type::Char => return Ok(Type::Char),
+        wit_parser::Type::String => return Ok(Type::String),
+        wit_parser::Type::ErrorContext => return Err("holds an error-context".into()),
+        wit_parser::Type::Id(id) => *id,
+    };
+    Ok(match &resolve.types[id].kind {
+        // An alias is not a level: it leaves nothing in a value.
+        TypeDefKind::Type(ty) => convert(resolve, ty, depth)?,
+        TypeDefKind::Record(record) => {
+            let field =
+                |field: &wit_parser::Field| Ok(Field { name: field.name.clone(), ty: inner(&field.ty)? });
+            Type::Record(record.fields.iter().map(field).collect::<Result<_, String>>()?)
+        }
+        TypeDefKind::Tuple(tuple) => Type::Tuple(tuple.types.iter().map(inner).collect::<Result<_, _>>()?),
+        TypeDefKind::Variant(variant) => {
+            let case = |case: &wit_parser::Case| {
+                Ok(Case { name: case.name.clone(), ty: case.ty.as_ref().map(inner).transpose()? })
+            };
+            Type::Variant(variant.cases.iter().map(case).collect::<Result<_, String>>()?)
+        }
+        TypeDefKind::Enum(names) => Type::Enum(names.cases.iter().map(|case| case.name.clone()).collect()),
+        TypeDefKind::Flags(flags) => Type::Flags(flags.flags.iter().map(|flag| flag.name.clone()).collect()),
+        TypeDefKind::Option(some) => Type::Option(boxed(some)?),
+        TypeDefKind::Result(result) => Type::Result { ok: maybe(&result.ok)?, err: maybe(&result.err)? },
+        TypeDefKind::List(element) => Type::List(boxed(element)?),
+        TypeDefKind::Map(key, value) => Type::Map(boxed(key)?, boxed(value)?),
+        TypeDefKind::FixedLengthList(element, len) => Type::FixedList(boxed(element)?, *len),
+        TypeDefKind::Resource | TypeDefKind::Handle(_) => return Err("holds a resource".into()),
+        TypeDefKind::Future(_) => return Err("holds a future".into()),
+        TypeDefKind::Stream(_) => return Err("holds a stream".into()),
+        TypeDefKind::Unknown => return Err("holds a type that is not known".into()),
+    })
+}
+
+/// Returns a function's signature in WIT: `to-html: func(markdown: string, flavour: flavour) -> string`.
+pub(super) fn signature(resolve: &Resolve, function: &wit_parser::Function) -> String {
+    let params: Vec<_> =
+        function.params.iter().map(|param| format!("{}: {}", param.name, text(resolve, &param.ty))).collect();
+    let keyword =
+        if matches!(function.kind, FunctionKind::AsyncFreestanding) { "async func" } else { "func" };
+    let result = function.result.as_ref().map(|ty| format!(" -> {}", text(resolve, ty))).unwrap_or_default();
+    format!("{}: {keyword}({}){result}", function.name, params.join(", "))
+}
+
+/// Returns a type as it is written where it is used: by its name, if it has one.
+fn text(resolve: &Resolve, ty: &wit_parser::Type) -> String {
+    let name = match ty {
+        wit_parser::Type::Bool => "bool",
+        wit_parser::Type::U8 => "u8",
+        wit_parser::Type::U16 => "u16",
+        wit_parser::Type::U32 => "u32",
+        wit_parser::Type::U64 => "u64",
+        wit_parser::Type::S8 => "s8",
+        wit_parser::Type::S16 => "s16",
+        wit_parser::Type::S32 => "s32",
+        wit_parser::Type::S64 => "s64",
+        wit_parser::Type::F32 => "f32",
+        wit_parser::Type::F64 => "f64",
+        wit_parser::Type::Char => "char",
+        wit_parser::Type::String => "string",
+        wit_parser::Type::ErrorContext => "error-context",
+        wit_parser::Type::Id(id) => {
+            let def = &resolve.types[*id];
+            return match &def.name {
+                Some(name) => name.clone(),
+                None => anonymous(resolve, &def.kind),
+            };
+        }
+    };
+    name.to_owned()
+}
+
+fn anonymous(resolve: &Resolve, kind: &TypeDefKind) -> String {
+    let text = |ty: &wit_parser::Type| text(resolve, ty);
+    let maybe = |ty: &Option<wit_parser::Type>| ty.as_ref().map(text);
+    match kind {
+        TypeDefKind::Type(ty) => text(ty),
+        TypeDefKind::Tuple(tuple) => {
+            format!("tuple<{}>", tuple.types.iter().map(text).collect::<Vec<_>>().join(", "))
+        }
+        TypeDefKind::Option(some) => format!("option<{}>", text(some)),
+        TypeDefKind::Result(result) => match (maybe(&result.ok), maybe(&result.err)) {
+            (None, None) => "result".into(),
+            (Some(ok), None) => format!("result<{ok}>"),
+            (None, Some(err)) => format!("result<_, {err}>"),
+            (Some(ok), Some(err)) => format!("result<{ok}, {err}>"),
+        },
+        TypeDefKind::List(element) => format!("list<{}>", text(element)),
+        TypeDefKind::Map(key, value) => format!("map<{}, {}>", text(key), text(value)),
+        TypeDefKind::FixedLengthList(element, len) => format!("list<{}, {len}>", text(element)),
+        TypeDefKind::Handle(Handle::Own(id)) => resolve.types[*id].name.clone().unwrap_or_default(),
+        TypeDefKind::Handle(Handle::Borrow(id)) => {
+            format!("borrow<{}>", resolve.types[*id].name.as_deref().unwrap_or_default())
+        }
+        TypeDefKind::Future(ty) => maybe(ty).map_or_else(|| "future".into(), |ty| format!("future<{ty}>")),
+        TypeDefKind::Stream(ty) => maybe(ty).map_or_else(|| "stream".into(), |ty| format!("stream<{ty}>")),
+        // Records, variants, enums, flags and resources always have a name in WIT.
+        other => other.as_str().to_owned(),
+    }
+}
+
+/// Collects the names of fields, cases and flags.
+pub(super) fn member_names(kind: &TypeDefKind, names: &mut BTreeSet<String>) {
+    match kind {
+        TypeDefKind::Record(record) => names.extend(record.fields.iter().map(|field| field.name.clone())),
+        TypeDefKind::Variant(variant) => names.extend(variant.cases.iter().map(|case| case.name.clone())),
+        TypeDefKind::Enum(cases) => names.extend(cases.cases.iter().map(|case| case.name.clone())),
+        TypeDefKind::Flags(flags) => names.extend(flags.flags.iter().map(|flag| flag.name.clone())),
+        _ => {}
+    }
+}
+
+/// Returns the documentation of fields, cases and flags.
+pub(super) fn member_docs(kind: &TypeDefKind) -> Vec<&Docs> {
+    match kind {
+        TypeDefKind::Record(record) => record.fields.iter().map(|field| &field.docs).collect(),
+        TypeDefKind::Variant(variant) => variant.cases.iter().map(|case| &case.docs).collect(),
+        TypeDefKind::Enum(cases) => cases.cases.iter().map(|case| &case.docs).collect(),
+        TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| &flag.docs).collect(),
+        _ => Vec::new(),
+    }
+}

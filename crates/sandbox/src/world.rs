@@ -1,0 +1,64 @@
+//! Does a component keep the promise of its world?
+
+use wac_types::{ItemKind, Package, Type, Types, WorldId, validate_target};
+
+use crate::grants::is_grantable;
+use crate::{Spec, WorldMismatch};
+
+impl Spec {
+    /// Checks that `component` can stand for the world of this spec.
+    ///
+    /// It may export more and import less than the world says. Imports of WASI beyond the world are allowed: they are
+    /// inert unless granted. Versions of interfaces are compared as semantic versions.
+    pub fn check_world(&self, component: &[u8]) -> Result<(), WorldMismatch> {
+        let world = format!("{}/{}", self.package(), self.world_name());
+        let refused = |problem: String| WorldMismatch {
+            world: world.clone(),
+            problem: Some(problem),
+            ..WorldMismatch::default()
+        };
+        let mut types = Types::default();
+        let target =
+            self.target(&mut types).map_err(|error| refused(format!("cannot read the world: {error:#}")))?;
+        let component = Package::from_bytes("component", None, component, &mut types)
+            .map_err(|error| refused(format!("cannot read the component: {error:#}")))?;
+        let Err(report) = validate_target(&types, target, component.ty()) else {
+            return Ok(());
+        };
+        let is_inert = |name: &str| is_grantable(name);
+        let mismatch = WorldMismatch {
+            world: world.clone(),
+            missing_exports: report.missing_exports().map(|(name, _)| name.to_owned()).collect(),
+            unexpected_imports: report
+                .imports_not_in_target()
+                .filter(|name| !is_inert(name))
+                .map(str::to_owned)
+                .collect(),
+            mismatched_types: report
+                .mismatched_types()
+                .map(|(name, _, error)| (name.to_owned(), format!("{error:#}")))
+                .collect(),
+            problem: None,
+        };
+        let agrees = mismatch.missing_exports.is_empty()
+            && mismatch.unexpected_imports.is_empty()
+            && mismatch.mismatched_types.is_empty();
+        if agrees { Ok(()) } else { Err(mismatch) }
+    }
+
+    /// Returns the chosen world as `wac` sees it: the package is encoded, and read back.
+    fn target(&self, types: &mut Types) -> Result<WorldId, String> {
+        let bytes =
+            wit_component::encode(&self.resolve, self.package).map_err(|error| format!("{error:#}"))?;
+        let package =
+            Package::from_bytes("spec", None, bytes, types).map_err(|error| format!("{error:#}"))?;
+        let world = match types[package.ty()].exports.get(self.world_name()) {
+            Some(ItemKind::Type(Type::World(id))) => *id,
+            _ => return Err("its encoding does not hold the world".into()),
+        };
+        match types[world].exports.values().next() {
+            Some(ItemKind::Component(id)) => Ok(*id),
+            _ => Err("its encoding holds no component type".into()),
+        }
+    }
+}
