@@ -44,9 +44,11 @@ async fn page(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     let Some(header) = headers.get(PAYMENT_SIGNATURE) else {
         return payment_required(&page, offered, "payment required");
     };
-    let payload: PaymentPayload = match header.to_str().map_err(|error| error.to_string()).and_then(|text| {
-        x402::decode(text).map_err(|error| error.to_string())
-    }) {
+    let payload: PaymentPayload = match header
+        .to_str()
+        .map_err(|error| error.to_string())
+        .and_then(|text| x402::decode(text).map_err(|error| error.to_string()))
+    {
         Ok(payload) => payload,
         Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
     };
