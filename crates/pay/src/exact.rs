@@ -53,7 +53,7 @@ pub struct Authorization {
 
 /// Checks a payment against the offer that we make now, at the Unix second `now_s`, for a run of at most `run_ms_max`.
 ///
-/// The authorization must be valid already (the stock clients date it ten minutes back) and must outlive the run
+/// The authorization must be valid already (the stock clients let it be so from second 0 on) and must outlive the run
 /// and the settlement after it.
 pub fn check(
     payload: &PaymentPayload,

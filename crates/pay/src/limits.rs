@@ -7,10 +7,6 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a settlement may take after the run, in seconds. An authorization must outlive the run by this much.
 pub const SETTLE_SECONDS_MAX: u64 = 6;
 
-/// How far back a wallet of ours dates its authorizations, in seconds, so that a chain whose clock is behind
-/// still takes them. The stock clients use the same ten minutes.
-pub const BACKDATE_SECONDS: u64 = 600;
-
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 

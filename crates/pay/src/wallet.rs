@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 use crate::eip712::{self, Transfer};
 use crate::error::PayError;
 use crate::exact::Offer;
-use crate::limits::BACKDATE_SECONDS;
 use crate::x402::{ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, Resource, VERSION};
 
 /// A secp256k1 key that pays. It is wiped from memory when dropped and never prints.
@@ -81,7 +80,8 @@ impl Wallet {
             from: self.address,
             to: offer.pay_to,
             value: U256::from(offer.amount.0),
-            valid_after: U256::from(now_s.saturating_sub(BACKDATE_SECONDS)),
+            // From the beginning of time, as the stock clients do, so that no chain's clock is behind it.
+            valid_after: U256::ZERO,
             valid_before: U256::from(now_s.saturating_add(offered.max_timeout_seconds)),
             nonce,
         };

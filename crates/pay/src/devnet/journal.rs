@@ -106,6 +106,9 @@ impl Journal {
             return Err(damaged(line, "its checksum is wrong".to_owned()));
         }
         if read.torn_bytes > 0 {
+            if read.lines.is_empty() && !is_torn_header(&mut file).map_err(failed("read"))? {
+                return Err(damaged(1, "it is not a journal of the devnet".to_owned()));
+            }
             tracing::warn!(size_bytes = read.torn_bytes, "Cut a torn last line off the devnet's journal");
             file.set_len(read.good_bytes).and_then(|()| file.sync_all()).map_err(failed("repair"))?;
         }
@@ -131,14 +134,13 @@ impl Journal {
     }
 
     fn start(&mut self, path: &Path) -> io::Result<()> {
-        let header = Header { journal: FORMAT.to_owned(), chain_id: NETWORK.chain_id };
-        self.append_json(&serde_json::to_string(&header)?)?;
+        self.append_json(&header_json()?)?;
         sync_directory_of(path)
     }
 
     fn append_json(&mut self, json: &str) -> io::Result<()> {
         let checksum = checksum(&self.checksum, json.as_bytes());
-        let line = format!("{} {json}\n", hex::encode(checksum));
+        let line = line(checksum, json);
         if line.len() > JOURNAL_LINE_BYTES_MAX {
             return Err(io::Error::other(format!("a line of {} bytes is too long", line.len())));
         }
@@ -195,6 +197,25 @@ fn good_line<'a>(before: &[u8; 8], line: &'a [u8]) -> Option<(&'a str, [u8; 8])>
     let (digits, json) = line.split_once(' ')?;
     let checksum = checksum(before, json.as_bytes());
     (digits.len() == CHECKSUM_DIGITS && digits == hex::encode(checksum)).then_some((json, checksum))
+}
+
+/// Says whether a file without a good line is a journal that broke off while it was started. Anything else belongs
+/// to somebody, and is not cut.
+fn is_torn_header(file: &mut File) -> io::Result<bool> {
+    let json = header_json()?;
+    let header = line(checksum(&[0; 8], json.as_bytes()), &json);
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(JOURNAL_LINE_BYTES_MAX as u64).read_to_end(&mut start)?;
+    Ok(header.as_bytes().starts_with(&start))
+}
+
+fn header_json() -> io::Result<String> {
+    Ok(serde_json::to_string(&Header { journal: FORMAT.to_owned(), chain_id: NETWORK.chain_id })?)
+}
+
+fn line(checksum: [u8; 8], json: &str) -> String {
+    format!("{} {json}\n", hex::encode(checksum))
 }
 
 fn check_header(line: &str) -> Result<(), String> {

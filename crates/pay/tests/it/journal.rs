@@ -1,0 +1,134 @@
+//! The devnet over restarts, crashes and damage.
+
+use std::fs;
+use std::path::PathBuf;
+
+use glassbox_core::Atomic;
+use glassbox_pay::{Devnet, Facilitator, PayError, Settlement};
+
+use crate::stage::{Stage, wallet};
+
+struct Kept {
+    // Removed when dropped.
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    answers: Vec<Settlement>,
+}
+
+/// Writes a history of a mint, two payments and a pay-out: five lines with the header.
+async fn history() -> Kept {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devnet.journal");
+    let stage = Stage::open(Some(&path));
+    stage.devnet.faucet(stage.payer.address(), Atomic(10_000)).await.unwrap();
+    let offered = stage.devnet.offer(Atomic(500), stage.devnet.treasury(), 60);
+    let to_treasury = stage.devnet.settle(&stage.sign(&offered, 2), &offered).await;
+    let answers = vec![
+        stage.pay(2_000, 1).await,
+        to_treasury,
+        stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await,
+    ];
+    assert!(answers.iter().all(|answer| matches!(answer, Settlement::Settled { .. })), "{answers:?}");
+    Kept { _folder: folder, path, answers }
+}
+
+#[tokio::test]
+async fn a_reopened_devnet_gives_the_same_balances_and_answers() {
+    let kept = history().await;
+    let stage = Stage::open(Some(&kept.path));
+    let has = (stage.balance(stage.payer.address()).await, stage.payee_has().await);
+    assert_eq!((has, stage.balance(stage.devnet.treasury()).await), ((7_900, 2_000), 100));
+    let offered = stage.devnet.offer(Atomic(500), stage.devnet.treasury(), 60);
+    assert_eq!(stage.pay(2_000, 1).await, kept.answers[0]);
+    assert_eq!(stage.devnet.settle(&stage.sign(&offered, 2), &offered).await, kept.answers[1]);
+    let refund = stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
+    assert_eq!(refund, kept.answers[2]);
+    assert_eq!(stage.devnet.block().await.unwrap(), 4, "nothing was done twice");
+    assert_eq!(fs::read_to_string(&kept.path).unwrap().lines().count(), 5);
+}
+
+#[tokio::test]
+async fn a_line_torn_anywhere_is_cut_and_the_rest_stands() {
+    let kept = history().await;
+    let whole = fs::read(&kept.path).unwrap();
+    let last_starts = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    for length in [last_starts + 1, last_starts + 20, whole.len() - 2, whole.len() - 1] {
+        fs::write(&kept.path, &whole[..length]).unwrap();
+        let stage = Stage::open(Some(&kept.path));
+        assert_eq!(stage.devnet.block().await.unwrap(), 3);
+        assert_eq!(stage.balance(stage.devnet.treasury()).await, 500, "the torn pay-out did not happen");
+        let refund = stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
+        assert_eq!(refund, kept.answers[2], "asked again, it happens as it would have");
+        drop(stage);
+        assert_eq!(fs::read(&kept.path).unwrap(), whole, "and is written as it would have been");
+    }
+}
+
+#[tokio::test]
+async fn a_torn_header_starts_anew_but_a_foreign_file_is_left_alone() {
+    let kept = history().await;
+    let whole = fs::read(&kept.path).unwrap();
+    fs::write(&kept.path, &whole[..30]).unwrap();
+    let stage = Stage::open(Some(&kept.path));
+    assert_eq!(stage.devnet.block().await.unwrap(), 0);
+    drop(stage);
+    for foreign in ["my notes", "my notes\n", "line\nline\n"] {
+        fs::write(&kept.path, foreign).unwrap();
+        let refused = Devnet::open(Some(&kept.path), wallet("treasury").address()).unwrap_err();
+        assert!(matches!(refused, PayError::JournalDamaged { line: 1, .. }), "{refused}");
+        assert_eq!(fs::read_to_string(&kept.path).unwrap(), foreign);
+    }
+}
+
+#[tokio::test]
+async fn damage_before_the_last_line_is_refused() {
+    let kept = history().await;
+    let whole = fs::read_to_string(&kept.path).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let without = |index: usize| {
+        let mut rest = lines.clone();
+        rest.remove(index);
+        rest.join("\n") + "\n"
+    };
+    // A changed amount, a line taken out, two lines swapped.
+    let mut swapped = lines.clone();
+    swapped.swap(2, 3);
+    let changed = whole.replacen("10000", "90000", 1);
+    for (damaged, line) in [(changed, 2), (without(1), 2), (without(2), 3), (swapped.join("\n") + "\n", 3)] {
+        fs::write(&kept.path, &damaged).unwrap();
+        match Devnet::open(Some(&kept.path), wallet("treasury").address()) {
+            Err(PayError::JournalDamaged { line: found, .. }) => assert_eq!(found, line),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fs::read_to_string(&kept.path).unwrap(), damaged, "nothing is cut off");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_has_one_writer() {
+    let kept = history().await;
+    let stage = Stage::open(Some(&kept.path));
+    let second = Devnet::open(Some(&kept.path), wallet("treasury").address());
+    assert!(matches!(second, Err(PayError::JournalInUse(_))));
+    drop(stage);
+    Stage::open(Some(&kept.path));
+}
+
+#[tokio::test]
+async fn a_refused_operation_is_not_written() {
+    let kept = history().await;
+    let before = fs::read(&kept.path).unwrap();
+    let stage = Stage::open(Some(&kept.path));
+    let _ = stage.pay(1_000_000, 9).await;
+    let _ = stage.pay(1, 1).await;
+    let _ = stage.devnet.pay_out("refund:2", stage.payee, Atomic(1_000_000)).await;
+    assert_eq!(fs::read(&kept.path).unwrap(), before);
+}
+
+/// `/dev/full` opens and takes no byte, as a full disk.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_devnet_that_cannot_be_written_does_not_open() {
+    let opened = Devnet::open(Some("/dev/full".as_ref()), wallet("treasury").address());
+    assert!(matches!(opened, Err(PayError::File { .. } | PayError::JournalDamaged { .. })), "{opened:?}");
+}
