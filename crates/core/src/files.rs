@@ -79,7 +79,8 @@ impl Files {
 
     /// Writes the set as one object: canonical JSON of paths and base64.
     pub fn pack(&self) -> Vec<u8> {
-        let texts: BTreeMap<&str, String> = self.iter().map(|(path, bytes)| (path, STANDARD.encode(bytes))).collect();
+        let texts: BTreeMap<&str, String> =
+            self.iter().map(|(path, bytes)| (path, STANDARD.encode(bytes))).collect();
         canonical::to_bytes(&texts)
     }
 

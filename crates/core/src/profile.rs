@@ -123,6 +123,11 @@ impl Profile {
         Ok(Profile { digest: Digest::of(text), ..profile })
     }
 
+    /// Returns the engine as receipts name it, such as `wasmtime 48`.
+    pub fn engine_text(&self) -> String {
+        format!("{} {}", self.engine.name, self.engine.major)
+    }
+
     /// Returns the SHA-256 of the exact bytes of the document: what receipts carry.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -19,8 +19,8 @@ use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_sandbox::{Failure, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
-use glassbox_store::{CallState, Hold, NewCall};
+use glassbox_sandbox::{Failure, FailureKind, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
+use glassbox_store::{Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
@@ -121,7 +121,9 @@ impl CallFailure {
     pub fn next(&self) -> String {
         match self.failure.as_str() {
             "out-of-fuel" => "call again with a higher `fuel`, up to the release's own ceiling".into(),
-            "not-granted" => "tell the publisher: the component uses what its manifest does not declare".into(),
+            "not-granted" => {
+                "tell the publisher: the component uses what its manifest does not declare".into()
+            }
             _ if self.deterministic => "change the arguments; these will fail again".into(),
             _ => "call again".into(),
         }
@@ -147,7 +149,9 @@ impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
     pub async fn call(self: &Arc<Self>, request: CallRequest) -> Result<CallReply, CallError> {
         let plan = self.plan(&request).await?;
-        let Some(required) = self.requirements(&plan.live, &plan.quote) else { return self.call_free(plan).await };
+        let Some(required) = self.requirements(&plan.live, &plan.quote) else {
+            return self.call_free(plan).await;
+        };
         let amount = plan.quote.amount_max;
         let Some(payment) = request.payment else {
             return Err(CallError::PaymentRequired { amount, required: Box::new(required) });
@@ -332,13 +336,14 @@ impl Registry {
             RunOutcome::Failed(failure) => {
                 let ending = ending(&failure);
                 let kind = failure.kind.to_string();
-                let deterministic = failure.kind.is_deterministic();
+                let deterministic = failure.kind.deterministic();
                 let outcome = Outcome::Failed { failure: kind.clone(), ending };
                 (outcome, None, Some(StoredFailure { kind, message: failure.message, deterministic }))
             }
         };
         let fuel_used = run.fuel_used.min(plan.quote.fuel_max);
-        let charge = charge(&plan.live.terms, &plan.quote, Usage { fuel: fuel_used, ending: outcome.ending() });
+        let charge =
+            charge(&plan.live.terms, &plan.quote, Usage { fuel: fuel_used, ending: outcome.ending() });
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
@@ -379,7 +384,12 @@ impl Registry {
             error: None,
             resource: Resource {
                 url: self.call_url(live, &quote.function),
-                description: Some(format!("{} of {}, up to {} fuel", quote.function.short(), live.id, quote.fuel_max)),
+                description: Some(format!(
+                    "{} of {}, up to {} fuel",
+                    quote.function.short(),
+                    live.id,
+                    quote.fuel_max
+                )),
                 mime_type: Some("application/json".into()),
             },
             accepts: vec![offer],
@@ -412,7 +422,17 @@ impl Live {
 
 /// Says what a failure means for the bill: only what the guest did by itself, and would do again, can be charged.
 fn ending(failure: &Failure) -> Ending {
-    if failure.kind.is_guest_fault() && failure.kind.is_deterministic() { Ending::GuestFailed } else { Ending::Aborted }
+    use FailureKind as Kind;
+    match failure.kind {
+        Kind::OutOfFuel | Kind::Trap | Kind::MemoryExceeded | Kind::OutputRefused | Kind::NotGranted => {
+            Ending::GuestFailed
+        }
+        Kind::StackExhausted
+        | Kind::TimedOut
+        | Kind::NoSuchFunction
+        | Kind::BadArguments
+        | Kind::Internal => Ending::Aborted,
+    }
 }
 
 /// Turns a reply of a failed run into an error, which still carries the reply and its receipt.

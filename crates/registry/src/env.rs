@@ -14,11 +14,14 @@ pub struct Env {
 impl Env {
     /// The system's clock and random generator.
     pub fn system() -> Self {
-        Self::new(|| jiff::Timestamp::now().as_millisecond(), || {
-            let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes).expect("a machine without random bytes cannot keep a secret");
-            bytes
-        })
+        Self::new(
+            || jiff::Timestamp::now().as_millisecond(),
+            || {
+                let mut bytes = [0; 32];
+                getrandom::fill(&mut bytes).expect("a machine without random bytes cannot keep a secret");
+                bytes
+            },
+        )
     }
 
     /// Any clock, in Unix milliseconds, and any source of 32 random bytes.

@@ -137,8 +137,11 @@ pub enum PublishError {
         reason: String,
     },
     /// There are too many cases.
-    #[error("{0} test cases are more than the {} allowed", limits::TEST_CASES_MAX)]
-    TooManyCases(usize),
+    #[error("{count} test cases are more than the {} allowed", limits::TEST_CASES_MAX)]
+    TooManyCases {
+        /// How many there are.
+        count: usize,
+    },
     /// Tests failed.
     #[error("{} of {} test cases failed", .0.failed, .0.failed + .0.passed)]
     TestsFailed(Box<TestReport>),
@@ -269,9 +272,13 @@ impl RegistryError {
                 format!("search for it: GET /v1/search?q={}", reference.package.name())
             }
             Self::NoRelease { .. } => "name one of them, or `latest`".into(),
-            Self::NotDownloadable => "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into(),
+            Self::NotDownloadable => {
+                "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
+            }
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
-            Self::NoReceipt(_) => "receipts of paid calls are kept; that of a free call came with its reply".into(),
+            Self::NoReceipt(_) => {
+                "receipts of paid calls are kept; that of a free call came with its reply".into()
+            }
             Self::Name(_) => "correct the name".into(),
             _ => "try again later; the operator's log has the cause".into(),
         }
@@ -283,6 +290,40 @@ impl RegistryError {
     }
 }
 
+fn component_code(error: &SandboxError) -> &'static str {
+    match error {
+        SandboxError::TooLarge { .. } => "component-too-large",
+        SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
+        SandboxError::CoreModule => "component-is-core-module",
+        SandboxError::TooMany { .. } => "component-too-complex",
+        SandboxError::NotGranted { .. } => "import-not-granted",
+        SandboxError::Wit { .. } => "wit-invalid",
+        SandboxError::World { .. } => "world-not-found",
+        SandboxError::Compile { .. } => "component-not-compilable",
+        SandboxError::Digest { .. } | SandboxError::Engine { .. } | SandboxError::Artifacts(_) => "internal",
+    }
+}
+
+fn component_next(error: &SandboxError) -> String {
+    match error {
+        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } => {
+            "optimise for size, and leave out what is unused"
+        }
+        SandboxError::NotWasm => "check `path` in [component]: it must be the built component",
+        SandboxError::CoreModule => {
+            "make a component of it: `wasm-tools component new`, or the target wasm32-wasip2"
+        }
+        SandboxError::Invalid { .. } => {
+            "build it again; the profile's features are listed in conformance/glassbox-det-1.json"
+        }
+        SandboxError::NotGranted { .. } => "link what it imports into the component, and build again",
+        SandboxError::Wit { .. } => "correct the WIT",
+        SandboxError::World { .. } => "name a world of the WIT package in [spec]",
+        _ => "tell the operator",
+    }
+    .into()
+}
+
 impl PublishError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
@@ -290,14 +331,14 @@ impl PublishError {
             Self::Manifest(_) => "manifest-invalid",
             Self::Files(_) | Self::NotText(_) => "files-invalid",
             Self::ComponentTooLarge { .. } => "component-too-large",
-            Self::Sandbox(error) => error.code(),
+            Self::Sandbox(error) => component_code(error),
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
             Self::PackageNameDiffers { .. } => "name-differs",
             Self::VersionDiffers { .. } => "version-differs",
             Self::NoSuchExport { .. } => "export-not-found",
-            Self::CaseFile(_) | Self::Case { .. } | Self::TooManyCases(_) => "test-invalid",
+            Self::CaseFile(_) | Self::Case { .. } | Self::TooManyCases { .. } => "test-invalid",
             Self::TestsFailed(_) => "tests-failed",
             Self::Statement(_) => "statement-invalid",
             Self::StatementDiffers(_) => "statement-differs",
@@ -313,15 +354,19 @@ impl PublishError {
             Self::Manifest(error) => error.hint.clone(),
             Self::Files(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
-            Self::Sandbox(error) => error.next(),
+            Self::Sandbox(error) => component_next(error),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
             Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
-            Self::PackageNameDiffers { wit, .. } => format!("write name = \"{wit}\", or rename the WIT package"),
-            Self::VersionDiffers { wit, .. } => format!("write version = \"{wit}\", or change the WIT package"),
+            Self::PackageNameDiffers { wit, .. } => {
+                format!("write name = \"{wit}\", or rename the WIT package")
+            }
+            Self::VersionDiffers { wit, .. } => {
+                format!("write version = \"{wit}\", or change the WIT package")
+            }
             Self::NoSuchExport { exports, .. } => format!("name one of {}", exports.join(", ")),
             Self::CaseFile(_) | Self::Case { .. } => "correct the case; values are written in WAVE".into(),
-            Self::TooManyCases(_) => "keep the cases that tell implementations apart".into(),
+            Self::TooManyCases { .. } => "keep the cases that tell implementations apart".into(),
             Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
             Self::Statement(_) | Self::StatementDiffers(_) => "publish again with `glassbox publish`".into(),
             Self::Store(StoreError::ReleaseExists(_)) => "releases are immutable: raise the version".into(),
@@ -366,11 +411,14 @@ impl CallError {
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
             Self::NonceTooLong => "send a shorter one; a random 32-digit text will do".into(),
             Self::PaymentRequired { .. } => {
-                "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it".into()
+                "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it"
+                    .into()
             }
             Self::PaymentBound => "sign a new payment for this request".into(),
             Self::Busy | Self::TooManyFailures => "send the same request again later".into(),
-            Self::Pending { .. } => "send the same request with the same payment again; do not pay anew".into(),
+            Self::Pending { .. } => {
+                "send the same request with the same payment again; do not pay anew".into()
+            }
             Self::Failed(failure) => failure.next(),
             Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
         }

@@ -167,7 +167,8 @@ impl Registry {
         }
         let package = self.store.package(&reference.package).await?;
         let package = package.ok_or_else(|| RegistryError::NoPackage(reference.clone()))?;
-        let available = package.versions.iter().take(10).map(Version::to_string).collect::<Vec<_>>().join(", ");
+        let available =
+            package.versions.iter().take(10).map(Version::to_string).collect::<Vec<_>>().join(", ");
         Err(RegistryError::NoRelease { reference: reference.clone(), available })
     }
 }

@@ -17,10 +17,10 @@ pub mod testing;
 mod wait;
 
 pub use call::{CallFailure, CallReply, CallRequest};
+pub use call::{StoredFailure, StoredReply};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, PublishError, RegistryError, Retry};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
-pub use call::{StoredFailure, StoredReply};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FunctionListing, Listing, PackageFiles};

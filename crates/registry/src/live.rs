@@ -10,9 +10,9 @@ use glassbox_sandbox::{Function, Grants, Prepared, Spec};
 use glassbox_store::ReleaseRow;
 
 use crate::error::{CallError, RegistryError};
-use crate::publish::unpack_files;
 use crate::open::Registry;
-use crate::package::texts;
+use crate::package::{grants, texts};
+use crate::publish::unpack_files;
 
 /// What a call needs to know of a release.
 pub struct Live {
@@ -40,9 +40,10 @@ impl Live {
         Ok(Self {
             id: row.id.clone(),
             terms: Terms::of(&manifest),
-            spec: Spec::parse(&texts, Some(&manifest.spec.world)).map_err(|error| damaged(error.to_string()))?,
+            spec: Spec::parse(&texts, Some(&manifest.spec.world))
+                .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
-            grants: Grants::parse(&manifest.component.imports_allow).map_err(|error| damaged(error.to_string()))?,
+            grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             publisher: row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?,
             manifest,
         })
@@ -50,11 +51,10 @@ impl Live {
 
     /// Finds a function by any of its names.
     pub fn function(&self, name: &str) -> Result<&Function, CallError> {
-        let index = self.spec.find(name).map_err(|_| CallError::NoFunction {
+        let function = self.spec.function(name).ok_or_else(|| CallError::NoFunction {
             function: name.chars().take(120).collect(),
             available: self.spec.functions().iter().map(|f| f.name.short()).collect::<Vec<_>>().join(", "),
         })?;
-        let function = &self.spec.functions()[index];
         match &function.callable {
             Ok(()) => Ok(function),
             Err(reason) => {

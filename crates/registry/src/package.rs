@@ -9,7 +9,7 @@ use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, Version, limits};
-use glassbox_sandbox::{Function, Grants, Import, ImportKind, Inspection, Spec, inspect};
+use glassbox_sandbox::{Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
@@ -51,8 +51,8 @@ pub struct Package {
 pub struct CheckedCase {
     /// The case as written.
     pub case: Case,
-    /// The function that it calls: an index into the spec's functions.
-    pub function: usize,
+    /// The function that it calls.
+    pub function: Function,
     /// The arguments.
     pub args: Vec<glassbox_core::value::Value>,
     /// The expected value, unless a trap is expected.
@@ -111,14 +111,9 @@ impl Package {
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
-        let grants = Grants::parse(&manifest.component.imports_allow)?;
+        let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
-        let foreign: Vec<String> = inspection
-            .imports
-            .iter()
-            .filter(|import| import.kind == ImportKind::Foreign)
-            .map(|import| import.interface.clone())
-            .collect();
+        let foreign = inspection.imports_of(ImportKind::Foreign, &grants);
         if !foreign.is_empty() {
             return Err(PublishError::ForeignImports(foreign));
         }
@@ -152,7 +147,6 @@ impl Package {
             price: price_text(&terms, &function.name),
             not_callable: function.callable.as_ref().err().cloned(),
         };
-        let granted = |import: &&Import| self.grants.allows(&import.interface);
         Listing {
             description: package.description.clone(),
             license: package.license.clone(),
@@ -161,14 +155,8 @@ impl Package {
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
             world: self.manifest.spec.world.clone(),
             functions: self.spec.functions().iter().map(function).collect(),
-            grants: self.inspection.imports.iter().filter(granted).map(|i| i.interface.clone()).collect(),
-            inert_imports: self
-                .inspection
-                .imports
-                .iter()
-                .filter(|import| !granted(import))
-                .map(|import| import.interface.clone())
-                .collect(),
+            grants: self.inspection.imports_of(ImportKind::Granted, &self.grants),
+            inert_imports: self.inspection.imports_of(ImportKind::Inert, &self.grants),
             component_bytes: self.files.component.len(),
             download: self.manifest.component_is_public(),
         }
@@ -184,11 +172,16 @@ pub(crate) fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError
     files.iter().map(text).collect()
 }
 
+/// Reads the host interfaces that a manifest asks for.
+pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
+    Grants::parse(manifest.component.imports_allow.iter().map(String::as_str))
+}
+
 /// The manifest's name and version must be those of the WIT package, or a reader would be told two things.
 fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     let name = manifest.package.name.to_string();
     if spec.package() != name {
-        return Err(PublishError::PackageNameDiffers { manifest: name, wit: spec.package().to_owned() });
+        return Err(PublishError::PackageNameDiffers { manifest: name, wit: spec.package() });
     }
     match spec.version() {
         Some(version) if *version != manifest.package.version => Err(PublishError::VersionDiffers {
@@ -223,20 +216,28 @@ fn check_cases(spec: &Spec, tests: &Files) -> Result<Vec<CheckedCase>, PublishEr
         }
         for case in case::parse(&path, &text)? {
             let name = case.name.clone();
-            let typed = type_case(spec, case).map_err(|reason| PublishError::Case { file: path.clone(), name, reason })?;
+            let typed = type_case(spec, case).map_err(|reason| PublishError::Case {
+                file: path.clone(),
+                name,
+                reason,
+            })?;
             checked.push(typed);
         }
     }
     if checked.len() > limits::TEST_CASES_MAX {
-        return Err(PublishError::TooManyCases(checked.len()));
+        return Err(PublishError::TooManyCases { count: checked.len() });
     }
     Ok(checked)
 }
 
 fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
     let (name, args) = wave::call_from_wave(&case.call).map_err(|error| error.to_string())?;
-    let function = spec.find(&name).map_err(|error| error.to_string())?;
-    let ty = &spec.functions()[function].ty;
+    let function = spec.function(&name).ok_or_else(|| {
+        let names: Vec<String> = spec.functions().iter().map(|function| function.name.short()).collect();
+        format!("there is no function `{name}`; there are {}", names.join(", "))
+    })?;
+    function.callable.clone()?;
+    let ty = &function.ty;
     let args = wave::args_from_wave(ty, &args).map_err(|error| error.to_string())?;
     let expected = match (&case.expect, &ty.result) {
         (Expectation::Trap, _) => None,
@@ -244,10 +245,14 @@ fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
         (Expectation::Value(text), Some(ty)) => {
             Some(Some(wave::from_wave(text, ty).map_err(|error| format!("in `expect`: {error}"))?))
         }
-        (Expectation::Nothing, Some(_)) => return Err("`expect` is missing: the function returns a value".into()),
-        (Expectation::Value(_), None) => return Err("`expect` is given, and the function returns nothing".into()),
+        (Expectation::Nothing, Some(_)) => {
+            return Err("`expect` is missing: the function returns a value".into());
+        }
+        (Expectation::Value(_), None) => {
+            return Err("`expect` is given, and the function returns nothing".into());
+        }
     };
-    Ok(CheckedCase { case, function, args, expected })
+    Ok(CheckedCase { case, function: function.clone(), args, expected })
 }
 
 /// Writes what a call of `function` costs, for people.

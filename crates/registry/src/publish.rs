@@ -34,7 +34,11 @@ pub struct PublishReply {
 
 impl Registry {
     /// Publishes a package under the key that signed its statement.
-    pub async fn publish(&self, files: PackageFiles, statement: Envelope) -> Result<PublishReply, PublishError> {
+    pub async fn publish(
+        &self,
+        files: PackageFiles,
+        statement: Envelope,
+    ) -> Result<PublishReply, PublishError> {
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
         let publisher = check_statement(&statement, &package)?;
@@ -51,7 +55,14 @@ impl Registry {
             Published::Already(index) => (false, index),
         };
         let (entry, proof) = self.store.prove_entry(index).await?.ok_or(PublishError::Worker)?;
-        Ok(PublishReply { release: id, new, component: Digest::of(&package.files.component), report, entry, proof })
+        Ok(PublishReply {
+            release: id,
+            new,
+            component: Digest::of(&package.files.component),
+            report,
+            entry,
+            proof,
+        })
     }
 
     /// Keeps the layers as objects and says what to write about them.
@@ -113,8 +124,8 @@ fn search_document(package: &Package) -> SearchDocument {
         description: manifest.description.clone(),
         keywords: manifest.keywords.iter().chain(&manifest.categories).cloned().collect(),
         queries: manifest.representative_queries.clone(),
-        identifiers: package.spec.identifiers().to_vec(),
-        docs: package.spec.docs().to_owned(),
+        identifiers: package.spec.identifiers(),
+        docs: package.spec.docs(),
     }
 }
 
@@ -127,5 +138,6 @@ fn flatten(error: RegistryError) -> PublishError {
 
 /// Reads a packed file set of a release.
 pub(crate) fn unpack_files(id: &ReleaseId, packed: &[u8]) -> Result<Files, RegistryError> {
-    Files::unpack(packed).ok_or_else(|| RegistryError::Damaged(id.to_string(), "its files do not unpack".into()))
+    Files::unpack(packed)
+        .ok_or_else(|| RegistryError::Damaged(id.to_string(), "its files do not unpack".into()))
 }

@@ -4,9 +4,9 @@
 //! refused by its state, and a refund has the call's id as its key on the rail.
 
 use glassbox_core::ledger::{charge, refund};
-use glassbox_core::receipt::{Bundle, Opening, Outcome, Payment, Receipt};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::profile::Profile;
+use glassbox_core::receipt::{Bundle, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
 use glassbox_core::terms::Charge;
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
@@ -174,7 +174,8 @@ impl Registry {
     async fn take_up(&self, row: &CallRow) -> Result<(), CallError> {
         // Read again: it may have been decided between reading the row and claiming it.
         let row = self.store.call(&row.id).await?.ok_or(RegistryError::Worker)?;
-        let damaged = |error: serde_json::Error| RegistryError::Damaged(row.release.to_string(), error.to_string());
+        let damaged =
+            |error: serde_json::Error| RegistryError::Damaged(row.release.to_string(), error.to_string());
         match (row.state, &row.outcome) {
             (CallState::Held, _) => {
                 self.store.release_call(&row.id, self.env.now_ms()).await?;
@@ -253,7 +254,7 @@ impl Registry {
             function: executed.function.clone(),
             function_type: executed.opening.function_type.digest(),
             profile: Profile::current().digest(),
-            engine: glassbox_sandbox::ENGINE.into(),
+            engine: Profile::current().engine_text(),
             input: executed.input,
             outcome: executed.outcome.clone(),
             fuel_used: executed.fuel_used,
@@ -296,7 +297,8 @@ struct NotSettled {
 
 /// Returns the stored reply of a decided call.
 fn replay(row: &CallRow) -> Result<CallReply, CallError> {
-    let damaged = || RegistryError::Damaged(row.release.to_string(), format!("call {} has no readable reply", row.id));
+    let damaged =
+        || RegistryError::Damaged(row.release.to_string(), format!("call {} has no readable reply", row.id));
     let text = row.reply.as_deref().ok_or_else(damaged)?;
     if let Ok(stored) = serde_json::from_str::<StoredReply>(text) {
         return Ok(CallReply { stored, replayed: true });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
-use glassbox_sandbox::{Invocation, Outcome, Prepared, RunLimits, Sandbox};
+use glassbox_sandbox::{FailureKind, Invocation, Outcome, Prepared, RunLimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
@@ -73,8 +73,13 @@ async fn prepare(
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Worker)??)
 }
 
-async fn run_case(sandbox: &Sandbox, prepared: &Prepared, package: &Package, checked: &CheckedCase) -> CaseReport {
-    let function = &package.spec.functions()[checked.function];
+async fn run_case(
+    sandbox: &Sandbox,
+    prepared: &Arc<Prepared>,
+    package: &Package,
+    checked: &CheckedCase,
+) -> CaseReport {
+    let function = &checked.function;
     let limits = RunLimits {
         fuel: package.manifest.fuel_max().min(limits::FUEL_MAX),
         memory_bytes: package.manifest.memory_max_bytes(),
@@ -84,7 +89,8 @@ async fn run_case(sandbox: &Sandbox, prepared: &Prepared, package: &Package, che
     let run = sandbox.run(prepared, invocation).await;
     let detail = compare(&function.ty, checked, &run.outcome).err().or_else(|| {
         let max = checked.case.fuel_max?;
-        (run.fuel_used > max).then(|| format!("burnt {} fuel, more than the {max} of `max-fuel`", run.fuel_used))
+        (run.fuel_used > max)
+            .then(|| format!("burnt {} fuel, more than the {max} of `max-fuel`", run.fuel_used))
     });
     CaseReport {
         file: checked.case.file.clone(),
@@ -107,7 +113,11 @@ fn compare(ty: &FunctionType, checked: &CheckedCase, outcome: &Outcome) -> Resul
             Err(format!("expected {}, found {}", show(ty, expected), show(ty, found)))
         }
         (None, Outcome::Returned(found)) => Err(format!("expected a trap, found {}", show(ty, found))),
-        (None, Outcome::Failed(failure)) if failure.kind.is_guest_fault() => Ok(()),
+        (None, Outcome::Failed(failure))
+            if matches!(failure.kind, FailureKind::Trap | FailureKind::StackExhausted) =>
+        {
+            Ok(())
+        }
         (_, Outcome::Failed(failure)) => Err(format!("failed: {}: {}", failure.kind, failure.message)),
     }
 }

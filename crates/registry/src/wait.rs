@@ -21,7 +21,8 @@ pub(crate) struct Work<'a> {
 impl Running {
     /// Claims a call, or returns `None` while somebody else is at work on it.
     pub(crate) fn claim(&self, call: &str) -> Option<Work<'_>> {
-        let claimed = self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(call.to_owned());
+        let claimed =
+            self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(call.to_owned());
         claimed.then(|| Work { running: self, call: call.to_owned() })
     }
 

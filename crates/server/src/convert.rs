@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    CallResponse, FilesResponse, File, FunctionResponse, FunctionSummary, QuoteLine, QuoteResponse, ReleaseResponse,
-    SearchResult, TestSummary,
+    CallResponse, File, FilesResponse, FunctionResponse, FunctionSummary, QuoteLine, QuoteResponse,
+    ReleaseResponse, SearchResult, TestSummary,
 };
 use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
@@ -51,16 +51,17 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
 
 pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
     let ReleaseView { row, listing, report } = view;
-    let function = |(listed, function): (&FunctionListing, &glassbox_sandbox::Function)| FunctionResponse {
-        name: listed.name.short(),
-        full_name: listed.name.to_string(),
-        signature: listed.signature.clone(),
-        docs: listed.docs.clone(),
-        price: listed.price.clone(),
-        not_callable: listed.not_callable.clone(),
-        input_schema: schema::of_args(&function.ty),
-        output_schema: schema::of_result(&function.ty),
-    };
+    let functions =
+        listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
+            name: listed.name.short(),
+            full_name: listed.name.to_string(),
+            signature: listed.signature.clone(),
+            docs: listed.docs.clone(),
+            price: listed.price.clone(),
+            not_callable: listed.not_callable.clone(),
+            input_schema: schema::of_args(&function.ty, &listed.docs),
+            output_schema: schema::of_result(&function.ty, ""),
+        });
     ReleaseResponse {
         release: row.id.to_string(),
         description: listing.description,
@@ -69,7 +70,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
         repository: listing.repository,
         keywords: listing.keywords,
         world: listing.world,
-        functions: listing.functions.iter().zip(live.spec.functions()).map(function).collect(),
+        functions: functions.collect(),
         pure: listing.grants.is_empty(),
         grants: listing.grants,
         inert_imports: listing.inert_imports,

@@ -22,7 +22,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 let next = "send less; large inputs belong in several calls";
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", rejection.body_text(), next)
             } else {
-                Refusal::new(StatusCode::BAD_REQUEST, "body-unreadable", rejection.body_text(), "send it again")
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "body-unreadable",
+                    rejection.body_text(),
+                    "send it again",
+                )
             }
         })?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };

@@ -20,7 +20,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &str,
+        detail: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self { problem: Box::new(Problem::new(status.as_u16(), code, detail, next)), headers: Vec::new() }
     }
 
@@ -80,7 +85,10 @@ fn chain(error: &dyn Error) -> String {
 
 fn status_of(code: &str) -> StatusCode {
     match code {
-        "package-not-found" | "release-not-found" | "function-not-found" | "receipt-not-found"
+        "package-not-found"
+        | "release-not-found"
+        | "function-not-found"
+        | "receipt-not-found"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
         "payment-required" | "payment-invalid" | "payment-not-settled" => StatusCode::PAYMENT_REQUIRED,
@@ -90,7 +98,9 @@ fn status_of(code: &str) -> StatusCode {
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
-        "name-invalid" | "arguments-invalid" | "fuel-ceiling-invalid" | "nonce-too-long" => StatusCode::BAD_REQUEST,
+        "name-invalid" | "arguments-invalid" | "fuel-ceiling-invalid" | "nonce-too-long" => {
+            StatusCode::BAD_REQUEST
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -139,7 +149,8 @@ impl From<CallError> for Refusal {
         }
         let mut refusal =
             Self::new(status_of(code), code, error.to_string(), error.next()).retry(error.retry());
-        refusal.problem.charged = error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
+        refusal.problem.charged =
+            error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
             CallError::PaymentRequired { required, .. } => refusal
                 .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
@@ -164,7 +175,12 @@ impl From<CallError> for Refusal {
 /// Answers for a path that leads nowhere.
 pub(crate) async fn no_such_route(uri: Uri) -> Refusal {
     let path: String = uri.path().chars().take(120).collect();
-    Refusal::new(StatusCode::NOT_FOUND, "route-not-found", format!("there is nothing at `{path}`"), "see /openapi.json")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "route-not-found",
+        format!("there is nothing at `{path}`"),
+        "see /openapi.json",
+    )
 }
 
 /// Answers for a method that a path does not take.
@@ -183,7 +199,12 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
         .unwrap_or("no message");
     tracing::error!(message, "A request panicked");
     let detail = "the registry made a mistake";
-    let mut refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, "try again, or tell the operator");
+    let mut refusal = Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        detail,
+        "try again, or tell the operator",
+    );
     refusal.problem.charged = "unknown".into();
     refusal.retry(Retry::After(5)).into_response()
 }

@@ -89,8 +89,13 @@ impl Bundle {
         let args = json::args_from_json(ty, args).map_err(|error| error.to_string());
         let request = args.as_ref().map_err(Clone::clone).and_then(|args| {
             let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
-            let request =
-                Request { component: receipt.component, quote: &quote, function_type: ty, args, nonce: nonce.as_deref() };
+            let request = Request {
+                component: receipt.component,
+                quote: &quote,
+                function_type: ty,
+                args,
+                nonce: nonce.as_deref(),
+            };
             request.digest().map_err(|error| error.to_string())
         });
         let input =

@@ -107,7 +107,11 @@ pub(crate) async fn manifest(
     Ok(([(header::CONTENT_TYPE, "application/toml")], view.row.manifest))
 }
 
-async fn layer(app: &App, path: (String, String, String), file: ReleaseFile) -> Result<Json<FilesResponse>, Refusal> {
+async fn layer(
+    app: &App,
+    path: (String, String, String),
+    file: ReleaseFile,
+) -> Result<Json<FilesResponse>, Refusal> {
     let files = app.registry.files(&reference(&path.0, &path.1, &path.2)?, file).await?;
     Ok(Json(convert::files(&files)))
 }
@@ -115,21 +119,30 @@ async fn layer(app: &App, path: (String, String, String), file: ReleaseFile) -> 
 /// Returns the WIT files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/wit", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
-pub(crate) async fn wit(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn wit(
+    State(app): State<App>,
+    Path(path): ReleasePath,
+) -> Result<Json<FilesResponse>, Refusal> {
     layer(&app, path, ReleaseFile::Wit).await
 }
 
 /// Returns the test files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/tests", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
-pub(crate) async fn tests(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn tests(
+    State(app): State<App>,
+    Path(path): ReleasePath,
+) -> Result<Json<FilesResponse>, Refusal> {
     layer(&app, path, ReleaseFile::Tests).await
 }
 
 /// Returns the source files, where they are published.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/source", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
-pub(crate) async fn source(State(app): State<App>, Path(path): ReleasePath) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn source(
+    State(app): State<App>,
+    Path(path): ReleasePath,
+) -> Result<Json<FilesResponse>, Refusal> {
     layer(&app, path, ReleaseFile::Source).await
 }
 

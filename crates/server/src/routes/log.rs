@@ -22,10 +22,16 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, Refus
               (status = 404, body = Problem)))]
 pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Refusal> {
     // A tile never changes once it is there, a partial one included: it is another file when it grows.
-    file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable").await
+    file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable")
+        .await
 }
 
-async fn file(app: &App, path: String, media_type: &'static str, cache: &'static str) -> Result<Response, Refusal> {
+async fn file(
+    app: &App,
+    path: String,
+    media_type: &'static str,
+    cache: &'static str,
+) -> Result<Response, Refusal> {
     match app.registry.store().log_file(&path).await.map_err(RegistryError::from)? {
         Some(bytes) => {
             Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, cache)], bytes).into_response())

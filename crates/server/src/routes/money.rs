@@ -81,11 +81,21 @@ pub(crate) async fn faucet(
 ) -> Result<Json<BalanceResponse>, Refusal> {
     let Some(devnet) = &app.options.devnet else {
         let detail = "this registry takes real money";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "faucet-not-found", detail, "fund your wallet as usual"));
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "faucet-not-found",
+            detail,
+            "fund your wallet as usual",
+        ));
     };
     let address = address(&request.address)?;
     let refuse = |detail: String| {
-        Refusal::new(StatusCode::BAD_REQUEST, "amount-invalid", detail, "ask for a smaller amount, such as \"10\"")
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "amount-invalid",
+            detail,
+            "ask for a smaller amount, such as \"10\"",
+        )
     };
     let amount = Atomic::from_decimal(&request.usd).map_err(|error| refuse(error.to_string()))?;
     devnet.faucet(address, amount).await.map_err(|error| refuse(error.to_string()))?;
