@@ -362,6 +362,7 @@ impl Registry {
             failure,
             fuel_used,
             fuel_max: plan.quote.fuel_max,
+            memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
             charge,
             fee_bps: self.config.fee_bps,
