@@ -76,6 +76,7 @@ impl Settlement {
             Self::Settled { transaction, payer, amount, .. } => Some(SettleResponse {
                 success: true,
                 error_reason: None,
+                error_message: None,
                 payer: Some(payer.to_checksum(None)),
                 transaction: transaction.to_string(),
                 network: network.to_string(),
@@ -85,6 +86,7 @@ impl Settlement {
             Self::Rejected(rejection) => Some(SettleResponse {
                 success: false,
                 error_reason: Some(rejection.code.clone()),
+                error_message: Some(rejection.message.clone()),
                 payer: None,
                 transaction: String::new(),
                 network: network.to_string(),
@@ -124,7 +126,8 @@ pub trait Facilitator: Send + Sync {
     ) -> Result<Verified, Rejection>;
 
     /// Settles the payment. Settling one authorization again returns the first answer, even after it expired;
-    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`].
+    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`]. `offered` is the
+    /// offer under which the payment was taken, so keep it with the call: a price may have changed since.
     async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement;
 
     /// Pays `amount` from the treasury, for refunds and earnings. `id` makes it happen once: the same words again

@@ -147,6 +147,9 @@ pub struct SettleResponse {
     /// Why it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<ErrorCode>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
     /// Who paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
