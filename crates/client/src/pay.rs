@@ -5,7 +5,7 @@ use std::time::Duration;
 use glassbox_api::{CallBody, CallResponse};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::x402::{self, PaymentRequired, PaymentRequirements};
-use glassbox_pay::{Network, Wallet};
+use glassbox_pay::{Wallet, devnet};
 use reqwest::{Method, Response, StatusCode};
 
 use crate::error::ClientError;
@@ -127,5 +127,5 @@ fn sign(required: &PaymentRequired, budget: Option<Budget<'_>>) -> Result<String
 
 /// Only `exact` on the devnet, so that no mistake of ours can move real money yet.
 fn can_pay(way: &PaymentRequirements) -> bool {
-    way.scheme == x402::SCHEME_EXACT && way.network.parse() == Ok(Network::DEVNET)
+    way.scheme == x402::SCHEME_EXACT && way.network == devnet::NETWORK.to_string()
 }

@@ -115,7 +115,7 @@ pub trait Facilitator: Send + Sync {
 
     /// Writes an offer to be paid `amount` by the `exact` scheme. `timeout_s` is how long the payer's
     /// authorization shall live: it must cover the longest run and
-    /// [`SETTLE_SECONDS_MAX`](crate::limits::SETTLE_SECONDS_MAX).
+    /// [`SETTLE_SECONDS_MAX`](glassbox_core::limits::SETTLE_SECONDS_MAX).
     fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements;
 
     /// Says whether the payment could be settled now. Moves nothing and reserves nothing.

@@ -19,7 +19,7 @@ use super::{ASSET, NETWORK, TransferEvent, abi, atomic};
 use crate::error::PayError;
 use crate::exact::{Authorization, PaymentKey};
 use crate::facilitator::{Rejection, Settlement};
-use crate::limits::DEVNET_GAS_MAX;
+use glassbox_core::limits::DEVNET_GAS_MAX;
 use crate::x402::ErrorCode;
 
 /// The compiled `contracts/token.sol`.

@@ -27,7 +27,7 @@ use self::journal::Operation;
 use crate::error::PayError;
 use crate::exact;
 use crate::facilitator::{Facilitator, Rejection, Settlement, Verified};
-use crate::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
+use glassbox_core::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
 use crate::network::Network;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT};
 
