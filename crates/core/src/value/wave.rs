@@ -390,6 +390,8 @@ fn write_label(name: &str, out: &mut String) {
 fn write_char(char: char, out: &mut String) {
     match char {
         '\\' | '"' | '\'' | '\t' | '\r' | '\n' => out.extend(char.escape_default()),
+        // `escape_debug` knows `\0`, which WAVE does not.
+        _ if char.is_control() => out.extend(char.escape_unicode()),
         // Invisible characters and those that reorder a line must not hide in a test file.
         _ => out.extend(char.escape_debug()),
     }
