@@ -72,7 +72,8 @@ impl Spec {
         &self.resolve.worlds[self.world].name
     }
 
-    /// Returns the functions that the world exports, in the order of the text.
+    /// Returns the functions that the world exports: its own first, then those of its interfaces, each in the order
+    /// of the text.
     ///
     /// Methods and constructors of resources are left out: nothing can be called on them by value.
     pub fn functions(&self) -> &[Function] {

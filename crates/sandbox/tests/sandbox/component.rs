@@ -10,7 +10,11 @@ use serde_json::json;
 /// Returns the sandbox that tests share, with instances from the pool.
 pub(crate) fn sandbox() -> Sandbox {
     static SHARED: std::sync::OnceLock<Sandbox> = std::sync::OnceLock::new();
-    SHARED.get_or_init(|| Sandbox::new(SandboxConfig { threads: 2, ..SandboxConfig::default() }).expect("starts")).clone()
+    SHARED
+        .get_or_init(|| {
+            Sandbox::new(SandboxConfig { threads: 2, ..SandboxConfig::default() }).expect("starts")
+        })
+        .clone()
 }
 
 /// Translates a component from text.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use glassbox_core::Digest;
 use glassbox_core::value::{binary, json, wave};
 use glassbox_sandbox::{
-    FailureKind, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError, Spec,
-    inspect,
+    FailureKind, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError,
+    Spec, inspect,
 };
 use serde_json::Value as Json;
 
@@ -56,7 +56,13 @@ fn function<'s>(spec: &'s Spec, case: &Json) -> &'s Function {
     function
 }
 
-async fn call(sandbox: &Sandbox, component: &[u8], function: &Function, case: &Json, limits: RunLimits) -> Run {
+async fn call(
+    sandbox: &Sandbox,
+    component: &[u8],
+    function: &Function,
+    case: &Json,
+    limits: RunLimits,
+) -> Run {
     let prepared = sandbox
         .prepare(Digest::of(component), component, &grants(case))
         .unwrap_or_else(|error| panic!("cannot prepare: {error}"));
@@ -66,7 +72,9 @@ async fn call(sandbox: &Sandbox, component: &[u8], function: &Function, case: &J
     assert_eq!(wave::args_from_wave(&function.ty, &text).as_ref(), Ok(&args));
     let bytes = binary::encode_args(&function.ty, &args).expect("encodable");
     assert_eq!(binary::decode_args(&function.ty, &bytes).as_ref(), Ok(&args));
-    sandbox.run(&prepared, Invocation { function: &function.name, ty: &function.ty, args: &args, limits }).await
+    sandbox
+        .run(&prepared, Invocation { function: &function.name, ty: &function.ty, args: &args, limits })
+        .await
 }
 
 fn grants(case: &Json) -> Grants {
@@ -141,7 +149,9 @@ async fn hostile_components_end_as_they_should() {
                         if let Some(expected) = case.get("expect") {
                             assert_eq!(
                                 value,
-                                Some(glassbox_core::value::Value::String(expected.as_str().expect("text").into())),
+                                Some(glassbox_core::value::Value::String(
+                                    expected.as_str().expect("text").into()
+                                )),
                                 "{name}"
                             );
                         }
@@ -170,7 +180,9 @@ fn a_component_of_another_world_is_refused() {
     let report = fs::read(corpus.join("report-rs/report-rs.wasm")).expect("the component");
     assert_eq!(spec(&corpus.join("report-rs")).check_world(&report), Ok(()));
     match sandbox().prepare(Digest::of(&report), &report, &Grants::none()) {
-        Err(SandboxError::NotGranted { interfaces }) => assert_eq!(interfaces, ["demo:markdown/convert@0.1.0"]),
+        Err(SandboxError::NotGranted { interfaces }) => {
+            assert_eq!(interfaces, ["demo:markdown/convert@0.1.0"])
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -8,7 +8,8 @@ use crate::value::{Case, Field, FunctionType, Param, Type, Value, binary, json, 
 
 /// Names as WIT has them, keywords of WAVE among them.
 fn names(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<String>> {
-    let name = prop_oneof!["[a-z][a-z0-9]{0,5}(-[a-z][a-z0-9]{0,3})?", Just("none".into()), Just("true".into())];
+    let name =
+        prop_oneof!["[a-z][a-z0-9]{0,5}(-[a-z][a-z0-9]{0,3})?", Just("none".into()), Just("true".into())];
     btree_set(name, count).prop_map(|names| names.into_iter().collect::<Vec<_>>()).prop_shuffle()
 }
 
@@ -39,7 +40,9 @@ fn any_type(maps: bool) -> impl Strategy<Value = Type> {
     ];
     leaf.prop_recursive(4, 24, 4, move |inner| {
         let maybe = proptest::option::of(inner.clone().prop_map(Box::new));
-        let named = |count| (names(count), vec(inner.clone(), 4)).prop_map(|(names, types)| names.into_iter().zip(types));
+        let named = |count| {
+            (names(count), vec(inner.clone(), 4)).prop_map(|(names, types)| names.into_iter().zip(types))
+        };
         let cases = (names(1..5), vec(proptest::option::of(inner.clone()), 5));
         let mut types = vec![
             inner.clone().prop_map(|ty| Type::List(Box::new(ty))).boxed(),
@@ -80,7 +83,9 @@ fn any_value(ty: &Type) -> BoxedStrategy<Value> {
         Type::F64 => any::<u64>().prop_map(|bits| Value::F64(f64::from_bits(bits))).boxed(),
         Type::Char => any::<char>().prop_map(Value::Char).boxed(),
         Type::String => any::<String>().prop_map(Value::String).boxed(),
-        Type::List(element) if **element == Type::U8 => vec(any::<u8>(), 0..20).prop_map(Value::Bytes).boxed(),
+        Type::List(element) if **element == Type::U8 => {
+            vec(any::<u8>(), 0..20).prop_map(Value::Bytes).boxed()
+        }
         Type::FixedList(element, len) if **element == Type::U8 => {
             vec(any::<u8>(), *len as usize).prop_map(Value::Bytes).boxed()
         }
@@ -96,7 +101,9 @@ fn any_value(ty: &Type) -> BoxedStrategy<Value> {
         Type::Tuple(types) => each(types.iter()).prop_map(Value::Tuple).boxed(),
         Type::Variant(cases) => {
             let cases = cases.iter().enumerate().map(|(case, Case { ty, .. })| {
-                payload(ty.as_ref()).prop_map(move |payload| Value::Variant { case: case as u32, payload }).boxed()
+                payload(ty.as_ref())
+                    .prop_map(move |payload| Value::Variant { case: case as u32, payload })
+                    .boxed()
             });
             Union::new(cases).boxed()
         }

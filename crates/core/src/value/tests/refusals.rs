@@ -42,7 +42,10 @@ fn arguments_say_where_and_what() {
             json!([image, { "width": 1, "fit": "fill" }]),
             "`args.options.fit`: unknown name `fill`; expected one of `cover`, `contain`",
         ),
-        (json!({ "image": image, "size": 1 }), "`args`: unknown name `size`; expected one of `image`, `options`"),
+        (
+            json!({ "image": image, "size": 1 }),
+            "`args`: unknown name `size`; expected one of `image`, `options`",
+        ),
         (json!([[1, 2, 256], {}]), "`args.image[2]`: expected u8, found 256"),
         (
             json!([{ "hex": "0" }, {}]),
@@ -135,13 +138,18 @@ fn values_of_other_types_are_refused() {
 
 #[test]
 fn wave_says_where() {
-    let point = ty(json!({ "record": [{ "name": "x", "type": "s32" }, { "name": "y", "type": { "option": "s32" } }] }));
+    let point = ty(
+        json!({ "record": [{ "name": "x", "type": "s32" }, { "name": "y", "type": { "option": "s32" } }] }),
+    );
     let refused = |text: &str| wave::from_wave(text, &point).expect_err("refused").to_string();
     assert_eq!(refused("{x: 1"), "not valid WAVE at byte 5: unexpected end of input");
     assert_eq!(refused("{x: true}"), "`value.x`: expected s32, found true");
     assert_eq!(refused("{y: none}"), "`value`: missing `x`, which is s32");
     assert_eq!(refused("{x: 1, z: 2}"), "`value`: unknown name `z`; expected one of `x`, `y`");
-    assert_eq!(wave::from_wave("{x: 1}", &point), Ok(Value::Record(vec![Value::S32(1), Value::Option(None)])));
+    assert_eq!(
+        wave::from_wave("{x: 1}", &point),
+        Ok(Value::Record(vec![Value::S32(1), Value::Option(None)]))
+    );
 }
 
 #[test]
@@ -157,10 +165,7 @@ fn calls_are_split() {
         assert!(wave::call_from_wave(text).is_err(), "{text}");
     }
     let refused = wave::args_from_wave(&resize(), "([1], {width: 1})").expect_err("refused");
-    assert_eq!(
-        refused.to_string(),
-        "`args.options`: missing `fit`, which is enum { cover, contain }"
-    );
+    assert_eq!(refused.to_string(), "`args.options`: missing `fit`, which is enum { cover, contain }");
     let refused = wave::args_from_wave(&resize(), "([1], ?)").expect_err("refused");
     assert!(matches!(refused, ValueError::Wave { offset: 6, .. }), "{refused}");
 }
@@ -174,7 +179,10 @@ fn schemas_are_closed_and_name_what_is_required() {
     assert_eq!(schema["additionalProperties"], json!(false));
     let options = &schema["properties"]["options"];
     assert_eq!(options["required"], json!(["width", "fit"]));
-    assert_eq!(options["properties"]["width"], json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }));
+    assert_eq!(
+        options["properties"]["width"],
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
+    );
     assert_eq!(schema["properties"]["image"]["required"], json!(["base64"]));
     assert_eq!(schema::of_result(&resize(), "")["type"], "null");
 }

@@ -55,7 +55,8 @@ fn values_agree_with_the_vectors() {
             let decoded = binary::decode(&bytes, ty).expect("our own encoding");
             assert_eq!(binary::encode(&decoded, ty).as_ref(), Ok(&bytes), "{name}");
             for other in &vector.also {
-                let value = json::from_json(other, ty).unwrap_or_else(|error| panic!("{name}: {other}: {error}"));
+                let value =
+                    json::from_json(other, ty).unwrap_or_else(|error| panic!("{name}: {other}: {error}"));
                 assert_eq!(binary::encode(&value, ty).as_ref(), Ok(&bytes), "{name}: {other}");
             }
             match &vector.wave {
@@ -70,7 +71,13 @@ fn values_agree_with_the_vectors() {
         for refusal in &vectors.refused {
             let bytes = hex::decode(&refusal.hex).expect("the vector is hexadecimal");
             let decoded = binary::decode(&bytes, &refusal.r#type);
-            assert!(decoded.is_err(), "{file}: {} {}: {} was read as {decoded:?}", refusal.r#type, refusal.hex, refusal.why);
+            assert!(
+                decoded.is_err(),
+                "{file}: {} {}: {} was read as {decoded:?}",
+                refusal.r#type,
+                refusal.hex,
+                refusal.why
+            );
         }
     }
 }
