@@ -79,6 +79,8 @@ pub struct Limits {
     pub instances_max: usize,
     /// The most core functions in one component. Python and its libraries have about 30,000.
     pub core_functions_max: usize,
+    /// The most nodes of a function's type with every named type spelled out.
+    pub type_nodes_max: usize,
     /// The deepest nesting of a value.
     pub value_depth_max: usize,
     /// The most nodes of a value.

@@ -252,12 +252,13 @@ fn typed(resolve: &Resolve, function: &wit_parser::Function) -> Result<FunctionT
     if matches!(function.kind, FunctionKind::AsyncFreestanding) {
         return Err("it is async".into());
     }
+    let mut converter = types::Converter::new(resolve);
     let mut params = Vec::new();
     for param in &function.params {
-        let ty = types::convert(resolve, &param.ty, 0)
-            .map_err(|reason| format!("parameter `{}` {reason}", param.name))?;
+        let ty =
+            converter.convert(&param.ty).map_err(|reason| format!("parameter `{}` {reason}", param.name))?;
         params.push(Param { name: param.name.clone(), ty });
     }
-    let result = function.result.as_ref().map(|ty| types::convert(resolve, ty, 0)).transpose();
+    let result = function.result.as_ref().map(|ty| converter.convert(ty)).transpose();
     Ok(FunctionType { params, result: result.map_err(|reason| format!("its result {reason}"))? })
 }

@@ -44,7 +44,7 @@ async fn golden_fuel() {
             r#"(memory 1) (func (export "run") (param i32) (result i32)
                 (memory.fill (i32.const 0) (i32.const 7) (local.get 0)) (local.get 0))"#,
         ),
-        (2, 753, r#"(memory 1) (func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#),
+        (2, 752, r#"(memory 1) (func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#),
     ] {
         assert_eq!(guest_fuel(core, n).await, fuel, "{core}");
     }

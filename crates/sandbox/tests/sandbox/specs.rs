@@ -180,3 +180,31 @@ async fn a_compatible_version_is_found_when_called() {
     .await;
     assert_eq!(run.outcome, glassbox_sandbox::Outcome::Returned(Some(glassbox_core::value::Value::U32(42))));
 }
+
+/// WIT comes from strangers too.
+#[test]
+fn hostile_wit_is_refused() {
+    let world = |types: &str, ty: &str| {
+        let text =
+            format!("package a:b; interface c {{ {types} f: func(x: {ty}); }} world d {{ export c; }}");
+        parse(&[("a.wit", &text)], None)
+    };
+    let not_callable = |spec: Result<Spec, SandboxError>| {
+        spec.is_err() || spec.is_ok_and(|spec| spec.functions()[0].callable.is_err())
+    };
+    // Each line doubles the type: two to the fiftieth parts.
+    let doubling: String = (1..50).map(|n| format!("type t{n} = tuple<t{}, t{}>;", n - 1, n - 1)).collect();
+    let doubled = world(&format!("type t0 = u8; {doubling}"), "t49");
+    if let Ok(spec) = &doubled {
+        let mismatch = spec.check_world(&adder("a:b/c", "f", PARAMS)).expect_err("nothing has this type");
+        assert!(mismatch.problem.is_some(), "{mismatch}");
+    }
+    assert!(not_callable(doubled));
+    // A chain of names, each for the last.
+    let chain: String = (1..20_000).map(|n| format!("type t{n} = t{};", n - 1)).collect();
+    assert!(not_callable(world(&format!("type t0 = u8; {chain}"), "t19999")));
+    // As deep as a file allows.
+    for levels in [100, 150_000] {
+        assert!(not_callable(world("", &format!("{}u8{}", "list<".repeat(levels), ">".repeat(levels)))));
+    }
+}
