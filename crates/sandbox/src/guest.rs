@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glassbox_core::FunctionName;
+use glassbox_core::profile::HostWork;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
 use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, Val};
@@ -48,8 +49,8 @@ impl Job {
 
     async fn guest(self, abandoned: oneshot::Receiver<()>) -> Ended {
         let refused = |failure, fuel_used| Ended { result: Err(failure), fuel_used, memory_peak_bytes: 0 };
-        let lowered_bytes = match binary::encode_args(&self.ty, &self.args) {
-            Ok(bytes) => bytes.len(),
+        let lowered = match binary::encode_args(&self.ty, &self.args) {
+            Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes: bytes.len() },
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
         };
         let Some(index) = self.prepared.function(&self.function) else {
@@ -57,7 +58,7 @@ impl Job {
             return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
         };
         let profile = self.sandbox.inner.profile;
-        let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered_bytes, 0)) else {
+        let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
         let mut store = match self.store(fuel) {
@@ -80,8 +81,8 @@ impl Job {
         let memory = &store.data().memory;
         let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|val| {
             let value = lift(val, self.ty.result.as_ref())?;
-            let lifted_bytes = measure(&self.ty, value.as_ref(), self.limits.output_bytes)?;
-            let used = profile.host_fuel(lowered_bytes, lifted_bytes).saturating_add(engine_fuel);
+            let lifted = measure(&self.ty, value.as_ref(), self.limits.output_bytes)?;
+            let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
         let memory_peak_bytes = memory.peak_bytes();
@@ -92,7 +93,7 @@ impl Job {
                     FailureKind::OutOfFuel => self.limits.fuel,
                     // The engine last looked up to one interval ago, so the work since then is added in full.
                     _ => profile
-                        .host_fuel(lowered_bytes, 0)
+                        .host_fuel(lowered, HostWork::default())
                         .saturating_add(engine_fuel)
                         .saturating_add(profile.trap.yield_interval)
                         .min(self.limits.fuel),
@@ -205,10 +206,12 @@ fn lift(val: Option<Val>, ty: Option<&Type>) -> Result<Option<Value>, Failure> {
     value.transpose().map_err(|error| Failure::new(FailureKind::NoSuchFunction, error.to_string()))
 }
 
-/// Returns how many bytes the result has in the canonical encoding, if that is allowed.
-fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Result<usize, Failure> {
+/// Measures the result, and refuses it if it has more bytes in the canonical encoding than allowed.
+fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Result<HostWork, Failure> {
     match binary::encode_result(ty, value) {
-        Ok(bytes) if bytes.len() <= output_bytes => Ok(bytes.len()),
+        Ok(bytes) if bytes.len() <= output_bytes => {
+            Ok(HostWork { values: value.map_or(0, Value::count), bytes: bytes.len() })
+        }
         Ok(bytes) => {
             let message = format!("the result has {} bytes; at most {output_bytes} are allowed", bytes.len());
             Err(Failure::new(FailureKind::OutputRefused, message))

@@ -1,19 +1,17 @@
 //! Fuel is a promise: the same call costs the same, on every run, and as much as the profile says.
 
 use glassbox_core::Digest;
-use glassbox_core::profile::Profile;
+use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::value::Value;
 use glassbox_sandbox::{Grants, Outcome, RunLimits, Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::component::{function_type, integer_component, integer_type, run, run_in, sandbox, wasm};
 
-const PROFILE_BYTES_OF_A_SMALL_U32: u64 = 1;
-
 /// The host's share of a call that takes and returns one small `u32`.
 fn host_fuel() -> u64 {
-    let host = &Profile::current().host;
-    host.per_call + PROFILE_BYTES_OF_A_SMALL_U32 * (host.per_byte_lowered + host.per_byte_lifted)
+    let small = HostWork { values: 1, bytes: 1 };
+    Profile::current().host_fuel(small, small)
 }
 
 async fn guest_fuel(core: &str, n: u32) -> u64 {
@@ -79,7 +77,7 @@ async fn repetition_allocator_and_threads_do_not_show() {
 }
 
 #[tokio::test]
-async fn bytes_in_and_out_are_charged() {
+async fn values_and_bytes_in_and_out_are_charged() {
     let component = wasm(
         r#"(component
             (core module $m
