@@ -170,6 +170,32 @@ async fn hostile_components_end_as_they_should() {
     }
 }
 
+/// Interfaces share resources, so a grant of one must leave the refusals of the others linkable.
+#[tokio::test]
+async fn another_grant_does_not_help() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("hostile");
+    let spec = spec(&folder);
+    let run_function = spec.function("run").expect("it is there");
+    for (name, grant) in [
+        ("needs-filesystem.wasm", "wasi:random"),
+        ("needs-filesystem.wasm", "wasi:filesystem/types"),
+        ("needs-random.wasm", "wasi:filesystem"),
+        ("needs-clock.wasm", "wasi:io"),
+        ("needs-environment.wasm", "wasi:cli/stdout"),
+    ] {
+        let component = fs::read(folder.join(name)).expect("the component");
+        let case = serde_json::json!({ "args": ["hi"], "grants": [grant] });
+        let run = call(&sandbox(), &component, run_function, &case, RunLimits::default()).await;
+        match run.outcome {
+            Outcome::Failed(failure) => {
+                assert_eq!(failure.kind, FailureKind::NotGranted, "{name}: {failure:?}")
+            }
+            Outcome::Returned(value) => panic!("{name} with {grant}: {value:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_component_of_another_world_is_refused() {
     let Some(corpus) = corpus() else { return };
