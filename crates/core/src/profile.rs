@@ -73,7 +73,7 @@ pub struct Limits {
     pub stack_bytes: usize,
     /// The deepest nesting of components and modules in one component. A composed one has 3 levels.
     pub component_depth_max: usize,
-    /// The most core modules in one component. A Python component has about 30, a composition of two twice that.
+    /// The most core modules in one component. A Python component has 38, a composition of two twice that.
     pub core_modules_max: usize,
     /// The most instances that one component makes of its modules and parts. Python has about 100.
     pub instances_max: usize,
