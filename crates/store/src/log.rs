@@ -150,12 +150,18 @@ impl Store {
         let path: PathBuf = self.inner.log_dir.join(path);
         let read = move || match std::fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
+            Err(error) if is_absent(error.kind()) => Ok(None),
             Err(error) => Err(error.into()),
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Worker)?
     }
+}
+
+/// Tells whether there is simply no such file: also where the path goes through a file, names a folder, or is longer
+/// than any file's.
+fn is_absent(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(kind, Kind::NotFound | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename)
 }
 
 fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
