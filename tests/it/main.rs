@@ -1,0 +1,14 @@
+//! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
+//!
+//! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
+//! `crash`. The clock stands still, the money is the devnet's, and waiting is for a condition.
+
+#![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
+
+mod buyer;
+mod journey;
+mod log;
+mod openapi;
+mod packages;
+mod paid;
+mod stage;
