@@ -293,8 +293,14 @@ impl Registry {
 
 /// What is kept of a call whose payment was refused after the run: not the output.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NotSettled {
     code: String,
+}
+
+/// Tells whether a stored reply says that the payment was refused after the run.
+pub(crate) fn is_refusal(reply: &str) -> bool {
+    serde_json::from_str::<NotSettled>(reply).is_ok()
 }
 
 /// Returns the stored reply of a decided call.
