@@ -197,7 +197,8 @@ impl Registry {
         }
     }
 
-    /// Takes up every call that nobody is at work on, and pays the refunds that are still owed.
+    /// Takes up every call that nobody is at work on, pays the refunds that are still owed, and shows log entries that a
+    /// failure left unshown.
     ///
     /// Runs at start-up, where everything undecided was left by a crash, and from time to time after that.
     pub async fn reconcile(&self) {
@@ -214,6 +215,9 @@ impl Registry {
             Err(error) => error!(%error, "Could not list undecided calls"),
         }
         self.pay_refunds().await;
+        if let Err(error) = self.publish_log().await {
+            error!(%error, "Could not show the newest log entries");
+        }
     }
 
     /// Pays out the refunds that are owed. What fails stays owed, and the next sweep tries again.
