@@ -1,11 +1,14 @@
 //! The transparency log, read as a monitor reads it: over HTTP, believing nothing.
 
+use std::sync::Arc;
+
 use glassbox_core::Digest;
 use glassbox_core::log::{
     Entry, Hash, HashReader, InclusionProof, TreeError, hashes_of_new_entry, open_checkpoint, root,
 };
 use glassbox_core::release::Release;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 
 use crate::packages::{self, bench, example};
 use crate::stage::{Stage, Sweep};
@@ -81,32 +84,25 @@ async fn every_release_is_in_the_log_and_the_tiles_re_compute_its_root() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_at_once_make_one_log() {
-    let stage = Stage::empty().await;
-    let publish = async |minor: usize| {
-        stage.publish(&bench(&format!("1.{minor}.0"))).await;
-    };
-    tokio::join!(
-        publish(0),
-        publish(1),
-        publish(2),
-        publish(3),
-        publish(4),
-        publish(5),
-        publish(6),
-        publish(7)
-    );
+    let stage = Arc::new(Stage::empty().await);
+    let mut publishing = JoinSet::new();
+    for minor in 0..24 {
+        let stage = stage.clone();
+        publishing.spawn(async move { stage.publish(&bench(&format!("1.{minor}.0"))).await });
+    }
+    publishing.join_all().await;
     let key = stage.registry.log_verifier_key();
     let served = open_checkpoint(&stage.get("/checkpoint").await.text, &key).unwrap();
-    assert_eq!(served.size, 8);
+    assert_eq!(served.size, 24);
     assert_eq!(served, stage.registry.checkpoint());
     let mut stored = Stored::default();
-    for (index, entry) in split(&stage.get("/tile/entries/000.p/8").await.bytes).iter().enumerate() {
+    for (index, entry) in split(&stage.get("/tile/entries/000.p/24").await.bytes).iter().enumerate() {
         let hashes = hashes_of_new_entry(index as u64, entry, &stored).unwrap();
         stored.0.extend(hashes);
     }
-    assert_eq!(root(8, &stored).unwrap(), served.root);
+    assert_eq!(root(24, &stored).unwrap(), served.root);
     // A restart neither loses nor forks it.
-    let stage = stage.reopen(Sweep::On).await;
+    let stage = Arc::into_inner(stage).unwrap().reopen(Sweep::On).await;
     assert_eq!(stage.registry.checkpoint(), served);
 }
 

@@ -6,9 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
 mod buyer;
+mod crash;
+mod failing;
+mod faults;
 mod journey;
 mod log;
 mod openapi;
 mod packages;
 mod paid;
+mod replay;
 mod stage;

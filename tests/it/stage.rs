@@ -1,7 +1,7 @@
 //! A registry on a loopback port: its own folder, its own devnet, and a clock that stands still.
 
 use std::future::pending;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -181,10 +181,6 @@ impl Stage {
         let (folder, world) = (self.folder.clone(), self.world.clone());
         drop(self);
         Self::open(folder, world, sweep).await
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn store(&self) -> &Store {
