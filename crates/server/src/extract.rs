@@ -31,11 +31,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 )
             }
         })?;
-        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
+        let refuse = |detail: String| {
             let next = "send a JSON object as /openapi.json describes it";
-            Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", error.to_string(), next)
-        })
+            Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, next)
+        };
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // An array would be read as the fields in their order, which nobody was promised.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(refuse("expected a JSON object, found an array".into()));
+        }
+        serde_json::from_slice(bytes).map(Self).map_err(|error| refuse(error.to_string()))
     }
 }
 
