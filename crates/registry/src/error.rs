@@ -71,7 +71,7 @@ pub enum RegistryError {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The manifest.
-    #[error("glassbox.toml: {0}")]
+    #[error("glassbox.toml is not valid")]
     Manifest(#[from] ManifestError),
     /// A set of files.
     #[error(transparent)]
