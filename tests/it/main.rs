@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+mod bad_call;
+mod bad_publish;
 mod buyer;
 mod crash;
 mod failing;
