@@ -45,19 +45,22 @@ impl Node {
         let log = key("log.json")?;
         let treasury = treasury(&data.join("keys").join("treasury.json"))?;
         let open = async || -> anyhow::Result<Self> {
-            let listener =
-                TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+            let listener = TcpListener::bind(config.listen)
+                .await
+                .with_context(|| format!("cannot listen on {}", config.listen))?;
             let address = listener.local_addr()?;
             let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
             let url = url.trim_end_matches('/').to_owned();
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let artifacts = SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
+            let artifacts =
+                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
             let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;
-            let origin = format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
+            let origin =
+                format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
             let log = LogKey::new(&origin, log).context("the log's name is not valid")?;
             let registry = Registry::open(
                 store,

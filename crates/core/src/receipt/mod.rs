@@ -7,6 +7,9 @@
 
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
