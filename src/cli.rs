@@ -44,7 +44,7 @@ pub(crate) struct Global {
     )]
     pub(crate) registry: String,
     /// The folder of keys, wallet and receipts [default: ~/.config/glassbox]
-    #[arg(long, global = true, env = "GLASSBOX_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "GLASSBOX_HOME", hide_env_values = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ use glassbox_core::key::SecretKey;
 use glassbox_pay::{Wallet, wallet_file};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 
 /// The folder that holds what is yours.
 #[derive(Debug, Clone)]
@@ -73,13 +73,13 @@ impl Home {
                 "make one with `glassbox wallet new`, then `glassbox wallet fund`",
             ));
         }
-        wallet_file::load(&path).map_err(|error| Failure::error("wallet", error.to_string(), ""))
+        wallet_file::load(&path).map_err(|error| Failure::error("wallet", chain(&error), ""))
     }
 
     /// Makes a wallet; a wallet that is there already stays.
     pub(crate) fn new_wallet(&self) -> Result<Wallet, Failure> {
         fs::create_dir_all(&self.0).map_err(|error| Failure::io("make", &self.0, &error))?;
-        let wallet = Wallet::random().map_err(|error| Failure::error("wallet", error.to_string(), ""))?;
+        let wallet = Wallet::random().map_err(|error| Failure::error("wallet", chain(&error), ""))?;
         wallet_file::save_new(&self.wallet_path(), &wallet).map_err(|error| {
             Failure::no(
                 "wallet-exists",

@@ -13,7 +13,7 @@ use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::home::{load_key, new_key};
 
 /// How a node is set up.
@@ -137,7 +137,7 @@ pub(crate) async fn interrupted() {
 
 /// The operator's wallet: payments arrive there, refunds leave from there.
 fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", error.to_string(), "");
+    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", chain(&error), "");
     if path.exists() {
         return wallet_file::load(path).map_err(failed);
     }

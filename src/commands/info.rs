@@ -54,7 +54,10 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
         format!("  fuel       at most {} a call", release.fuel_max),
         format!("  licence    {}", release.license),
-        format!("  authors    {}", release.authors.join(", ")),
+        format!(
+            "  authors    {}",
+            if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }
+        ),
         format!("  publisher  {}", release.publisher),
         format!("  log entry  {}, published {}", release.log_index, release.published_at),
     ]);
