@@ -35,10 +35,16 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// The registry to ask
-    #[arg(long, global = true, env = "GLASSBOX_REGISTRY", default_value = "http://127.0.0.1:8402", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "GLASSBOX_REGISTRY",
+        default_value = "http://127.0.0.1:8402",
+        value_name = "URL"
+    )]
     pub(crate) registry: String,
     /// The folder of keys, wallet and receipts [default: ~/.config/glassbox]
-    #[arg(long, global = true, env = "GLASSBOX_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "GLASSBOX_HOME", hide_env_values = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
 }
 
@@ -48,7 +54,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  glassbox demo\n  glassbox demo --exit")]
     Demo(DemoArgs),
     /// Make a new package that checks, tests and publishes at once
-    #[command(after_help = "Examples:\n  glassbox new hello --lang wat\n  glassbox new slug --lang rust --name acme:slug")]
+    #[command(
+        after_help = "Examples:\n  glassbox new hello --lang wat\n  glassbox new slug --lang rust --name acme:slug"
+    )]
     New(NewArgs),
     /// Check a package without running it
     #[command(after_help = "Examples:\n  glassbox check\n  glassbox check examples/markdown --json")]
@@ -60,13 +68,19 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
     /// Find packages by words, an identifier, or a sentence
-    #[command(after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json")]
+    #[command(
+        after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json"
+    )]
     Search(SearchArgs),
     /// Show what a release does, costs and proves
-    #[command(after_help = "Examples:\n  glassbox info docs:markdown\n  glassbox info docs:markdown@1.0.0 --wit")]
+    #[command(
+        after_help = "Examples:\n  glassbox info docs:markdown\n  glassbox info docs:markdown@1.0.0 --wit"
+    )]
     Info(InfoArgs),
     /// Say what a call can cost at most
-    #[command(after_help = "Examples:\n  glassbox quote docs:markdown to-html\n  glassbox quote js:semver ranges.sort --fuel 5000000")]
+    #[command(
+        after_help = "Examples:\n  glassbox quote docs:markdown to-html\n  glassbox quote js:semver ranges.sort --fuel 5000000"
+    )]
     Quote(QuoteArgs),
     /// Call a function, and pay for it where that is allowed
     #[command(after_help = "\
@@ -77,10 +91,14 @@ Examples:
 Arguments are written in WAVE, the value notation of the component model.")]
     Call(CallArgs),
     /// Verify a receipt offline; with --replay, run the call again and compare
-    #[command(after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay")]
+    #[command(
+        after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
+    )]
     Verify(VerifyArgs),
     /// Serve a registry
-    #[command(after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500")]
+    #[command(
+        after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
+    )]
     Serve(ServeArgs),
     /// Make, show or fund the wallet that pays for calls
     #[command(subcommand)]

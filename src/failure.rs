@@ -45,7 +45,7 @@ impl Failure {
 }
 
 /// Writes an error with its causes, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -81,7 +81,9 @@ impl From<ClientError> for Failure {
                 failure.charged = Some(problem.charged.clone());
                 failure
             }
-            ClientError::Url(_) => Self::error("registry-invalid", chain(&error), "write it like http://127.0.0.1:8402"),
+            ClientError::Url(_) => {
+                Self::error("registry-invalid", chain(&error), "write it like http://127.0.0.1:8402")
+            }
             ClientError::Transport { .. } => {
                 let hint = "start one with `glassbox serve --data DIR`, or name another with --registry URL";
                 Self::error("registry-unreachable", chain(&error), hint)
@@ -92,7 +94,10 @@ impl From<ClientError> for Failure {
                 Self::payment("payment-required", chain(&error), hint)
             }
             ClientError::PriceAboveMax { amount, .. } => {
-                let hint = format!("allow it with --max-price {}, or lower the ceiling with --fuel", amount.to_decimal());
+                let hint = format!(
+                    "allow it with --max-price {}, or lower the ceiling with --fuel",
+                    amount.to_decimal()
+                );
                 Self::payment("price-above-max", chain(&error), hint)
             }
             ClientError::NoWayToPay(_) => {
@@ -100,7 +105,8 @@ impl From<ClientError> for Failure {
             }
             ClientError::Wallet(_) => Self::error("wallet", chain(&error), ""),
             ClientError::Undecided => {
-                let mut failure = Self::error("settlement-pending", chain(&error), "ask again later; do not pay anew");
+                let mut failure =
+                    Self::error("settlement-pending", chain(&error), "ask again later; do not pay anew");
                 failure.charged = Some("unknown".into());
                 failure
             }

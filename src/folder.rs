@@ -63,7 +63,11 @@ fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Failure> {
     if relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         Ok(folder.join(relative))
     } else {
-        Err(Failure::no("files-invalid", format!("`{path}` leads out of the package"), "use a path inside the folder"))
+        Err(Failure::no(
+            "files-invalid",
+            format!("`{path}` leads out of the package"),
+            "use a path inside the folder",
+        ))
     }
 }
 
@@ -87,9 +91,11 @@ fn collect(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Files, Failure>
                     folders.push(entry.path());
                 }
             } else if kind.is_file() && wanted(&name) {
-                let bytes = fs::read(entry.path()).map_err(|error| Failure::io("read", &entry.path(), &error))?;
+                let bytes =
+                    fs::read(entry.path()).map_err(|error| Failure::io("read", &entry.path(), &error))?;
                 bytes_left = bytes_left.checked_sub(bytes.len()).ok_or_else(|| {
-                    let message = format!("`{}` holds more than {} bytes", root.display(), limits::SOURCE_BYTES_MAX);
+                    let message =
+                        format!("`{}` holds more than {} bytes", root.display(), limits::SOURCE_BYTES_MAX);
                     Failure::no("files-invalid", message, "leave generated files out")
                 })?;
                 let path = entry.path();

@@ -8,7 +8,7 @@ use glassbox_core::key::SecretKey;
 use glassbox_pay::{Wallet, wallet_file};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 
 /// The folder that holds what is yours.
 #[derive(Debug, Clone)]
@@ -27,11 +27,14 @@ impl Home {
     /// `--home`, or the usual place of a user's settings.
     pub(crate) fn new(dir: Option<PathBuf>) -> Result<Self, Failure> {
         let usual = || {
-            let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            let config =
+                std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
             let config = config.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
             Some(config.join("glassbox"))
         };
-        dir.or_else(usual).map(Self).ok_or_else(|| Failure::error("home", "there is no home folder", "name one with --home DIR"))
+        dir.or_else(usual)
+            .map(Self)
+            .ok_or_else(|| Failure::error("home", "there is no home folder", "name one with --home DIR"))
     }
 
     pub(crate) fn key_path(&self) -> PathBuf {
@@ -64,17 +67,25 @@ impl Home {
         let path = self.wallet_path();
         if !path.exists() {
             let message = format!("there is no wallet at `{}`", path.display());
-            return Err(Failure::no("wallet-not-found", message, "make one with `glassbox wallet new`, then `glassbox wallet fund`"));
+            return Err(Failure::no(
+                "wallet-not-found",
+                message,
+                "make one with `glassbox wallet new`, then `glassbox wallet fund`",
+            ));
         }
-        wallet_file::load(&path).map_err(|error| Failure::error("wallet", error.to_string(), ""))
+        wallet_file::load(&path).map_err(|error| Failure::error("wallet", chain(&error), ""))
     }
 
     /// Makes a wallet; a wallet that is there already stays.
     pub(crate) fn new_wallet(&self) -> Result<Wallet, Failure> {
         fs::create_dir_all(&self.0).map_err(|error| Failure::io("make", &self.0, &error))?;
-        let wallet = Wallet::random().map_err(|error| Failure::error("wallet", error.to_string(), ""))?;
+        let wallet = Wallet::random().map_err(|error| Failure::error("wallet", chain(&error), ""))?;
         wallet_file::save_new(&self.wallet_path(), &wallet).map_err(|error| {
-            Failure::no("wallet-exists", error.to_string(), "`glassbox wallet show` shows it; move the file away to make another")
+            Failure::no(
+                "wallet-exists",
+                error.to_string(),
+                "`glassbox wallet show` shows it; move the file away to make another",
+            )
         })?;
         Ok(wallet)
     }
@@ -87,11 +98,21 @@ pub(crate) fn load_key(path: &Path) -> Result<Option<SecretKey>, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::io("read", path, &error)),
     };
-    let broken = || Failure::error("key", format!("`{}` is not a key file", path.display()), "move it away and make a new one");
+    let broken = || {
+        Failure::error(
+            "key",
+            format!("`{}` is not a key file", path.display()),
+            "move it away and make a new one",
+        )
+    };
     let file: KeyFile = serde_json::from_str(&text).map_err(|_| broken())?;
     let key = SecretKey::from_hex(&file.secret).map_err(|_| broken())?;
     // A file put together by hand must not sign under another name than it shows.
-    if file.format == KEY_FORMAT && file.public == key.public().to_string() { Ok(Some(key)) } else { Err(broken()) }
+    if file.format == KEY_FORMAT && file.public == key.public().to_string() {
+        Ok(Some(key))
+    } else {
+        Err(broken())
+    }
 }
 
 /// Makes a key in a new file that only its owner may read. A key that is there already stays.
@@ -113,7 +134,11 @@ pub(crate) fn new_key(path: &Path) -> Result<SecretKey, Failure> {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let message = format!("there is a key at `{}` already", path.display());
-            Err(Failure::no("key-exists", message, "`glassbox key show` shows it; move the file away to make another"))
+            Err(Failure::no(
+                "key-exists",
+                message,
+                "`glassbox key show` shows it; move the file away to make another",
+            ))
         }
         Err(error) => Err(Failure::io("write", path, &error)),
     }

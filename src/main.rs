@@ -19,7 +19,9 @@ fn main() -> ExitCode {
     let output = output::Output::new(cli.global.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output.fail(&failure::Failure::error("io", format!("cannot start: {error}"), "")),
+        Err(error) => {
+            return output.fail(&failure::Failure::error("io", format!("cannot start: {error}"), ""));
+        }
     };
     let result = runtime.block_on(commands::run(cli, output));
     // Threads of guests that still spin must not keep a finished command alive.

@@ -13,7 +13,7 @@ use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::home::{load_key, new_key};
 
 /// How a node is set up.
@@ -45,19 +45,22 @@ impl Node {
         let log = key("log.json")?;
         let treasury = treasury(&data.join("keys").join("treasury.json"))?;
         let open = async || -> anyhow::Result<Self> {
-            let listener =
-                TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+            let listener = TcpListener::bind(config.listen)
+                .await
+                .with_context(|| format!("cannot listen on {}", config.listen))?;
             let address = listener.local_addr()?;
             let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
             let url = url.trim_end_matches('/').to_owned();
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let artifacts = SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
+            let artifacts =
+                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
             let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;
-            let origin = format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
+            let origin =
+                format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
             let log = LogKey::new(&origin, log).context("the log's name is not valid")?;
             let registry = Registry::open(
                 store,
@@ -134,7 +137,7 @@ pub(crate) async fn interrupted() {
 
 /// The operator's wallet: payments arrive there, refunds leave from there.
 fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", error.to_string(), "");
+    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", chain(&error), "");
     if path.exists() {
         return wallet_file::load(path).map_err(failed);
     }

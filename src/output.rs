@@ -26,6 +26,11 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Writes a count with its noun: `1 call`, `2 calls`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// Where and how a command prints.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {

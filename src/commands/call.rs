@@ -54,7 +54,8 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
     };
     keep(&kept, &response.receipt)?;
     context.output.answer(&response, || show(&typed.ty, &response));
-    let charged = if response.charged.amount == "0" { "free".into() } else { format!("${}", response.charged.usd) };
+    let charged =
+        if response.charged.amount == "0" { "free".into() } else { format!("${}", response.charged.usd) };
     context.output.note(&format!(
         "{} {charged}, {} fuel, receipt {}",
         paint(GOOD, "✓"),
@@ -73,7 +74,11 @@ pub(super) struct TypedCall {
 }
 
 /// Reads a call by the interface that the registry publishes, so that a mistake is found before anything is sent.
-pub(super) async fn type_call(client: &Client, reference: &PackageRef, call: &str) -> Result<TypedCall, Failure> {
+pub(super) async fn type_call(
+    client: &Client,
+    reference: &PackageRef,
+    call: &str,
+) -> Result<TypedCall, Failure> {
     let invalid = |detail: String, hint: String| Failure::no("arguments-invalid", detail, hint);
     let (name, args) = wave::call_from_wave(call).map_err(|error| {
         invalid(error.to_string(), "write it like 'function(\"text\", 1)', in quotes for the shell".into())
@@ -90,10 +95,14 @@ pub(super) async fn type_call(client: &Client, reference: &PackageRef, call: &st
         Failure::no("function-not-found", message, format!("there are {}", names.join(", ")))
     })?;
     let hint = format!("the signature is {}", function.signature);
-    let values = wave::args_from_wave(&function.ty, &args).map_err(|error| invalid(error.to_string(), hint.clone()))?;
+    let values = wave::args_from_wave(&function.ty, &args)
+        .map_err(|error| invalid(error.to_string(), hint.clone()))?;
     let args = json::args_to_json(&function.ty, &values).map_err(|error| invalid(error.to_string(), hint))?;
     // The version is fixed from here on: the interface that was read is the one that is called.
-    let release = release.release.parse().map_err(|_| Failure::error("registry-invalid", "a release without a name", ""))?;
+    let release = release
+        .release
+        .parse()
+        .map_err(|_| Failure::error("registry-invalid", "a release without a name", ""))?;
     Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args })
 }
 

@@ -46,8 +46,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
-    let config =
-        NodeConfig { listen: args.listen, public_url: None, fee_bps: 500, faults: Vec::new() };
+    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: 500, faults: Vec::new() };
     let node = Node::open(&folder.path().join("registry"), config).await?;
     let client = Client::new(&node.url)?;
     let url = node.url.clone();
@@ -63,7 +62,11 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         let answer = serde_json::json!({ "registry": url, "verified": true, "seconds": began.elapsed().as_secs_f32() });
         context.output.answer(&answer, String::new);
     }
-    let line = |text: &str| if !context.json { context.output.print(text) };
+    let line = |text: &str| {
+        if !context.json {
+            context.output.print(text)
+        }
+    };
     line(&format!("\n{}", paint(DIM, format!("Told in {:.1} s.", began.elapsed().as_secs_f32()))));
     if args.exit {
         return Ok(());
@@ -71,7 +74,9 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let options = format!("--registry {url} --home {}", folder.path().join("home").display());
     line(&format!("\nThe registry keeps serving at {}. In another terminal, try:\n", paint(NAME, &url)));
     line(&format!("  cargo run --release -- search markdown --registry {url}"));
-    line(&format!("  cargo run --release -- call docs:markdown 'outline(\"# One\")' --max-price 0.01 {options}"));
+    line(&format!(
+        "  cargo run --release -- call docs:markdown 'outline(\"# One\")' --max-price 0.01 {options}"
+    ));
     line(&format!("  curl {url}/openapi.json"));
     line(&paint(DIM, "\nCtrl-C ends it, and nothing remains."));
     serving.until_interrupted().await
@@ -108,7 +113,13 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.line(&paint(HEAD, "Glassbox: open to read, paid when used"));
     story.chapter("A registry starts on this machine");
     story.say("address", paint(NAME, client.url()));
-    story.say("payments", paint(MONEY, format!("x402 {} on a {}", descriptor.payment.schemes.join(", "), descriptor.payment.label)));
+    story.say(
+        "payments",
+        paint(
+            MONEY,
+            format!("x402 {} on a {}", descriptor.payment.schemes.join(", "), descriptor.payment.label),
+        ),
+    );
     story.say("receipts", format!("signed by {}", descriptor.executor));
 
     story.chapter("Maintainers publish what they built: interface, tests, Wasm, price");
@@ -120,24 +131,33 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.chapter("An agent needs something done, and searches by task");
     story.say("task", format!("\"{TASK}\""));
     let results = client.search(TASK, 3).await?.results;
-    let first = results.first().ok_or_else(|| Failure::no("nothing-found", "the search found nothing", ""))?;
+    let first =
+        results.first().ok_or_else(|| Failure::no("nothing-found", "the search found nothing", ""))?;
     for result in &results {
-        story.say("search", format!("{} {}: {}", paint(NAME, &result.package), result.version, result.description));
+        story.say(
+            "search",
+            format!("{} {}: {}", paint(NAME, &result.package), result.version, result.description),
+        );
     }
 
     story.chapter("It reads before it buys: interface, tests and terms are free");
-    let reference: PackageRef =
-        first.package.parse().map_err(|_| Failure::error("registry-invalid", "a package without a name", ""))?;
+    let reference: PackageRef = first
+        .package
+        .parse()
+        .map_err(|_| Failure::error("registry-invalid", "a package without a name", ""))?;
     let release = client.release(&reference).await?;
     for function in &release.functions {
         story.say("function", format!("{}  {}", function.signature, paint(MONEY, &function.price)));
     }
-    story.say("trust", format!(
-        "{}, {} tests passed at publish, log entry {}",
-        if release.pure { "pure: touches nothing outside" } else { "uses the host" },
-        release.tests.passed,
-        release.log_index
-    ));
+    story.say(
+        "trust",
+        format!(
+            "{}, {} tests passed at publish, log entry {}",
+            if release.pure { "pure: touches nothing outside" } else { "uses the host" },
+            release.tests.passed,
+            release.log_index
+        ),
+    );
 
     story.chapter("It calls, and is asked to pay");
     let typed = type_call(client, &reference, CALL).await?;
@@ -147,10 +167,15 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     let offer = required.as_ref().and_then(|required| required.accepts.first());
     let offer = offer.ok_or_else(|| Failure::no("payment-required", "the call was free", ""))?;
     let price = offer.amount().map_err(|error| Failure::error("registry-invalid", error, ""))?;
-    story.say("402", format!(
-        "Payment Required: {} by x402 `{}` on {}",
-        paint(MONEY, format!("${}", price.to_decimal())), offer.scheme, offer.network
-    ));
+    story.say(
+        "402",
+        format!(
+            "Payment Required: {} by x402 `{}` on {}",
+            paint(MONEY, format!("${}", price.to_decimal())),
+            offer.scheme,
+            offer.network
+        ),
+    );
 
     story.chapter("It pays with a wallet of play money, and gets output and receipt");
     let wallet = home.new_wallet()?;
@@ -193,13 +218,16 @@ async fn publish(story: &Story, client: &Client, files: &[File], key: &SecretKey
     let listing = package.listing();
     let prices: Vec<&str> = listing.functions.iter().map(|function| function.price.as_str()).collect();
     let price = prices.first().copied().unwrap_or("free");
-    story.say("published", format!(
-        "{}  {} tests passed, {} KiB, {}",
-        paint(NAME, &published.release),
-        published.tests.passed,
-        listing.component_bytes.div_ceil(1024),
-        paint(MONEY, price),
-    ));
+    story.say(
+        "published",
+        format!(
+            "{}  {} tests passed, {} KiB, {}",
+            paint(NAME, &published.release),
+            published.tests.passed,
+            listing.component_bytes.div_ceil(1024),
+            paint(MONEY, price),
+        ),
+    );
     Ok(())
 }
 
@@ -218,7 +246,8 @@ fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
     let missing = || Failure::error("internal", "an embedded example is incomplete", "");
     let text = text("glassbox.toml").ok_or_else(missing)?;
     let manifest = Manifest::parse(&text).map_err(PublishError::from)?;
-    let component = files.iter().find(|(path, _)| *path == manifest.component.path).ok_or_else(missing)?.1.to_vec();
+    let component =
+        files.iter().find(|(path, _)| *path == manifest.component.path).ok_or_else(missing)?.1.to_vec();
     Ok(PackageFiles {
         wit: below("wit")?,
         tests: below("tests")?,
@@ -236,23 +265,36 @@ fn prepared(typed: &TypedCall) -> Call<'_> {
 /// Prints what a call gave, and returns its receipt once that holds.
 fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<Receipt, Failure> {
     let (report, receipt) = response.receipt.verify(None);
-    let receipt = receipt.filter(|_| report.holds()).ok_or_else(|| {
-        Failure::no("receipt-invalid", "the receipt does not hold", "")
-    })?;
+    let receipt = receipt
+        .filter(|_| report.holds())
+        .ok_or_else(|| Failure::no("receipt-invalid", "the receipt does not hold", ""))?;
     if let Some(payment) = &receipt.payment {
-        story.say("payment", format!(
-            "settled {} in transaction {}…",
-            paint(MONEY, format!("${}", payment.amount.to_decimal())),
-            payment.transaction.chars().take(18).collect::<String>()
-        ));
+        story.say(
+            "payment",
+            format!(
+                "settled {} in transaction {}…",
+                paint(MONEY, format!("${}", payment.amount.to_decimal())),
+                payment.transaction.chars().take(18).collect::<String>()
+            ),
+        );
     }
     story.say("output", paint(GOOD, show(&typed.ty, response)));
     story.say("fuel", response.fuel_used);
-    let charged = if response.charged.amount == "0" { "nothing".into() } else { format!("${}", response.charged.usd) };
+    let charged =
+        if response.charged.amount == "0" { "nothing".into() } else { format!("${}", response.charged.usd) };
     let back = receipt.payment.as_ref().filter(|payment| payment.refund > Atomic::ZERO);
-    let back = back.map(|payment| format!(", ${} paid back", payment.refund.to_decimal())).unwrap_or_default();
+    let back =
+        back.map(|payment| format!(", ${} paid back", payment.refund.to_decimal())).unwrap_or_default();
     story.say("charge", format!("{}{back}", paint(MONEY, charged)));
-    story.say("receipt", format!("{} {}, level {}", response.call, if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" }, receipt.level));
+    story.say(
+        "receipt",
+        format!(
+            "{} {}, level {}",
+            response.call,
+            if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" },
+            receipt.level
+        ),
+    );
     Ok(receipt)
 }
 

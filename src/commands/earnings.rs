@@ -5,7 +5,7 @@ use glassbox_api::EarningsResponse;
 use super::Context;
 use crate::cli::EarningsArgs;
 use crate::failure::Failure;
-use crate::output::{DIM, HEAD, MONEY, NAME, paint};
+use crate::output::{DIM, HEAD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &EarningsArgs) -> Result<(), Failure> {
@@ -25,11 +25,11 @@ pub(super) fn describe(response: &EarningsResponse) -> String {
     let mut lines = Vec::new();
     for row in &response.earnings {
         lines.push(format!(
-            "{}  {:<receivers$}  {}  {} calls",
+            "{}  {:<receivers$}  {}  {}",
             paint(NAME, format!("{:<releases$}", row.release)),
             row.receiver,
             paint(MONEY, format!("${:<14}", row.usd)),
-            row.calls,
+            count(row.calls, "call"),
         ));
     }
     lines.push(paint(HEAD, format!("${} in all", response.total_usd)));

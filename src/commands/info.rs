@@ -5,7 +5,7 @@ use glassbox_api::ReleaseResponse;
 use super::Context;
 use crate::cli::InfoArgs;
 use crate::failure::Failure;
-use crate::output::{DIM, GOOD, HEAD, MONEY, NAME, paint};
+use crate::output::{DIM, GOOD, HEAD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
@@ -38,7 +38,10 @@ fn describe(release: &ReleaseResponse) -> String {
     }
     let touches = match (release.pure, release.inert_imports.len()) {
         (true, 0) => format!("{}: no imports, every call can be re-executed", paint(GOOD, "pure")),
-        (true, inert) => format!("{}: {inert} inert imports of its toolchain refuse when called", paint(GOOD, "pure")),
+        (true, inert) => {
+            let inert = count(inert as u64, "inert import");
+            format!("{}: {inert} of its toolchain would refuse when called", paint(GOOD, "pure"))
+        }
         (false, _) => format!("uses {}", release.grants.join(", ")),
     };
     let bytes = if release.download { "may be downloaded" } else { "runs on the registry only" };
@@ -51,7 +54,10 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
         format!("  fuel       at most {} a call", release.fuel_max),
         format!("  licence    {}", release.license),
-        format!("  authors    {}", release.authors.join(", ")),
+        format!(
+            "  authors    {}",
+            if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }
+        ),
         format!("  publisher  {}", release.publisher),
         format!("  log entry  {}, published {}", release.log_index, release.published_at),
     ]);

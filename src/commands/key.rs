@@ -24,6 +24,8 @@ pub(super) fn run(context: &Context, command: &KeyCommand) -> Result<(), Failure
         })?,
     };
     let answer = Answer { public: key.public().to_string(), file: home.key_path().display().to_string() };
-    context.output.answer(&answer, || format!("{}\n{}", paint(NAME, &answer.public), paint(DIM, &answer.file)));
+    context
+        .output
+        .answer(&answer, || format!("{}\n{}", paint(NAME, &answer.public), paint(DIM, &answer.file)));
     Ok(())
 }

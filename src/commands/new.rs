@@ -21,10 +21,49 @@ struct Answer {
 
 /// Words of WIT itself: a world cannot have one of them as its name.
 const KEYWORDS: [&str; 43] = [
-    "as", "async", "bool", "borrow", "char", "constructor", "enum", "error-context", "export", "f32", "f64", "flags",
-    "from", "func", "future", "import", "include", "interface", "list", "map", "option", "own", "package", "record",
-    "resource", "result", "s16", "s32", "s64", "s8", "static", "stream", "string", "tuple", "type", "u16", "u32",
-    "u64", "u8", "use", "variant", "with", "world",
+    "as",
+    "async",
+    "bool",
+    "borrow",
+    "char",
+    "constructor",
+    "enum",
+    "error-context",
+    "export",
+    "f32",
+    "f64",
+    "flags",
+    "from",
+    "func",
+    "future",
+    "import",
+    "include",
+    "interface",
+    "list",
+    "map",
+    "option",
+    "own",
+    "package",
+    "record",
+    "resource",
+    "result",
+    "s16",
+    "s32",
+    "s64",
+    "s8",
+    "static",
+    "stream",
+    "string",
+    "tuple",
+    "type",
+    "u16",
+    "u32",
+    "u64",
+    "u8",
+    "use",
+    "variant",
+    "with",
+    "world",
 ];
 
 pub(super) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
@@ -85,9 +124,14 @@ fn default_name(context: &Context, dir: &Path) -> Result<PackageName, Failure> {
     }
     let namespace = format!("k{}", &Digest::of(key.public().as_bytes()).hex()[..8]);
     let folder = dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let words: Vec<&str> = folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     format!("{namespace}:{}", words.join("-")).parse().map_err(|_| {
         let message = format!("`{}` makes no package name", dir.display());
-        Failure::no("name-invalid", message, "give one with --name NS:NAME, in lower-case words joined by hyphens")
+        Failure::no(
+            "name-invalid",
+            message,
+            "give one with --name NS:NAME, in lower-case words joined by hyphens",
+        )
     })
 }

@@ -9,7 +9,7 @@ use super::Context;
 use crate::cli::FolderArgs;
 use crate::failure::Failure;
 use crate::folder;
-use crate::output::{BAD, DIM, GOOD, MONEY, NAME, paint};
+use crate::output::{BAD, DIM, GOOD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 #[derive(Serialize)]
@@ -41,7 +41,11 @@ fn describe(checked: &Checked) -> String {
     let listing = &checked.listing;
     let mut lines = vec![
         format!("{yes} manifest   {}", paint(NAME, &checked.release)),
-        format!("{yes} interface  world {}, {} functions", listing.world, listing.functions.len()),
+        format!(
+            "{yes} interface  world {}, {}",
+            listing.world,
+            count(listing.functions.len() as u64, "function")
+        ),
     ];
     for function in &listing.functions {
         lines.push(format!("             {}  {}", function.signature, paint(MONEY, &function.price)));
@@ -49,10 +53,14 @@ fn describe(checked: &Checked) -> String {
     lines.push(format!("{yes} component  {} bytes, {}", listing.component_bytes, checked.component));
     lines.push(match (checked.pure, listing.inert_imports.len()) {
         (true, 0) => format!("{yes} imports    none: pure"),
-        (true, inert) => format!("{yes} imports    pure; {inert} inert imports of its toolchain refuse when called"),
+        (true, inert) => {
+            let inert = count(inert as u64, "inert import");
+            format!("{yes} imports    pure; {inert} of its toolchain would refuse when called")
+        }
         (false, _) => format!("{yes} imports    granted: {}", listing.grants.join(", ")),
     });
-    lines.push(format!("{yes} tests      {} cases fit the interface", checked.cases));
+    let cases = count(checked.cases as u64, "case");
+    lines.push(format!("{yes} tests      {cases} written for the interface"));
     lines.join("\n")
 }
 

@@ -78,7 +78,11 @@ pub(super) async fn upload(
     let response = client.publish(&request).await?;
     let log_key = client.descriptor().await?.log_key;
     response.proof.verify(response.entry.as_bytes(), &log_key).map_err(|error| {
-        Failure::no("log-unproved", format!("the registry did not prove that it logged the release: {error}"), "")
+        Failure::no(
+            "log-unproved",
+            format!("the registry did not prove that it logged the release: {error}"),
+            "",
+        )
     })?;
     Ok(response)
 }

@@ -11,20 +11,25 @@ use crate::progress::during;
 pub(super) async fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let words = args.words.join(" ");
     let response = during("searching", context.client()?.search(&words, args.limit)).await?;
-    if response.results.is_empty() && !context.json {
+    if response.results.is_empty() {
         let hint = "try other words: search looks at names, descriptions, functions and docs";
         return Err(Failure::no("nothing-found", format!("nothing fits `{words}`"), hint));
     }
-    context.output.answer(&response, || {
-        response.results.iter().map(describe).collect::<Vec<_>>().join("\n\n")
-    });
+    context
+        .output
+        .answer(&response, || response.results.iter().map(describe).collect::<Vec<_>>().join("\n\n"));
     Ok(())
 }
 
 pub(super) fn describe(result: &SearchResult) -> String {
     let pure = if result.pure { paint(GOOD, "pure") } else { "uses the host".into() };
     let mut lines = vec![
-        format!("{} {}  {pure}, {} tests passed", paint(NAME, &result.package), result.version, result.tests_passed),
+        format!(
+            "{} {}  {pure}, {} tests passed",
+            paint(NAME, &result.package),
+            result.version,
+            result.tests_passed
+        ),
         format!("  {}", result.description),
     ];
     for function in &result.functions {

@@ -45,7 +45,12 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
 /// Logs to stderr: `GLASSBOX_LOG` says what, `level` is what it says otherwise.
 pub(super) fn log_to_stderr(level: &str, json: bool) {
     let filter = EnvFilter::try_from_env("GLASSBOX_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second initialisation, as in a test, leaves the first in place.
-    let _ = if json { builder.json().try_init() } else { builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init() };
+    let _ = if json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+    };
 }

@@ -50,13 +50,18 @@ fn read(context: &Context, args: &VerifyArgs) -> Result<Bundle, Failure> {
     let size_bytes = fs::metadata(&path).map_err(|error| Failure::io("read", &path, &error))?.len();
     let not_a_receipt = |detail: String| {
         let message = format!("`{}` is not a receipt: {detail}", path.display());
-        Failure::error("receipt-invalid", message, "`glassbox call` writes one; so does the `receipt` of an answer")
+        Failure::error(
+            "receipt-invalid",
+            message,
+            "`glassbox call` writes one; so does the `receipt` of an answer",
+        )
     };
     if size_bytes > limits::PUBLISH_BODY_BYTES_MAX as u64 {
         return Err(not_a_receipt(format!("it has {size_bytes} bytes")));
     }
     let text = fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| not_a_receipt(error.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| not_a_receipt(error.to_string()))?;
     let bundle = match json.get("format") {
         Some(_) => json,
         None => json.get("receipt").cloned().unwrap_or(json),
@@ -82,8 +87,10 @@ async fn component(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> R
     if let Some(path) = &args.component {
         return fs::read(path).map_err(|error| Failure::io("read", path, &error));
     }
-    let reference: PackageRef =
-        PackageRef { package: receipt.release.package.clone(), version: Some(receipt.release.version.clone()) };
+    let reference: PackageRef = PackageRef {
+        package: receipt.release.package.clone(),
+        version: Some(receipt.release.version.clone()),
+    };
     Ok(during("downloading the component", context.client()?.component(&reference)).await?)
 }
 

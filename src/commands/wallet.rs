@@ -28,7 +28,10 @@ pub(super) async fn run(context: &Context, command: &WalletCommand) -> Result<()
             let address = home.new_wallet()?.address().to_string();
             let answer = Answer { address, file, usd: None, label: None };
             context.output.answer(&answer, || {
-                let note = paint(DIM, "its key lies there in clear: for play money only; next: glassbox wallet fund");
+                let note = paint(
+                    DIM,
+                    "its key lies there in clear: for play money only; next: glassbox wallet fund",
+                );
                 format!("Made wallet {} in {}\n{note}", paint(NAME, &answer.address), answer.file)
             });
         }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use glassbox_core::limits;
 use glassbox_pay::x402::{self, PaymentPayload};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,7 +117,11 @@ async fn bodies_that_are_no_call_are_refused() {
         ("{}", 400, "arguments-invalid"),
         ("{\"args\":[1],\"fuel\":0}", 400, "fuel-ceiling-invalid"),
         (&*format!("{{\"args\":[1],\"nonce\":\"{}\"}}", "x".repeat(129)), 400, "nonce-too-long"),
-        (&*format!("{{\"args\":[\"{}\"]}}", "x".repeat(9 * 1024 * 1024)), 413, "body-too-large"),
+        (
+            &*format!("{{\"args\":[\"{}\"]}}", "x".repeat(limits::CALL_BODY_BYTES_MAX - 12)),
+            413,
+            "body-too-large",
+        ),
     ] {
         let reply = request(&stage, Method::POST, &bench("double"), body.to_owned()).await;
         let problem = reply.assert_problem(status, code);

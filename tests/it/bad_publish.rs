@@ -1,6 +1,7 @@
 //! What a publisher can get wrong. Each row is refused with a code and a next step, and leaves nothing behind.
 
 use glassbox_core::key::SecretKey;
+use glassbox_core::limits;
 use glassbox_registry::PackageFiles;
 use glassbox_registry::package::Package;
 use serde_json::{Value, json};
@@ -219,7 +220,8 @@ async fn what_is_too_large_is_refused() {
     let stage = Stage::empty().await;
     let package = with(|package| package.component = vec![0; 24 * 1024 * 1024 + 1]);
     send(&stage, &package).await.assert_problem(413, "component-too-large");
-    let body = "x".repeat(48 * 1024 * 1024);
+    // One byte too many, quotes included: of a longer body the registry would not read the rest.
+    let body = "x".repeat(limits::PUBLISH_BODY_BYTES_MAX - 1);
     stage.post("/v1/publish", &body).await.assert_problem(413, "body-too-large");
     assert_untouched(&stage, 0).await;
 }

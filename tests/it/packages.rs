@@ -18,7 +18,7 @@ pub(crate) fn publisher() -> SecretKey {
 
 /// Reads an example as its publisher's folder has it, with its source.
 pub(crate) fn example(name: &str) -> PackageFiles {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     PackageFiles {
         manifest: std::fs::read_to_string(folder.join("glassbox.toml")).unwrap(),
         wit: files(&folder.join("wit")),

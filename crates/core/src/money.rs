@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn decimals_are_exact() {
-        for (text, atomic) in [("0", 0), ("0.002", 2_000), ("1", 1_000_000), ("49.00", 49_000_000), ("0.000001", 1)] {
+        for (text, atomic) in
+            [("0", 0), ("0.002", 2_000), ("1", 1_000_000), ("49.00", 49_000_000), ("0.000001", 1)]
+        {
             assert_eq!(Atomic::from_decimal(text), Ok(Atomic(atomic)), "{text}");
         }
         assert_eq!(Atomic(2_000).to_decimal(), "0.002");
@@ -198,7 +200,14 @@ mod tests {
         }
         let huge = "9".repeat(60);
         assert!(matches!(Atomic::from_decimal(&huge), Err(MoneyError::TooLarge(_))));
-        for text in ["", "-1", "00", "01", "1.0", "115792089237316195423570985008687907853269984665640564039457584007913129639936"] {
+        for text in [
+            "",
+            "-1",
+            "00",
+            "01",
+            "1.0",
+            "115792089237316195423570985008687907853269984665640564039457584007913129639936",
+        ] {
             assert!(text.parse::<Atomic>().is_err(), "{text}");
         }
     }

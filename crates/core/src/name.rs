@@ -22,7 +22,9 @@ pub enum NameError {
     #[error("`{0}` is not a version; write it like `1.4.0`")]
     Version(String),
     /// The text names no function.
-    #[error("`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`")]
+    #[error(
+        "`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`"
+    )]
     Function(String),
 }
 
@@ -127,7 +129,8 @@ impl FromStr for PackageRef {
         let (package, version) = match text.split_once('@') {
             Some((package, version)) => {
                 // A length check first: parsing is linear, but the message would carry the whole text.
-                let parsed = (version.len() <= limits::NAME_BYTES_MAX).then(|| version.parse().ok()).flatten();
+                let parsed =
+                    (version.len() <= limits::NAME_BYTES_MAX).then(|| version.parse().ok()).flatten();
                 (package, Some(parsed.ok_or_else(|| NameError::Version(clip(version)))?))
             }
             None => (text, None),
@@ -254,7 +257,9 @@ mod tests {
         assert_eq!(reference.package.namespace(), "acme");
         assert_eq!(reference.version, Some(Version::new(1, 2, 0)));
         assert_eq!(reference.to_string(), "acme:text-tools@1.2.0");
-        for bad in ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"] {
+        for bad in
+            ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"]
+        {
             assert!(bad.parse::<PackageRef>().is_err(), "{bad}");
         }
     }
