@@ -10,6 +10,7 @@ mod bad_call;
 mod bad_publish;
 mod buyer;
 mod cli;
+mod clients;
 mod command;
 mod crash;
 mod failing;
