@@ -1,8 +1,12 @@
 //! Guests that fail: not charged, unless the publisher said so, and never able to hold the registry up.
 
+use glassbox_core::Atomic;
 use glassbox_core::receipt::Outcome;
-use glassbox_pay::Facilitator as _;
+use glassbox_pay::facilitator::Rejection;
+use glassbox_pay::faults::MoveFault;
+use glassbox_pay::{ErrorCode, Facilitator as _};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::buyer::{Buyer, Reply, bench};
 use crate::stage::Stage;
@@ -107,5 +111,55 @@ async fn free_failures_of_one_payer_are_bounded_and_bother_nobody_else() {
     assert_eq!(other.pay(&bench("double"), json!([1]), "first").await.output(), 2);
     stage.world.advance(std::time::Duration::from_secs(61));
     assert_eq!(buyer.pay(&bench("double"), json!([1]), "later").await.output(), 2);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_their_payer_cannot_settle_are_bounded_too() {
+    let stage = Stage::new().await;
+    let buyer = stage.buyer("payer", 1).await;
+    for number in 0..30 {
+        let rejection = Rejection::new(ErrorCode::InsufficientFunds, "scripted: spent meanwhile");
+        stage.rail.next_settle(MoveFault::Rejected(rejection));
+        let reply = buyer.pay(&bench("double"), json!([number]), &number.to_string()).await;
+        reply.assert_problem(402, "payment-not-settled");
+    }
+    let reply = buyer.pay(&bench("double"), json!([30]), "30").await;
+    reply.assert_problem(429, "too-many-failures");
+    assert_eq!(stage.payments().await, 0);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_for_one_call_buys_one_call_of_many_at_once() {
+    let stage = Stage::new().await;
+    let buyer = stage.buyer("payer", 0).await;
+    stage.devnet().faucet(buyer.wallet.address(), Atomic(2_000)).await.unwrap();
+    let mut calls = JoinSet::new();
+    for number in 0..10u32 {
+        let buyer = buyer.clone();
+        calls.spawn(async move {
+            // A distinctive output, so that it is seen wherever it leaks.
+            let body = json!({ "args": [1_000_000_000 + number] });
+            let payment = buyer.sign(&bench("double"), &body, &number.to_string()).await;
+            (number, buyer.insist(&bench("double"), &body, &payment).await)
+        });
+    }
+    let mut delivered = 0;
+    for (number, reply) in calls.join_all().await {
+        if reply.status == 200 {
+            assert_eq!(reply.output(), 2_000_000_000 + 2 * number);
+            delivered += 1;
+        } else {
+            assert!(
+                ["payment-invalid", "payment-not-settled"].contains(&reply.code().as_str()),
+                "{}",
+                reply.text
+            );
+            assert_eq!(reply.json()["charged"], "0");
+            assert!(!reply.text.contains("20000000"), "{}", reply.text);
+        }
+    }
+    assert_eq!((delivered, stage.payments().await), (1, 1));
     stage.assert_sound().await;
 }

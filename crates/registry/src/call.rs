@@ -262,7 +262,12 @@ impl Registry {
         }
         self.store.record_outcome(&call, executed.outcome()?, self.env.now_ms()).await?;
         debug!(call.id = %call, fuel_used = executed.fuel_used, "Recorded call {call}");
-        self.settle(&call, executed, &payment, &offer).await
+        let settled = self.settle(&call, executed, &payment, &offer).await;
+        if matches!(settled, Err(CallError::NotSettled { .. })) {
+            // The run was for nothing. A payer who spends the money meanwhile must not have that without end.
+            place.failed();
+        }
+        settled
     }
 
     /// Takes one of the payer's places.
