@@ -12,7 +12,7 @@ use glassbox_core::Atomic;
 use crate::eip712::{self, Domain, Transfer};
 use crate::error::PayError;
 use crate::facilitator::Rejection;
-use crate::limits::SETTLE_SECONDS_MAX;
+use glassbox_core::limits::SETTLE_SECONDS_MAX;
 use crate::network::Network;
 use crate::x402::{
     ErrorCode, ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, SCHEME_EXACT, VERSION,

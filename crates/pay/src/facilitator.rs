@@ -76,6 +76,7 @@ impl Settlement {
             Self::Settled { transaction, payer, amount, .. } => Some(SettleResponse {
                 success: true,
                 error_reason: None,
+                error_message: None,
                 payer: Some(payer.to_checksum(None)),
                 transaction: transaction.to_string(),
                 network: network.to_string(),
@@ -85,6 +86,7 @@ impl Settlement {
             Self::Rejected(rejection) => Some(SettleResponse {
                 success: false,
                 error_reason: Some(rejection.code.clone()),
+                error_message: Some(rejection.message.clone()),
                 payer: None,
                 transaction: String::new(),
                 network: network.to_string(),
@@ -113,7 +115,7 @@ pub trait Facilitator: Send + Sync {
 
     /// Writes an offer to be paid `amount` by the `exact` scheme. `timeout_s` is how long the payer's
     /// authorization shall live: it must cover the longest run and
-    /// [`SETTLE_SECONDS_MAX`](crate::limits::SETTLE_SECONDS_MAX).
+    /// [`SETTLE_SECONDS_MAX`](glassbox_core::limits::SETTLE_SECONDS_MAX).
     fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements;
 
     /// Says whether the payment could be settled now. Moves nothing and reserves nothing.
@@ -124,7 +126,8 @@ pub trait Facilitator: Send + Sync {
     ) -> Result<Verified, Rejection>;
 
     /// Settles the payment. Settling one authorization again returns the first answer, even after it expired;
-    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`].
+    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`]. `offered` is the
+    /// offer under which the payment was taken, so keep it with the call: a price may have changed since.
     async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement;
 
     /// Pays `amount` from the treasury, for refunds and earnings. `id` makes it happen once: the same words again

@@ -16,7 +16,6 @@ mod error;
 pub mod exact;
 pub mod facilitator;
 pub mod faults;
-pub mod limits;
 mod network;
 pub mod wallet;
 pub mod wallet_file;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::PayError;
-use crate::limits::WALLET_FILE_BYTES_MAX;
+use glassbox_core::limits::WALLET_FILE_BYTES_MAX;
 use crate::wallet::Wallet;
 
 const FORMAT: &str = "glassbox-wallet/1";

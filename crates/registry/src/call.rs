@@ -362,6 +362,7 @@ impl Registry {
             failure,
             fuel_used,
             fuel_max: plan.quote.fuel_max,
+            memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
             charge,
             fee_bps: self.config.fee_bps,
@@ -377,7 +378,7 @@ impl Registry {
         if quote.amount_max == Atomic::ZERO {
             return None;
         }
-        let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::SETTLE_SECONDS_MAX;
+        let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
         let offer = self.rail.offer(quote.amount_max, self.rail.treasury(), timeout_s);
         Some(PaymentRequired {
             x402_version: glassbox_pay::x402::VERSION,

@@ -50,6 +50,8 @@ pub struct Receipt {
     pub fuel_used: u64,
     /// The ceiling that the caller set.
     pub fuel_max: u64,
+    /// The memory that the run could have, in bytes: part of what decides its outcome.
+    pub memory_bytes_max: u64,
     /// Whether the run touched nothing outside: then its inputs decide its output.
     pub pure: bool,
     /// The terms that the bill follows from.

@@ -19,7 +19,7 @@ use super::{ASSET, NETWORK, TransferEvent, abi, atomic};
 use crate::error::PayError;
 use crate::exact::{Authorization, PaymentKey};
 use crate::facilitator::{Rejection, Settlement};
-use crate::limits::DEVNET_GAS_MAX;
+use glassbox_core::limits::DEVNET_GAS_MAX;
 use crate::x402::ErrorCode;
 
 /// The compiled `contracts/token.sol`.
@@ -130,7 +130,14 @@ impl Chain {
     /// Runs a payment without effect.
     pub(super) fn try_settle(&self, authorization: &Authorization, now_s: u64) -> Result<(), Rejection> {
         let (caller, data) = Operation::settle(authorization).call().map_err(unexpected)?;
-        self.run(caller, data, self.time_of_next(now_s)).map(|_| ())
+        self.run(caller, data, self.time_of_next(now_s)).map(|_| ()).map_err(|mut rejection| {
+            rejection.code = match rejection.code {
+                ErrorCode::TransactionFailed => ErrorCode::SimulationFailed,
+                ErrorCode::UnexpectedSettleError => ErrorCode::UnexpectedVerifyError,
+                code => code,
+            };
+            rejection
+        })
     }
 
     /// Settles a payment, or tells again how it was settled.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{ASSET, NETWORK};
 use crate::error::PayError;
 use crate::exact::{Authorization, PaymentKey};
-use crate::limits::JOURNAL_LINE_BYTES_MAX;
+use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
 use crate::wallet_file::sync_directory_of;
 use crate::x402::{ExactAuthorization, ExactPayload};
 

@@ -27,7 +27,7 @@ use self::journal::Operation;
 use crate::error::PayError;
 use crate::exact;
 use crate::facilitator::{Facilitator, Rejection, Settlement, Verified};
-use crate::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
+use glassbox_core::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
 use crate::network::Network;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT};
 
@@ -35,7 +35,8 @@ use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT};
 pub const LABEL: &str = "devnet, play money";
 
 /// The network, that of the public test network Base Sepolia. It is a constant and no setting, so that the devnet
-/// can never speak for a network on which the same signature moves real money.
+/// can never speak for a network on which the same signature moves real money. On Base Sepolia itself a payment
+/// signed here could at most move the payer's worthless test tokens.
 pub const NETWORK: Network = Network { chain_id: 84_532 };
 
 /// The address of the token: where stock clients expect the dollar of [`NETWORK`].

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::clip;
-use crate::limits::HEADER_BYTES_MAX;
+use glassbox_core::limits::HEADER_BYTES_MAX;
 
 /// The header of a 402 answer, holding a [`PaymentRequired`](super::PaymentRequired).
 pub const PAYMENT_REQUIRED: &str = "PAYMENT-REQUIRED";

@@ -147,6 +147,9 @@ pub struct SettleResponse {
     /// Why it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<ErrorCode>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
     /// Who paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
@@ -174,5 +177,5 @@ pub(crate) fn positive_amount(text: &str) -> Result<Atomic, String> {
 
 /// Cuts a text from others short, so that a message or a log line stays readable.
 pub(crate) fn clip(text: &str) -> String {
-    text.chars().take(crate::limits::QUOTED_CHARS_MAX).collect()
+    text.chars().take(glassbox_core::limits::QUOTED_CHARS_MAX).collect()
 }

@@ -11,6 +11,7 @@ fn response() -> SettleResponse {
     SettleResponse {
         success: false,
         error_reason: Some(ErrorCode::InsufficientFunds),
+        error_message: None,
         payer: None,
         transaction: String::new(),
         network: "eip155:84532".to_owned(),

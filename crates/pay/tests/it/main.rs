@@ -7,5 +7,6 @@ mod faults;
 mod header;
 mod journal;
 mod stage;
+mod token;
 mod vectors;
 mod wallet;

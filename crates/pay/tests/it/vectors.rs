@@ -1,6 +1,7 @@
 //! Payments made by the stock SDKs are read, checked and repeated to the byte.
 
-use glassbox_pay::eip712::{Domain, Transfer, recover, transfer_digest};
+use alloy_primitives::{U256, hex};
+use glassbox_pay::eip712::{Domain, SignatureError, Transfer, recover, transfer_digest};
 use glassbox_pay::x402::{decode, encode};
 use glassbox_pay::{PaymentPayload, PaymentRequired, SettleResponse, Wallet, devnet, exact};
 use serde_json::Value;
@@ -69,8 +70,15 @@ fn digests_are_those_of_viem() {
         };
         let digest = transfer_digest(&domain, &transfer);
         assert_eq!(digest.to_string(), text(vector, "digest"));
-        let signature = alloy_primitives::hex::decode(&exact.signature).unwrap();
+        let signature = hex::decode(&exact.signature).unwrap();
         assert_eq!(recover(digest, &signature), Ok(transfer.from));
+        let order =
+            U256::from_be_bytes(hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
+        let mut twin = signature.clone();
+        twin[32..64].copy_from_slice(&(order - U256::from_be_slice(&signature[32..64])).to_be_bytes::<32>());
+        twin[64] = 55 - twin[64];
+        assert_eq!(recover(digest, &twin), Err(SignatureError::HighS));
+        assert_eq!(recover(digest, &signature[..64]), Err(SignatureError::Length));
         checked += 1;
     }
     assert_eq!(checked, 9);

@@ -1,0 +1,189 @@
+//! Requests and answers.
+
+use std::time::Duration;
+
+use glassbox_api::{
+    BalanceResponse, CallResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, PackageResponse,
+    Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse, SearchResponse,
+};
+use glassbox_core::{PackageName, PackageRef, limits};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ClientError;
+
+/// A registry, seen from outside.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// Makes a client for the registry at `url`, such as `http://127.0.0.1:8402`. Sends nothing yet.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let base = url.trim_end_matches('/');
+        let parsed = reqwest::Url::parse(base).map_err(|_| ClientError::Url(url.into()))?;
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(ClientError::Url(url.into()));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(limits::REQUEST_SECONDS_MAX + 10))
+            // A payment is for one registry: it must not be carried to wherever an answer points.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|source| ClientError::Transport { url: base.into(), source })?;
+        Ok(Self { http, base: base.into() })
+    }
+
+    /// Returns the registry's address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns who the registry is.
+    pub async fn descriptor(&self) -> Result<Descriptor, ClientError> {
+        self.get("/v1/registry", &[]).await
+    }
+
+    /// Finds packages.
+    pub async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, ClientError> {
+        self.get("/v1/search", &[("q", words), ("limit", &limit.to_string())]).await
+    }
+
+    /// Returns a package and its versions.
+    pub async fn package(&self, name: &PackageName) -> Result<PackageResponse, ClientError> {
+        self.get(&format!("/v1/packages/{}/{}", name.namespace(), name.name()), &[]).await
+    }
+
+    /// Returns everything public of a release, but its files.
+    pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseResponse, ClientError> {
+        self.get(&release_path("/v1/packages", reference), &[]).await
+    }
+
+    /// Returns the files of a layer: `wit`, `tests` or `source`.
+    pub async fn files(&self, reference: &PackageRef, layer: &str) -> Result<FilesResponse, ClientError> {
+        self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Returns the component's bytes, where the terms let them be downloaded.
+    pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, ClientError> {
+        let path = format!("{}/component", release_path("/v1/packages", reference));
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        let response = self.expect_success(response).await?;
+        Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
+    }
+
+    /// Returns the most that a call can cost.
+    pub async fn quote(
+        &self,
+        reference: &PackageRef,
+        function: &str,
+        fuel: Option<u64>,
+    ) -> Result<QuoteResponse, ClientError> {
+        let path = function_path("/v1/quote", reference, function);
+        match fuel {
+            Some(fuel) => self.get(&path, &[("fuel", &fuel.to_string())]).await,
+            None => self.get(&path, &[]).await,
+        }
+    }
+
+    /// Publishes a release.
+    pub async fn publish(&self, request: &PublishRequest) -> Result<PublishResponse, ClientError> {
+        self.post("/v1/publish", request).await
+    }
+
+    /// Returns the reply of a paid call again.
+    pub async fn receipt(&self, call: &str) -> Result<CallResponse, ClientError> {
+        self.get(&format!("/v1/receipts/{}", escape(call)), &[]).await
+    }
+
+    /// Returns who earned what, with one package or with all.
+    pub async fn earnings(&self, package: Option<&PackageName>) -> Result<EarningsResponse, ClientError> {
+        match package {
+            Some(package) => self.get("/v1/earnings", &[("package", &package.to_string())]).await,
+            None => self.get("/v1/earnings", &[]).await,
+        }
+    }
+
+    /// Returns what an address has.
+    pub async fn balance(&self, address: &str) -> Result<BalanceResponse, ClientError> {
+        self.get(&format!("/v1/balances/{}", escape(address)), &[]).await
+    }
+
+    /// Asks for play money, in dollars.
+    pub async fn faucet(&self, address: &str, usd: &str) -> Result<BalanceResponse, ClientError> {
+        self.post("/v1/devnet/faucet", &FaucetRequest { address: address.into(), usd: usd.into() }).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, ClientError> {
+        let response = self.send(self.request(Method::GET, path).query(query)).await?;
+        self.read(response).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let response = self.send(self.request(Method::POST, path).json(body)).await?;
+        self.read(response).await
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        request.send().await.map_err(|source| self.transport(source))
+    }
+
+    pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {
+        let response = self.expect_success(response).await?;
+        let bytes = response.bytes().await.map_err(|source| self.transport(source))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.odd(error.to_string()))
+    }
+
+    pub(crate) async fn expect_success(&self, response: Response) -> Result<Response, ClientError> {
+        let status = response.status();
+        if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
+    }
+
+    async fn problem(&self, status: StatusCode, response: Response) -> ClientError {
+        let bytes = match response.bytes().await {
+            Ok(bytes) => bytes,
+            Err(source) => return self.transport(source),
+        };
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => ClientError::Problem(Box::new(problem)),
+            Err(_) => self.odd(format!("status {status} without a problem")),
+        }
+    }
+
+    pub(crate) fn odd(&self, reason: String) -> ClientError {
+        ClientError::Answer { url: self.base.clone(), reason }
+    }
+
+    fn transport(&self, source: reqwest::Error) -> ClientError {
+        ClientError::Transport { url: self.base.clone(), source: source.without_url() }
+    }
+}
+
+fn release_path(prefix: &str, reference: &PackageRef) -> String {
+    let version = reference.version.as_ref().map_or_else(|| "latest".into(), ToString::to_string);
+    format!("{prefix}/{}/{}/{version}", reference.package.namespace(), reference.package.name())
+}
+
+pub(crate) fn function_path(prefix: &str, reference: &PackageRef, function: &str) -> String {
+    format!("{}/{}", release_path(prefix, reference), escape(function))
+}
+
+/// Percent-encodes one segment of a path.
+fn escape(segment: &str) -> String {
+    let mut escaped = String::new();
+    for byte in segment.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(byte as char),
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,81 @@
+//! Re-executing a call from its bundle: the check that no signature can replace.
+//!
+//! Needs the component and nothing else of the registry, so anybody who has both files can do it, on any machine.
+
+use glassbox_core::Digest;
+use glassbox_core::profile::Profile;
+use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
+use glassbox_core::value::json;
+use glassbox_sandbox::{Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
+
+/// Runs the call of `bundle` again and compares output and fuel with its receipt, check by check, into `report`.
+///
+/// `receipt` is the one that [`Bundle::verify`] returned. Only a pure run can be repeated: what a host answered at the
+/// time is not in the receipt.
+pub async fn replay(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &[u8], report: &mut Report) {
+    let digest = Digest::of(component);
+    report.add("component", digest == receipt.component, digest.to_string());
+    let profile = Profile::current();
+    report.add("profile", profile.digest() == receipt.profile, format!("{} {}", profile.id, profile.digest()));
+    report.add("pure", receipt.pure, if receipt.pure { "nothing outside took part" } else { "the host took part" });
+    if !report.holds() {
+        return;
+    }
+    match run(sandbox, bundle, receipt, component).await {
+        Ok(run) => compare(bundle, receipt, &run, report),
+        Err(error) => report.add("re-execution", false, error),
+    }
+}
+
+async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &[u8]) -> Result<Run, String> {
+    let ty = &bundle.opening.function_type;
+    let args = json::args_from_json(ty, &bundle.opening.args).map_err(|error| error.to_string())?;
+    let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, component.to_vec());
+    let prepared = tokio::task::spawn_blocking(move || compiler.prepare(digest, &bytes, &Grants::none()))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    let limits = RunLimits {
+        fuel: receipt.fuel_max,
+        memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
+        ..RunLimits::default()
+    };
+    let invocation = Invocation { function: &receipt.function, ty, args: &args, limits };
+    Ok(sandbox.run(&prepared, invocation).await)
+}
+
+fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
+    let ty = &bundle.opening.function_type;
+    let mut salt = [0; 32];
+    if hex_to(&bundle.opening.salt, &mut salt).is_none() {
+        return report.add("re-execution", false, "the salt is not 64 hexadecimal digits");
+    }
+    match (&run.outcome, &receipt.outcome) {
+        (RunOutcome::Returned(value), Outcome::Returned { output }) => {
+            let found = Opening::output_digest(&salt, ty, value.as_ref());
+            let same = found.as_ref().is_ok_and(|found| found == output);
+            let detail = if same { "the same output, bit for bit" } else { "another output" };
+            report.add("re-execution", same, detail);
+        }
+        (RunOutcome::Failed(failure), Outcome::Failed { failure: expected, .. }) => {
+            let found = failure.kind.name();
+            report.add("re-execution", found == expected, format!("failed with `{found}`"));
+        }
+        (RunOutcome::Returned(_), Outcome::Failed { failure, .. }) => {
+            report.add("re-execution", false, format!("returned, where the receipt says `{failure}`"));
+        }
+        (RunOutcome::Failed(failure), Outcome::Returned { .. }) => {
+            let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);
+            report.add("re-execution", false, found);
+        }
+    }
+    let detail = format!("{} fuel again, {} on the receipt", run.fuel_used, receipt.fuel_used);
+    report.add("fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);
+}
+
+fn hex_to(text: &str, bytes: &mut [u8; 32]) -> Option<()> {
+    // A digest's text form is the same 64 digits with a prefix; its parser is strict and ours already.
+    let digest: Digest = format!("sha256:{text}").parse().ok()?;
+    *bytes = *digest.as_bytes();
+    Some(())
+}
