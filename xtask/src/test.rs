@@ -18,16 +18,22 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         codegen::check(root)?;
         show(cargo(root).args(["test", "--quiet", "--workspace", "--doc"]))?;
     }
-    show(runner(root).args(args))
+    show(runner(root, args).args(args))
 }
 
 /// Returns nextest where it is installed: it runs the tests of all crates side by side.
-fn runner(root: &Path) -> std::process::Command {
+fn runner(root: &Path, args: &[String]) -> std::process::Command {
     let mut command = cargo(root);
     if exists(cargo(root).arg("nextest")) {
-        command.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+        command.args(["nextest", "run"]);
     } else {
-        command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+        command.args(["test", "--all-targets"]);
     }
+    // Cargo takes `--workspace` for the last word, whatever packages are named beside it.
+    let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    if !names_packages {
+        command.arg("--workspace");
+    }
+    command.arg("--no-fail-fast");
     command
 }
