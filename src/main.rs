@@ -1,1 +1,33 @@
-fn main() {}
+//! The `glassbox` command: flags, files and printing. What it decides, it decides in the crates below.
+
+mod cli;
+mod commands;
+mod embedded;
+mod failure;
+mod folder;
+mod home;
+mod node;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = output::Output::new(cli.global.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.fail(&failure::Failure::error("io", format!("cannot start: {error}"), ""));
+        }
+    };
+    let result = runtime.block_on(commands::run(cli, output));
+    // Threads of guests that still spin must not keep a finished command alive.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}

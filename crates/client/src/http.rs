@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    BalanceResponse, CallResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, PackageResponse,
-    Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse, SearchResponse,
+    BalanceResponse, CallResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse,
+    PackageResponse, Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse,
+    SearchResponse,
 };
 use glassbox_core::{PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

@@ -108,7 +108,8 @@ impl Client {
 
 /// Signs the first way to pay that the wallet can take, if it is within the budget. Returns the header's value.
 fn sign(required: &PaymentRequired, budget: Option<Budget<'_>>) -> Result<String, ClientError> {
-    let ways: Vec<String> = required.accepts.iter().map(|way| format!("{} on {}", way.scheme, way.network)).collect();
+    let ways: Vec<String> =
+        required.accepts.iter().map(|way| format!("{} on {}", way.scheme, way.network)).collect();
     let way = required.accepts.iter().find(|way| can_pay(way));
     let way = way.ok_or_else(|| ClientError::NoWayToPay(ways.join(", ")))?;
     let amount = way.amount().map_err(ClientError::NoWayToPay)?;

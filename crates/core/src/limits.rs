@@ -142,3 +142,6 @@ pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;
+
+/// The most releases that are uploaded and checked at once. Each may hold a large body and a compiler.
+pub const PUBLISHES_IN_FLIGHT_MAX: usize = 4;

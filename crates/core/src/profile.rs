@@ -73,12 +73,14 @@ pub struct Limits {
     pub stack_bytes: usize,
     /// The deepest nesting of components and modules in one component. A composed one has 3 levels.
     pub component_depth_max: usize,
-    /// The most core modules in one component. A Python component has about 30, a composition of two twice that.
+    /// The most core modules in one component. A Python component has 38, a composition of two twice that.
     pub core_modules_max: usize,
     /// The most instances that one component makes of its modules and parts. Python has about 100.
     pub instances_max: usize,
     /// The most core functions in one component. Python and its libraries have about 30,000.
     pub core_functions_max: usize,
+    /// The most nodes of a function's type with every named type spelled out.
+    pub type_nodes_max: usize,
     /// The deepest nesting of a value.
     pub value_depth_max: usize,
     /// The most nodes of a value.
@@ -91,6 +93,10 @@ pub struct Limits {
 pub struct HostCosts {
     /// For every call: making and dropping the instance.
     pub per_call: u64,
+    /// For every value of the arguments, as [`Value::count`](crate::value::Value::count) counts them.
+    pub per_value_lowered: u64,
+    /// For every value of the result.
+    pub per_value_lifted: u64,
     /// For every byte of the arguments.
     pub per_byte_lowered: u64,
     /// For every byte of the result.
@@ -133,14 +139,30 @@ impl Profile {
         self.digest
     }
 
-    /// Returns the host's share of a call's fuel.
+    /// Returns the host's share of a call's fuel: for the call itself, its arguments and its result.
     ///
     /// A call that did not return has lifted nothing.
-    pub fn host_fuel(&self, bytes_lowered: usize, bytes_lifted: usize) -> u64 {
-        let lowered = self.host.per_byte_lowered.saturating_mul(bytes_lowered as u64);
-        let lifted = self.host.per_byte_lifted.saturating_mul(bytes_lifted as u64);
-        self.host.per_call.saturating_add(lowered).saturating_add(lifted)
+    pub fn host_fuel(&self, lowered: HostWork, lifted: HostWork) -> u64 {
+        let host = &self.host;
+        let parts = [
+            (host.per_value_lowered, lowered.values),
+            (host.per_byte_lowered, lowered.bytes),
+            (host.per_value_lifted, lifted.values),
+            (host.per_byte_lifted, lifted.bytes),
+        ];
+        parts
+            .iter()
+            .fold(host.per_call, |sum, (cost, count)| sum.saturating_add(cost.saturating_mul(*count as u64)))
     }
+}
+
+/// Values that cross between host and guest in one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HostWork {
+    /// How many values, those inside of others included.
+    pub values: usize,
+    /// How many bytes they have in the canonical encoding.
+    pub bytes: usize,
 }
 
 #[cfg(test)]
@@ -181,7 +203,9 @@ mod tests {
     #[test]
     fn host_fuel_saturates() {
         let profile = Profile::current();
-        assert_eq!(profile.host_fuel(0, 0), profile.host.per_call);
-        assert_eq!(profile.host_fuel(usize::MAX, usize::MAX), u64::MAX);
+        let none = HostWork::default();
+        let all = HostWork { values: usize::MAX, bytes: usize::MAX };
+        assert_eq!(profile.host_fuel(none, none), profile.host.per_call);
+        assert_eq!(profile.host_fuel(all, all), u64::MAX);
     }
 }

@@ -12,12 +12,12 @@ use glassbox_core::Atomic;
 use crate::eip712::{self, Domain, Transfer};
 use crate::error::PayError;
 use crate::facilitator::Rejection;
-use glassbox_core::limits::SETTLE_SECONDS_MAX;
 use crate::network::Network;
 use crate::x402::{
     ErrorCode, ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, SCHEME_EXACT, VERSION,
     clip, positive_amount,
 };
+use glassbox_core::limits::SETTLE_SECONDS_MAX;
 
 /// What makes a payment the one it is: a token's contract takes each nonce of a payer once.
 ///

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::PayError;
-use glassbox_core::limits::WALLET_FILE_BYTES_MAX;
 use crate::wallet::Wallet;
+use glassbox_core::limits::WALLET_FILE_BYTES_MAX;
 
 const FORMAT: &str = "glassbox-wallet/1";
 

@@ -71,7 +71,7 @@ pub enum RegistryError {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The manifest.
-    #[error("glassbox.toml: {0}")]
+    #[error("glassbox.toml is not valid")]
     Manifest(#[from] ManifestError),
     /// A set of files.
     #[error(transparent)]
@@ -152,7 +152,7 @@ pub enum PublishError {
     #[error("the signed statement does not match what was sent: {0} differs")]
     StatementDiffers(&'static str),
     /// The store.
-    #[error("the store refused")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// A worker thread failed.
     #[error("an internal worker failed")]

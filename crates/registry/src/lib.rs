@@ -24,7 +24,7 @@ pub use error::{CallError, PublishError, RegistryError, Retry};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
-pub use package::{FunctionListing, Listing, PackageFiles};
+pub use package::{FunctionListing, Listing, Package, PackageFiles};
 pub use publish::PublishReply;
 pub use replay::replay;
 pub use testing::TestReport;

@@ -180,8 +180,10 @@ pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
 /// The manifest's name and version must be those of the WIT package, or a reader would be told two things.
 fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     let name = manifest.package.name.to_string();
-    if spec.package() != name {
-        return Err(PublishError::PackageNameDiffers { manifest: name, wit: spec.package() });
+    let wit = spec.package();
+    let wit = wit.split('@').next().unwrap_or(&wit);
+    if wit != name {
+        return Err(PublishError::PackageNameDiffers { manifest: name, wit: wit.to_owned() });
     }
     match spec.version() {
         Some(version) if *version != manifest.package.version => Err(PublishError::VersionDiffers {

@@ -12,12 +12,26 @@ use glassbox_sandbox::{Grants, Invocation, Outcome as RunOutcome, Run, RunLimits
 ///
 /// `receipt` is the one that [`Bundle::verify`] returned. Only a pure run can be repeated: what a host answered at the
 /// time is not in the receipt.
-pub async fn replay(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &[u8], report: &mut Report) {
+pub async fn replay(
+    sandbox: &Sandbox,
+    bundle: &Bundle,
+    receipt: &Receipt,
+    component: &[u8],
+    report: &mut Report,
+) {
     let digest = Digest::of(component);
     report.add("component", digest == receipt.component, digest.to_string());
     let profile = Profile::current();
-    report.add("profile", profile.digest() == receipt.profile, format!("{} {}", profile.id, profile.digest()));
-    report.add("pure", receipt.pure, if receipt.pure { "nothing outside took part" } else { "the host took part" });
+    report.add(
+        "profile",
+        profile.digest() == receipt.profile,
+        format!("{} {}", profile.id, profile.digest()),
+    );
+    report.add(
+        "pure",
+        receipt.pure,
+        if receipt.pure { "nothing outside took part" } else { "the host took part" },
+    );
     if !report.holds() {
         return;
     }

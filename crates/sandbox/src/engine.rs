@@ -100,6 +100,9 @@ fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Eng
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
     config.wasm_features(features::of(profile), true);
+    // The engine joins composed components by modules of its own that use this. What others send was checked by
+    // `inspect`, which does not allow it.
+    config.wasm_features(WasmFeatures::MULTI_MEMORY, true);
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.shared_memory(false);

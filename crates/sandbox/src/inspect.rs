@@ -128,7 +128,11 @@ struct Shape {
     modules: usize,
     instances: usize,
     functions: usize,
+    memory_bytes: usize,
 }
+
+/// A page of linear memory; the profile has no other size.
+const PAGE_BYTES: u64 = 64 * 1024;
 
 impl Shape {
     fn count(&mut self, payload: &Payload<'_>) -> Result<(), SandboxError> {
@@ -141,13 +145,20 @@ impl Shape {
             Payload::InstanceSection(section) => self.instances += section.count() as usize,
             Payload::ComponentInstanceSection(section) => self.instances += section.count() as usize,
             Payload::FunctionSection(section) => self.functions += section.count() as usize,
+            Payload::MemorySection(section) => {
+                for memory in section.clone() {
+                    let bytes = memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
+                    self.memory_bytes = self.memory_bytes.max(usize::try_from(bytes).unwrap_or(usize::MAX));
+                }
+            }
             _ => {}
         }
         let limits = &Profile::current().limits;
         bounded("levels of nesting", self.depth, limits.component_depth_max)?;
         bounded("core modules", self.modules, limits.core_modules_max)?;
         bounded("instances", self.instances, limits.instances_max)?;
-        bounded("core functions", self.functions, limits.core_functions_max)
+        bounded("core functions", self.functions, limits.core_functions_max)?;
+        bounded("bytes of initial memory", self.memory_bytes, limits.memory_bytes_max)
     }
 }
 

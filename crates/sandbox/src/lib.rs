@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod features;
 mod grants;
+mod guest;
 mod inspect;
 mod link;
 mod meter;

@@ -72,7 +72,8 @@ impl Spec {
         &self.resolve.worlds[self.world].name
     }
 
-    /// Returns the functions that the world exports, in the order of the text.
+    /// Returns the functions that the world exports: its own first, then those of its interfaces, each in the order
+    /// of the text.
     ///
     /// Methods and constructors of resources are left out: nothing can be called on them by value.
     pub fn functions(&self) -> &[Function] {
@@ -251,12 +252,13 @@ fn typed(resolve: &Resolve, function: &wit_parser::Function) -> Result<FunctionT
     if matches!(function.kind, FunctionKind::AsyncFreestanding) {
         return Err("it is async".into());
     }
+    let mut converter = types::Converter::new(resolve);
     let mut params = Vec::new();
     for param in &function.params {
-        let ty = types::convert(resolve, &param.ty, 0)
-            .map_err(|reason| format!("parameter `{}` {reason}", param.name))?;
+        let ty =
+            converter.convert(&param.ty).map_err(|reason| format!("parameter `{}` {reason}", param.name))?;
         params.push(Param { name: param.name.clone(), ty });
     }
-    let result = function.result.as_ref().map(|ty| types::convert(resolve, ty, 0)).transpose();
+    let result = function.result.as_ref().map(|ty| converter.convert(ty)).transpose();
     Ok(FunctionType { params, result: result.map_err(|reason| format!("its result {reason}"))? })
 }

@@ -3,7 +3,7 @@
 use wac_types::{ItemKind, Package, Type, Types, WorldId, validate_target};
 
 use crate::grants::is_grantable;
-use crate::{Spec, WorldMismatch};
+use crate::{Spec, WorldMismatch, inspect};
 
 impl Spec {
     /// Checks that `component` can stand for the world of this spec.
@@ -17,6 +17,8 @@ impl Spec {
             problem: Some(problem),
             ..WorldMismatch::default()
         };
+        // What the comparison reads must be valid and bounded before it is read.
+        inspect(component).map_err(|error| refused(error.to_string()))?;
         let mut types = Types::default();
         let target =
             self.target(&mut types).map_err(|error| refused(format!("cannot read the world: {error:#}")))?;
@@ -25,13 +27,12 @@ impl Spec {
         let Err(report) = validate_target(&types, target, component.ty()) else {
             return Ok(());
         };
-        let is_inert = |name: &str| is_grantable(name);
         let mismatch = WorldMismatch {
             world: world.clone(),
             missing_exports: report.missing_exports().map(|(name, _)| name.to_owned()).collect(),
             unexpected_imports: report
                 .imports_not_in_target()
-                .filter(|name| !is_inert(name))
+                .filter(|name| !is_grantable(name))
                 .map(str::to_owned)
                 .collect(),
             mismatched_types: report

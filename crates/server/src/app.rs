@@ -12,6 +12,7 @@ use glassbox_core::limits;
 use glassbox_pay::Devnet;
 use glassbox_registry::Registry;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
@@ -29,11 +30,17 @@ pub struct App {
     /// What the operator set.
     pub options: Arc<Options>,
     metrics: Metrics,
+    publishes: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The places for publishing.
+    pub(crate) fn publishes(&self) -> Arc<Semaphore> {
+        self.publishes.clone()
     }
 }
 
@@ -111,7 +118,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Returns the whole service, for a listener or for a test without one.
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
-    let state = App { registry, options: Arc::new(options), metrics: Metrics::of_process() };
+    let state = App {
+        registry,
+        options: Arc::new(options),
+        metrics: Metrics::of_process(),
+        publishes: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_MAX)),
+    };
     let (router, document) = router().split_for_parts();
     let document = document.to_pretty_json().expect("the document has string keys");
     let json = [("content-type", "application/json")];

@@ -29,7 +29,7 @@ impl Refusal {
         Self { problem: Box::new(Problem::new(status.as_u16(), code, detail, next)), headers: Vec::new() }
     }
 
-    fn retry(mut self, retry: Retry) -> Self {
+    pub(crate) fn retry(mut self, retry: Retry) -> Self {
         self.problem.retry = match retry {
             Retry::Never => "never",
             Retry::AfterChange => "after-change",

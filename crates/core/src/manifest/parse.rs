@@ -47,7 +47,10 @@ fn explain(text: &str, error: &toml::de::Error) -> ManifestError {
     let line =
         error.span().map(|span| text.as_bytes()[..span.start.min(text.len())].split(|b| *b == b'\n').count());
     let message = error.message().trim_end_matches(['\n', ' ']).replace('\n', "; ");
-    ManifestError { hint: hint(&message), message, line }
+    let hint = hint(&message);
+    // The hint has picked from the list of every known key; the list itself would hide the rest.
+    let message = message.split(", expected one of").next().unwrap_or(&message).to_owned();
+    ManifestError { hint, message, line }
 }
 
 fn hint(message: &str) -> String {
@@ -60,7 +63,7 @@ fn hint(message: &str) -> String {
         let nearest = quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min();
         return match nearest {
             Some((distance, known)) if distance <= 3 => format!("did you mean `{known}`?"),
-            _ => "remove it; the manifest's reference lists every key".into(),
+            _ => "remove it; docs/reference/manifest.md lists every key".into(),
         };
     }
     if message.contains("floating point")

@@ -7,6 +7,9 @@
 
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
@@ -140,7 +143,7 @@ pub struct Opening {
     /// What the caller sent to tell this request from another with the same arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// The arguments, as a JSON array.
+    /// The arguments, as a JSON object by name or array by position.
     pub args: serde_json::Value,
     /// What the function returned, as JSON; absent when it failed or returns nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

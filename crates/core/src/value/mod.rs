@@ -95,6 +95,21 @@ impl Value {
         check::check(self, ty)
     }
 
+    /// Returns how many values this one is made of, itself included. Bytes and strings are one each.
+    pub fn count(&self) -> usize {
+        let payload = |value: &Option<Box<Value>>| value.as_deref().map_or(0, Value::count);
+        let inner = match self {
+            Value::List(values) | Value::Record(values) | Value::Tuple(values) => {
+                values.iter().map(Value::count).sum()
+            }
+            Value::Map(entries) => entries.iter().map(|(key, value)| key.count() + value.count()).sum(),
+            Value::Variant { payload: value, .. } | Value::Option(value) => payload(value),
+            Value::Result(Ok(value) | Err(value)) => payload(value),
+            _ => 0,
+        };
+        1 + inner
+    }
+
     /// Returns what kind of value this is, for messages.
     pub fn kind(&self) -> &'static str {
         match self {

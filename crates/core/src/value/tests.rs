@@ -1,1 +1,5 @@
+//! Every notation against every kind of type: generated values, and the vectors of `conformance/values`.
 
+mod generated;
+mod refusals;
+mod vectors;

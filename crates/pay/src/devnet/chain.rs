@@ -19,8 +19,8 @@ use super::{ASSET, NETWORK, TransferEvent, abi, atomic};
 use crate::error::PayError;
 use crate::exact::{Authorization, PaymentKey};
 use crate::facilitator::{Rejection, Settlement};
-use glassbox_core::limits::DEVNET_GAS_MAX;
 use crate::x402::ErrorCode;
+use glassbox_core::limits::DEVNET_GAS_MAX;
 
 /// The compiled `contracts/token.sol`.
 const TOKEN_CODE: &str = include_str!("../../../../contracts/token.bin-runtime");

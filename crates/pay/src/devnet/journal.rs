@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::{ASSET, NETWORK};
 use crate::error::PayError;
 use crate::exact::{Authorization, PaymentKey};
-use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
 use crate::wallet_file::sync_directory_of;
 use crate::x402::{ExactAuthorization, ExactPayload};
+use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
 
 const FORMAT: &str = "glassbox-devnet/1";
 

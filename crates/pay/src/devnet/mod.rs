@@ -27,9 +27,9 @@ use self::journal::Operation;
 use crate::error::PayError;
 use crate::exact;
 use crate::facilitator::{Facilitator, Rejection, Settlement, Verified};
-use glassbox_core::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
 use crate::network::Network;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT};
+use glassbox_core::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
 
 /// The name that people see.
 pub const LABEL: &str = "devnet, play money";

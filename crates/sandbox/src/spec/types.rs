@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use glassbox_core::limits;
+use glassbox_core::profile::Profile;
 use glassbox_core::value::{Case, Field, Type};
 use wit_parser::{Docs, FunctionKind, Handle, Resolve, TypeDefKind, WorldId, WorldItem};
 
@@ -27,58 +28,94 @@ pub(super) fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Functio
     Ok(functions)
 }
 
-/// Converts a type, or says what about it cannot leave an instance.
-pub(super) fn convert(resolve: &Resolve, ty: &wit_parser::Type, depth: usize) -> Result<Type, String> {
-    if depth >= limits::VALUE_DEPTH_MAX {
-        return Err(format!("nests types deeper than {} levels", limits::VALUE_DEPTH_MAX));
+/// Converts the types of one function.
+pub(super) struct Converter<'r> {
+    resolve: &'r Resolve,
+    nodes: usize,
+}
+
+impl<'r> Converter<'r> {
+    pub(super) fn new(resolve: &'r Resolve) -> Self {
+        Self { resolve, nodes: 0 }
     }
-    let inner = |ty: &wit_parser::Type| convert(resolve, ty, depth + 1);
-    let boxed = |ty: &wit_parser::Type| inner(ty).map(Box::new);
-    let maybe = |ty: &Option<wit_parser::Type>| ty.as_ref().map(boxed).transpose();
-    let id = match ty {
-        wit_parser::Type::Bool => return Ok(Type::Bool),
-        wit_parser::Type::U8 => return Ok(Type::U8),
-        wit_parser::Type::U16 => return Ok(Type::U16),
-        wit_parser::Type::U32 => return Ok(Type::U32),
-        wit_parser::Type::U64 => return Ok(Type::U64),
-        wit_parser::Type::S8 => return Ok(Type::S8),
-        wit_parser::Type::S16 => return Ok(Type::S16),
-        wit_parser::Type::S32 => return Ok(Type::S32),
-        wit_parser::Type::S64 => return Ok(Type::S64),
-        wit_parser::Type::F32 => return Ok(Type::F32),
-        wit_parser::Type::F64 => return Ok(Type::F64),
-        wit_parser::Type::Char => return Ok(Type::Char),
-        wit_parser::Type::String => return Ok(Type::String),
-        wit_parser::Type::ErrorContext => return Err("holds an error-context".into()),
-        wit_parser::Type::Id(id) => *id,
-    };
-    Ok(match &resolve.types[id].kind {
-        // An alias is not a level: it leaves nothing in a value.
-        TypeDefKind::Type(ty) => convert(resolve, ty, depth)?,
-        TypeDefKind::Record(record) => {
-            let field =
-                |field: &wit_parser::Field| Ok(Field { name: field.name.clone(), ty: inner(&field.ty)? });
-            Type::Record(record.fields.iter().map(field).collect::<Result<_, String>>()?)
+
+    /// Converts a type, or says what about it cannot leave an instance.
+    pub(super) fn convert(&mut self, ty: &wit_parser::Type) -> Result<Type, String> {
+        self.at(ty, 0)
+    }
+
+    fn at(&mut self, ty: &wit_parser::Type, depth: usize) -> Result<Type, String> {
+        if depth >= limits::VALUE_DEPTH_MAX {
+            return Err(format!("nests types deeper than {} levels", limits::VALUE_DEPTH_MAX));
         }
-        TypeDefKind::Tuple(tuple) => Type::Tuple(tuple.types.iter().map(inner).collect::<Result<_, _>>()?),
-        TypeDefKind::Variant(variant) => {
-            let case = |case: &wit_parser::Case| {
-                Ok(Case { name: case.name.clone(), ty: case.ty.as_ref().map(inner).transpose()? })
-            };
-            Type::Variant(variant.cases.iter().map(case).collect::<Result<_, String>>()?)
+        // Named types are spelled out, so a few lines that each use the last name twice stand for more than fits
+        // into any memory.
+        self.nodes += 1;
+        let nodes_max = Profile::current().limits.type_nodes_max;
+        if self.nodes > nodes_max {
+            return Err(format!("has a type of more than {nodes_max} parts"));
         }
-        TypeDefKind::Enum(names) => Type::Enum(names.cases.iter().map(|case| case.name.clone()).collect()),
-        TypeDefKind::Flags(flags) => Type::Flags(flags.flags.iter().map(|flag| flag.name.clone()).collect()),
-        TypeDefKind::Option(some) => Type::Option(boxed(some)?),
-        TypeDefKind::Result(result) => Type::Result { ok: maybe(&result.ok)?, err: maybe(&result.err)? },
-        TypeDefKind::List(element) => Type::List(boxed(element)?),
-        TypeDefKind::Map(key, value) => Type::Map(boxed(key)?, boxed(value)?),
-        TypeDefKind::FixedLengthList(element, len) => Type::FixedList(boxed(element)?, *len),
-        TypeDefKind::Resource | TypeDefKind::Handle(_) => return Err("holds a resource".into()),
-        TypeDefKind::Future(_) => return Err("holds a future".into()),
-        TypeDefKind::Stream(_) => return Err("holds a stream".into()),
-        TypeDefKind::Unknown => return Err("holds a type that is not known".into()),
-    })
+        let id = match ty {
+            wit_parser::Type::Bool => return Ok(Type::Bool),
+            wit_parser::Type::U8 => return Ok(Type::U8),
+            wit_parser::Type::U16 => return Ok(Type::U16),
+            wit_parser::Type::U32 => return Ok(Type::U32),
+            wit_parser::Type::U64 => return Ok(Type::U64),
+            wit_parser::Type::S8 => return Ok(Type::S8),
+            wit_parser::Type::S16 => return Ok(Type::S16),
+            wit_parser::Type::S32 => return Ok(Type::S32),
+            wit_parser::Type::S64 => return Ok(Type::S64),
+            wit_parser::Type::F32 => return Ok(Type::F32),
+            wit_parser::Type::F64 => return Ok(Type::F64),
+            wit_parser::Type::Char => return Ok(Type::Char),
+            wit_parser::Type::String => return Ok(Type::String),
+            wit_parser::Type::ErrorContext => return Err("holds an error-context".into()),
+            wit_parser::Type::Id(id) => *id,
+        };
+        let resolve = self.resolve;
+        Ok(match &resolve.types[id].kind {
+            TypeDefKind::Type(ty) => self.at(ty, depth + 1)?,
+            TypeDefKind::Record(record) => {
+                let field = |field: &wit_parser::Field| {
+                    Ok(Field { name: field.name.clone(), ty: self.at(&field.ty, depth + 1)? })
+                };
+                Type::Record(record.fields.iter().map(field).collect::<Result<_, String>>()?)
+            }
+            TypeDefKind::Tuple(tuple) => {
+                Type::Tuple(tuple.types.iter().map(|ty| self.at(ty, depth + 1)).collect::<Result<_, _>>()?)
+            }
+            TypeDefKind::Variant(variant) => {
+                let case = |case: &wit_parser::Case| {
+                    let ty = case.ty.as_ref().map(|ty| self.at(ty, depth + 1)).transpose()?;
+                    Ok(Case { name: case.name.clone(), ty })
+                };
+                Type::Variant(variant.cases.iter().map(case).collect::<Result<_, String>>()?)
+            }
+            TypeDefKind::Enum(names) => {
+                Type::Enum(names.cases.iter().map(|case| case.name.clone()).collect())
+            }
+            TypeDefKind::Flags(flags) => {
+                Type::Flags(flags.flags.iter().map(|flag| flag.name.clone()).collect())
+            }
+            TypeDefKind::Option(some) => Type::Option(self.boxed(some, depth)?),
+            TypeDefKind::Result(result) => {
+                let mut side =
+                    |ty: &Option<wit_parser::Type>| ty.as_ref().map(|ty| self.boxed(ty, depth)).transpose();
+                Type::Result { ok: side(&result.ok)?, err: side(&result.err)? }
+            }
+            TypeDefKind::List(element) => Type::List(self.boxed(element, depth)?),
+            TypeDefKind::Map(key, value) => Type::Map(self.boxed(key, depth)?, self.boxed(value, depth)?),
+            TypeDefKind::FixedLengthList(element, len) => Type::FixedList(self.boxed(element, depth)?, *len),
+            TypeDefKind::Resource | TypeDefKind::Handle(_) => return Err("holds a resource".into()),
+            TypeDefKind::Future(_) => return Err("holds a future".into()),
+            TypeDefKind::Stream(_) => return Err("holds a stream".into()),
+            TypeDefKind::Unknown => return Err("holds a type that is not known".into()),
+        })
+    }
+
+    fn boxed(&mut self, ty: &wit_parser::Type, depth: usize) -> Result<Box<Type>, String> {
+        self.at(ty, depth + 1).map(Box::new)
+    }
 }
 
 /// Returns a function's signature in WIT: `to-html: func(markdown: string, flavour: flavour) -> string`.

@@ -1,13 +1,16 @@
 //! Publishing.
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, Problem, PublishRequest, PublishResponse};
 use glassbox_core::files::Files;
-use glassbox_registry::{PackageFiles, PublishError};
+use glassbox_core::limits;
+use glassbox_registry::{PackageFiles, PublishError, Retry};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::convert;
@@ -22,6 +25,7 @@ use crate::problem::Refusal;
               (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn publish(
     State(app): State<App>,
+    _place: Place,
     Body(request): Body<PublishRequest>,
 ) -> Result<(StatusCode, Json<PublishResponse>), Refusal> {
     let component = STANDARD.decode(&request.component).map_err(|error| {
@@ -67,5 +71,31 @@ fn invalid(detail: String) -> Refusal {
 
 /// The body of a publish is larger than that of any other request.
 pub(crate) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(glassbox_core::limits::PUBLISH_BODY_BYTES_MAX)
+    DefaultBodyLimit::max(limits::PUBLISH_BODY_BYTES_MAX)
+}
+
+/// A place to publish in. As an extractor it is taken before the body is read, so a crowd is turned away cheaply.
+pub(crate) struct Place {
+    /// Given back when the response is made.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl FromRequestParts<App> for Place {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match app.publishes().try_acquire_owned() {
+            Ok(permit) => Ok(Self { _permit: permit }),
+            Err(_) => {
+                let detail = "enough releases are being published right now";
+                let refusal = Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "busy",
+                    detail,
+                    "publish again in a moment",
+                );
+                Err(refusal.retry(Retry::After(2)))
+            }
+        }
+    }
 }

@@ -1,0 +1,303 @@
+//! What every store must keep: the arrows between the states of a call, the balance of the ledger, the immutability of
+//! releases, and the growth of the log. Each refusal stands beside its success, each write with its faults.
+
+use glassbox_core::dsse::Envelope;
+use glassbox_core::key::SecretKey;
+use glassbox_core::ledger::{charge, deposit, refund};
+use glassbox_core::log::{LogKey, open_checkpoint};
+use glassbox_core::manifest::Payee;
+use glassbox_core::release::Release;
+use glassbox_core::split::split;
+use glassbox_core::{Atomic, Digest, ReleaseId};
+use glassbox_store::{
+    CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published, SearchDocument, Store,
+    StoreError,
+};
+
+const PAYER: &str = "0xpayer";
+const RAIL: &str = "x402:test";
+
+struct Stage {
+    store: Store,
+    folder: tempfile::TempDir,
+}
+
+fn stage() -> Stage {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    Stage { store: Store::open(folder.path()).expect("a new store"), folder }
+}
+
+fn new_call(id: &str, payment: &str, request: &str) -> NewCall {
+    NewCall {
+        id: id.into(),
+        payment_key: payment.into(),
+        payer: PAYER.into(),
+        rail: RAIL.into(),
+        request: Digest::of(request),
+        release: "a:b@1.0.0".parse().expect("valid"),
+        function: "f".parse().expect("valid"),
+        held: Atomic(2_000),
+        payment: "{}".into(),
+        offer: "{}".into(),
+        deposit: deposit(RAIL, PAYER, Atomic(2_000)),
+        now_ms: 1,
+    }
+}
+
+fn outcome() -> Outcome {
+    Outcome { outcome: "{}".into(), charge: Atomic(494) }
+}
+
+fn posting() -> Posting {
+    let payees = [Payee { id: "ana".into(), share: 10_000 }];
+    Posting {
+        transaction: "0x1".into(),
+        charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
+        refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
+        reply: "\"reply\"".into(),
+    }
+}
+
+async fn state(store: &Store, call: &str) -> CallState {
+    store.call(call).await.expect("readable").expect("there").state
+}
+
+/// Account, debits, credits; and over all of them the one equals the other.
+async fn balances(store: &Store) -> Vec<(String, u128, u128)> {
+    let balances = store.balances().await.expect("readable");
+    let rows: Vec<_> =
+        balances.into_iter().map(|b| (b.account.to_string(), b.debits.0, b.credits.0)).collect();
+    assert_eq!(rows.iter().map(|row| row.1).sum::<u128>(), rows.iter().map(|row| row.2).sum::<u128>());
+    rows
+}
+
+#[tokio::test]
+async fn a_call_goes_from_hold_to_post() {
+    let Stage { store, .. } = stage();
+    assert!(matches!(store.hold_call(new_call("c", "p", "r")).await.expect("written"), Hold::Held));
+    assert!(balances(&store).await.is_empty(), "a pending deposit counts for nothing");
+    store.record_outcome("c", outcome(), 2).await.expect("held");
+    store.post_call("c", posting(), 3).await.expect("executed");
+    assert_eq!(state(&store, "c").await, CallState::Posted);
+    assert_eq!(store.pending_refunds(9).await.expect("readable").len(), 1);
+    store.post_refund("c", "0x2").await.expect("pending");
+    store.post_refund("c", "0x2").await.expect("posting again changes nothing");
+    assert!(store.pending_refunds(9).await.expect("readable").is_empty());
+    let pico = 1_000_000;
+    assert_eq!(
+        balances(&store).await,
+        [
+            ("operator".into(), 0, 494 * pico / 20),
+            ("payee:ana".into(), 0, 494 * pico * 19 / 20),
+            (format!("payer:{PAYER}"), 2_000 * pico, 2_000 * pico),
+            (format!("rail:{RAIL}"), 2_000 * pico, 1_506 * pico),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn no_arrow_can_be_taken_twice_or_out_of_order() {
+    let Stage { store, .. } = stage();
+    let refused = |result: Result<(), StoreError>| matches!(result, Err(StoreError::CallState { .. }));
+    assert!(refused(store.record_outcome("c", outcome(), 1).await), "unknown");
+    store.hold_call(new_call("c", "p", "r")).await.expect("written");
+    assert!(refused(store.post_call("c", posting(), 1).await), "held, not executed");
+    store.record_outcome("c", outcome(), 1).await.expect("held");
+    assert!(refused(store.record_outcome("c", outcome(), 1).await), "executed already");
+    assert!(refused(store.release_call("c", 1).await), "a call that ran is never let go");
+    store.post_call("c", posting(), 1).await.expect("executed");
+    let before = balances(&store).await;
+    assert!(refused(store.post_call("c", posting(), 1).await), "posted already");
+    assert!(refused(store.void_call("c", CallState::Executed, String::new(), 1).await), "posted is final");
+    assert_eq!(balances(&store).await, before);
+}
+
+#[tokio::test]
+async fn one_payment_holds_one_call_until_it_is_released() {
+    let Stage { store, .. } = stage();
+    store.hold_call(new_call("c", "p", "r")).await.expect("written");
+    let again = store.hold_call(new_call("d", "p", "other")).await.expect("written");
+    assert!(matches!(again, Hold::SamePayment(row) if row.id == "c"));
+    let resigned = store.hold_call(new_call("d", "p2", "r")).await.expect("written");
+    assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
+    store.release_call("c", 2).await.expect("held");
+    assert!(matches!(store.hold_call(new_call("d", "p", "r")).await.expect("written"), Hold::Held));
+    store.void_call("d", CallState::Held, "\"failed\"".into(), 3).await.expect("held");
+    let voided = store.hold_call(new_call("e", "p", "r")).await.expect("written");
+    assert!(matches!(voided, Hold::SamePayment(row) if row.id == "d" && row.reply.is_some()));
+    assert!(balances(&store).await.is_empty(), "nothing was ever posted");
+}
+
+#[tokio::test]
+async fn a_posted_call_answers_the_same_request_until_it_is_delivered() {
+    let Stage { store, .. } = stage();
+    store.hold_call(new_call("c", "p", "r")).await.expect("written");
+    store.record_outcome("c", outcome(), 1).await.expect("held");
+    store.post_call("c", posting(), 1).await.expect("executed");
+    let resigned = store.hold_call(new_call("d", "p2", "r")).await.expect("written");
+    assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
+    store.mark_delivered("c").await.expect("posted");
+    assert!(matches!(store.hold_call(new_call("d", "p2", "r")).await.expect("written"), Hold::Held));
+}
+
+#[tokio::test]
+async fn of_fifty_holds_at_once_one_wins() {
+    let Stage { store, .. } = stage();
+    let holds = (0..50).map(|n| {
+        let store = store.clone();
+        tokio::spawn(
+            async move { store.hold_call(new_call(&format!("c{n}"), "p", "r")).await.expect("written") },
+        )
+    });
+    let mut held = 0;
+    for hold in holds.collect::<Vec<_>>() {
+        held += usize::from(matches!(hold.await.expect("no panic"), Hold::Held));
+    }
+    assert_eq!(held, 1);
+    assert_eq!(store.undecided_calls(99).await.expect("readable").len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_before_is_not_there_and_one_that_fails_after_is() {
+    for (moment, there) in [(Moment::Before, false), (Moment::After, true)] {
+        let Stage { store, folder } = stage();
+        let fail = |verb: &str| store.inject(Fault { verb: verb.into(), moment, abort: false });
+        let next = |there: bool, state: CallState, before: CallState| if there { state } else { before };
+
+        fail("hold_call");
+        assert!(matches!(store.hold_call(new_call("c", "p", "r")).await, Err(StoreError::Injected)));
+        assert_eq!(store.call("c").await.expect("readable").is_some(), there);
+        if !there {
+            store.hold_call(new_call("c", "p", "r")).await.expect("written");
+        }
+        fail("record_outcome");
+        assert!(matches!(store.record_outcome("c", outcome(), 1).await, Err(StoreError::Injected)));
+        assert_eq!(state(&store, "c").await, next(there, CallState::Executed, CallState::Held));
+        if !there {
+            store.record_outcome("c", outcome(), 1).await.expect("held");
+        }
+        fail("post_call");
+        assert!(matches!(store.post_call("c", posting(), 1).await, Err(StoreError::Injected)));
+        assert_eq!(state(&store, "c").await, next(there, CallState::Posted, CallState::Executed));
+        assert_eq!(balances(&store).await.is_empty(), !there, "all transfers or none");
+
+        // And what was written is there for the next program.
+        drop(store);
+        let store = Store::open(folder.path()).expect("the same store");
+        assert_eq!(state(&store, "c").await, next(there, CallState::Posted, CallState::Executed));
+    }
+}
+
+fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
+    let id: ReleaseId = id.parse().expect("valid");
+    let digest = Digest::of(component);
+    let statement = Release {
+        release: id.clone(),
+        manifest: digest,
+        terms: digest,
+        wit: digest,
+        tests: digest,
+        component: digest,
+        source: None,
+        authorship: Default::default(),
+    };
+    NewRelease {
+        search: SearchDocument {
+            name: id.package.to_string(),
+            description: component.into(),
+            ..Default::default()
+        },
+        publisher: key.public().to_string(),
+        statement: statement.sign(key) as Envelope,
+        id,
+        manifest: String::new(),
+        component: digest,
+        wit: digest,
+        tests: digest,
+        source: None,
+        listing: "{}".into(),
+        report: "{}".into(),
+        now_ms: 1,
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
+    let Stage { store, folder } = stage();
+    let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let publish = |id: &str, key: &SecretKey, component: &str| store.publish(release(id, key, component));
+    assert_eq!(publish("acme:x@1.0.0", &ana, "one").await.expect("new"), Published::New(0));
+    assert_eq!(publish("acme:x@1.0.0", &ana, "one").await.expect("the same"), Published::Already(0));
+    let other = publish("acme:x@1.0.0", &ana, "two").await;
+    assert!(matches!(other, Err(StoreError::ReleaseExists(_))));
+    let stranger = publish("acme:y@1.0.0", &eve, "one").await;
+    assert!(matches!(stranger, Err(StoreError::NamespaceTaken { .. })));
+    assert_eq!(publish("acme:x@2.0.0-rc.1", &ana, "pear").await.expect("new"), Published::New(1));
+    assert_eq!(publish("acme:x@1.1.0", &ana, "apple").await.expect("new"), Published::New(2));
+
+    // The newest is the highest that is no pre-release; search shows that one, also after a restart.
+    drop(store);
+    let store = Store::open(folder.path()).expect("the same store");
+    let newest = store.newest_release(&"acme:x".parse().expect("valid")).await.expect("readable");
+    assert_eq!(newest.expect("there").id.version.to_string(), "1.1.0");
+    assert_eq!(store.search("apple", 5).await.expect("searched").len(), 1);
+    assert!(store.search("pear", 5).await.expect("searched").is_empty());
+}
+
+#[tokio::test]
+async fn the_log_only_grows_also_over_a_crash() {
+    let Stage { store, folder } = stage();
+    let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
+    let ana = SecretKey::from_seed(&[1; 32]);
+    store.publish_log(key.clone()).await.expect("an empty log has a checkpoint too");
+    for n in 0..3 {
+        store.publish(release(&format!("acme:x@1.0.{n}"), &ana, &n.to_string())).await.expect("new");
+        assert!(store.prove_entry(n).await.expect("readable").is_none(), "appended, and not shown yet");
+        if n == 1 {
+            store.inject(Fault { verb: "publish_log".into(), moment: Moment::Before, abort: false });
+            assert!(
+                store.publish_log(key.clone()).await.is_err(),
+                "the tiles are there, the checkpoint is not"
+            );
+        } else {
+            store.publish_log(key.clone()).await.expect("written");
+        }
+        if n == 1 {
+            assert!(store.prove_entry(n).await.expect("readable").is_none());
+            let store = Store::open(folder.path()).expect("the same store, as after a crash");
+            store.publish_log(key.clone()).await.expect("what was appended is shown");
+        }
+        let (entry, proof) = store.prove_entry(n).await.expect("readable").expect("shown");
+        let checkpoint = proof.verify(&entry, &key.verifier_key()).expect("included");
+        assert_eq!(checkpoint.size, n + 1);
+        let file = store.log_file("checkpoint").await.expect("readable").expect("there");
+        let file =
+            open_checkpoint(std::str::from_utf8(&file).expect("text"), &key.verifier_key()).expect("signed");
+        assert_eq!(file, checkpoint);
+    }
+    assert!(store.log_file("tile/0/000.p/3").await.expect("readable").is_some());
+    for path in ["tile/../checkpoint", "tile//x", "../glassbox.sqlite", "tile/0/..", "tile", ""] {
+        assert!(store.log_file(path).await.expect("readable").is_none(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn objects_are_checked_when_they_are_read() {
+    let Stage { store, folder } = stage();
+    let digest = store.put_object(b"bytes".to_vec()).await.expect("written");
+    assert_eq!(store.object(digest).await.expect("there"), b"bytes");
+    let missing = store.object(Digest::of("other")).await;
+    assert!(matches!(missing, Err(StoreError::NoObject(_))));
+    let path = folder.path().join("objects").join(&digest.hex()[..2]).join(digest.hex());
+    std::fs::write(path, b"damage").expect("writable");
+    assert!(matches!(store.object(digest).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn a_newer_store_is_refused() {
+    let Stage { store, folder } = stage();
+    drop(store);
+    let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
+    database.pragma_update(None, "user_version", 99).expect("writable");
+    assert!(matches!(Store::open(folder.path()), Err(StoreError::TooNew { found: 99, .. })));
+}

@@ -1,0 +1,284 @@
+//! Flags and help, and nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use glassbox_core::key::PublicKey;
+use glassbox_core::{PackageName, PackageRef};
+use glassbox_store::Fault;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the answer is no: not found, not verified, refused
+  2  an error, or wrong usage
+  3  a payment is needed and not allowed
+
+Start with `glassbox demo`.";
+
+/// Open to read, paid when used: publish code as a verified, metered, provable capability
+#[derive(Debug, Parser)]
+#[command(name = "glassbox", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The registry to ask
+    #[arg(
+        long,
+        global = true,
+        env = "GLASSBOX_REGISTRY",
+        default_value = "http://127.0.0.1:8402",
+        value_name = "URL"
+    )]
+    pub(crate) registry: String,
+    /// The folder of keys, wallet and receipts [default: ~/.config/glassbox]
+    #[arg(long, global = true, env = "GLASSBOX_HOME", hide_env_values = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole journey: publish, find, pay, run, prove
+    #[command(after_help = "Examples:\n  glassbox demo\n  glassbox demo --exit")]
+    Demo(DemoArgs),
+    /// Make a new package that checks, tests and publishes at once
+    #[command(
+        after_help = "Examples:\n  glassbox new hello --lang wat\n  glassbox new slug --lang rust --name acme:slug"
+    )]
+    New(NewArgs),
+    /// Check a package without running it
+    #[command(after_help = "Examples:\n  glassbox check\n  glassbox check examples/markdown --json")]
+    Check(FolderArgs),
+    /// Run the tests of a package in the sandbox
+    #[command(after_help = "Examples:\n  glassbox test\n  glassbox test examples/markdown")]
+    Test(FolderArgs),
+    /// Check, test, sign and upload a package
+    #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
+    Publish(PublishArgs),
+    /// Find packages by words, an identifier, or a sentence
+    #[command(
+        after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json"
+    )]
+    Search(SearchArgs),
+    /// Show what a release does, costs and proves
+    #[command(
+        after_help = "Examples:\n  glassbox info docs:markdown\n  glassbox info docs:markdown@1.0.0 --wit"
+    )]
+    Info(InfoArgs),
+    /// Say what a call can cost at most
+    #[command(
+        after_help = "Examples:\n  glassbox quote docs:markdown to-html\n  glassbox quote js:semver ranges.sort --fuel 5000000"
+    )]
+    Quote(QuoteArgs),
+    /// Call a function, and pay for it where that is allowed
+    #[command(after_help = "\
+Examples:
+  glassbox call bits:checksum 'crc32([104, 105])'
+  glassbox call docs:markdown 'to-html(\"# Hi\", commonmark)' --max-price 0.01
+
+Arguments are written in WAVE, the value notation of the component model.")]
+    Call(CallArgs),
+    /// Verify a receipt offline; with --replay, run the call again and compare
+    #[command(
+        after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
+    )]
+    Verify(VerifyArgs),
+    /// Serve a registry
+    #[command(
+        after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
+    )]
+    Serve(ServeArgs),
+    /// Make, show or fund the wallet that pays for calls
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Make or show the key that signs releases
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Show who earned what
+    #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
+    Earnings(EarningsArgs),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
+    /// Print completions for a shell
+    #[command(after_help = "Examples:\n  glassbox completions bash > /etc/bash_completion.d/glassbox")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End after the story instead of serving on
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Language {
+    /// Rust, to wasm32-unknown-unknown
+    Rust,
+    /// JavaScript, on QuickJS
+    Js,
+    /// WebAssembly text, by hand
+    Wat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The folder to make; its last part becomes the package's name
+    pub(crate) dir: PathBuf,
+    /// The language to write it in
+    #[arg(long, value_enum, default_value = "rust")]
+    pub(crate) lang: Language,
+    /// The full name, `namespace:name` [default: a namespace of your key's own]
+    #[arg(long, value_name = "NS:NAME")]
+    pub(crate) name: Option<PackageName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FolderArgs {
+    /// The folder of the package
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The folder of the package
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Do everything but upload
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What you need
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// How many results
+    #[arg(long, default_value_t = 10)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// The package or release
+    #[arg(value_name = "NS:NAME[@VERSION]")]
+    pub(crate) package: PackageRef,
+    /// Print the WIT instead
+    #[arg(long)]
+    pub(crate) wit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuoteArgs {
+    /// The package or release
+    #[arg(value_name = "NS:NAME[@VERSION]")]
+    pub(crate) package: PackageRef,
+    /// The function: `function` or `interface.function`
+    pub(crate) function: String,
+    /// The fuel ceiling that the quote is for
+    #[arg(long)]
+    pub(crate) fuel: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// The package or release
+    #[arg(value_name = "NS:NAME[@VERSION]")]
+    pub(crate) package: PackageRef,
+    /// The call in WAVE: `function(args)` or `interface.function(args)`
+    pub(crate) call: String,
+    /// The most that the call may cost, in dollars; without it, nothing is paid
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_price: Option<String>,
+    /// The fuel ceiling
+    #[arg(long)]
+    pub(crate) fuel: Option<u64>,
+    /// Where to keep the receipt [default: receipts/CALL.json in the home folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A receipt file, or the id of a call of yours
+    #[arg(value_name = "RECEIPT")]
+    pub(crate) receipt: PathBuf,
+    /// Run the call again and compare output, fuel and bill
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// The component to run [default: the registry's, where its terms allow]
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub(crate) component: Option<PathBuf>,
+    /// The executor key to trust [default: the one that the receipt names]
+    #[arg(long, value_name = "DID")]
+    pub(crate) executor: Option<PublicKey>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The folder that holds everything; made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, default_value = "127.0.0.1:8402", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Where clients reach this registry [default: the address listened on]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// The operator's fee, in basis points of each charge
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1500))]
+    pub(crate) fee_bps: u32,
+    /// End the process at a write of the store, for drills: VERB:before or VERB:after
+    #[arg(long, hide = true, value_name = "POINT")]
+    pub(crate) crash_at: Vec<Fault>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WalletCommand {
+    /// Make a throw-away wallet for play money
+    New,
+    /// Show the address and what it has
+    Show,
+    /// Ask the devnet's faucet for play money
+    #[command(after_help = "Examples:\n  glassbox wallet fund\n  glassbox wallet fund 5")]
+    Fund {
+        /// How much, in dollars
+        #[arg(default_value = "10")]
+        usd: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key
+    New,
+    /// Show the public key: your name as a publisher and as a payee
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EarningsArgs {
+    /// One package only
+    #[arg(value_name = "NS:NAME")]
+    pub(crate) package: Option<PackageName>,
+}

@@ -1,0 +1,326 @@
+//! `glassbox demo`: the whole journey on a registry of its own, told as a story.
+//!
+//! Nothing here is staged: the packages are those of `examples/`, the registry listens on loopback, the agent is an
+//! ordinary client with a wallet of play money, and every line printed is what came back.
+
+use std::time::Instant;
+
+use glassbox_api::{CallBody, CallResponse};
+use glassbox_client::{Budget, Call, Client};
+use glassbox_core::files::Files;
+use glassbox_core::key::SecretKey;
+use glassbox_core::manifest::Manifest;
+use glassbox_core::receipt::{Receipt, Report};
+use glassbox_core::{Atomic, PackageRef};
+use glassbox_pay::Wallet;
+use glassbox_registry::{Package, PackageFiles, PublishError};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+
+use super::Context;
+use super::call::{TypedCall, show, type_call};
+use crate::cli::DemoArgs;
+use crate::embedded::{self, File};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::node::{Node, NodeConfig};
+use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
+use crate::progress::during;
+
+/// What the agent needs done.
+const TASK: &str = "render a readme from markdown to html";
+
+/// What it then calls.
+const CALL: &str = r##"to-html("# Glassbox\n\nOpen to *read*, paid when **used**.", commonmark)"##;
+
+/// A call that is paid by the fuel it burns.
+const FUEL_CALL: &str = r#"max-satisfying(["1.2.0", "1.9.3", "2.0.0"], "^1.2")"#;
+
+/// A call that costs nothing.
+const FREE_CALL: &str = "crc32([104, 101, 108, 108, 111])";
+
+/// The most that the agent may pay for one call, in atomic units: half a cent.
+const BUDGET: Atomic = Atomic(5_000);
+
+pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure> {
+    super::serve::log_to_stderr("warn", false);
+    let began = Instant::now();
+    let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
+    let story = Story { output: context.output, json: context.json, chapter: 0 };
+    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: 500, faults: Vec::new() };
+    let node = Node::open(&folder.path().join("registry"), config).await?;
+    let client = Client::new(&node.url)?;
+    let url = node.url.clone();
+    let serving = node.spawn();
+    let home = Home::new(Some(folder.path().join("home")))?;
+
+    let told = tell(story, &client, &home).await;
+    if let Err(failure) = told {
+        context.output.note(&paint(BAD, "The demo failed."));
+        return Err(failure);
+    }
+    if context.json {
+        let answer = serde_json::json!({ "registry": url, "verified": true, "seconds": began.elapsed().as_secs_f32() });
+        context.output.answer(&answer, String::new);
+    }
+    let line = |text: &str| {
+        if !context.json {
+            context.output.print(text)
+        }
+    };
+    line(&format!("\n{}", paint(DIM, format!("Told in {:.1} s.", began.elapsed().as_secs_f32()))));
+    if args.exit {
+        return Ok(());
+    }
+    let options = format!("--registry {url} --home {}", folder.path().join("home").display());
+    line(&format!("\nThe registry keeps serving at {}. In another terminal, try:\n", paint(NAME, &url)));
+    line(&format!("  cargo run --release -- search markdown --registry {url}"));
+    line(&format!(
+        "  cargo run --release -- call docs:markdown 'outline(\"# One\")' --max-price 0.01 {options}"
+    ));
+    line(&format!("  curl {url}/openapi.json"));
+    line(&paint(DIM, "\nCtrl-C ends it, and nothing remains."));
+    serving.until_interrupted().await
+}
+
+/// Prints the story; with `--json` it is silent until its end.
+#[derive(Clone, Copy)]
+struct Story {
+    output: Output,
+    json: bool,
+    chapter: usize,
+}
+
+impl Story {
+    fn chapter(&mut self, title: &str) {
+        self.chapter += 1;
+        let chapter = self.chapter;
+        self.line(&format!("\n{}", paint(HEAD, format!("{chapter}. {title}"))));
+    }
+
+    fn line(&self, text: &str) {
+        if !self.json {
+            self.output.print(text);
+        }
+    }
+
+    fn say(&self, label: &str, text: impl std::fmt::Display) {
+        self.line(&format!("   {} {text}", paint(DIM, format!("{label:<9}"))));
+    }
+}
+
+async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Failure> {
+    let descriptor = client.descriptor().await?;
+    story.line(&paint(HEAD, "Glassbox: open to read, paid when used"));
+    story.chapter("A registry starts on this machine");
+    story.say("address", paint(NAME, client.url()));
+    story.say(
+        "payments",
+        paint(
+            MONEY,
+            format!("x402 {} on a {}", descriptor.payment.schemes.join(", "), descriptor.payment.label),
+        ),
+    );
+    story.say("receipts", format!("signed by {}", descriptor.executor));
+
+    story.chapter("Maintainers publish what they built: interface, tests, Wasm, price");
+    let (key, _) = home.key_or_new()?;
+    for files in embedded::EXAMPLES {
+        publish(&story, client, files, &key).await?;
+    }
+
+    story.chapter("An agent needs something done, and searches by task");
+    story.say("task", format!("\"{TASK}\""));
+    let results = client.search(TASK, 3).await?.results;
+    let first =
+        results.first().ok_or_else(|| Failure::no("nothing-found", "the search found nothing", ""))?;
+    for result in &results {
+        story.say(
+            "search",
+            format!("{} {}: {}", paint(NAME, &result.package), result.version, result.description),
+        );
+    }
+
+    story.chapter("It reads before it buys: interface, tests and terms are free");
+    let reference: PackageRef = first
+        .package
+        .parse()
+        .map_err(|_| Failure::error("registry-invalid", "a package without a name", ""))?;
+    let release = client.release(&reference).await?;
+    for function in &release.functions {
+        story.say("function", format!("{}  {}", function.signature, paint(MONEY, &function.price)));
+    }
+    story.say(
+        "trust",
+        format!(
+            "{}, {} tests passed at publish, log entry {}",
+            if release.pure { "pure: touches nothing outside" } else { "uses the host" },
+            release.tests.passed,
+            release.log_index
+        ),
+    );
+
+    story.chapter("It calls, and is asked to pay");
+    let typed = type_call(client, &reference, CALL).await?;
+    let call = prepared(&typed);
+    story.say("call", CALL);
+    let required = client.payment_required(&call).await?;
+    let offer = required.as_ref().and_then(|required| required.accepts.first());
+    let offer = offer.ok_or_else(|| Failure::no("payment-required", "the call was free", ""))?;
+    let price = offer.amount().map_err(|error| Failure::error("registry-invalid", error, ""))?;
+    story.say(
+        "402",
+        format!(
+            "Payment Required: {} by x402 `{}` on {}",
+            paint(MONEY, format!("${}", price.to_decimal())),
+            offer.scheme,
+            offer.network
+        ),
+    );
+
+    story.chapter("It pays with a wallet of play money, and gets output and receipt");
+    let wallet = home.new_wallet()?;
+    let address = wallet.address().to_string();
+    client.faucet(&address, "1").await?;
+    story.say("wallet", format!("{address}, $1 from the devnet's faucet"));
+    let budget = Budget { wallet: &wallet, amount_max: BUDGET };
+    let response = client.call_with(&call, Some(budget)).await?;
+    let receipt = outcome(&story, &typed, &response)?;
+
+    story.chapter("Nobody has to believe the receipt: run the call again and compare");
+    let sandbox = Sandbox::new(SandboxConfig::default())
+        .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+    let component = client.component(&reference).await?;
+    let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
+    glassbox_registry::replay(&sandbox, &response.receipt, &receipt, &component, &mut report).await;
+    verified(&story, &report)?;
+
+    story.chapter("Another price: by the work done, with the unused part paid back");
+    let typed = type_call(client, &package("js:semver")?, FUEL_CALL).await?;
+    story.say("call", FUEL_CALL);
+    let response = client.call_with(&prepared(&typed), Some(budget)).await?;
+    outcome(&story, &typed, &response)?;
+
+    story.chapter("And what is free needs no wallet");
+    let typed = type_call(client, &package("bits:checksum")?, FREE_CALL).await?;
+    story.say("call", FREE_CALL);
+    let response = client.call_with(&prepared(&typed), None).await?;
+    outcome(&story, &typed, &response)?;
+
+    story.chapter("Who earned what");
+    earned(&story, client, &wallet).await
+}
+
+async fn publish(story: &Story, client: &Client, files: &[File], key: &SecretKey) -> Result<(), Failure> {
+    let files = package_of(files)?;
+    let package = tokio::task::spawn_blocking(move || Package::check(files));
+    let package = package.await.map_err(|_| PublishError::Worker)??;
+    let published = during("compiling and testing", super::publish::upload(client, &package, key)).await?;
+    let listing = package.listing();
+    let prices: Vec<&str> = listing.functions.iter().map(|function| function.price.as_str()).collect();
+    let price = prices.first().copied().unwrap_or("free");
+    story.say(
+        "published",
+        format!(
+            "{}  {} tests passed, {} KiB, {}",
+            paint(NAME, &published.release),
+            published.tests.passed,
+            listing.component_bytes.div_ceil(1024),
+            paint(MONEY, price),
+        ),
+    );
+    Ok(())
+}
+
+/// Puts an embedded package together as its folder would be read.
+fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
+    let text = |path: &str| {
+        let bytes = files.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes);
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_owned)
+    };
+    let below = |folder: &str| {
+        let inside = files.iter().filter_map(|(path, bytes)| {
+            Some((path.strip_prefix(folder)?.trim_start_matches('/').to_owned(), bytes.to_vec()))
+        });
+        Files::new(inside).map_err(PublishError::from)
+    };
+    let missing = || Failure::error("internal", "an embedded example is incomplete", "");
+    let text = text("glassbox.toml").ok_or_else(missing)?;
+    let manifest = Manifest::parse(&text).map_err(PublishError::from)?;
+    let component =
+        files.iter().find(|(path, _)| *path == manifest.component.path).ok_or_else(missing)?.1.to_vec();
+    Ok(PackageFiles {
+        wit: below("wit")?,
+        tests: below("tests")?,
+        component,
+        source: manifest.source.as_ref().map(|_| below("src")).transpose()?,
+        manifest: text,
+    })
+}
+
+fn prepared(typed: &TypedCall) -> Call<'_> {
+    let body = CallBody { args: typed.args.clone(), ..CallBody::default() };
+    Call { release: &typed.release, function: &typed.function, body }
+}
+
+/// Prints what a call gave, and returns its receipt once that holds.
+fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<Receipt, Failure> {
+    let (report, receipt) = response.receipt.verify(None);
+    let receipt = receipt
+        .filter(|_| report.holds())
+        .ok_or_else(|| Failure::no("receipt-invalid", "the receipt does not hold", ""))?;
+    if let Some(payment) = &receipt.payment {
+        story.say(
+            "payment",
+            format!(
+                "settled {} in transaction {}…",
+                paint(MONEY, format!("${}", payment.amount.to_decimal())),
+                payment.transaction.chars().take(18).collect::<String>()
+            ),
+        );
+    }
+    story.say("output", paint(GOOD, show(&typed.ty, response)));
+    story.say("fuel", response.fuel_used);
+    let charged =
+        if response.charged.amount == "0" { "nothing".into() } else { format!("${}", response.charged.usd) };
+    let back = receipt.payment.as_ref().filter(|payment| payment.refund > Atomic::ZERO);
+    let back =
+        back.map(|payment| format!(", ${} paid back", payment.refund.to_decimal())).unwrap_or_default();
+    story.say("charge", format!("{}{back}", paint(MONEY, charged)));
+    story.say(
+        "receipt",
+        format!(
+            "{} {}, level {}",
+            response.call,
+            if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" },
+            receipt.level
+        ),
+    );
+    Ok(receipt)
+}
+
+fn verified(story: &Story, report: &Report) -> Result<(), Failure> {
+    for check in &report.checks {
+        let mark = if check.holds { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+        let detail: String = check.detail.chars().take(84).collect();
+        story.say("", format!("{mark} {:<13} {}", check.name, paint(DIM, detail)));
+    }
+    if !report.holds() {
+        return Err(Failure::no("not-verified", "the receipt does not hold", ""));
+    }
+    story.say("verdict", paint(GOOD, "verified by re-execution"));
+    Ok(())
+}
+
+async fn earned(story: &Story, client: &Client, wallet: &Wallet) -> Result<(), Failure> {
+    let response = client.earnings(None).await?;
+    for line in super::earnings::describe(&response).lines() {
+        story.line(&format!("   {line}"));
+    }
+    let balance = client.balance(&wallet.address().to_string()).await?;
+    story.line(&format!("   {}", paint(DIM, format!("The agent has ${} left.", balance.balance.usd))));
+    Ok(())
+}
+
+fn package(name: &str) -> Result<PackageRef, Failure> {
+    name.parse().map_err(|_| Failure::error("name-invalid", format!("`{name}` is not a package"), ""))
+}

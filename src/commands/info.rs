@@ -1,0 +1,65 @@
+//! `glassbox info`: what a release does, costs and proves.
+
+use glassbox_api::ReleaseResponse;
+
+use super::Context;
+use crate::cli::InfoArgs;
+use crate::failure::Failure;
+use crate::output::{DIM, GOOD, HEAD, MONEY, NAME, count, paint};
+use crate::progress::during;
+
+pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
+    let client = context.client()?;
+    if args.wit {
+        let files = during("reading", client.files(&args.package, "wit")).await?;
+        context.output.answer(&files, || {
+            files.files.iter().filter_map(|file| file.text.clone()).collect::<Vec<_>>().join("\n")
+        });
+        return Ok(());
+    }
+    let release = during("reading", client.release(&args.package)).await?;
+    context.output.answer(&release, || describe(&release));
+    Ok(())
+}
+
+fn describe(release: &ReleaseResponse) -> String {
+    let mut lines = vec![
+        format!("{}  {}", paint(NAME, &release.release), release.description),
+        String::new(),
+        paint(HEAD, "Functions"),
+    ];
+    for function in &release.functions {
+        lines.push(format!("  {}", function.signature));
+        for line in function.docs.lines() {
+            lines.push(format!("      {}", paint(DIM, line)));
+        }
+        let price = function.not_callable.as_ref().unwrap_or(&function.price);
+        lines.push(format!("      {}", paint(MONEY, price)));
+    }
+    let touches = match (release.pure, release.inert_imports.len()) {
+        (true, 0) => format!("{}: no imports, every call can be re-executed", paint(GOOD, "pure")),
+        (true, inert) => {
+            let inert = count(inert as u64, "inert import");
+            format!("{}: {inert} of its toolchain would refuse when called", paint(GOOD, "pure"))
+        }
+        (false, _) => format!("uses {}", release.grants.join(", ")),
+    };
+    let bytes = if release.download { "may be downloaded" } else { "runs on the registry only" };
+    let tests = &release.tests;
+    lines.extend([
+        String::new(),
+        paint(HEAD, "Facts"),
+        format!("  touches    {touches}"),
+        format!("  tests      {} passed, at most {} fuel", tests.passed, tests.fuel_max),
+        format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
+        format!("  fuel       at most {} a call", release.fuel_max),
+        format!("  licence    {}", release.license),
+        format!(
+            "  authors    {}",
+            if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }
+        ),
+        format!("  publisher  {}", release.publisher),
+        format!("  log entry  {}, published {}", release.log_index, release.published_at),
+    ]);
+    lines.join("\n")
+}

@@ -1,0 +1,69 @@
+//! The commands, a file each: read arguments, call a crate, print.
+
+mod call;
+mod demo;
+mod earnings;
+mod info;
+mod key;
+mod new;
+mod package;
+mod publish;
+mod search;
+mod serve;
+mod verify;
+mod wallet;
+
+use clap::CommandFactory as _;
+use glassbox_client::Client;
+
+use crate::cli::{Cli, Command, Global};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::Output;
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) output: Output,
+    pub(crate) json: bool,
+    global: Global,
+}
+
+impl Context {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&self.global.registry)?)
+    }
+
+    pub(crate) fn home(&self) -> Result<Home, Failure> {
+        Home::new(self.global.home.clone())
+    }
+}
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let context = Context { output, json: cli.global.json, global: cli.global };
+    match cli.command {
+        Command::Demo(args) => demo::run(&context, args).await,
+        Command::New(args) => new::run(&context, &args),
+        Command::Check(args) => package::check(&context, &args).await,
+        Command::Test(args) => package::test(&context, &args).await,
+        Command::Publish(args) => publish::run(&context, &args).await,
+        Command::Search(args) => search::run(&context, &args).await,
+        Command::Info(args) => info::run(&context, &args).await,
+        Command::Quote(args) => call::quote(&context, &args).await,
+        Command::Call(args) => call::run(&context, &args).await,
+        Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Serve(args) => serve::run(&context, args).await,
+        Command::Wallet(command) => wallet::run(&context, &command).await,
+        Command::Key(command) => key::run(&context, &command),
+        Command::Earnings(args) => earnings::run(&context, &args).await,
+        Command::Openapi => {
+            let document = glassbox_server::openapi().to_pretty_json().expect("the document has string keys");
+            output.print(&document);
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "glassbox", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

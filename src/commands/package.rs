@@ -1,0 +1,100 @@
+//! `glassbox check` and `glassbox test`: what the registry would say, at home.
+
+use glassbox_core::Digest;
+use glassbox_registry::{Listing, Package, TestReport, testing};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::FolderArgs;
+use crate::failure::Failure;
+use crate::folder;
+use crate::output::{BAD, DIM, GOOD, MONEY, NAME, count, paint};
+use crate::progress::during;
+
+#[derive(Serialize)]
+struct Checked {
+    release: String,
+    component: Digest,
+    pure: bool,
+    cases: usize,
+    #[serde(flatten)]
+    listing: Listing,
+}
+
+pub(super) async fn check(context: &Context, args: &FolderArgs) -> Result<(), Failure> {
+    let package = during("checking", folder::check(&args.dir)).await?;
+    let listing = package.listing();
+    let answer = Checked {
+        release: package.manifest.release().to_string(),
+        component: Digest::of(&package.files.component),
+        pure: listing.grants.is_empty(),
+        cases: package.cases.len(),
+        listing,
+    };
+    context.output.answer(&answer, || describe(&answer));
+    Ok(())
+}
+
+fn describe(checked: &Checked) -> String {
+    let yes = paint(GOOD, "✓");
+    let listing = &checked.listing;
+    let mut lines = vec![
+        format!("{yes} manifest   {}", paint(NAME, &checked.release)),
+        format!(
+            "{yes} interface  world {}, {}",
+            listing.world,
+            count(listing.functions.len() as u64, "function")
+        ),
+    ];
+    for function in &listing.functions {
+        lines.push(format!("             {}  {}", function.signature, paint(MONEY, &function.price)));
+    }
+    lines.push(format!("{yes} component  {} bytes, {}", listing.component_bytes, checked.component));
+    lines.push(match (checked.pure, listing.inert_imports.len()) {
+        (true, 0) => format!("{yes} imports    none: pure"),
+        (true, inert) => {
+            let inert = count(inert as u64, "inert import");
+            format!("{yes} imports    pure; {inert} of its toolchain would refuse when called")
+        }
+        (false, _) => format!("{yes} imports    granted: {}", listing.grants.join(", ")),
+    });
+    let cases = count(checked.cases as u64, "case");
+    lines.push(format!("{yes} tests      {cases} written for the interface"));
+    lines.join("\n")
+}
+
+pub(super) async fn test(context: &Context, args: &FolderArgs) -> Result<(), Failure> {
+    let package = during("checking", folder::check(&args.dir)).await?;
+    let report = run_tests(&package).await?;
+    context.output.answer(&report, || describe_report(&report));
+    if report.holds() {
+        return Ok(());
+    }
+    let message = format!("{} of {} test cases failed", report.failed, report.cases.len());
+    Err(Failure::no("tests-failed", message, "correct the component or the expectation"))
+}
+
+/// Runs the tests of a package in a sandbox of their own.
+pub(super) async fn run_tests(package: &Package) -> Result<TestReport, Failure> {
+    let sandbox = Sandbox::new(SandboxConfig::default())
+        .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+    Ok(during("compiling and testing", testing::run(&sandbox, package)).await?)
+}
+
+pub(super) fn describe_report(report: &TestReport) -> String {
+    let mut lines = Vec::new();
+    for case in &report.cases {
+        let mark = if case.passed { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+        lines.push(format!("{mark} {} {}", case.name, paint(DIM, format!("{} fuel", case.fuel))));
+        if let Some(detail) = &case.detail {
+            lines.push(format!("    {}", paint(DIM, &case.call)));
+            lines.push(format!("    {detail}"));
+        }
+    }
+    let passed = format!("{} passed", report.passed);
+    let failed = format!("{} failed", report.failed);
+    let style = if report.holds() { GOOD } else { BAD };
+    lines.push(format!("{}, at most {} fuel", paint(style, format!("{passed}, {failed}")), report.fuel_max));
+    lines.join("\n")
+}

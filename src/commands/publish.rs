@@ -1,0 +1,109 @@
+//! `glassbox publish`: check, test, sign, upload, and verify that the log has it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use glassbox_api::{File, PublishRequest, PublishResponse};
+use glassbox_client::Client;
+use glassbox_core::files::Files;
+use glassbox_core::key::SecretKey;
+use glassbox_registry::Package;
+use serde::Serialize;
+
+use super::Context;
+use super::package::run_tests;
+use crate::cli::PublishArgs;
+use crate::failure::Failure;
+use crate::folder;
+use crate::output::{DIM, GOOD, NAME, paint};
+use crate::progress::during;
+
+#[derive(Serialize)]
+struct DryRun {
+    release: String,
+    publisher: String,
+    passed: usize,
+    would_upload_to: String,
+}
+
+pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Failure> {
+    let package = during("checking", folder::check(&args.dir)).await?;
+    let (key, new) = context.home()?.key_or_new()?;
+    if new {
+        context.output.note(&format!("Made a key to publish with: {}", key.public()));
+    }
+    let client = context.client()?;
+    if args.dry_run {
+        let report = run_tests(&package).await?;
+        if !report.holds() {
+            context.output.note(&super::package::describe_report(&report));
+            return Err(glassbox_registry::PublishError::TestsFailed(Box::new(report)).into());
+        }
+        let answer = DryRun {
+            release: package.manifest.release().to_string(),
+            publisher: key.public().to_string(),
+            passed: report.passed,
+            would_upload_to: client.url().to_owned(),
+        };
+        context.output.answer(&answer, || {
+            format!(
+                "{} {} passes {} tests and would be published as {}",
+                paint(GOOD, "✓"),
+                paint(NAME, &answer.release),
+                answer.passed,
+                answer.publisher
+            )
+        });
+        return Ok(());
+    }
+    let response = during("publishing", upload(&client, &package, &key)).await?;
+    context.output.answer(&response, || describe(&response, client.url()));
+    Ok(())
+}
+
+/// Uploads a package and checks the proof that the log has it.
+pub(super) async fn upload(
+    client: &Client,
+    package: &Package,
+    key: &SecretKey,
+) -> Result<PublishResponse, Failure> {
+    let files = &package.files;
+    let request = PublishRequest {
+        manifest: files.manifest.clone(),
+        wit: wire(&files.wit),
+        tests: wire(&files.tests),
+        component: STANDARD.encode(&files.component),
+        source: files.source.as_ref().map(wire),
+        statement: package.statement().sign(key),
+    };
+    let response = client.publish(&request).await?;
+    let log_key = client.descriptor().await?.log_key;
+    response.proof.verify(response.entry.as_bytes(), &log_key).map_err(|error| {
+        Failure::no(
+            "log-unproved",
+            format!("the registry did not prove that it logged the release: {error}"),
+            "",
+        )
+    })?;
+    Ok(response)
+}
+
+fn wire(files: &Files) -> Vec<File> {
+    let file = |(path, bytes): (&str, &[u8])| {
+        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let base64 = text.is_none().then(|| STANDARD.encode(bytes));
+        File { path: path.to_owned(), text, base64 }
+    };
+    files.iter().map(file).collect()
+}
+
+fn describe(response: &PublishResponse, url: &str) -> String {
+    let what = if response.new { "Published" } else { "Already published:" };
+    let index = response.proof.index;
+    format!(
+        "{} {what} {} ({} tests passed), log entry {index}, proved\n{}",
+        paint(GOOD, "✓"),
+        paint(NAME, &response.release),
+        response.tests.passed,
+        paint(DIM, format!("{url}/v1/packages/{}", response.release.replace([':', '@'], "/"))),
+    )
+}

@@ -1,0 +1,56 @@
+//! `glassbox serve`.
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::Context;
+use crate::cli::ServeArgs;
+use crate::failure::Failure;
+use crate::node::{Node, NodeConfig, interrupted};
+use crate::output::{DIM, MONEY, NAME, paint};
+
+#[derive(Serialize)]
+struct Answer {
+    url: String,
+    data: String,
+    payments: String,
+}
+
+pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failure> {
+    log_to_stderr("info", context.json);
+    let config = NodeConfig {
+        listen: args.listen,
+        public_url: args.public_url,
+        fee_bps: args.fee_bps,
+        faults: args.crash_at,
+    };
+    let node = Node::open(&args.data, config).await?;
+    let answer = Answer {
+        url: node.url.clone(),
+        data: args.data.display().to_string(),
+        payments: glassbox_pay::devnet::LABEL.into(),
+    };
+    context.output.answer(&answer, || {
+        format!(
+            "Serving {} from {}, payments on the {}\n{}",
+            paint(NAME, &answer.url),
+            answer.data,
+            paint(MONEY, &answer.payments),
+            paint(DIM, "Ctrl-C ends it; the API is described at /openapi.json"),
+        )
+    });
+    node.serve(interrupted()).await
+}
+
+/// Logs to stderr: `GLASSBOX_LOG` says what, `level` is what it says otherwise.
+pub(super) fn log_to_stderr(level: &str, json: bool) {
+    let filter = EnvFilter::try_from_env("GLASSBOX_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second initialisation, as in a test, leaves the first in place.
+    let _ = if json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+    };
+}

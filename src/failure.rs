@@ -1,0 +1,115 @@
+//! What a command says when it fails, and how it exits.
+
+use glassbox_client::ClientError;
+use glassbox_registry::PublishError;
+use serde::Serialize;
+
+/// A failed command: the exit code, a stable code for programs, a message and a next step for people.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    #[serde(skip)]
+    pub(crate) exit: u8,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) hint: String,
+    /// What is known to have been charged, in atomic units, where a call was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) charged: Option<String>,
+}
+
+impl Failure {
+    fn new(exit: u8, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit, code: code.into(), message: message.into(), hint: hint.into(), charged: None }
+    }
+
+    /// The answer is no: not found, not verified, refused. Exit code 1.
+    pub(crate) fn no(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(1, code, message, hint)
+    }
+
+    /// An error, or wrong usage. Exit code 2.
+    pub(crate) fn error(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(2, code, message, hint)
+    }
+
+    /// A payment is needed and not allowed. Exit code 3.
+    pub(crate) fn payment(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(3, code, message, hint)
+    }
+
+    /// A file could not be read or written.
+    pub(crate) fn io(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::error("io", format!("cannot {what} `{}`: {error}", path.display()), "")
+    }
+}
+
+/// Writes an error with its causes, outermost first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::error("error", format!("{error:#}"), "")
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self::no(error.code(), chain(&error), error.next())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Problem(problem) => {
+                let exit = match problem.status {
+                    402 => 3,
+                    400..=499 => 1,
+                    _ => 2,
+                };
+                let mut failure = Self::new(exit, &problem.code, &problem.detail, &problem.next);
+                failure.charged = Some(problem.charged.clone());
+                failure
+            }
+            ClientError::Url(_) => {
+                Self::error("registry-invalid", chain(&error), "write it like http://127.0.0.1:8402")
+            }
+            ClientError::Transport { .. } => {
+                let hint = "start one with `glassbox serve --data DIR`, or name another with --registry URL";
+                Self::error("registry-unreachable", chain(&error), hint)
+            }
+            ClientError::Answer { .. } => Self::error("registry-invalid", chain(&error), "check --registry"),
+            ClientError::PaymentNotAllowed { amount } => {
+                let hint = format!("allow it with --max-price {}", amount.to_decimal());
+                Self::payment("payment-required", chain(&error), hint)
+            }
+            ClientError::PriceAboveMax { amount, .. } => {
+                let hint = format!(
+                    "allow it with --max-price {}, or lower the ceiling with --fuel",
+                    amount.to_decimal()
+                );
+                Self::payment("price-above-max", chain(&error), hint)
+            }
+            ClientError::NoWayToPay(_) => {
+                Self::payment("no-way-to-pay", chain(&error), "only play money on the devnet is paid so far")
+            }
+            ClientError::Wallet(_) => Self::error("wallet", chain(&error), ""),
+            ClientError::Undecided => {
+                let mut failure =
+                    Self::error("settlement-pending", chain(&error), "ask again later; do not pay anew");
+                failure.charged = Some("unknown".into());
+                failure
+            }
+        }
+    }
+}

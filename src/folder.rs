@@ -1,0 +1,108 @@
+//! Reading a package from its folder.
+
+use std::fs;
+use std::path::{Component, Path};
+
+use glassbox_core::files::Files;
+use glassbox_core::limits;
+use glassbox_core::manifest::{FILE_NAME, Manifest};
+use glassbox_registry::{Package, PackageFiles, PublishError};
+
+use crate::failure::Failure;
+
+/// Folders that tools leave behind, which are nobody's source.
+const LEFT_OUT: [&str; 3] = ["node_modules", "target", "__pycache__"];
+
+/// Reads and checks the package in `folder`.
+pub(crate) async fn check(folder: &Path) -> Result<Package, Failure> {
+    let files = read(folder)?;
+    let checked = tokio::task::spawn_blocking(move || Package::check(files));
+    Ok(checked.await.map_err(|_| PublishError::Worker)??)
+}
+
+/// Reads the files that the manifest in `folder` names.
+fn read(folder: &Path) -> Result<PackageFiles, Failure> {
+    let path = folder.join(FILE_NAME);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let mut failure = Failure::io("read", &path, &error);
+        failure.hint = "name the folder of a package, or make one with `glassbox new DIR`".into();
+        failure
+    })?;
+    let manifest = Manifest::parse(&text).map_err(PublishError::from)?;
+    let (tests, pattern) = split_pattern(&manifest.tests.public);
+    let component = inside(folder, &manifest.component.path)?;
+    let component = fs::read(&component).map_err(|error| {
+        let mut failure = Failure::io("read", &component, &error);
+        failure.hint = "build the component; the package's README says how".into();
+        failure
+    })?;
+    let source = match &manifest.source {
+        Some(source) => Some(collect(&inside(folder, &source.path)?, |_| true)?),
+        None => None,
+    };
+    Ok(PackageFiles {
+        wit: collect(&inside(folder, &manifest.spec.wit)?, |name| name.ends_with(".wit"))?,
+        tests: collect(&inside(folder, tests)?, |name| name.ends_with(pattern))?,
+        manifest: text,
+        component,
+        source,
+    })
+}
+
+/// Splits `tests/*.toml` into the folder and the ending.
+fn split_pattern(pattern: &str) -> (&str, &str) {
+    match pattern.split_once('*') {
+        Some((folder, ending)) => (folder, ending),
+        None => (pattern, ".toml"),
+    }
+}
+
+/// Joins a path of the manifest, which must stay in the folder.
+fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Failure> {
+    let relative = Path::new(path);
+    if relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        Ok(folder.join(relative))
+    } else {
+        Err(Failure::no(
+            "files-invalid",
+            format!("`{path}` leads out of the package"),
+            "use a path inside the folder",
+        ))
+    }
+}
+
+/// Collects the files below `root` that `wanted` says. A folder that is not there holds none.
+fn collect(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Files, Failure> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    let mut bytes_left = limits::SOURCE_BYTES_MAX;
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder == root => break,
+            Err(error) => return Err(Failure::io("read", &folder, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| Failure::io("read", &folder, &error))?;
+            let kind = entry.file_type().map_err(|error| Failure::io("read", &entry.path(), &error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if kind.is_dir() {
+                if !LEFT_OUT.contains(&name.as_str()) {
+                    folders.push(entry.path());
+                }
+            } else if kind.is_file() && wanted(&name) {
+                let bytes =
+                    fs::read(entry.path()).map_err(|error| Failure::io("read", &entry.path(), &error))?;
+                bytes_left = bytes_left.checked_sub(bytes.len()).ok_or_else(|| {
+                    let message =
+                        format!("`{}` holds more than {} bytes", root.display(), limits::SOURCE_BYTES_MAX);
+                    Failure::no("files-invalid", message, "leave generated files out")
+                })?;
+                let path = entry.path();
+                let relative = path.strip_prefix(root).unwrap_or(&path);
+                found.push((relative.to_string_lossy().replace('\\', "/"), bytes));
+            }
+        }
+    }
+    Ok(Files::new(found).map_err(PublishError::from)?)
+}

@@ -1,0 +1,147 @@
+//! A registry in this process, put together from a folder: for `serve`, and for the demo in a temporary one.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use glassbox_core::log::LogKey;
+use glassbox_pay::{Devnet, Wallet, wallet_file};
+use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_store::{Fault, Store};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::failure::{Failure, chain};
+use crate::home::{load_key, new_key};
+
+/// How a node is set up.
+pub(crate) struct NodeConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<String>,
+    pub(crate) fee_bps: u32,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// A registry that is about to serve.
+pub(crate) struct Node {
+    pub(crate) url: String,
+    listener: TcpListener,
+    registry: Arc<Registry>,
+    devnet: Devnet,
+}
+
+impl Node {
+    /// Opens the registry in `data`, makes what is missing, takes up what a crash left, and binds the address.
+    ///
+    /// The folder holds `registry/` (database, objects, log), `devnet.journal`, `artifacts/` (derived) and `keys/`.
+    pub(crate) async fn open(data: &Path, config: NodeConfig) -> Result<Self, Failure> {
+        let key = |name: &str| {
+            let path = data.join("keys").join(name);
+            load_key(&path).and_then(|key| key.map_or_else(|| new_key(&path), Ok))
+        };
+        let executor = key("executor.json")?;
+        let log = key("log.json")?;
+        let treasury = treasury(&data.join("keys").join("treasury.json"))?;
+        let open = async || -> anyhow::Result<Self> {
+            let listener = TcpListener::bind(config.listen)
+                .await
+                .with_context(|| format!("cannot listen on {}", config.listen))?;
+            let address = listener.local_addr()?;
+            let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+            let url = url.trim_end_matches('/').to_owned();
+            let store = Store::open(&data.join("registry"))
+                .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
+            config.faults.iter().cloned().for_each(|fault| store.inject(fault));
+            let artifacts =
+                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
+            let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
+            let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
+                .context("cannot open the devnet")?;
+            let origin =
+                format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
+            let log = LogKey::new(&origin, log).context("the log's name is not valid")?;
+            let registry = Registry::open(
+                store,
+                sandbox,
+                Arc::new(devnet.clone()),
+                Keys { executor, log },
+                Env::system(),
+                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone() },
+            );
+            let registry = registry.await.context("cannot open the registry")?;
+            Ok(Self { url, listener, registry, devnet })
+        };
+        Ok(open().await?)
+    }
+
+    /// Serves until `stop` completes.
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+        let options = glassbox_server::Options { devnet: Some(self.devnet) };
+        let app = glassbox_server::app(self.registry.clone(), options);
+        glassbox_server::serve(self.listener, app, self.registry, stop)
+            .await
+            .map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
+    }
+
+    /// Serves in the background. Dropping what is returned stops it.
+    pub(crate) fn spawn(self) -> Background {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(self.serve(async {
+            // Told to stop, or the other end was dropped: the same to us.
+            let _ = stopped.await;
+        }));
+        Background { _stop: stop, task }
+    }
+}
+
+/// A node that serves in the background.
+pub(crate) struct Background {
+    _stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<Result<(), Failure>>,
+}
+
+impl Background {
+    /// Serves on until Ctrl-C.
+    pub(crate) async fn until_interrupted(self) -> Result<(), Failure> {
+        tokio::select! {
+            ended = self.task => ended.unwrap_or(Ok(())),
+            () = interrupted() => Ok(()),
+        }
+    }
+}
+
+/// Completes at Ctrl-C or at a polite request to end.
+pub(crate) async fn interrupted() {
+    let interrupt = async {
+        // Without a handler the default one ends the process, which is what was asked for.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// The operator's wallet: payments arrive there, refunds leave from there.
+fn treasury(path: &Path) -> Result<Wallet, Failure> {
+    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", chain(&error), "");
+    if path.exists() {
+        return wallet_file::load(path).map_err(failed);
+    }
+    let wallet = Wallet::random().map_err(failed)?;
+    wallet_file::save_new(path, &wallet).map_err(failed)?;
+    Ok(wallet)
+}

@@ -1,0 +1,212 @@
+//! Every command, for people and as JSON: what it prints where, and how it exits.
+
+use std::fmt::Write as _;
+
+use crate::command::{Server, Shell};
+
+/// Hides what differs from run to run.
+const FILTERS: [(&str, &str); 12] = [
+    (r"127\.0\.0\.1:\d+", "[registry]"),
+    (r"/[^\s`\x22]*/home/", "[home]/"),
+    (r"/[^\s`\x22]*/data\b", "[data]"),
+    (r"did:key:z\w+", "did:key:[key]"),
+    (r"sha256:[0-9a-f]{64}", "sha256:[digest]"),
+    (r"\b[0-9a-f]{64}\b", "[digest]"),
+    (r"0x[0-9a-fA-F]{40,64}", "0x[hex]"),
+    (r"\b[0-9a-f]{32}\b", "[call]"),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
+    (r"glassbox-[0-9a-f]{12}", "[log]"),
+    (r#""(payload|sig|root|checkpoint)": "[^"]*""#, r#""$1": "[…]""#),
+    (r#"\\"(payload|sig)\\":\\"[^"\\]*\\""#, r#"\"$1\":\"[…]\""#),
+];
+
+/// Runs the commands in order and writes down what each printed, and how it exited.
+fn session(shell: &Shell, commands: &[&[&str]]) -> String {
+    let mut text = String::new();
+    for args in commands {
+        let output = shell.run(args);
+        let shown: Vec<String> = args
+            .iter()
+            .map(|arg| if arg.contains([' ', '"']) { format!("'{arg}'") } else { (*arg).into() })
+            .collect();
+        writeln!(text, "$ glassbox {}", shown.join(" ")).unwrap();
+        text.push_str(&String::from_utf8(output.stdout).unwrap());
+        for line in String::from_utf8(output.stderr).unwrap().lines() {
+            writeln!(text, "stderr: {line}").unwrap();
+        }
+        writeln!(text, "[exit {}]\n", output.status.code().unwrap()).unwrap();
+    }
+    text
+}
+
+fn check(name: &str, text: &str) {
+    insta::with_settings!({ filters => FILTERS, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+const MARKDOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/markdown");
+const CALL: &str = "to-html(\"# Hi\", commonmark)";
+
+fn registry() -> (Server, Shell) {
+    let shell = Shell::new("");
+    let server = Server::start(&shell.folder.path().join("data"), None);
+    let shell = Shell { registry: server.url.clone(), ..shell };
+    (server, shell)
+}
+
+#[test]
+fn a_session_of_a_person() {
+    let (_server, shell) = registry();
+    let commands: &[&[&str]] = &[
+        &["key", "show"],
+        &["new", "hello", "--lang", "wat", "--name", "acme:hello"],
+        &["check", "hello"],
+        &["test", "hello"],
+        &["publish", "hello", "--dry-run"],
+        &["publish", "hello"],
+        &["publish", "hello"],
+        &["search", "how", "many", "words"],
+        &["search", "zebra"],
+        &["info", "acme:hello"],
+        &["info", "acme:hello@0.1.0", "--wit"],
+        &["call", "acme:hello", "count-words(\"one two\")", "--receipt", "receipt.json"],
+        &["verify", "receipt.json"],
+        &["verify", "receipt.json", "--replay"],
+        &["earnings"],
+    ];
+    check("person", &session(&shell, commands));
+}
+
+#[test]
+fn a_session_with_money() {
+    let (_server, shell) = registry();
+    let commands: &[&[&str]] = &[
+        &["publish", MARKDOWN],
+        &["quote", "docs:markdown", "to-html"],
+        &["call", "docs:markdown", CALL],
+        &["call", "docs:markdown", CALL, "--max-price", "0.01"],
+        &["wallet", "show"],
+        &["wallet", "new"],
+        &["wallet", "new"],
+        &["wallet", "fund", "1"],
+        &["call", "docs:markdown", CALL, "--max-price", "0.001"],
+        &["call", "docs:markdown", CALL, "--max-price", "0.01", "--receipt", "receipt.json"],
+        &["verify", "receipt.json", "--replay"],
+        &["earnings", "docs:markdown"],
+        &["wallet", "show"],
+    ];
+    let text = session(&shell, commands);
+    check("money", &text.replace(MARKDOWN, "examples/markdown"));
+}
+
+#[test]
+fn a_session_of_a_program() {
+    let (_server, shell) = registry();
+    let commands: &[&[&str]] = &[
+        &["key", "new", "--json"],
+        &["key", "show", "--json"],
+        &["new", "hello", "--lang", "wat", "--name", "acme:hello", "--json"],
+        &["check", "hello", "--json"],
+        &["test", "hello", "--json"],
+        &["publish", "hello", "--dry-run", "--json"],
+        &["publish", "hello", "--json"],
+        &["search", "words", "--json"],
+        &["info", "acme:hello", "--json"],
+        &["quote", "acme:hello", "count-words", "--json"],
+        &["call", "acme:hello", "count-words(\"one two\")", "--receipt", "receipt.json", "--json"],
+        &["verify", "receipt.json", "--replay", "--json"],
+        &["wallet", "new", "--json"],
+        &["wallet", "fund", "1", "--json"],
+        &["wallet", "show", "--json"],
+        &["earnings", "--json"],
+        &["info", "no:such", "--json"],
+        &["search", "zebra", "--json"],
+    ];
+    check("program", &session(&shell, commands));
+}
+
+#[test]
+fn mistakes() {
+    let (_server, shell) = registry();
+    std::fs::write(shell.folder.path().join("not-a-receipt.json"), "{}").unwrap();
+    assert!(shell.run(&["new", "hello", "--lang", "wat", "--name", "acme:hello"]).status.success());
+    assert!(shell.run(&["publish", "hello"]).status.success());
+    let manifest = shell.folder.path().join("hello/glassbox.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let with = |from: &str, to: &str, command: &[&str]| {
+        std::fs::write(&manifest, text.replace(from, to)).unwrap();
+        session(&shell, &[command])
+    };
+    let mut all = session(
+        &shell,
+        &[
+            &["check", "nowhere"],
+            &["new", "hello"],
+            &["new", "list", "--name", "acme:list"],
+            &["new", "UPPER case", "--name", "Acme:X"],
+            &["info", "no:such"],
+            &["info", "acme:hello@9.9.9"],
+            &["info", "not a name"],
+            &["call", "acme:hello", "count-words("],
+            &["call", "acme:hello", "count-words(1)"],
+            &["call", "acme:hello", "count-words()"],
+            &["call", "acme:hello", "no-such()"],
+            &["call", "acme:hello", "count-words(\"x\")", "--max-price", "1.0.0"],
+            &["call", "acme:hello", "count-words(\"x\")", "--fuel", "0"],
+            &["call", "acme:hello", "count-words(\"x\")", "--fuel", "10"],
+            &["quote", "acme:hello", "no-such"],
+            &["verify", "nowhere.json"],
+            &["verify", "not-a-receipt.json"],
+            &["search", "x", "--registry", "nonsense"],
+            &["search", "x", "--registry", "http://127.0.0.1:1"],
+        ],
+    );
+    all.push_str(&with("license", "licence", &["check", "hello"]));
+    all.push_str(&with("acme:hello", "acme:other", &["check", "hello"]));
+    all.push_str(&with("0.1.0", "0.2.0", &["check", "hello"]));
+    all.push_str(&with("Counts", "Tallies", &["publish", "hello"]));
+    all.push_str(&with("wit/\"", "../wit\"", &["check", "hello"]));
+    check("mistakes", &all);
+}
+
+#[test]
+fn help_names_every_command() {
+    let shell = Shell::new("http://127.0.0.1:1");
+    check("help", &session(&shell, &[&["--help"]]));
+    let shells = ["bash", "zsh", "fish"];
+    for name in shells {
+        let output = shell.run(&["completions", name]);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{name}");
+    }
+    let commands = "demo new check test publish search info quote call verify serve wallet key earnings openapi completions";
+    for command in commands.split(' ') {
+        let output = shell.run(&[command, "--help"]);
+        assert!(output.status.success(), "{command}");
+    }
+}
+
+#[test]
+fn the_demo_tells_its_story_and_ends() {
+    let shell = Shell::new("http://127.0.0.1:1");
+    let output = shell.run(&["demo", "--exit"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for word in [
+        "search",
+        "402",
+        "Payment Required",
+        "payment",
+        "settled",
+        "output",
+        "fuel",
+        "charge",
+        "receipt",
+        "verified by re-execution",
+        "play money",
+        "acct:ana@docs.example",
+    ] {
+        assert!(text.contains(word), "the story lacks `{word}`:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colour in a pipe");
+}

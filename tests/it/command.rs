@@ -1,0 +1,85 @@
+//! The built command: run with a home of its own, against a registry of its own, as a person would.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder with nothing in it, and a registry's address.
+pub(crate) struct Shell {
+    pub(crate) folder: TempDir,
+    pub(crate) registry: String,
+}
+
+impl Shell {
+    /// A shell for the registry at `registry`.
+    pub(crate) fn new(registry: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), registry: registry.into() }
+    }
+
+    /// Prepares `glassbox args` in the folder.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("GLASSBOX_HOME", self.folder.path().join("home"))
+            .env("GLASSBOX_REGISTRY", &self.registry)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `glassbox args` to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+}
+
+/// A `glassbox serve` of its own process.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Starts serving `data` on a port of the system's choice, with `--crash-at` where a point is given.
+    pub(crate) fn start(data: &Path, crash_at: Option<&str>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data);
+        if let Some(point) = crash_at {
+            command.args(["--crash-at", point]);
+        }
+        let mut child =
+            command.env("GLASSBOX_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        for line in stdout.lines() {
+            text.push_str(&line.unwrap());
+            if let Ok(answer) = serde_json::from_str::<serde_json::Value>(&text) {
+                return Self { child, url: answer["url"].as_str().unwrap().to_owned() };
+            }
+        }
+        panic!("the server ended before it served: {text}");
+    }
+
+    /// Ends the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already, or ended now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

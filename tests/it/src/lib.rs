@@ -1,1 +1,0 @@
-//! Scenarios; see the test binary.
