@@ -1,6 +1,24 @@
-//! Scenarios.
+//! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
+//!
+//! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
+//! `crash`; there the clock stands still. `cli` and `kill` run the built command. The money is the devnet's, and waiting
+//! is for a condition.
+
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+mod bad_call;
+mod bad_publish;
+mod buyer;
 mod cli;
 mod command;
+mod crash;
+mod failing;
+mod faults;
+mod journey;
 mod kill;
+mod log;
+mod openapi;
+mod packages;
+mod paid;
+mod replay;
+mod stage;

@@ -135,11 +135,15 @@ impl Registry {
         Ok((quote, required))
     }
 
-    /// Returns the stored reply of a paid call.
+    /// Returns the stored reply of a paid call; there is none of a call whose payment was refused after the run.
     pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
         let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
         let row = self.store.call(call).await?.ok_or_else(missing)?;
-        parse(&row.release.to_string(), &row.reply.ok_or_else(missing)?)
+        let reply = row.reply.ok_or_else(missing)?;
+        if crate::settle::is_refusal(&reply) {
+            return Err(missing());
+        }
+        parse(&row.release.to_string(), &reply)
     }
 
     /// Returns who earned what, with one package or with all.

@@ -197,7 +197,8 @@ impl Registry {
         }
     }
 
-    /// Takes up every call that nobody is at work on, and pays the refunds that are still owed.
+    /// Takes up every call that nobody is at work on, pays the refunds that are still owed, and shows log entries that a
+    /// failure left unshown.
     ///
     /// Runs at start-up, where everything undecided was left by a crash, and from time to time after that.
     pub async fn reconcile(&self) {
@@ -214,6 +215,9 @@ impl Registry {
             Err(error) => error!(%error, "Could not list undecided calls"),
         }
         self.pay_refunds().await;
+        if let Err(error) = self.publish_log().await {
+            error!(%error, "Could not show the newest log entries");
+        }
     }
 
     /// Pays out the refunds that are owed. What fails stays owed, and the next sweep tries again.
@@ -293,8 +297,14 @@ impl Registry {
 
 /// What is kept of a call whose payment was refused after the run: not the output.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NotSettled {
     code: String,
+}
+
+/// Tells whether a stored reply says that the payment was refused after the run.
+pub(crate) fn is_refusal(reply: &str) -> bool {
+    serde_json::from_str::<NotSettled>(reply).is_ok()
 }
 
 /// Returns the stored reply of a decided call.

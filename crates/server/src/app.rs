@@ -113,7 +113,15 @@ fn router() -> OpenApiRouter<App> {
 
 /// Returns the OpenAPI document, made from the routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    router().split_for_parts().1
+    document(router().split_for_parts().1)
+}
+
+/// Writes the paths as OpenAPI does, which has no word for a parameter that spans several segments: `{*path}` of the
+/// router becomes `{path}`.
+fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
 }
 
 /// Returns the whole service, for a listener or for a test without one.
@@ -124,8 +132,8 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         metrics: Metrics::of_process(),
         publishes: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_MAX)),
     };
-    let (router, document) = router().split_for_parts();
-    let document = document.to_pretty_json().expect("the document has string keys");
+    let (router, paths) = router().split_for_parts();
+    let document = document(paths).to_pretty_json().expect("the document has string keys");
     let json = [("content-type", "application/json")];
     router
         .route("/openapi.json", get(move || async move { (json, document) }))

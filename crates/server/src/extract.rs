@@ -1,7 +1,8 @@
 //! Reading requests, with refusals that say what was wrong.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_core::{PackageName, PackageRef};
 use glassbox_pay::PaymentPayload;
@@ -30,11 +31,50 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 )
             }
         })?;
-        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
+        let refuse = |detail: String| {
             let next = "send a JSON object as /openapi.json describes it";
-            Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", error.to_string(), next)
-        })
+            Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, next)
+        };
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // An array would be read as the fields in their order, which nobody was promised.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(refuse("expected a JSON object, found an array".into()));
+        }
+        serde_json::from_slice(bytes).map(Self).map_err(|error| refuse(error.to_string()))
+    }
+}
+
+/// The parameters of a path. As axum's own, but what it refuses is a problem like any other.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let next = "write the path as /openapi.json describes it, percent-encoded UTF-8";
+                Err(Refusal::new(StatusCode::BAD_REQUEST, "path-invalid", rejection.body_text(), next))
+            }
+        }
+    }
+}
+
+/// The parameters of a query. As axum's own, but what it refuses is a problem like any other.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let next = "write the query as /openapi.json describes it";
+                Err(Refusal::new(StatusCode::BAD_REQUEST, "query-invalid", rejection.body_text(), next))
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::objects::write_durably;
-use crate::sqlite::Store;
+use crate::sqlite::{Inner, Store};
 
 /// The checkpoint in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,9 @@ impl HashReader for Hashes<'_> {
 }
 
 fn size(connection: &Connection) -> Result<u64, StoreError> {
-    let size: i64 = connection.query_row("SELECT COUNT(*) FROM log_entries", [], |row| row.get(0))?;
+    // Indexes have no gaps, and counting them would read the whole table.
+    let newest = "SELECT COALESCE(MAX(idx) + 1, 0) FROM log_entries";
+    let size: i64 = connection.query_row(newest, [], |row| row.get(0))?;
     Ok(size as u64)
 }
 
@@ -70,6 +72,21 @@ pub(crate) fn append(transaction: &Transaction<'_>, entry: &[u8]) -> Result<u64,
     Ok(index)
 }
 
+impl Inner {
+    /// Makes the checkpoint's file say what the database says, and returns that.
+    ///
+    /// Also when nothing is new, or the file would stay behind after a crash between the database and it.
+    fn show_checkpoint(&self) -> Result<LogState, StoreError> {
+        let state = self.read(checkpoint)?;
+        let state = state.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))?;
+        let path = self.log_dir.join("checkpoint");
+        if std::fs::read(&path).ok().as_deref() != Some(state.checkpoint.as_bytes()) {
+            write_durably(&path, state.checkpoint.as_bytes())?;
+        }
+        Ok(state)
+    }
+}
+
 impl Store {
     /// Returns the checkpoint in force, or `None` before the first one.
     pub async fn log_state(&self) -> Result<Option<LogState>, StoreError> {
@@ -83,39 +100,38 @@ impl Store {
     pub async fn publish_log(&self, key: LogKey) -> Result<LogState, StoreError> {
         let inner = self.inner.clone();
         let work = move || {
-            let (old, new_size, tiles, root) = inner.read(|connection| {
-                let old = checkpoint(connection)?;
-                let old_size = old.as_ref().map_or(0, |state| state.size);
-                let new_size = size(connection)?;
+            // One at a time. Of two that race, the one that saw the longer log could otherwise lose the swap to the
+            // other, and its entry would stay unshown; and the slower could put an older checkpoint's file back.
+            let _alone = inner.showing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (old, new_size) =
+                inner.read(|connection| Ok((checkpoint(connection)?, size(connection)?)))?;
+            let old_size = old.as_ref().map_or(0, |state| state.size);
+            if old.is_some() && old_size == new_size {
+                return inner.show_checkpoint();
+            }
+            let (tiles, root) = inner.read(|connection| {
                 let hashes = Hashes(connection);
                 let mut tiles = log::hash_tiles(old_size, new_size, &hashes)?;
                 for range in log::bundle_ranges(old_size, new_size) {
                     tiles.push(log::bundle(range.start, &entries(connection, range)?));
                 }
-                Ok((old, new_size, tiles, log::root(new_size, &hashes)?))
+                Ok((tiles, log::root(new_size, &hashes)?))
             })?;
-            let old_size = old.as_ref().map_or(-1, |state| state.size as i64);
-            match old {
-                Some(old) if old.size == new_size => return Ok(old),
-                _ => {}
-            }
             for tile in tiles {
                 write_durably(&inner.log_dir.join(tile.path), &tile.bytes)?;
             }
             let note = key.sign(new_size, root);
-            let state = inner.write("publish_log", |transaction| {
-                let found = checkpoint(transaction)?;
-                if found.as_ref().map_or(-1, |state| state.size as i64) == old_size {
+            inner.write("publish_log", |transaction| {
+                if checkpoint(transaction)?.map(|state| state.size) == old.map(|state| state.size) {
                     transaction.execute(
                         "INSERT INTO checkpoint (id, size, note) VALUES (1, ?1, ?2)
                          ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note",
                         params![new_size as i64, note],
                     )?;
                 }
-                checkpoint(transaction)?.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))
+                Ok(())
             })?;
-            write_durably(&inner.log_dir.join("checkpoint"), state.checkpoint.as_bytes())?;
-            Ok(state)
+            inner.show_checkpoint()
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Worker)?
     }
@@ -150,12 +166,18 @@ impl Store {
         let path: PathBuf = self.inner.log_dir.join(path);
         let read = move || match std::fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
+            Err(error) if is_absent(error.kind()) => Ok(None),
             Err(error) => Err(error.into()),
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Worker)?
     }
+}
+
+/// Tells whether there is simply no such file: also where the path goes through a file, names a folder, or is longer
+/// than any file's.
+fn is_absent(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(kind, Kind::NotFound | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename)
 }
 
 fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {

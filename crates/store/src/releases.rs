@@ -198,13 +198,17 @@ impl Store {
                 )?;
                 Ok(Published::New(index))
             })
-            .await?;
-        // What search shows is the newest version, which need not be the one just published.
+            .await;
+        if let Err(StoreError::NamespaceTaken { .. } | StoreError::ReleaseExists(_)) = published {
+            return published;
+        }
+        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
+        // What it shows is the newest version, which need not be the one just published.
         let newest = self.newest_release(&package).await?;
         self.inner
             .search
             .replace(newest.iter().map(ReleaseRow::search_document).collect::<Result<_, _>>()?)?;
-        Ok(published)
+        published
     }
 
     /// Returns the release, or `None`.

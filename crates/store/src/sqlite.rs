@@ -22,6 +22,8 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) log_dir: PathBuf,
+    /// Held while new log entries are shown.
+    pub(crate) showing: Mutex<()>,
     pub(crate) search: SearchIndex,
     /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
     writer: Mutex<Connection>,
@@ -46,6 +48,7 @@ impl Store {
             inner: Arc::new(Inner {
                 objects: Objects::open(&folder.join("objects"))?,
                 log_dir,
+                showing: Mutex::new(()),
                 search: SearchIndex::new()?,
                 writer: Mutex::new(writer),
                 readers: Mutex::new(Vec::new()),

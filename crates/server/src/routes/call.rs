@@ -1,7 +1,7 @@
 //! Quotes, calls and receipts.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Body, payment, reference};
+use crate::extract::{Body, Path, Query, payment, reference};
 use crate::problem::Refusal;
 
 type FunctionPath = Path<(String, String, String, String)>;
@@ -26,7 +26,7 @@ pub(crate) struct QuoteQuery {
 
 /// Returns the most that a call can cost.
 #[utoipa::path(get, path = "/v1/quote/{ns}/{name}/{version}/{function}", tag = "call", params(QuoteQuery),
-    responses((status = 200, body = QuoteResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = QuoteResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn quote(
     State(app): State<App>,
     Path((ns, name, version, function)): FunctionPath,
@@ -83,7 +83,7 @@ fn respond(reply: CallReply) -> Response {
 
 /// Returns the reply of a paid call again, with its receipt. Whoever knows the unguessable id may have it.
 #[utoipa::path(get, path = "/v1/receipts/{call}", tag = "call",
-    responses((status = 200, body = CallResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = CallResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn receipt(
     State(app): State<App>,
     Path(call): Path<String>,

@@ -1,7 +1,7 @@
 //! Everything that is free and public.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use glassbox_api::{
@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{package as package_name, reference};
+use crate::extract::{Path, Query, package as package_name, reference};
 use crate::problem::Refusal;
 
 /// Path of a release.
@@ -52,7 +52,7 @@ pub(crate) struct SearchQuery {
 
 /// Finds the packages that fit best.
 #[utoipa::path(get, path = "/v1/search", tag = "find", params(SearchQuery),
-    responses((status = 200, body = SearchResponse)))]
+    responses((status = 200, body = SearchResponse), (status = 400, body = Problem)))]
 pub(crate) async fn search(
     State(app): State<App>,
     Query(query): Query<SearchQuery>,
@@ -70,7 +70,7 @@ pub(crate) async fn packages(State(app): State<App>) -> Result<Json<SearchRespon
 
 /// Returns a package and its versions.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}", tag = "find",
-    responses((status = 200, body = PackageResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = PackageResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn package(
     State(app): State<App>,
     Path((ns, name)): Path<(String, String)>,
@@ -85,7 +85,7 @@ pub(crate) async fn package(
 
 /// Returns everything public of a release, but its files. `latest` names the newest version.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}", tag = "find",
-    responses((status = 200, body = ReleaseResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = ReleaseResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn release(
     State(app): State<App>,
     Path((ns, name, version)): ReleasePath,
@@ -98,7 +98,8 @@ pub(crate) async fn release(
 
 /// Returns the manifest, as it was published.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/manifest", tag = "find",
-    responses((status = 200, body = String, content_type = "application/toml"), (status = 404, body = Problem)))]
+    responses((status = 200, body = String, content_type = "application/toml"),
+              (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn manifest(
     State(app): State<App>,
     Path((ns, name, version)): ReleasePath,
@@ -118,7 +119,7 @@ async fn layer(
 
 /// Returns the WIT files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/wit", tag = "find",
-    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn wit(
     State(app): State<App>,
     Path(path): ReleasePath,
@@ -128,7 +129,7 @@ pub(crate) async fn wit(
 
 /// Returns the test files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/tests", tag = "find",
-    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn tests(
     State(app): State<App>,
     Path(path): ReleasePath,
@@ -138,7 +139,7 @@ pub(crate) async fn tests(
 
 /// Returns the source files, where they are published.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/source", tag = "find",
-    responses((status = 200, body = FilesResponse), (status = 404, body = Problem)))]
+    responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn source(
     State(app): State<App>,
     Path(path): ReleasePath,
@@ -149,7 +150,7 @@ pub(crate) async fn source(
 /// Returns the component, where the terms let it be downloaded.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/component", tag = "find",
     responses((status = 200, body = Vec<u8>, content_type = "application/wasm"),
-              (status = 403, body = Problem), (status = 404, body = Problem)))]
+              (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn component(
     State(app): State<App>,
     Path((ns, name, version)): ReleasePath,

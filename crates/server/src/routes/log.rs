@@ -1,12 +1,13 @@
 //! The transparency log: static files, C2SP tlog-tiles. A CDN could serve them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::Problem;
 use glassbox_registry::RegistryError;
 
 use crate::app::App;
+use crate::extract::Path;
 use crate::problem::Refusal;
 
 /// Returns the newest signed checkpoint.
@@ -19,7 +20,7 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, Refus
 /// Returns a tile or an entry bundle: `/tile/{level}/{index}` or `/tile/entries/{index}`.
 #[utoipa::path(get, path = "/tile/{*path}", tag = "log",
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-              (status = 404, body = Problem)))]
+              (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Refusal> {
     // A tile never changes once it is there, a partial one included: it is another file when it grows.
     file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable")

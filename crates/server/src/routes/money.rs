@@ -1,7 +1,7 @@
 //! Earnings, balances and play money.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use glassbox_api::{BalanceResponse, EarningRow, EarningsResponse, FaucetRequest, Problem};
 use glassbox_core::{Atomic, PackageName, Pico};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::extract::Body;
+use crate::extract::{Body, Path, Query};
 use crate::problem::Refusal;
 
 /// Whose earnings.
@@ -23,7 +23,7 @@ pub(crate) struct EarningsQuery {
 
 /// Returns who earned what.
 #[utoipa::path(get, path = "/v1/earnings", tag = "money", params(EarningsQuery),
-    responses((status = 200, body = EarningsResponse)))]
+    responses((status = 200, body = EarningsResponse), (status = 400, body = Problem)))]
 pub(crate) async fn earnings(
     State(app): State<App>,
     Query(query): Query<EarningsQuery>,

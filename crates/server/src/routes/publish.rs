@@ -22,7 +22,8 @@ use crate::problem::Refusal;
 /// The very same release again is a no-op and answers 200; other contents under the same version answer 409.
 #[utoipa::path(post, path = "/v1/publish", tag = "publish", request_body = PublishRequest,
     responses((status = 201, body = PublishResponse), (status = 200, body = PublishResponse),
-              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+              (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem),
+              (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn publish(
     State(app): State<App>,
     _place: Place,

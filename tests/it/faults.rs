@@ -1,0 +1,262 @@
+//! Every write and every answer on the way of a paid call is made to fail, before it happened and after.
+//!
+//! The promise is the same in all cases: once the client has sent the same request with the same payment often enough,
+//! it was charged at most once, and either has the output or was not charged; and the ledger agrees with the chain.
+
+use glassbox_pay::facilitator::Rejection;
+use glassbox_pay::faults::{MoveFault, VerifyFault};
+use glassbox_pay::{ErrorCode, x402};
+use glassbox_store::{Fault, Moment};
+use serde_json::{Value, json};
+
+use crate::buyer::{Buyer, bench};
+use crate::packages;
+use crate::stage::{Stage, Sweep};
+
+const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+
+fn inject(stage: &Stage, verb: &str, moment: Moment) {
+    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+}
+
+/// Insists until the call ends in success, and checks what was paid for it.
+async fn ends_well(stage: &Stage, buyer: &Buyer, body: &Value, payment: &str, case: &str) {
+    let reply = buyer.insist(&bench("burn"), body, payment).await;
+    assert_eq!(reply.output(), body["args"][0], "{case}");
+    reply.receipt();
+    stage.registry.reconcile().await;
+    stage.assert_sound().await;
+    assert_eq!(stage.payments().await, 1, "{case}");
+    let charged: u128 = reply.json()["charged"]["amount"].as_str().unwrap().parse().unwrap();
+    assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000 - charged, "{case}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_costs_nobody_anything() {
+    for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_refund"] {
+        for moment in MOMENTS {
+            for swept in [true, false] {
+                let case = format!("{verb} {moment:?}, swept: {swept}");
+                let stage = Stage::without_sweep().await;
+                let buyer = stage.buyer("payer", 1).await;
+                let body = json!({ "args": [1_234_567], "fuel": 50_000_000 });
+                let payment = buyer.sign(&bench("burn"), &body, "first").await;
+                inject(&stage, verb, moment);
+                let reply = buyer.send(&bench("burn"), &body, Some(&payment)).await;
+                if reply.status != 200 {
+                    assert_eq!((reply.status, reply.code().as_str()), (500, "internal"), "{case}");
+                    assert_eq!(reply.json()["charged"], "unknown", "{case}");
+                    assert_eq!(reply.json()["retry"], "later", "{case}");
+                    assert!(!reply.text.contains("1234567"), "{case}: {}", reply.text);
+                }
+                if swept {
+                    stage.registry.reconcile().await;
+                }
+                ends_well(&stage, &buyer, &body, &payment, &case).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_twice_costs_nobody_anything_either() {
+    for (first, second) in [
+        ("hold_call", "release_call"),
+        ("record_outcome", "release_call"),
+        ("post_call", "post_call"),
+        ("post_refund", "post_refund"),
+        ("record_outcome", "post_call"),
+    ] {
+        for (before, after) in [(MOMENTS[0], MOMENTS[1]), (MOMENTS[1], MOMENTS[0]), (MOMENTS[1], MOMENTS[1])]
+        {
+            let case = format!("{first} {before:?}, {second} {after:?}");
+            let stage = Stage::without_sweep().await;
+            let buyer = stage.buyer("payer", 1).await;
+            let body = json!({ "args": [1_000], "fuel": 50_000_000 });
+            let payment = buyer.sign(&bench("burn"), &body, "first").await;
+            inject(&stage, first, before);
+            inject(&stage, second, after);
+            ends_well(&stage, &buyer, &body, &payment, &case).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_cannot_be_noted_is_not_charged() {
+    for moment in MOMENTS {
+        let stage = Stage::without_sweep().await;
+        let buyer = stage.buyer("payer", 1).await;
+        let body = json!({ "args": [1] });
+        let payment = buyer.sign(&bench("boom"), &body, "first").await;
+        inject(&stage, "void_call", moment);
+        assert_eq!(buyer.send(&bench("boom"), &body, Some(&payment)).await.code(), "internal");
+        let reply = buyer.insist(&bench("boom"), &body, &payment).await;
+        reply.assert_problem(422, "guest-failed");
+        assert_eq!(stage.payments().await, 0);
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_refused_before_the_run_is_free_again() {
+    for moment in [None, Some(Moment::Before), Some(Moment::After)] {
+        let stage = Stage::without_sweep().await;
+        let buyer = stage.buyer("payer", 1).await;
+        let body = json!({ "args": [10], "fuel": 50_000_000 });
+        let payment = buyer.sign(&bench("burn"), &body, "first").await;
+        let rejection = Rejection::new(ErrorCode::InsufficientFunds, "scripted");
+        stage.rail.next_verify(VerifyFault::Rejected(rejection));
+        if let Some(moment) = moment {
+            inject(&stage, "release_call", moment);
+        }
+        let reply = buyer.send(&bench("burn"), &body, Some(&payment)).await;
+        if moment.is_none() {
+            reply.assert_problem(402, "payment-invalid");
+            assert_eq!(reply.required().error.as_deref(), Some("insufficient_funds"));
+        }
+        assert_eq!(stage.payments().await, 0);
+        ends_well(&stage, &buyer, &body, &payment, &format!("{moment:?}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_refused_after_the_run_withholds_the_output() {
+    for moment in [None, Some(Moment::Before), Some(Moment::After)] {
+        let stage = Stage::without_sweep().await;
+        let buyer = stage.buyer("payer", 1).await;
+        let body = json!({ "args": [1_234_567] });
+        let payment = buyer.sign(&bench("double"), &body, "first").await;
+        let rejection = || Rejection::new(ErrorCode::InsufficientFunds, "scripted");
+        stage.rail.next_settle(MoveFault::Rejected(rejection()));
+        if let Some(moment) = moment {
+            inject(&stage, "void_call", moment);
+            if moment == Moment::Before {
+                // What was refused once is asked about again, and stays refused.
+                stage.rail.next_settle(MoveFault::Rejected(rejection()));
+            }
+        }
+        let reply = buyer.send(&bench("double"), &body, Some(&payment)).await;
+        assert!(!reply.text.contains("2469134"), "{}", reply.text);
+        if moment.is_none() {
+            reply.assert_problem(402, "payment-not-settled");
+            let settlement = reply.settlement();
+            assert_eq!((settlement.success, settlement.transaction.as_str()), (false, ""));
+            assert_eq!(settlement.error_reason, Some(ErrorCode::InsufficientFunds));
+            assert_eq!(reply.required().error.as_deref(), Some("insufficient_funds"));
+        }
+        // The same payment will not do, whatever the rail would say now; another one does.
+        let again = buyer.insist(&bench("double"), &body, &payment).await;
+        again.assert_problem(402, "payment-invalid");
+        assert!(!again.text.contains("2469134"), "{}", again.text);
+        assert_eq!(stage.payments().await, 0);
+        stage.assert_sound().await;
+        assert_eq!(buyer.pay(&bench("double"), json!([1_234_567]), "second").await.output(), 2_469_134);
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authorization_that_expires_while_unknown_is_not_charged_later() {
+    let stage = Stage::without_sweep().await;
+    let buyer = stage.buyer("payer", 1).await;
+    let body = json!({ "args": [21] });
+    let payment = buyer.sign(&bench("double"), &body, "first").await;
+    stage.rail.next_settle(MoveFault::UnknownBefore);
+    let pending = buyer.send(&bench("double"), &body, Some(&payment)).await;
+    assert_eq!(pending.code(), "settlement-pending");
+    stage.world.advance(std::time::Duration::from_secs(3_600));
+    stage.registry.reconcile().await;
+    stage.assert_sound().await;
+    assert_eq!(stage.payments().await, 0);
+    let reply = buyer.send(&bench("double"), &body, Some(&payment)).await;
+    reply.assert_problem(402, "payment-invalid");
+    // There is no receipt of what was never paid, and asking for one is no fault of the registry's.
+    let call = pending.json()["call"].as_str().unwrap().to_owned();
+    stage.get(&format!("/v1/receipts/{call}")).await.assert_problem(404, "receipt-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_settlement_is_waited_for_by_everybody() {
+    let stage = Stage::without_sweep().await;
+    let buyer = stage.buyer("payer", 1).await;
+    let body = json!({ "args": [21] });
+    let payment = buyer.sign(&bench("double"), &body, "first").await;
+    let other = buyer.sign(&bench("double"), &body, "second").await;
+    stage.rail.next_settle(MoveFault::Delay(std::time::Duration::from_millis(500)));
+    let (path, same) = (bench("double"), async |payment| buyer.send(&bench("double"), &body, payment).await);
+    let (first, second, third) =
+        tokio::join!(buyer.send(&path, &body, Some(&payment)), same(Some(&*payment)), same(Some(&*other)));
+    assert_eq!([first.output(), second.output(), third.output()], [42, 42, 42].map(Value::from));
+    assert_eq!(stage.payments().await, 1);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_stops_nothing() {
+    let stage = Stage::without_sweep().await;
+    let buyer = stage.buyer("payer", 1).await;
+    let body = json!({ "args": [21] });
+    let payment = buyer.sign(&bench("double"), &body, "first").await;
+    stage.rail.next_settle(MoveFault::Delay(std::time::Duration::from_millis(300)));
+    let (path, sending) = (bench("double"), (buyer.clone(), body.clone(), payment.clone()));
+    let sent = tokio::spawn(async move { sending.0.send(&path, &sending.1, Some(&sending.2)).await });
+    crate::stage::until("the call to be held", async || {
+        let undecided = stage.store().undecided_calls(1).await.unwrap();
+        (!undecided.is_empty()).then_some(())
+    })
+    .await;
+    sent.abort();
+    crate::stage::until("the payment", async || (stage.payments().await == 1).then_some(())).await;
+    // It comes back with a new signature, as a program that lost its state does: still one charge.
+    let second = buyer.sign(&bench("double"), &body, "second").await;
+    let reply = buyer.insist(&bench("double"), &body, &second).await;
+    assert_eq!((reply.output(), &reply.json()["replayed"]), (json!(42), &json!(true)));
+    assert_eq!(stage.payments().await, 1);
+    stage.assert_sound().await;
+    assert_ne!(x402::decode::<Value>(&second).unwrap(), x402::decode::<Value>(&payment).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_fails_half_way_is_repeated_or_repaired() {
+    for verb in ["publish", "publish_log"] {
+        for moment in MOMENTS {
+            for repair in ["again", "sweep", "restart"] {
+                let case = format!("{verb} {moment:?}, then {repair}");
+                let stage = Stage::without_sweep().await;
+                let package = packages::bench("1.1.0");
+                let request = packages::request(&package, packages::sign(&package, &packages::publisher()));
+                inject(&stage, verb, moment);
+                let reply = stage.post("/v1/publish", &request).await;
+                assert_eq!((reply.status, reply.code().as_str()), (500, "internal"), "{case}");
+                let stage = match repair {
+                    "sweep" => {
+                        stage.registry.reconcile().await;
+                        stage
+                    }
+                    "restart" => stage.reopen(Sweep::Off).await,
+                    _ => stage,
+                };
+                let there = stage.get("/v1/packages/lab/bench/1.1.0").await.status == 200;
+                assert_eq!(there, (verb, moment) != ("publish", Moment::Before), "{case}");
+                if there && repair != "again" {
+                    is_shown(&stage, &case).await;
+                }
+                let reply = stage.post("/v1/publish", &request).await;
+                assert_eq!(reply.status, if there { 200 } else { 201 }, "{case}: {}", reply.text);
+                is_shown(&stage, &case).await;
+            }
+        }
+    }
+}
+
+/// Insists that the log shows both releases, to those who ask the registry and those who read the files.
+async fn is_shown(stage: &Stage, case: &str) {
+    let key = stage.registry.log_verifier_key();
+    let served = stage.get("/checkpoint").await;
+    let served = glassbox_core::log::open_checkpoint(&served.text, &key).unwrap();
+    assert_eq!(served.size, 2, "{case}");
+    assert_eq!(served, stage.registry.checkpoint(), "{case}");
+    assert_eq!(stage.get("/tile/entries/000.p/2").await.status, 200, "{case}");
+    let found = stage.get("/v1/search?q=trap").await.json();
+    assert_eq!(found["results"][0]["version"], "1.1.0", "{case}: {found}");
+}

@@ -1,0 +1,261 @@
+//! A registry on a loopback port: its own folder, its own devnet, and a clock that stands still.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use glassbox_core::key::SecretKey;
+use glassbox_core::ledger::Account;
+use glassbox_core::log::LogKey;
+use glassbox_core::{Atomic, Digest};
+use glassbox_pay::devnet::Clock;
+use glassbox_pay::{Address, Devnet, Facilitator as _, Faulty, PayError, Wallet};
+use glassbox_registry::{Env, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_server::Options;
+use glassbox_store::Store;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::buyer::{Buyer, Reply};
+use crate::packages;
+
+/// The operator's fee of every stage, in basis points.
+pub(crate) const FEE_BPS: u32 = 500;
+
+/// How long any scenario waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a stage gets time and randomness from. Survives the registry, as both do.
+#[derive(Clone)]
+pub(crate) struct World {
+    now_ms: Arc<AtomicI64>,
+    drawn: Arc<AtomicU64>,
+}
+
+impl World {
+    /// A world that stands still at a moment.
+    pub(crate) fn at(now_ms: i64) -> Self {
+        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), drawn: Arc::default() }
+    }
+
+    pub(crate) fn now_s(&self) -> u64 {
+        (self.now_ms.load(Ordering::SeqCst) / 1_000) as u64
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.now_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+    }
+
+    fn env(&self) -> Env {
+        let (now_ms, drawn) = (self.now_ms.clone(), self.drawn.clone());
+        Env::new(
+            move || now_ms.load(Ordering::SeqCst),
+            move || *Digest::of(drawn.fetch_add(1, Ordering::SeqCst).to_string()).as_bytes(),
+        )
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::at(1_800_000_000_000)
+    }
+}
+
+/// Whether the registry looks for undecided calls from time to time, as a real one does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Served by [`glassbox_server::serve`].
+    On,
+    /// Only when a scenario asks: so that a scripted fault strikes what it is meant for.
+    Off,
+}
+
+/// A running registry.
+pub(crate) struct Stage {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) rail: Arc<Faulty<Devnet>>,
+    pub(crate) world: World,
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    /// Serves, and runs whatever the registry began: ending it is what a power cut does.
+    power: Option<Runtime>,
+    folder: Arc<TempDir>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(power) = self.power.take() {
+            power.shutdown_background();
+        }
+    }
+}
+
+/// One sandbox for the process, with what it compiled kept under `target`: each component compiles once.
+pub(crate) fn sandbox() -> Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX
+        .get_or_init(|| {
+            let artifact_dir = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"));
+            Sandbox::new(SandboxConfig { artifact_dir, ..SandboxConfig::default() }).unwrap()
+        })
+        .clone()
+}
+
+pub(crate) fn keys() -> Keys {
+    Keys {
+        executor: SecretKey::from_seed(&[1; 32]),
+        log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
+    }
+}
+
+pub(crate) fn wallet(name: &str) -> Wallet {
+    Wallet::from_bytes(Digest::of(name).as_bytes()).unwrap()
+}
+
+impl Stage {
+    /// A registry with nothing published.
+    pub(crate) async fn empty() -> Self {
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::On).await
+    }
+
+    /// A registry that has `lab:bench@1.0.0`.
+    pub(crate) async fn new() -> Self {
+        let stage = Self::empty().await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage
+    }
+
+    /// The same, which looks for undecided calls only when it is told to.
+    pub(crate) async fn without_sweep() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let stage = Self::open(folder, World::default(), Sweep::Off).await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage
+    }
+
+    /// Opens the registry that a folder holds.
+    pub(crate) async fn open(folder: Arc<TempDir>, world: World, sweep: Sweep) -> Self {
+        let treasury = wallet("treasury").address();
+        let journal = folder.path().join("devnet.journal");
+        // After a power cut, the last task to notice still has the journal open.
+        let devnet = until("the devnet's journal", async || {
+            let clock: Clock = {
+                let world = world.clone();
+                Arc::new(move || world.now_s())
+            };
+            match Devnet::open_with_clock(Some(&journal), treasury, clock) {
+                Err(PayError::JournalInUse(_)) => None,
+                opened => Some(opened.unwrap()),
+            }
+        })
+        .await;
+        let rail = Arc::new(Faulty::new(devnet.clone()));
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let config = RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone() };
+        let registry =
+            Registry::open(store, sandbox(), rail.clone(), keys(), world.env(), config).await.unwrap();
+        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let served = registry.clone();
+        power.spawn(async move {
+            match sweep {
+                Sweep::On => glassbox_server::serve(listener, app, served, pending()).await,
+                Sweep::Off => axum::serve(listener, app).await,
+            }
+        });
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { registry, rail, world, url, http, power: Some(power), folder }
+    }
+
+    /// Stops as at a power cut, and starts again from what is in the folder.
+    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
+        let power = self.power.take().unwrap();
+        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
+        let (folder, world) = (self.folder.clone(), self.world.clone());
+        drop(self);
+        Self::open(folder, world, sweep).await
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.registry.store()
+    }
+
+    pub(crate) fn devnet(&self) -> &Devnet {
+        self.rail.inner()
+    }
+
+    /// Publishes under the usual key, over HTTP, and insists that it is new.
+    pub(crate) async fn publish(&self, package: &PackageFiles) -> Value {
+        let request = packages::request(package, packages::sign(package, &packages::publisher()));
+        let reply = self.post("/v1/publish", &request).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        reply.json()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        Reply::of(self.http.get(format!("{}{path}", self.url)).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> Reply {
+        Reply::of(self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap()).await
+    }
+
+    /// Makes a payer with as many dollars of play money.
+    pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
+        let wallet = wallet(name);
+        if usd > 0 {
+            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
+        }
+        Buyer::new(self, wallet)
+    }
+
+    pub(crate) async fn balance(&self, address: Address) -> u128 {
+        self.devnet().balance(address).await.unwrap().0
+    }
+
+    /// Returns how many payments arrived on the chain.
+    pub(crate) async fn payments(&self) -> usize {
+        let treasury = self.devnet().treasury();
+        let transfers = self.devnet().transfers().await.unwrap();
+        transfers.iter().filter(|transfer| transfer.to == treasury).count()
+    }
+
+    /// Insists that nothing is undecided, that the ledger is balanced, and that it agrees with the chain to the unit.
+    pub(crate) async fn assert_sound(&self) {
+        assert_eq!(self.store().undecided_calls(100).await.unwrap().len(), 0, "undecided calls");
+        assert_eq!(self.store().pending_refunds(100).await.unwrap(), [], "owed refunds");
+        let balances = self.store().balances().await.unwrap();
+        let debits: u128 = balances.iter().map(|balance| balance.debits.0).sum();
+        let credits: u128 = balances.iter().map(|balance| balance.credits.0).sum();
+        assert_eq!(debits, credits, "the ledger is not balanced");
+        let mut held = 0;
+        for balance in &balances {
+            match &balance.account {
+                Account::Rail(_) => held += balance.debits.0 - balance.credits.0,
+                Account::Payer(payer) => assert_eq!(balance.debits, balance.credits, "{payer} is owed"),
+                Account::Payee(_) | Account::Operator => {}
+            }
+        }
+        let treasury = self.balance(self.devnet().treasury()).await;
+        assert_eq!(held, treasury * 1_000_000, "the ledger and the chain disagree");
+    }
+}
+
+/// Waits until a condition holds, and fails when it never does.
+pub(crate) async fn until<T>(what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
