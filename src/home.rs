@@ -83,7 +83,7 @@ impl Home {
         wallet_file::save_new(&self.wallet_path(), &wallet).map_err(|error| {
             Failure::no(
                 "wallet-exists",
-                error.to_string(),
+                chain(&error),
                 "`glassbox wallet show` shows it; move the file away to make another",
             )
         })?;

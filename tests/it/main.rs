@@ -1,8 +1,8 @@
-//! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt, and the command.
+//! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
 //!
 //! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
-//! `crash`. There the clock stands still, the money is the devnet's, and waiting is for a condition. `cli` and `kill`
-//! run the built command.
+//! `crash`; there the clock stands still. `cli` and `kill` run the built command. The money is the devnet's, and waiting
+//! is for a condition.
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 

@@ -1,1 +1,84 @@
-fn main() {}
+//! The task runner: everything that is done to this repository rather than with it.
+//!
+//! It needs no tool beyond Cargo; what a task wants besides, it says.
+
+mod ci;
+mod codegen;
+mod fixtures;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+/// Tasks of the Glassbox repository
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need; quick when it is there
+    Setup,
+    /// Run every test there is, after `setup` and `tidy`
+    Test {
+        /// Passed to the test runner, to run only some tests; documentation tests are then left out
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Check what no compiler checks: floors, limits, links, leftovers
+    Tidy,
+    /// Run what CI runs: format, lints, tests and the demo as a release build
+    Ci,
+    /// Rebuild the components of the examples and templates, or the one named
+    Fixtures {
+        /// A folder of `examples`, or `template-rust` and so on
+        name: Option<String>,
+    },
+    /// Write the generated pages of docs/reference
+    Codegen {
+        /// Compare instead, and fail when a page is not current
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let root = root()?;
+    match task {
+        Task::Setup => setup::run(&root),
+        Task::Test { args } => test::run(&root, &args),
+        Task::Tidy => tidy::run(&root),
+        Task::Ci => ci::run(&root),
+        Task::Fixtures { name } => fixtures::run(&root, name.as_deref()),
+        Task::Codegen { check: false } => codegen::write(&root),
+        Task::Codegen { check: true } => codegen::check(&root),
+    }
+}
+
+/// Returns the folder of the repository: Cargo tells where this crate lies, and it lies one folder down.
+fn root() -> Result<PathBuf> {
+    let here = env::var_os("CARGO_MANIFEST_DIR").context("run this with `cargo xtask`")?;
+    Ok(Path::new(&here).parent().context("xtask lies in no folder")?.to_owned())
+}

@@ -145,3 +145,6 @@ pub const QUOTED_CHARS_MAX: usize = 80;
 
 /// The most releases that are uploaded and checked at once. Each may hold a large body and a compiler.
 pub const PUBLISHES_IN_FLIGHT_MAX: usize = 4;
+
+/// How long a publisher waits for its turn, in milliseconds, before it is told to come back.
+pub const PUBLISH_WAIT_MS_MAX: u64 = 60_000;

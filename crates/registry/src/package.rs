@@ -180,8 +180,9 @@ pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
 /// The manifest's name and version must be those of the WIT package, or a reader would be told two things.
 fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     let name = manifest.package.name.to_string();
-    let wit = spec.package();
-    let wit = wit.split('@').next().unwrap_or(&wit);
+    // The id of a WIT package ends with its version where it has one, which is compared below.
+    let id = spec.package();
+    let wit = id.split('@').next().unwrap_or(&id);
     if wit != name {
         return Err(PublishError::PackageNameDiffers { manifest: name, wit: wit.to_owned() });
     }

@@ -129,7 +129,8 @@ impl From<PublishError> for Refusal {
         }
         // The publisher wrote what failed, so every cause is theirs to read; a store's is the operator's.
         let detail = if code == "internal" { error.to_string() } else { chain(&error) };
-        let refusal = Self::new(status_of(code), code, detail, error.next());
+        let retry = if code == "internal" { Retry::After(5) } else { Retry::AfterChange };
+        let refusal = Self::new(status_of(code), code, detail, error.next()).retry(retry);
         match &error {
             PublishError::TestsFailed(report) => {
                 let failed: Vec<_> = report.cases.iter().filter(|case| !case.passed).take(20).collect();

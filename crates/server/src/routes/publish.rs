@@ -1,5 +1,7 @@
 //! Publishing.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::StatusCode;
@@ -75,7 +77,7 @@ pub(crate) fn body_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::PUBLISH_BODY_BYTES_MAX)
 }
 
-/// A place to publish in. As an extractor it is taken before the body is read, so a crowd is turned away cheaply.
+/// A place to publish in. As an extractor it is taken before the body is read, so a crowd waits without its bodies.
 pub(crate) struct Place {
     /// Given back when the response is made.
     _permit: OwnedSemaphorePermit,
@@ -85,9 +87,11 @@ impl FromRequestParts<App> for Place {
     type Rejection = Refusal;
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        match app.publishes().try_acquire_owned() {
-            Ok(permit) => Ok(Self { _permit: permit }),
-            Err(_) => {
+        let patience = Duration::from_millis(limits::PUBLISH_WAIT_MS_MAX);
+        match tokio::time::timeout(patience, app.publishes().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Self { _permit: permit }),
+            // Out of patience; the semaphore itself is never closed.
+            Err(_) | Ok(Err(_)) => {
                 let detail = "enough releases are being published right now";
                 let refusal = Refusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
