@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem;
@@ -101,7 +101,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::call::quote))
         .routes(routes!(r::call::call))
         .routes(routes!(r::call::receipt))
-        .routes(routes!(r::publish::publish).layer(r::publish::body_limit()))
+        .routes(routes!(r::publish::publish))
         .routes(routes!(r::log::checkpoint))
         .routes(routes!(r::log::tile))
         .routes(routes!(r::money::earnings))
@@ -140,7 +140,6 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(count))
-        .layer(DefaultBodyLimit::max(limits::CALL_BODY_BYTES_MAX))
         // A body that trickles in, or a verb that hangs, must not hold a connection for ever.
         .layer(TimeoutLayer::with_status_code(
             http::StatusCode::GATEWAY_TIMEOUT,

@@ -1,36 +1,24 @@
 //! Reading requests, with refusals that say what was wrong.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use glassbox_core::{PackageName, PackageRef};
+use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Refusal;
 
-/// A JSON body. Its `Content-Type` is not looked at: nobody means anything else here.
-pub(crate) struct Body<T>(pub(crate) T);
+/// A JSON body of at most `MAX` bytes. Its `Content-Type` is not looked at: nobody means anything else here.
+pub(crate) struct Body<T, const MAX: usize = { limits::CALL_BODY_BYTES_MAX }>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for Body<T, MAX> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let next = "send less; large inputs belong in several calls";
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", rejection.body_text(), next)
-            } else {
-                Refusal::new(
-                    StatusCode::BAD_REQUEST,
-                    "body-unreadable",
-                    rejection.body_text(),
-                    "send it again",
-                )
-            }
-        })?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let bytes = read(request.into_body(), MAX).await?;
         let refuse = |detail: String| {
             let next = "send a JSON object as /openapi.json describes it";
             Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, next)
@@ -42,6 +30,36 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         serde_json::from_slice(bytes).map(Self).map_err(|error| refuse(error.to_string()))
     }
+}
+
+/// Reads a body of at most `max` bytes.
+///
+/// What is beyond that is read and thrown away, up to as much again: a client that is still sending when the connection
+/// closes never sees why.
+async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let mut beyond = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Refusal::new(StatusCode::BAD_REQUEST, "body-unreadable", error.to_string(), "send it again")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if beyond == 0 && bytes.len() + data.len() <= max {
+            bytes.extend_from_slice(&data);
+        } else {
+            bytes = Vec::new();
+            beyond += data.len();
+            if beyond > max {
+                break;
+            }
+        }
+    }
+    if beyond == 0 {
+        return Ok(bytes);
+    }
+    let detail = format!("the body has more than the {max} bytes allowed");
+    let next = "send less; large inputs belong in several calls";
+    Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail, next))
 }
 
 /// The parameters of a path. As axum's own, but what it refuses is a problem like any other.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use base64::Engine as _;
@@ -29,7 +29,7 @@ use crate::problem::Refusal;
 pub(crate) async fn publish(
     State(app): State<App>,
     _place: Place,
-    Body(request): Body<PublishRequest>,
+    Body(request): PublishBody,
 ) -> Result<(StatusCode, Json<PublishResponse>), Refusal> {
     let component = STANDARD.decode(&request.component).map_err(|error| {
         let detail = format!("`component` is not base64: {error}");
@@ -73,9 +73,7 @@ fn invalid(detail: String) -> Refusal {
 }
 
 /// The body of a publish is larger than that of any other request.
-pub(crate) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(limits::PUBLISH_BODY_BYTES_MAX)
-}
+type PublishBody = Body<PublishRequest, { limits::PUBLISH_BODY_BYTES_MAX }>;
 
 /// A place to publish in. As an extractor it is taken before the body is read, so a crowd waits without its bodies.
 pub(crate) struct Place {
