@@ -20,7 +20,7 @@ use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_sandbox::{Failure, FailureKind, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
-use glassbox_store::{Hold, NewCall};
+use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
@@ -218,28 +218,24 @@ impl Registry {
         // The signature first: nobody can bind, or ask about, a payment that is not theirs.
         let authorization =
             exact::read(&payment, &offer).map_err(|rejection| refused(rejection.code.to_string()))?;
-        let now_s = (self.env.now_ms() / 1_000) as u64;
-        if let Err(rejection) = exact::check_window(&authorization, now_s, limits::CALL_WALL_MS_MAX) {
-            // Too late to buy anything, and never too late to fetch what it bought.
-            return match self.store.call_by_payment(&authorization.key.to_string()).await? {
-                Some(row) if row.request == plan.request => self.await_decision(&row.id).await,
-                Some(_) => Err(CallError::PaymentBound),
-                None => Err(refused(rejection.code.to_string())),
-            };
+        // It is never too late, nor too crowded, to fetch what a payment bought.
+        if let Some(row) = self.store.call_by_payment(&authorization.key.to_string()).await? {
+            return self.answer_from(&row, &plan).await;
         }
-        let payer = authorization.key.payer.to_string();
-        let place = self.enter(&payer)?;
-        let _slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        let now_s = (self.env.now_ms() / 1_000) as u64;
+        exact::check_window(&authorization, now_s, limits::CALL_WALL_MS_MAX)
+            .map_err(|rejection| refused(rejection.code.to_string()))?;
+        let place = self.enter(&authorization.key.payer.to_string())?;
+        let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
 
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");
         match self.hold(&call, &plan, &offer, &payment, &authorization).await? {
             Hold::Held => {}
-            Hold::SamePayment(row) if row.request != plan.request => return Err(CallError::PaymentBound),
-            // A payer who signs anew while the first payment is undecided must not pay twice.
+            // Presented at the same moment, or signed anew while the first payment is undecided: one run, one charge.
             Hold::SamePayment(row) | Hold::SameRequest(row) => {
-                drop(work);
-                return self.await_decision(&row.id).await;
+                drop((work, slot, place));
+                return self.answer_from(&row, &plan).await;
             }
         }
         if let Err(rejection) = self.rail.verify(&payment, &offer).await {
@@ -268,6 +264,15 @@ impl Registry {
             place.failed();
         }
         settled
+    }
+
+    /// Answers from the call that a payment is bound to: the same request gets its reply, another one nothing.
+    async fn answer_from(&self, row: &CallRow, plan: &Plan) -> Result<CallReply, CallError> {
+        if row.request == plan.request {
+            self.await_decision(&row.id).await
+        } else {
+            Err(CallError::PaymentBound)
+        }
     }
 
     /// Takes one of the payer's places.

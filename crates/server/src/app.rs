@@ -1,7 +1,6 @@
 //! The router: which path leads where, and what surrounds every route.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -14,7 +13,6 @@ use glassbox_registry::Registry;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -140,11 +138,7 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(count))
-        // A body that trickles in, or a verb that hangs, must not hold a connection for ever.
-        .layer(TimeoutLayer::with_status_code(
-            http::StatusCode::GATEWAY_TIMEOUT,
-            Duration::from_secs(limits::REQUEST_SECONDS_MAX),
-        ))
+        .layer(middleware::from_fn(problem::too_slow))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(state)
 }

@@ -2,11 +2,15 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::time::Duration;
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use glassbox_api::Problem;
+use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402;
 use glassbox_registry::{CallError, PublishError, RegistryError, Retry};
@@ -189,6 +193,22 @@ pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Refusal {
     let path: String = uri.path().chars().take(120).collect();
     let detail = format!("`{path}` does not take {method}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail, "see /openapi.json")
+}
+
+/// Answers for a request that takes too long: a body that trickles in must not hold a connection for ever. A paid call
+/// goes on by itself, and its reply waits.
+pub(crate) async fn too_slow(request: Request, next: Next) -> Response {
+    let patience = Duration::from_secs(limits::REQUEST_SECONDS_MAX);
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!("the request took longer than {} seconds", limits::REQUEST_SECONDS_MAX);
+            let next = "send it again; a paid call with the same payment";
+            let mut refusal = Refusal::new(StatusCode::GATEWAY_TIMEOUT, "request-timed-out", detail, next);
+            refusal.problem.charged = "unknown".into();
+            refusal.retry(Retry::After(5)).into_response()
+        }
+    }
 }
 
 /// Answers for a panic, which is a mistake of ours: the message goes to the log and not to the caller.
