@@ -1,7 +1,7 @@
 //! What a command says when it fails, and how it exits.
 
 use glassbox_client::ClientError;
-use glassbox_registry::PublishError;
+use glassbox_registry::{PublishError, chain};
 use serde::Serialize;
 
 /// A failed command: the exit code, a stable code for programs, a message and a next step for people.
@@ -42,18 +42,6 @@ impl Failure {
     pub(crate) fn io(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::error("io", format!("cannot {what} `{}`: {error}", path.display()), "")
     }
-}
-
-/// Writes an error with its causes, outermost first.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<anyhow::Error> for Failure {

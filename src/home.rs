@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use glassbox_core::key::SecretKey;
 use glassbox_pay::{Wallet, wallet_file};
+use glassbox_registry::chain;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 
 /// The folder that holds what is yours.
 #[derive(Debug, Clone)]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, Wallet, wallet_file};
-use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
+use glassbox_registry::{Env, Keys, Registry, RegistryConfig, chain};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::home::{load_key, new_key};
 
 /// How a node is set up.

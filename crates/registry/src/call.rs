@@ -162,7 +162,7 @@ impl Registry {
         let reply = paid.await.map_err(|_| RegistryError::Worker)??;
         // Still here, so the caller is too. Until this is noted, the same request is answered from this reply.
         if let Err(error) = self.store.mark_delivered(&reply.stored.call).await {
-            warn!(call.id = %reply.stored.call, %error, "Could not note that a reply was delivered");
+            warn!(call.id = logged(&reply.stored.call), %error, "Could not note that a reply was delivered");
         }
         deliver(reply)
     }
@@ -197,7 +197,7 @@ impl Registry {
         let _slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call).await?;
-        info!(call.id = %call, release = %plan.live.id, fuel_used = executed.fuel_used, "Ran free call {call}");
+        info!(call.id = logged(&call), release = %plan.live.id, fuel_used = executed.fuel_used, "Ran a free call");
         deliver(CallReply { stored: self.reply_unpaid(executed), replayed: false })
     }
 
@@ -257,7 +257,7 @@ impl Registry {
             return self.end_unpaid(&call, executed).await;
         }
         self.store.record_outcome(&call, executed.outcome()?, self.env.now_ms()).await?;
-        debug!(call.id = %call, fuel_used = executed.fuel_used, "Recorded call {call}");
+        debug!(call.id = logged(&call), fuel_used = executed.fuel_used, "Recorded a call");
         let settled = self.settle(&call, executed, &payment, &offer).await;
         if matches!(settled, Err(CallError::NotSettled { .. })) {
             // The run was for nothing. A payer who spends the money meanwhile must not have that without end.
@@ -429,6 +429,11 @@ impl Live {
     fn runs_here(&self) -> bool {
         self.terms.execute.contains(&glassbox_core::manifest::Place::Remote)
     }
+}
+
+/// The part of a call's id that may stand in a log. Whoever knows the whole may fetch the reply.
+pub(crate) fn logged(call: &str) -> &str {
+    call.get(..8).unwrap_or(call)
 }
 
 /// Says what a failure means for the bill: only what the guest did by itself, and would do again, can be charged.

@@ -14,6 +14,18 @@ use glassbox_store::StoreError;
 use crate::call::CallFailure;
 use crate::testing::TestReport;
 
+/// Writes an error with all its causes, outermost first: for whoever prints it, once, at the edge.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// Whether asking again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {

@@ -20,7 +20,7 @@ mod wait;
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
 pub use env::{Env, rfc3339};
-pub use error::{CallError, PublishError, RegistryError, Retry};
+pub use error::{CallError, PublishError, RegistryError, Retry, chain};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};

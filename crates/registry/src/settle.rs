@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
-use crate::call::{CallReply, StoredFailure, StoredReply};
+use crate::call::{CallReply, StoredFailure, StoredReply, logged};
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
 use crate::open::Registry;
@@ -82,7 +82,7 @@ impl Registry {
                 self.post(call, stored).await
             }
             Settlement::Rejected(rejection) => {
-                warn!(call.id = %call, code = %rejection.code, "Payment refused after the run of call {call}");
+                warn!(call.id = logged(call), code = %rejection.code, "A payment was refused after its run");
                 let required = PaymentRequired {
                     x402_version: glassbox_pay::x402::VERSION,
                     error: Some(rejection.code.to_string()),
@@ -102,7 +102,7 @@ impl Registry {
                 Err(CallError::NotSettled { response, required: Box::new(required) })
             }
             Settlement::Unknown { detail } => {
-                warn!(call.id = %call, detail, "Settlement of call {call} is unknown; it stays held");
+                warn!(call.id = logged(call), detail, "A settlement is unknown; its call stays undecided");
                 Err(CallError::Pending { call: call.to_owned() })
             }
         }
@@ -121,11 +121,11 @@ impl Registry {
         };
         self.store.post_call(call, posting, self.env.now_ms()).await?;
         info!(
-            call.id = %call,
+            call.id = logged(call),
             release = %receipt.release,
             fuel_used = receipt.fuel_used,
             charge.atomic = receipt.charge.amount.0,
-            "Posted call {call}"
+            "Posted a call"
         );
         if payment.refund > Atomic::ZERO {
             self.pay_refunds().await;
@@ -180,7 +180,7 @@ impl Registry {
         match (row.state, &row.outcome) {
             (CallState::Held, _) => {
                 self.store.release_call(&row.id, self.env.now_ms()).await?;
-                info!(call.id = %row.id, "Released call {}, which never ran", row.id);
+                info!(call.id = logged(&row.id), "Released a call that never ran");
                 Ok(())
             }
             (CallState::Executed, Some(outcome)) => {
@@ -208,7 +208,7 @@ impl Registry {
                     let Some(_work) = self.running.claim(&row.id) else { continue };
                     match self.take_up(&row).await {
                         Ok(()) | Err(CallError::Pending { .. }) => {}
-                        Err(error) => error!(call.id = %row.id, %error, "Could not take up call {}", row.id),
+                        Err(error) => error!(call.id = logged(&row.id), %error, "Could not take up a call"),
                     }
                 }
             }
@@ -228,19 +228,19 @@ impl Registry {
         };
         for owed in refunds {
             let Ok(payer) = owed.payer.parse() else {
-                error!(call.id = %owed.call, "The payer of call {} is no address", owed.call);
+                error!(call.id = logged(&owed.call), "The payer of a call is no address");
                 continue;
             };
             match self.rail.pay_out(&format!("refund:{}", owed.call), payer, owed.amount).await {
                 Settlement::Settled { transaction, .. } => {
                     if let Err(error) = self.store.post_refund(&owed.call, &transaction.to_string()).await {
-                        error!(call.id = %owed.call, %error, "Paid a refund and could not post it; will ask again");
+                        error!(call.id = logged(&owed.call), %error, "Paid a refund and could not post it; will ask again");
                     }
                 }
                 Settlement::Rejected(rejection) => {
-                    error!(call.id = %owed.call, code = %rejection.code, "The rail refused a refund");
+                    error!(call.id = logged(&owed.call), code = %rejection.code, "The rail refused a refund");
                 }
-                Settlement::Unknown { detail } => warn!(call.id = %owed.call, detail, "A refund is unknown"),
+                Settlement::Unknown { detail } => warn!(call.id = logged(&owed.call), detail, "A refund is unknown"),
             }
         }
     }

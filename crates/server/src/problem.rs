@@ -1,7 +1,6 @@
 //! Errors on the wire: one status and one shape for each code, decided here and nowhere else.
 
 use std::any::Any;
-use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,7 +12,7 @@ use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402;
-use glassbox_registry::{CallError, PublishError, RegistryError, Retry};
+use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
 use serde_json::json;
 
 /// A problem as a response: its status, its media type, and the headers that go with it.
@@ -73,18 +72,6 @@ impl IntoResponse for Refusal {
         }
         response
     }
-}
-
-/// Writes an error with all its causes, for the log. The caller gets the first line only.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn status_of(code: &str) -> StatusCode {
