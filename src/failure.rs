@@ -92,6 +92,9 @@ impl From<ClientError> for Failure {
                 Self::payment("no-way-to-pay", chain(&error), "only play money on the devnet is paid so far")
             }
             ClientError::Wallet(_) => Self::error("wallet", chain(&error), ""),
+            ClientError::Receipt(_) => {
+                Self::no("receipt-invalid", chain(&error), "do not rely on this answer; tell the operator")
+            }
             ClientError::Undecided => {
                 let mut failure =
                     Self::error("settlement-pending", chain(&error), "ask again later; do not pay anew");

@@ -1,10 +1,12 @@
 //! `glassbox quote` and `glassbox call`.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use glassbox_api::{CallBody, CallResponse, QuoteResponse};
 use glassbox_client::{Budget, Call, Client};
+use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Bundle;
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, PackageRef};
@@ -44,25 +46,54 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
     let typed = during("reading the interface", type_call(&client, &args.package, &args.call)).await?;
     let wallet = amount_max.map(|_| context.home()?.wallet()).transpose()?;
     let budget = wallet.as_ref().zip(amount_max).map(|(wallet, amount_max)| Budget { wallet, amount_max });
-    let body = CallBody { args: typed.args, fuel: args.fuel, nonce: None };
+    // Everything that could fail without the registry fails before it is paid.
+    let executor = executor(&client).await?;
+    let folder = match &args.receipt {
+        Some(path) => Folder::of(path)?,
+        None => Folder::of(&context.home()?.receipt_path("call"))?,
+    };
+    let body = CallBody { args: typed.args.clone(), fuel: args.fuel, nonce: None };
     let call = Call { release: &typed.release, function: &typed.function, body };
     let response = during("calling", client.call_with(&call, budget)).await?;
-    check_receipt(&client, &response).await?;
-    let kept = match &args.receipt {
-        Some(path) => path.clone(),
-        None => context.home()?.receipt_path(&response.call),
-    };
-    keep(&kept, &response.receipt)?;
+    let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
+    // What was paid for is printed before anything else can go wrong.
     context.output.answer(&response, || show(&typed.ty, &response));
-    let charged =
-        if response.charged.amount == "0" { "free".into() } else { format!("${}", response.charged.usd) };
+    let path = match &args.receipt {
+        Some(path) => path.clone(),
+        None => context.home()?.receipt_path(&receipt.call),
+    };
+    let charged = if receipt.charge.amount == Atomic::ZERO {
+        "free".to_owned()
+    } else {
+        format!("${}", receipt.charge.amount.to_decimal())
+    };
+    if let Err(error) = folder.keep(&path, &response.receipt) {
+        let kept = format!("{}/v1/receipts/{}", client.url(), receipt.call);
+        let hint = match &receipt.payment {
+            Some(_) => format!("the registry keeps it: curl {kept}"),
+            None => "call again: it was free".to_owned(),
+        };
+        let message = format!(
+            "the call was made ({charged}), and its receipt is not kept at `{}`: {error}",
+            path.display()
+        );
+        return Err(Failure::error("io", message, hint));
+    }
     context.output.note(&format!(
         "{} {charged}, {} fuel, receipt {}",
         paint(GOOD, "✓"),
         response.fuel_used,
-        kept.display()
+        path.display()
     ));
     Ok(())
+}
+
+/// Asks the registry for the key that signs its receipts.
+async fn executor(client: &Client) -> Result<PublicKey, Failure> {
+    let executor = client.descriptor().await?.executor;
+    executor
+        .parse()
+        .map_err(|_| Failure::error("registry-invalid", "the registry's executor key is not a key", ""))
 }
 
 /// A call written in WAVE, as the HTTP API takes it.
@@ -106,23 +137,6 @@ pub(super) async fn type_call(
     Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args })
 }
 
-/// Refuses an answer whose receipt does not hold, or is not by the registry that was asked.
-async fn check_receipt(client: &Client, response: &CallResponse) -> Result<(), Failure> {
-    let descriptor = client.descriptor().await?;
-    let executor = descriptor
-        .executor
-        .parse()
-        .map_err(|_| Failure::error("registry-invalid", "the registry's executor key is not a key", ""))?;
-    let (report, _) = response.receipt.verify(Some(&executor));
-    match report.checks.iter().find(|check| !check.holds) {
-        None => Ok(()),
-        Some(check) => {
-            let message = format!("the receipt does not hold: {}: {}", check.name, check.detail);
-            Err(Failure::no("receipt-invalid", message, "do not trust this answer; tell the operator"))
-        }
-    }
-}
-
 /// Writes what the function returned in WAVE.
 pub(super) fn show(ty: &FunctionType, response: &CallResponse) -> String {
     let Some(result) = &ty.result else { return String::new() };
@@ -131,11 +145,27 @@ pub(super) fn show(ty: &FunctionType, response: &CallResponse) -> String {
         .unwrap_or_else(|_| response.output.to_string())
 }
 
-fn keep(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(bundle).expect("a bundle has string keys");
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
+/// Where a receipt will be kept, made and tried before anything is paid.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            let message = format!("`{}` is a folder", path.display());
+            return Err(Failure::error("io", message, "name a file for the receipt"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
+        tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io("write into", folder, &error))?;
+        Ok(Self(folder.to_owned()))
     }
-    fs::write(path, text).map_err(|error| Failure::io("write", path, &error))
+
+    /// Writes the file whole or not at all.
+    fn keep(&self, path: &Path, bundle: &Bundle) -> std::io::Result<()> {
+        let text = serde_json::to_string_pretty(bundle).expect("a bundle has string keys");
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    }
 }

@@ -177,7 +177,7 @@ async fn a_statement_counts_only_when_its_signer_says_exactly_this() {
         release.sign(&publisher())
     };
     for (statement, code) in [
-        (unsigned, "statement-differs"),
+        (unsigned, "statement-invalid"),
         (renamed, "statement-invalid"),
         (swapped, "statement-invalid"),
         (retyped, "statement-invalid"),

@@ -76,7 +76,8 @@ async fn a_payment_buys_only_what_it_was_first_presented_with() {
         (bench("double"), json!({ "args": [22] })),
         (bench("boom"), json!({ "args": [21] })),
         (bench("double").replace("1.0.0", "1.1.0"), json!({ "args": [21] })),
-        (bench("double").replace("1.0.0", "latest"), json!({ "args": [21] })),
+        // Another price: still a payment that is known, and not one to be asked for anew.
+        (bench("burn"), json!({ "args": [21] })),
         (bench("double"), json!({ "args": [21], "nonce": "another" })),
         (bench("double"), json!({ "args": [21], "fuel": 1_000 })),
     ] {
@@ -85,6 +86,9 @@ async fn a_payment_buys_only_what_it_was_first_presented_with() {
         assert_eq!(problem["retry"], "with-payment", "{path} {body}");
         assert!(!reply.text.contains(first.json()["call"].as_str().unwrap()), "{path} {body}");
     }
+    // Through `latest` it fetches what was the newest when it was presented, whatever is the newest now.
+    let latest = buyer.send(&bench("double").replace("1.0.0", "latest"), &body, Some(&payment)).await;
+    assert_eq!(latest.json()["call"], first.json()["call"]);
     // Nor does it buy anything once it has expired.
     stage.world.advance(std::time::Duration::from_secs(3_600));
     let reply = buyer.send(&bench("double"), &json!({ "args": [23] }), Some(&payment)).await;

@@ -49,6 +49,9 @@ pub enum ClientError {
     /// The wallet.
     #[error("the wallet failed")]
     Wallet(#[from] glassbox_pay::PayError),
+    /// The receipt does not prove this answer to this request.
+    #[error("the receipt does not prove this answer: {0}")]
+    Receipt(String),
     /// The payment was sent, and it is not known what became of it. Send the same again; never pay anew.
     #[error("the payment was sent, and the answer is still missing")]
     Undecided,

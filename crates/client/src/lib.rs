@@ -16,10 +16,12 @@
 //! # }
 //! ```
 
+mod bind;
 mod error;
 mod http;
 mod pay;
 
+pub use bind::check_reply;
 pub use error::ClientError;
 pub use http::Client;
 pub use pay::{Budget, Call};

@@ -72,6 +72,11 @@ impl Files {
         self.0.len()
     }
 
+    /// Returns how many bytes they have together.
+    pub fn size_bytes(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -33,6 +33,33 @@ pub const CALL_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The deepest nesting of a value or a type. Each level costs host stack while it is converted.
 pub const VALUE_DEPTH_MAX: usize = 64;
 
+/// The deepest nesting of a type that can be called by value. A level may be three levels of the JSON that receipts
+/// are kept in, and JSON readers stop at 128.
+pub const TYPE_DEPTH_MAX: usize = 32;
+
+/// The most functions of one world.
+pub const FUNCTIONS_MAX: usize = 1_000;
+
+/// The most parts of the types of all functions of one world, each named type counted where it is used.
+pub const WORLD_TYPE_NODES_MAX: usize = 100_000;
+
+/// The most bytes of the WIT files of one release together.
+pub const WIT_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most fuel that the test cases of one release may burn together. About half a minute of work.
+pub const PUBLISH_FUEL_MAX: u64 = 300_000_000_000;
+
+/// How long a call waits for a thread to run on, in milliseconds, before its caller is told to come back. Longer, and
+/// its payment could expire in the line.
+pub const QUEUE_WAIT_MS_MAX: u64 = 10_000;
+
+/// The most calls without a payment that run or wait at once. Fewer than there are places, so that those who pay are not
+/// kept out by those who do not.
+pub const FREE_CALLS_IN_FLIGHT_MAX: usize = 64;
+
+/// How long a payment rail may take to answer, in milliseconds. After that its answer is unknown.
+pub const RAIL_WAIT_MS_MAX: u64 = 30_000;
+
 /// The most nodes of one value, so that a small JSON text cannot become a gigabyte of host memory.
 pub const VALUE_NODES_MAX: usize = 2_000_000;
 
@@ -148,3 +175,9 @@ pub const PUBLISHES_IN_FLIGHT_MAX: usize = 4;
 
 /// How long a publisher waits for its turn, in milliseconds, before it is told to come back.
 pub const PUBLISH_WAIT_MS_MAX: u64 = 60_000;
+
+/// How long a posted reply waits for its refund to be paid, in milliseconds, before it leaves without.
+pub const REFUND_WAIT_MS_MAX: u64 = 1_000;
+
+/// The longest statement of a release, in bytes of JSON: its log entry must stay below [`LOG_ENTRY_BYTES_MAX`].
+pub const STATEMENT_PUBLISHED_BYTES_MAX: usize = 32 * 1024;

@@ -60,9 +60,13 @@ impl Predicate for Release {
 }
 
 impl Release {
-    /// Signs this statement. Its subject is the component.
+    /// Returns the one subject of the statement: the component.
+    pub fn subject(&self) -> Subject {
+        Subject::new(format!("{}.wasm", self.release.package.name()), self.component)
+    }
+
+    /// Signs this statement.
     pub fn sign(self, key: &SecretKey) -> Envelope {
-        let subject = Subject::new(format!("{}.wasm", self.release.package.name()), self.component);
-        Envelope::sign(vec![subject], self, key)
+        Envelope::sign(vec![self.subject()], self, key)
     }
 }

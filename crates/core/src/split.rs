@@ -35,7 +35,9 @@ pub enum Receiver {
 pub fn split(charge: Atomic, fee_bps: u32, payees: &[Payee], call: &str) -> Vec<Share> {
     let total = charge.to_pico().0;
     let fee_bps = fee_bps.min(limits::OPERATOR_FEE_BPS_MAX);
-    let fee = if payees.is_empty() { total } else { total * u128::from(fee_bps) / 10_000 };
+    // A manifest's shares sum to 10,000; those of a stranger's bundle may not.
+    let nobody = payees.iter().all(|payee| payee.share == 0);
+    let fee = if nobody { total } else { total * u128::from(fee_bps) / 10_000 };
     let weights: Vec<(&str, u128)> =
         payees.iter().map(|payee| (payee.id.as_str(), payee.share.into())).collect();
     let mut shares = vec![Share { to: Receiver::Operator, amount: Pico(fee) }];

@@ -59,6 +59,19 @@ pub enum Ending {
     Aborted,
 }
 
+impl Ending {
+    /// Says what a failure of this stable name means for the bill: only what the guest did by itself, and would do again
+    /// on any machine, can be charged. A name that is not known is never charged.
+    pub fn of_failure(failure: &str) -> Self {
+        match failure {
+            "out-of-fuel" | "trap" | "memory-exceeded" | "output-refused" | "not-granted" => {
+                Self::GuestFailed
+            }
+            _ => Self::Aborted,
+        }
+    }
+}
+
 /// What is owed for one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {

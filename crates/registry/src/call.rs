@@ -1,7 +1,7 @@
 //! One call, from request to reply. Read this file first: the rest of the project exists to keep its promises.
 //!
 //! ```text
-//! find ─▶ quote ─▶ hold ─▶ verify ─▶ run ─▶ charge ─▶ record ─▶ settle ─▶ post ─▶ reply
+//! find ─▶ quote ─▶ verify ─▶ hold ─▶ run ─▶ charge ─▶ record ─▶ settle ─▶ post ─▶ reply
 //! ```
 //!
 //! * Nothing runs before its payment is held, and one payment is held by one call: replays find that call.
@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use glassbox_core::ledger::deposit;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
-use glassbox_core::terms::{Ending, Quote, Usage, charge, quote};
+use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
+use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_sandbox::{Failure, FailureKind, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
+use glassbox_sandbox::{FailureKind, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
 use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
@@ -147,21 +148,23 @@ pub(crate) struct Plan {
 
 impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
-    pub async fn call(self: &Arc<Self>, request: CallRequest) -> Result<CallReply, CallError> {
-        let plan = self.plan(&request).await?;
-        let Some(required) = self.requirements(&plan.live, &plan.quote) else {
-            return self.call_free(plan).await;
-        };
-        let amount = plan.quote.amount_max;
-        let Some(payment) = request.payment else {
-            return Err(CallError::PaymentRequired { amount, required: Box::new(required) });
+    pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
+        let Some(payment) = request.payment.take() else {
+            let plan = self.plan(&request).await?;
+            let amount = plan.quote.amount_max;
+            return match self.requirements(&plan.live, &plan.quote) {
+                None => self.call_free(plan).await.and_then(deliver),
+                Some(required) => Err(CallError::PaymentRequired { amount, required: Box::new(required) }),
+            };
         };
         // On a task of its own: the caller's connection may end at any point, a paid call may not.
         let registry = self.clone();
-        let paid = tokio::spawn(async move { registry.call_paid(plan, required, payment).await });
+        let paid = tokio::spawn(async move { registry.call_paid(request, payment).await });
         let reply = paid.await.map_err(|_| RegistryError::Worker)??;
         // Still here, so the caller is too. Until this is noted, the same request is answered from this reply.
-        if let Err(error) = self.store.mark_delivered(&reply.stored.call).await {
+        if reply.stored.settlement.is_some()
+            && let Err(error) = self.store.mark_delivered(&reply.stored.call).await
+        {
             warn!(call.id = logged(&reply.stored.call), %error, "Could not note that a reply was delivered");
         }
         deliver(reply)
@@ -194,55 +197,53 @@ impl Registry {
 
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
-        let _slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call).await?;
-        info!(call.id = logged(&call), release = %plan.live.id, fuel_used = executed.fuel_used, "Ran a free call");
-        deliver(CallReply { stored: self.reply_unpaid(executed), replayed: false })
+        let fuel_used = executed.fuel_used;
+        info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
+        Ok(CallReply { stored: self.reply_unpaid(executed), replayed: false })
     }
 
     /// The paid road. Every early return before `record` leaves the payment unspent.
-    async fn call_paid(
-        &self,
-        plan: Plan,
-        required: PaymentRequired,
-        payment: PaymentPayload,
-    ) -> Result<CallReply, CallError> {
+    async fn call_paid(&self, request: CallRequest, payment: PaymentPayload) -> Result<CallReply, CallError> {
+        // It is never too late, nor too dear, nor too crowded, to fetch what a payment bought.
+        if let Some(row) = self.presented(&payment).await? {
+            return self.answer_from(&row, request).await;
+        }
+        let plan = self.plan(&request).await?;
+        let Some(required) = self.requirements(&plan.live, &plan.quote) else {
+            return self.call_free(plan).await;
+        };
         let offer = required.accepts[0].clone();
-        let amount = plan.quote.amount_max;
-        let refused = |message: String| CallError::PaymentRequired {
-            amount,
-            required: Box::new(PaymentRequired { error: Some(message), ..required.clone() }),
+        let refused = |rejection: Rejection| CallError::PaymentRequired {
+            amount: plan.quote.amount_max,
+            required: Box::new(PaymentRequired {
+                error: Some(rejection.code.to_string()),
+                ..required.clone()
+            }),
         };
 
-        // The signature first: nobody can bind, or ask about, a payment that is not theirs.
-        let authorization =
-            exact::read(&payment, &offer).map_err(|rejection| refused(rejection.code.to_string()))?;
-        // It is never too late, nor too crowded, to fetch what a payment bought.
-        if let Some(row) = self.store.call_by_payment(&authorization.key.to_string()).await? {
-            return self.answer_from(&row, &plan).await;
-        }
+        // Signature, offer and time first, then the chain: nothing is written for what could not be settled.
         let now_s = (self.env.now_ms() / 1_000) as u64;
-        exact::check_window(&authorization, now_s, limits::CALL_WALL_MS_MAX)
-            .map_err(|rejection| refused(rejection.code.to_string()))?;
+        let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
+        let authorization = exact::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
         let place = self.enter(&authorization.key.payer.to_string())?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        self.verify(&payment, &offer).await?.map_err(refused)?;
 
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");
         match self.hold(&call, &plan, &offer, &payment, &authorization).await? {
             Hold::Held => {}
-            // Presented at the same moment, or signed anew while the first payment is undecided: one run, one charge.
+            // Presented at the same moment by another request for the same: one run, one charge.
+            Hold::SamePayment(row) if row.request != plan.request => return Err(CallError::PaymentBound),
+            // Or signed anew while the first payment is undecided: a payer must not pay twice for one thing.
             Hold::SamePayment(row) | Hold::SameRequest(row) => {
                 drop((work, slot, place));
-                return self.answer_from(&row, &plan).await;
+                return self.await_decision(&row.id).await;
             }
         }
-        if let Err(rejection) = self.rail.verify(&payment, &offer).await {
-            self.store.release_call(&call, self.env.now_ms()).await?;
-            return Err(refused(rejection.code.to_string()));
-        }
-
         let executed = match self.run(&plan, &call).await {
             Ok(executed) => executed,
             Err(error) => {
@@ -266,8 +267,23 @@ impl Registry {
         settled
     }
 
+    /// Finds the call that a payment was first presented with. Whoever signed it may ask, and nobody else.
+    async fn presented(&self, payment: &PaymentPayload) -> Result<Option<CallRow>, CallError> {
+        // Read against its own words and not our offer, which may have changed since. What does not even hold in itself
+        // was never taken.
+        match exact::read(payment, &payment.accepted) {
+            Ok(authorization) => Ok(self.store.call_by_payment(&authorization.key.to_string()).await?),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Answers from the call that a payment is bound to: the same request gets its reply, another one nothing.
-    async fn answer_from(&self, row: &CallRow, plan: &Plan) -> Result<CallReply, CallError> {
+    async fn answer_from(&self, row: &CallRow, mut request: CallRequest) -> Result<CallReply, CallError> {
+        // The newest version may be another one by now; what was bought is the one that was the newest then.
+        if request.release.version.is_none() && request.release.package == row.release.package {
+            request.release.version = Some(row.release.version.clone());
+        }
+        let plan = self.plan(&request).await?;
         if row.request == plan.request {
             self.await_decision(&row.id).await
         } else {
@@ -324,6 +340,9 @@ impl Registry {
         let invocation =
             Invocation { function: &plan.function.name, ty: &plan.function.ty, args: &plan.args, limits };
         let run = self.sandbox.run(&prepared, invocation).await;
+        if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
+            return Err(CallError::Busy);
+        }
         self.assess(plan, call, run, started_at_ms)
     }
 
@@ -344,10 +363,9 @@ impl Registry {
                 (Outcome::Returned { output }, json, None)
             }
             RunOutcome::Failed(failure) => {
-                let ending = ending(&failure);
                 let kind = failure.kind.to_string();
                 let deterministic = failure.kind.deterministic();
-                let outcome = Outcome::Failed { failure: kind.clone(), ending };
+                let outcome = Outcome::Failed { failure: kind.clone() };
                 (outcome, None, Some(StoredFailure { kind, message: failure.message, deterministic }))
             }
         };
@@ -434,21 +452,6 @@ impl Live {
 /// The part of a call's id that may stand in a log. Whoever knows the whole may fetch the reply.
 pub(crate) fn logged(call: &str) -> &str {
     call.get(..8).unwrap_or(call)
-}
-
-/// Says what a failure means for the bill: only what the guest did by itself, and would do again, can be charged.
-fn ending(failure: &Failure) -> Ending {
-    use FailureKind as Kind;
-    match failure.kind {
-        Kind::OutOfFuel | Kind::Trap | Kind::MemoryExceeded | Kind::OutputRefused | Kind::NotGranted => {
-            Ending::GuestFailed
-        }
-        Kind::StackExhausted
-        | Kind::TimedOut
-        | Kind::NoSuchFunction
-        | Kind::BadArguments
-        | Kind::Internal => Ending::Aborted,
-    }
 }
 
 /// Turns a reply of a failed run into an error, which still carries the reply and its receipt.

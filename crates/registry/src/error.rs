@@ -160,6 +160,22 @@ pub enum PublishError {
     /// The statement is not signed, or not a release.
     #[error("the release statement is not valid")]
     Statement(#[from] DsseError),
+    /// The statement is too long for the log, or carries more than the publisher's own signature.
+    #[error(
+        "the statement must have one signature and at most {} bytes",
+        limits::STATEMENT_PUBLISHED_BYTES_MAX
+    )]
+    StatementTooLong,
+    /// The layers have more bytes than a release may have.
+    #[error("{what} has {size_bytes} bytes, more than the {max_bytes} allowed")]
+    LayerTooLarge {
+        /// Which layer.
+        what: &'static str,
+        /// How large it is.
+        size_bytes: usize,
+        /// How large it may be.
+        max_bytes: usize,
+    },
     /// The statement is about something else than what was sent.
     #[error("the signed statement does not match what was sent: {0} differs")]
     StatementDiffers(&'static str),
@@ -216,7 +232,7 @@ pub enum CallError {
     #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
     NonceTooLong,
     /// A payment is needed, or another than the one that came.
-    #[error("payment required: {} for this call", amount.to_decimal())]
+    #[error("{}this call costs ${}", refusal(required), amount.to_decimal())]
     PaymentRequired {
         /// The amount.
         amount: Atomic,
@@ -354,6 +370,8 @@ impl PublishError {
             Self::TestsFailed(_) => "tests-failed",
             Self::Statement(_) => "statement-invalid",
             Self::StatementDiffers(_) => "statement-differs",
+            Self::StatementTooLong => "statement-invalid",
+            Self::LayerTooLarge { .. } => "files-invalid",
             Self::Store(StoreError::ReleaseExists(_)) => "release-exists",
             Self::Store(StoreError::NamespaceTaken { .. }) => "namespace-taken",
             Self::Store(_) | Self::Worker => "internal",
@@ -380,7 +398,10 @@ impl PublishError {
             Self::CaseFile(_) | Self::Case { .. } => "correct the case; values are written in WAVE".into(),
             Self::TooManyCases { .. } => "keep the cases that tell implementations apart".into(),
             Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
-            Self::Statement(_) | Self::StatementDiffers(_) => "publish again with `glassbox publish`".into(),
+            Self::LayerTooLarge { .. } => "leave generated files out".into(),
+            Self::Statement(_) | Self::StatementDiffers(_) | Self::StatementTooLong => {
+                "publish again with `glassbox publish`".into()
+            }
             Self::Store(StoreError::ReleaseExists(_)) => "releases are immutable: raise the version".into(),
             Self::Store(StoreError::NamespaceTaken { .. }) => {
                 "publish under a namespace of your own, or with the key that owns this one".into()
@@ -450,13 +471,18 @@ impl CallError {
         }
     }
 
-    /// Returns what the caller was charged: `None` when that is not known yet.
+    /// Returns what the caller was charged: `None` when that is not known here, because something failed inside.
     pub fn charged(&self) -> Option<Atomic> {
         match self {
             Self::Pending { .. } => None,
-            Self::Find(RegistryError::Store(_) | RegistryError::Worker) => None,
+            Self::Find(error) if error.code() == "internal" => None,
             Self::Failed(failure) => Some(failure.charged),
             _ => Some(Atomic::ZERO),
         }
     }
+}
+
+/// Says why an earlier payment was refused, where one was.
+fn refusal(required: &PaymentRequired) -> String {
+    required.error.as_ref().map(|code| format!("the payment was refused: {code}; ")).unwrap_or_default()
 }

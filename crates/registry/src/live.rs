@@ -75,7 +75,9 @@ impl Registry {
         }
         let row = self.release_row(reference).await?;
         let wit = unpack_files(&row.id, &self.store.object(row.wit).await?)?;
-        let live = Arc::new(Live::of(&row, &wit)?);
+        // Parsing WIT is work for a thread that may block: it is a stranger's text, within its limits.
+        let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &wit));
+        let live = Arc::new(parsing.await.map_err(|_| RegistryError::Worker)??);
         let mut known = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if known.len() >= limits::LIVE_RELEASES_MAX {
             // Whichever: each comes back with two reads.
@@ -83,7 +85,7 @@ impl Registry {
                 known.remove(&any);
             }
         }
-        known.insert(row.id, live.clone());
+        known.insert(live.id.clone(), live.clone());
         Ok(live)
     }
 

@@ -49,6 +49,7 @@ pub struct Registry {
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) free_in_flight: Arc<Semaphore>,
 }
 
 impl Registry {
@@ -73,6 +74,7 @@ impl Registry {
             running: Running::default(),
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
+            free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
         });
         registry.reconcile().await;
         Ok(registry)

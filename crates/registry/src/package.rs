@@ -108,6 +108,7 @@ impl Package {
         if files.component.len() > limits::COMPONENT_BYTES_MAX {
             return Err(PublishError::ComponentTooLarge { size_bytes: files.component.len() });
         }
+        check_sizes(&files)?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
@@ -160,6 +161,21 @@ impl Package {
             component_bytes: self.files.component.len(),
             download: self.manifest.component_is_public(),
         }
+    }
+}
+
+fn check_sizes(files: &PackageFiles) -> Result<(), PublishError> {
+    let source = files.source.as_ref().map_or(0, Files::size_bytes);
+    let layers = [
+        ("the WIT", files.wit.size_bytes(), limits::WIT_BYTES_MAX),
+        ("the tests", files.tests.size_bytes(), limits::SOURCE_BYTES_MAX),
+        ("the source", source, limits::SOURCE_BYTES_MAX),
+    ];
+    match layers.into_iter().find(|(_, size_bytes, max_bytes)| size_bytes > max_bytes) {
+        Some((what, size_bytes, max_bytes)) => {
+            Err(PublishError::LayerTooLarge { what, size_bytes, max_bytes })
+        }
+        None => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
-use glassbox_core::{Digest, ReleaseId};
+use glassbox_core::{Digest, ReleaseId, limits};
 use glassbox_store::{NewRelease, Published, SearchDocument};
 
 use crate::error::{PublishError, RegistryError};
@@ -39,6 +39,10 @@ impl Registry {
         files: PackageFiles,
         statement: Envelope,
     ) -> Result<PublishReply, PublishError> {
+        let length = serde_json::to_vec(&statement).map_err(|_| PublishError::Worker)?.len();
+        if length > limits::STATEMENT_PUBLISHED_BYTES_MAX || statement.signatures.len() != 1 {
+            return Err(PublishError::StatementTooLong);
+        }
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
         let publisher = check_statement(&statement, &package)?;
@@ -99,10 +103,13 @@ impl Registry {
 /// Checks that the statement is signed and speaks of exactly these layers. Returns the signer's name.
 fn check_statement(statement: &Envelope, package: &Package) -> Result<String, PublishError> {
     let key = statement.claimed_key().ok_or(PublishError::StatementDiffers("the signer's key"))?;
-    let signed = statement.verify::<Release>(&key)?.predicate;
+    let statement = statement.verify::<Release>(&key)?;
+    let about = statement.subject == [statement.predicate.subject()];
+    let signed = statement.predicate;
     // What the publisher says of authorship is theirs to say; every digest is ours to compare.
     let expected = Release { authorship: signed.authorship.clone(), ..package.statement() };
-    let layers: [(&'static str, bool); 7] = [
+    let layers: [(&'static str, bool); 8] = [
+        ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
         ("the terms", signed.terms == expected.terms),

@@ -10,9 +10,9 @@ use glassbox_core::receipt::{Bundle, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
 use glassbox_core::terms::Charge;
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
-use glassbox_pay::Settlement;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource};
-use glassbox_store::{CallRow, CallState, Outcome as StoredOutcome, Posting};
+use glassbox_pay::{Rejection, Settlement, Verified};
+use glassbox_store::{CallRow, CallState, Outcome as StoredOutcome, PendingRefund, Posting};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -48,6 +48,9 @@ pub(crate) struct Executed {
 impl Executed {
     pub(crate) fn outcome(&self) -> Result<StoredOutcome, CallError> {
         let outcome = serde_json::to_string(self).map_err(|_| RegistryError::Worker)?;
+        // Read back before anything is settled: a reply that cannot be read later would be paid for and lost.
+        let read: Result<Self, _> = serde_json::from_str(&outcome);
+        read.map_err(|error| RegistryError::Damaged("outcome".into(), error.to_string()))?;
         Ok(StoredOutcome { outcome, charge: self.charge.amount })
     }
 
@@ -65,7 +68,7 @@ impl Registry {
         payment: &PaymentPayload,
         offer: &PaymentRequirements,
     ) -> Result<CallReply, CallError> {
-        let settlement = self.rail.settle(payment, offer).await;
+        let settlement = within(self.rail.settle(payment, offer)).await;
         let response = settlement.response(self.rail.network());
         match settlement {
             Settlement::Settled { transaction, payer, amount, .. } => {
@@ -128,7 +131,11 @@ impl Registry {
             "Posted a call"
         );
         if payment.refund > Atomic::ZERO {
-            self.pay_refunds().await;
+            let owed =
+                PendingRefund { call: call.to_owned(), payer: payment.payer.clone(), amount: payment.refund };
+            // The reply is the payer's and does not wait long for the change; the next sweep pays what is left.
+            let patience = Duration::from_millis(limits::REFUND_WAIT_MS_MAX);
+            let _ = tokio::time::timeout(patience, self.pay_refund(&owed)).await;
         }
         Ok(CallReply { stored, replayed: false })
     }
@@ -207,8 +214,13 @@ impl Registry {
                 for row in rows {
                     let Some(_work) = self.running.claim(&row.id) else { continue };
                     match self.take_up(&row).await {
-                        Ok(()) | Err(CallError::Pending { .. }) => {}
+                        Ok(()) => continue,
+                        Err(CallError::Pending { .. }) => {}
                         Err(error) => error!(call.id = logged(&row.id), %error, "Could not take up a call"),
+                    }
+                    // To the end of the line, or those that cannot be decided would keep out those that can.
+                    if let Err(error) = self.store.touch_call(&row.id, self.env.now_ms()).await {
+                        error!(call.id = logged(&row.id), %error, "Could not put a call back");
                     }
                 }
             }
@@ -227,22 +239,45 @@ impl Registry {
             Err(error) => return error!(%error, "Could not list refunds"),
         };
         for owed in refunds {
-            let Ok(payer) = owed.payer.parse() else {
-                error!(call.id = logged(&owed.call), "The payer of a call is no address");
-                continue;
-            };
-            match self.rail.pay_out(&format!("refund:{}", owed.call), payer, owed.amount).await {
-                Settlement::Settled { transaction, .. } => {
-                    if let Err(error) = self.store.post_refund(&owed.call, &transaction.to_string()).await {
-                        error!(call.id = logged(&owed.call), %error, "Paid a refund and could not post it; will ask again");
-                    }
-                }
-                Settlement::Rejected(rejection) => {
-                    error!(call.id = logged(&owed.call), code = %rejection.code, "The rail refused a refund");
-                }
-                Settlement::Unknown { detail } => warn!(call.id = logged(&owed.call), detail, "A refund is unknown"),
-            }
+            self.pay_refund(&owed).await;
         }
+    }
+
+    /// Pays out one refund. It has the call's id as its key on the rail, so asking again cannot pay twice.
+    async fn pay_refund(&self, owed: &PendingRefund) {
+        let id = logged(&owed.call);
+        let outcome = match owed.payer.parse() {
+            Ok(payer) => {
+                within(self.rail.pay_out(&format!("refund:{}", owed.call), payer, owed.amount)).await
+            }
+            Err(_) => return error!(call.id = id, "The payer of a call is no address"),
+        };
+        let written = match outcome {
+            Settlement::Settled { transaction, .. } => {
+                self.store.post_refund(&owed.call, &transaction.to_string()).await
+            }
+            Settlement::Rejected(rejection) => {
+                error!(call.id = id, code = %rejection.code, "The rail refused a refund");
+                self.store.touch_refund(&owed.call, self.env.now_ms()).await
+            }
+            Settlement::Unknown { detail } => {
+                warn!(call.id = id, detail, "A refund is unknown");
+                self.store.touch_refund(&owed.call, self.env.now_ms()).await
+            }
+        };
+        if let Err(error) = written {
+            error!(call.id = id, %error, "Could not write down what became of a refund; will ask again");
+        }
+    }
+
+    /// Asks the rail whether a payment could be settled now. A rail that does not answer is busy.
+    pub(crate) async fn verify(
+        &self,
+        payment: &PaymentPayload,
+        offer: &PaymentRequirements,
+    ) -> Result<Result<Verified, Rejection>, CallError> {
+        let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
+        tokio::time::timeout(patience, self.rail.verify(payment, offer)).await.map_err(|_| CallError::Busy)
     }
 
     /// Signs the receipt of a call that owes nothing.
@@ -293,6 +328,14 @@ impl Registry {
         let statement = bundle.receipt.verify::<Receipt>(&self.executor());
         Ok(statement.map_err(|error| RegistryError::Damaged("receipt".into(), error.to_string()))?.predicate)
     }
+}
+
+/// Bounds how long a rail may take to move money. After that, what became of it is unknown.
+async fn within(moving: impl Future<Output = Settlement>) -> Settlement {
+    let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
+    tokio::time::timeout(patience, moving)
+        .await
+        .unwrap_or_else(|_| Settlement::Unknown { detail: "the rail did not answer in time".into() })
 }
 
 /// What is kept of a call whose payment was refused after the run: not the output.

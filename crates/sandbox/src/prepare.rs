@@ -70,11 +70,6 @@ impl Sandbox {
         if let Some(prepared) = self.hot().get(&key) {
             return Ok(prepared);
         }
-        let _compiling = lock(&self.inner.compiling);
-        // Another thread may have prepared it while this one waited.
-        if let Some(prepared) = self.hot().get(&key) {
-            return Ok(prepared);
-        }
         let prepared = Arc::new(self.make(digest, component, grants)?);
         self.hot().insert(key, prepared.clone());
         Ok(prepared)
@@ -110,7 +105,14 @@ impl Sandbox {
     fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, SandboxError> {
         let engine = &self.inner.engine;
         let artifacts = self.inner.artifacts.as_ref();
-        if let Some(component) = artifacts.and_then(|artifacts| artifacts.load(engine, digest)) {
+        let load = || artifacts.and_then(|artifacts| artifacts.load(engine, digest));
+        if let Some(component) = load() {
+            return Ok(component);
+        }
+        // Only compiling waits in line: a call of what is compiled already must not wait behind a publisher's.
+        let _compiling = lock(&self.inner.compiling);
+        // Another thread may have compiled it while this one waited.
+        if let Some(component) = load() {
             return Ok(component);
         }
         let component = Component::from_binary(engine, bytes)

@@ -115,6 +115,8 @@ pub enum FailureKind {
     NotGranted,
     /// The time on the wall clock was up.
     TimedOut,
+    /// No thread became free in time. The guest never started.
+    Busy,
     /// The component exports no such function, or one of another type.
     NoSuchFunction,
     /// The arguments are not of the function's type.
@@ -134,6 +136,7 @@ impl FailureKind {
             Self::OutputRefused => "output-refused",
             Self::NotGranted => "not-granted",
             Self::TimedOut => "timed-out",
+            Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
             Self::BadArguments => "bad-arguments",
             Self::Internal => "internal",
@@ -144,7 +147,7 @@ impl FailureKind {
     ///
     /// Where a stack ends depends on the compiler, when time is up on the machine's load.
     pub fn deterministic(self) -> bool {
-        !matches!(self, Self::StackExhausted | Self::TimedOut | Self::Internal)
+        !matches!(self, Self::StackExhausted | Self::TimedOut | Self::Busy | Self::Internal)
     }
 }
 
@@ -180,7 +183,12 @@ impl Sandbox {
             elapsed: Duration::ZERO,
             pure,
         };
-        let permit = self.inner.permits.clone().acquire_owned().await;
+        // A line without an end would outlast the payments of those who stand in it.
+        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
+        let permit = tokio::time::timeout(patience, self.inner.permits.clone().acquire_owned()).await;
+        let Ok(permit) = permit else {
+            return never_started(Failure::new(FailureKind::Busy, "no thread became free in time"));
+        };
         let job = Job {
             sandbox: self.clone(),
             prepared: prepared.clone(),

@@ -166,6 +166,10 @@ fn sort(files: &[(String, String)]) -> Result<(SourceMap, Vec<SourceMap>), Sandb
     if files.len() > limits::FILES_MAX {
         return Err(SandboxError::TooMany { what: "WIT files", count: files.len(), max: limits::FILES_MAX });
     }
+    let bytes = files.iter().map(|(_, text)| text.len()).sum();
+    if bytes > limits::WIT_BYTES_MAX {
+        return Err(SandboxError::TooMany { what: "bytes of WIT", count: bytes, max: limits::WIT_BYTES_MAX });
+    }
     let mut main = BTreeMap::new();
     let mut dependencies: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for (path, text) in files {
@@ -231,13 +235,16 @@ pub(crate) fn function(
     resolve: &Resolve,
     interface: Option<&str>,
     function: &wit_parser::Function,
+    nodes: &mut usize,
 ) -> Result<Option<Function>, SandboxError> {
     if !matches!(function.kind, FunctionKind::Freestanding | FunctionKind::AsyncFreestanding) {
         return Ok(None);
     }
     let name = FunctionName::new(interface, &function.name)
         .map_err(|error| SandboxError::Wit { reason: error.to_string() })?;
-    let typed = typed(resolve, function);
+    let mut converter = types::Converter::new(resolve);
+    let typed = typed(&mut converter, function);
+    *nodes += converter.nodes();
     let callable = typed.as_ref().map(|_| ()).map_err(String::clone);
     Ok(Some(Function {
         name,
@@ -248,11 +255,13 @@ pub(crate) fn function(
     }))
 }
 
-fn typed(resolve: &Resolve, function: &wit_parser::Function) -> Result<FunctionType, String> {
+fn typed(
+    converter: &mut types::Converter<'_>,
+    function: &wit_parser::Function,
+) -> Result<FunctionType, String> {
     if matches!(function.kind, FunctionKind::AsyncFreestanding) {
         return Err("it is async".into());
     }
-    let mut converter = types::Converter::new(resolve);
     let mut params = Vec::new();
     for param in &function.params {
         let ty =

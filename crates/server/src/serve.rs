@@ -22,7 +22,11 @@ pub async fn serve(
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            registry.reconcile().await;
+            // On a task of its own: a panic in one sweep is a mistake of ours, and must not end all later ones.
+            let registry = registry.clone();
+            if let Err(error) = tokio::spawn(async move { registry.reconcile().await }).await {
+                tracing::error!(%error, "A sweep panicked");
+            }
         }
     });
     let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;

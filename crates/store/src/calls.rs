@@ -320,6 +320,16 @@ impl Store {
         .await
     }
 
+    /// Notes that a call was taken up in vain, which puts it at the end of the line.
+    pub async fn touch_call(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("touch_call", move |transaction| {
+            transaction.execute("UPDATE calls SET updated_at = ?2 WHERE id = ?1", params![call, now_ms])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that the reply of a call was handed over.
     pub async fn mark_delivered(&self, call: &str) -> Result<(), StoreError> {
         let call = call.to_owned();
@@ -342,14 +352,22 @@ impl Store {
         self.read(move |connection| find(connection, "payment_key = ?1", &[&key])).await
     }
 
-    /// Returns the calls whose end is open, oldest first, at most `limit`.
+    /// Returns the calls whose end is open, at most `limit`: first those that were not taken up in vain of late.
     pub async fn undecided_calls(&self, limit: usize) -> Result<Vec<CallRow>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM calls WHERE state IN ('held', 'executed') ORDER BY created_at LIMIT ?1"
+                "SELECT {COLUMNS} FROM calls WHERE state IN ('held', 'executed') ORDER BY updated_at LIMIT ?1"
             ))?;
-            let rows = statement.query_map([limit as i64], read)?;
-            rows.map(|row| row?).collect()
+            let rows = statement.query_map([limit as i64], read)?.collect::<Result<Vec<_>, _>>()?;
+            // One damaged row must not hide the others from whoever takes them up.
+            let readable = rows.into_iter().filter_map(|row| match row {
+                Ok(row) => Some(row),
+                Err(error) => {
+                    tracing::error!(%error, "An undecided call cannot be read");
+                    None
+                }
+            });
+            Ok(readable.collect())
         })
         .await
     }

@@ -141,12 +141,12 @@ impl Store {
         .await
     }
 
-    /// Returns the refunds that the rail still owes, oldest first, at most `limit`.
+    /// Returns the refunds that the rail still owes, at most `limit`: first those that were not asked for in vain of late.
     pub async fn pending_refunds(&self, limit: usize) -> Result<Vec<PendingRefund>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT call, payer, amount FROM transfers JOIN calls ON calls.id = call
-                 WHERE transfers.state = 'pending' AND kind = 'refund' ORDER BY transfers.id LIMIT ?1",
+                 WHERE transfers.state = 'pending' AND kind = 'refund' ORDER BY tried_at, transfers.id LIMIT ?1",
             )?;
             let mut rows = statement.query([limit as i64])?;
             let mut refunds = Vec::new();
@@ -159,6 +159,19 @@ impl Store {
                 refunds.push(PendingRefund { call: row.get(0)?, payer: row.get(1)?, amount });
             }
             Ok(refunds)
+        })
+        .await
+    }
+
+    /// Notes that the refund of `call` was asked for in vain, which puts it at the end of the line.
+    pub async fn touch_refund(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("touch_refund", move |transaction| {
+            transaction.execute(
+                "UPDATE transfers SET tried_at = ?2 WHERE call = ?1 AND kind = 'refund' AND state = 'pending'",
+                params![call, now_ms],
+            )?;
+            Ok(())
         })
         .await
     }

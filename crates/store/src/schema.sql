@@ -73,7 +73,8 @@ CREATE TABLE transfers (
     amount     BLOB NOT NULL,           -- pico units
     state      TEXT NOT NULL CHECK (state IN ('pending', 'posted', 'voided')),
     reference  TEXT,                    -- the transaction on the rail, where there is one
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    tried_at   INTEGER NOT NULL DEFAULT 0 -- when a refund was last asked for in vain
 ) STRICT;
 
 CREATE INDEX transfers_by_call ON transfers (call);

@@ -80,6 +80,16 @@ pub struct Receipt {
     pub finished_at: String,
 }
 
+impl Receipt {
+    /// Returns the one subject of the statement: the output, or the component where there is none.
+    fn subject(&self) -> Subject {
+        match &self.outcome {
+            Outcome::Returned { output } => Subject::new("output", *output),
+            Outcome::Failed { .. } => Subject::new("component", self.component),
+        }
+    }
+}
+
 impl Predicate for Receipt {
     const TYPE: &'static str = "https://glassbox.dev/attestation/execution-receipt/v1";
 }
@@ -95,10 +105,9 @@ pub enum Outcome {
     },
     /// The guest failed, or the host ended it.
     Failed {
-        /// The stable name of the failure, such as `trap` or `out-of-fuel`.
+        /// The stable name of the failure, such as `trap` or `out-of-fuel`. What it means for the bill follows from
+        /// the name, by [`Ending::of_failure`], and is not the executor's to say.
         failure: String,
-        /// What that means for the bill.
-        ending: Ending,
     },
 }
 
@@ -107,7 +116,7 @@ impl Outcome {
     pub fn ending(&self) -> Ending {
         match self {
             Self::Returned { .. } => Ending::Returned,
-            Self::Failed { ending, .. } => *ending,
+            Self::Failed { failure } => Ending::of_failure(failure),
         }
     }
 }

@@ -150,8 +150,31 @@ fn an_executor_cannot_sign_a_wrong_bill() {
     assert_eq!(failing(&resigned(|receipt| receipt.charge.amount = Atomic(51))), ["charge"]);
     assert_eq!(failing(&resigned(|receipt| receipt.fee_bps = 600)), ["split"]);
     assert_eq!(failing(&resigned(|receipt| receipt.payment = None)), ["payment"]);
+    assert_eq!(failing(&resigned(|receipt| receipt.fee_bps = 9_000)), ["split"]);
     let kept = resigned(|receipt| receipt.payment.as_mut().expect("paid").refund = Atomic::ZERO);
     assert_eq!(failing(&kept), ["payment"]);
+}
+
+#[test]
+fn what_a_failure_costs_follows_from_its_name() {
+    // The terms charge for success only, so a call that failed owes nothing, whatever the executor would like.
+    for failure in ["trap", "out-of-fuel", "timed-out", "a name of its own"] {
+        let mut bundle = resigned(|receipt| receipt.outcome = Outcome::Failed { failure: failure.into() });
+        bundle.opening.output = None;
+        assert_eq!(failing(&bundle), ["charge", "split", "payment"], "{failure}");
+    }
+    assert_eq!(Ending::of_failure("trap"), Ending::GuestFailed);
+    assert_eq!(Ending::of_failure("stack-exhausted"), Ending::Aborted);
+}
+
+#[test]
+fn a_statement_is_about_its_own_output() {
+    let mut bundle = bundle();
+    let receipt = bundle.receipt.verify::<Receipt>(&key().public()).expect("ours").predicate;
+    for subject in [vec![], vec![Subject::new("output", Digest::of("another"))]] {
+        bundle.receipt = Envelope::sign(subject, receipt.clone(), &key());
+        assert_eq!(failing(&bundle), ["subject"]);
+    }
 }
 
 #[test]
@@ -171,11 +194,13 @@ fn extreme_terms_of_a_stranger_do_not_panic() {
     let mut opening = bundle().opening;
     opening.terms.price[0].amount = Atomic(crate::limits::AMOUNT_MAX * 1_000_000);
     opening.terms.price = vec![opening.terms.price[0].clone(); 64];
-    opening.terms.payee = vec![Payee { id: "x".into(), share: u32::MAX }; 3];
-    let digest = opening.terms.digest();
-    let mut bundle = resigned(|receipt| {
-        (receipt.terms, receipt.fuel_max, receipt.fuel_used) = (digest, u64::MAX, u64::MAX);
-    });
-    bundle.opening = opening;
-    assert!(!bundle.verify(None).0.holds());
+    for share in [0, u32::MAX] {
+        opening.terms.payee = vec![Payee { id: "x".into(), share }; 3];
+        let digest = opening.terms.digest();
+        let mut bundle = resigned(|receipt| {
+            (receipt.terms, receipt.fuel_max, receipt.fuel_used) = (digest, u64::MAX, u64::MAX);
+        });
+        bundle.opening = opening.clone();
+        assert!(!bundle.verify(None).0.holds());
+    }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Bundle, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
+use crate::limits;
 use crate::money::Atomic;
 use crate::split::split;
 use crate::terms::{Usage, charge, quote};
@@ -65,6 +66,8 @@ impl Bundle {
         match self.receipt.verify::<Receipt>(&key) {
             Ok(statement) if statement.predicate.executor == key => {
                 report.add("signature", true, format!("signed by {key}"));
+                let about = statement.subject == [statement.predicate.subject()];
+                report.add("subject", about, "what the statement is about");
                 Some(statement.predicate)
             }
             Ok(statement) => {
@@ -144,7 +147,8 @@ impl Bundle {
         let detail = format!("{} for {} fuel", owed.amount.to_decimal(), receipt.fuel_used);
         report.add("charge", owed == receipt.charge, detail);
         let shares = split(owed.amount, receipt.fee_bps, &terms.payee, &receipt.call);
-        report.add("split", shares == receipt.split, format!("{} shares", shares.len()));
+        let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX && shares == receipt.split;
+        report.add("split", fair, format!("{} shares", shares.len()));
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
         let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0) && paid <= quote.amount_max;

@@ -129,6 +129,11 @@ impl Chain {
 
     /// Runs a payment without effect.
     pub(super) fn try_settle(&self, authorization: &Authorization, now_s: u64) -> Result<(), Rejection> {
+        // Nothing can be settled any more, so nothing must be run for it.
+        if self.broken.is_some() {
+            let message = "the devnet cannot write its journal";
+            return Err(Rejection::new(ErrorCode::UnexpectedVerifyError, message));
+        }
         let (caller, data) = Operation::settle(authorization).call().map_err(unexpected)?;
         self.run(caller, data, self.time_of_next(now_s)).map(|_| ()).map_err(|mut rejection| {
             rejection.code = match rejection.code {

@@ -12,17 +12,29 @@ use crate::SandboxError;
 
 /// Returns the functions that a world exports.
 pub(super) fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Function>, SandboxError> {
-    let mut functions = Vec::new();
+    let mut exported = Vec::new();
     for (key, item) in &resolve.worlds[world].exports {
         match item {
-            WorldItem::Function(function) => functions.extend(super::function(resolve, None, function)?),
+            WorldItem::Function(function) => exported.push((None, function)),
             WorldItem::Interface { id, .. } => {
                 let interface = resolve.name_world_key(key);
-                for function in resolve.interfaces[*id].functions.values() {
-                    functions.extend(super::function(resolve, Some(&interface), function)?);
-                }
+                let functions = resolve.interfaces[*id].functions.values();
+                exported.extend(functions.map(|function| (Some(interface.clone()), function)));
             }
             WorldItem::Type { .. } => {}
+        }
+    }
+    let too_many = |what, count, max| Err(SandboxError::TooMany { what, count, max });
+    if exported.len() > limits::FUNCTIONS_MAX {
+        return too_many("functions", exported.len(), limits::FUNCTIONS_MAX);
+    }
+    let mut functions = Vec::new();
+    let mut nodes = 0;
+    for (interface, function) in exported {
+        functions.extend(super::function(resolve, interface.as_deref(), function, &mut nodes)?);
+        // Each function may spell out the same large type, so a short text could fill the memory.
+        if nodes > limits::WORLD_TYPE_NODES_MAX {
+            return too_many("parts in its types", nodes, limits::WORLD_TYPE_NODES_MAX);
         }
     }
     Ok(functions)
@@ -39,14 +51,19 @@ impl<'r> Converter<'r> {
         Self { resolve, nodes: 0 }
     }
 
+    /// Returns how many parts were converted, those of types that were refused included.
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes
+    }
+
     /// Converts a type, or says what about it cannot leave an instance.
     pub(super) fn convert(&mut self, ty: &wit_parser::Type) -> Result<Type, String> {
         self.at(ty, 0)
     }
 
     fn at(&mut self, ty: &wit_parser::Type, depth: usize) -> Result<Type, String> {
-        if depth >= limits::VALUE_DEPTH_MAX {
-            return Err(format!("nests types deeper than {} levels", limits::VALUE_DEPTH_MAX));
+        if depth >= limits::TYPE_DEPTH_MAX {
+            return Err(format!("nests types deeper than {} levels", limits::TYPE_DEPTH_MAX));
         }
         // Named types are spelled out, so a few lines that each use the last name twice stand for more than fits
         // into any memory.

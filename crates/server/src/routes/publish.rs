@@ -28,7 +28,7 @@ use crate::problem::Refusal;
               (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn publish(
     State(app): State<App>,
-    _place: Place,
+    place: Place,
     Body(request): PublishBody,
 ) -> Result<(StatusCode, Json<PublishResponse>), Refusal> {
     let component = STANDARD.decode(&request.component).map_err(|error| {
@@ -42,7 +42,12 @@ pub(crate) async fn publish(
         component,
         source: request.source.map(files).transpose()?,
     };
-    let reply = app.registry.publish(package, request.statement).await?;
+    // On a task of its own, with its place: a publisher who hangs up must not leave work behind that nobody counts.
+    let publishing = tokio::spawn(async move {
+        let _place = place;
+        app.registry.publish(package, request.statement).await
+    });
+    let reply = publishing.await.map_err(|_| PublishError::Worker)??;
     let status = if reply.new { StatusCode::CREATED } else { StatusCode::OK };
     let response = PublishResponse {
         release: reply.release.to_string(),
