@@ -8,6 +8,7 @@
 
 mod bad_call;
 mod bad_publish;
+mod bind;
 mod buyer;
 mod cli;
 mod clients;

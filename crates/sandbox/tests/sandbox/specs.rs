@@ -203,6 +203,23 @@ fn hostile_wit_is_refused() {
     // A chain of names, each for the last.
     let chain: String = (1..20_000).map(|n| format!("type t{n} = t{};", n - 1)).collect();
     assert!(not_callable(world(&format!("type t0 = u8; {chain}"), "t19999")));
+    // A large type, spelled out by each of many functions.
+    let large: String = (1..13).map(|n| format!("type t{n} = tuple<t{}, t{}>;", n - 1, n - 1)).collect();
+    let many: String = (0..200).map(|n| format!("g{n}: func(x: t12);")).collect();
+    let crowd = world(&format!("type t0 = u8; {large} {many}"), "u8");
+    assert!(matches!(crowd, Err(SandboxError::TooMany { what: "parts in its types", .. })), "{crowd:?}");
+    let functions: String = (0..1_100).map(|n| format!("g{n}: func();")).collect();
+    assert!(matches!(world(&functions, "u8"), Err(SandboxError::TooMany { what: "functions", .. })));
+    // Receipts spell types out in JSON, three levels for a record, and JSON readers stop at 128.
+    let records = |levels: usize| {
+        let types: String = (1..levels).map(|n| format!("record t{n} {{ a: t{} }}", n - 1)).collect();
+        world(&format!("record t0 {{ a: u8 }} {types}"), &format!("t{}", levels - 1))
+    };
+    assert!(not_callable(records(33)));
+    let deepest = records(31).expect("within the limit");
+    let text = serde_json::to_string(&deepest.functions()[0].ty).expect("plain JSON");
+    let read: glassbox_core::value::FunctionType = serde_json::from_str(&text).expect("can be read back");
+    assert_eq!(read, deepest.functions()[0].ty);
     // As deep as a file allows.
     for levels in [100, 150_000] {
         assert!(not_callable(world("", &format!("{}u8{}", "list<".repeat(levels), ">".repeat(levels)))));
