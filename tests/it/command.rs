@@ -54,11 +54,14 @@ impl Server {
         let mut child =
             command.env("GLASSBOX_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
+        // Owned from here on, so that the process is ended whatever happens next.
+        let mut server = Self { child, url: String::new() };
         let mut text = String::new();
         for line in stdout.lines() {
             text.push_str(&line.unwrap());
             if let Ok(answer) = serde_json::from_str::<serde_json::Value>(&text) {
-                return Self { child, url: answer["url"].as_str().unwrap().to_owned() };
+                server.url = answer["url"].as_str().unwrap().to_owned();
+                return server;
             }
         }
         panic!("the server ended before it served: {text}");

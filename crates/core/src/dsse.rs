@@ -28,7 +28,7 @@ pub enum DsseError {
     Malformed,
     /// None of the signatures is by the expected key.
     #[error("no signature by {0}")]
-    NotSignedBy(PublicKey),
+    NotSignedBy(Box<PublicKey>),
     /// The signature is right, and the payload is not the expected statement.
     #[error("the signed statement cannot be read")]
     Statement(#[source] serde_json::Error),
@@ -145,7 +145,7 @@ impl Envelope {
             STANDARD.decode(&signature.sig).is_ok_and(|signature| key.verifies(&message, &signature))
         });
         if !signed {
-            return Err(DsseError::NotSignedBy(*key));
+            return Err(DsseError::NotSignedBy(Box::new(*key)));
         }
         // The kind is read first and alone, so that a release presented as a receipt is named as what it is.
         let kind: Statement<serde::de::IgnoredAny> =

@@ -118,7 +118,7 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, SandboxError> {
 }
 
 fn invalid(error: wasmparser::BinaryReaderError) -> SandboxError {
-    SandboxError::Invalid { offset: error.offset() as usize, reason: error.message().to_owned() }
+    SandboxError::Invalid { offset: error.offset(), reason: error.message().to_owned() }
 }
 
 /// Counts what makes compiling or instantiating expensive, and refuses too much of it before it is validated.

@@ -58,16 +58,15 @@ fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
 /// Appends `entry` within a transaction and returns its index. Nobody sees it until [`Store::publish_log`].
 pub(crate) fn append(transaction: &Transaction<'_>, entry: &[u8]) -> Result<u64, StoreError> {
     let index = size(transaction)?;
-    let mut position = log::stored_hash_count(index);
+    let first = log::stored_hash_count(index);
     let hashes = log::hashes_of_new_entry(index, entry, &Hashes(transaction))?;
     transaction
         .execute("INSERT INTO log_entries (idx, entry) VALUES (?1, ?2)", params![index as i64, entry])?;
-    for hash in hashes {
+    for (position, hash) in (first..).zip(hashes) {
         transaction.execute(
             "INSERT INTO log_hashes (idx, hash) VALUES (?1, ?2)",
             params![position as i64, hash.0.as_slice()],
         )?;
-        position += 1;
     }
     Ok(index)
 }
