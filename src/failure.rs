@@ -101,12 +101,18 @@ fn hint(problem: &Problem) -> String {
         "release-not-found" => "name one of them, or leave the version out".into(),
         "guest-out-of-fuel" => "allow more with --fuel, up to the release's own ceiling".into(),
         "fuel-ceiling-invalid" => "leave --fuel out for the release's own ceiling".into(),
-        "payment-invalid" if problem.detail.contains("insufficient_funds") => {
+        "payment-invalid" if x402_code(problem).contains("insufficient_funds") => {
             "the wallet has too little: `glassbox wallet fund`".into()
         }
         "settlement-pending" => PENDING.into(),
         _ => problem.next.clone(),
     }
+}
+
+/// Returns what x402 calls the trouble, from the requirements that came back; the detail where they name none.
+fn x402_code(problem: &Problem) -> &str {
+    let required = problem.extra.get("required").and_then(|required| required.get("error")?.as_str());
+    required.unwrap_or(&problem.detail)
 }
 
 impl From<ClientError> for Failure {

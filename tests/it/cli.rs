@@ -89,6 +89,7 @@ fn a_session_with_money() {
         &["wallet", "show"],
         &["wallet", "new"],
         &["wallet", "new"],
+        &["call", "docs:markdown", CALL, "--max-price", "0.01"],
         &["wallet", "fund", "1"],
         &["call", "docs:markdown", CALL, "--max-price", "0.001"],
         &["call", "docs:markdown", CALL, "--max-price", "0.01", "--receipt", "receipt.json"],
