@@ -1,13 +1,21 @@
 //! Flags and help, and nothing else.
 
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glassbox_core::key::PublicKey;
+use glassbox_core::name::NameError;
 use glassbox_core::{PackageName, PackageRef};
 use glassbox_store::Fault;
+
+/// The registry that is asked when nobody names one.
+pub(crate) const REGISTRY: &str = "http://127.0.0.1:8402";
+
+const HOME: &str = "GLASSBOX_HOME";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -39,13 +47,34 @@ pub(crate) struct Global {
         long,
         global = true,
         env = "GLASSBOX_REGISTRY",
-        default_value = "http://127.0.0.1:8402",
+        default_value = REGISTRY,
         value_name = "URL"
     )]
     pub(crate) registry: String,
     /// The folder of keys, wallet and receipts [default: ~/.config/glassbox]
-    #[arg(long, global = true, env = "GLASSBOX_HOME", hide_env_values = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = HOME,
+        hide_env_values = true,
+        value_parser = OsStringValueParser::new().try_map(home),
+        value_name = "DIR"
+    )]
     pub(crate) home: Option<PathBuf>,
+}
+
+/// Reads a home folder. An empty variable means that there is none; an empty flag is a slip that must not end in the
+/// usual folder, where other keys lie.
+fn home(text: OsString) -> Result<PathBuf, &'static str> {
+    if text.is_empty() && std::env::var_os(HOME).as_deref() != Some(OsStr::new("")) {
+        return Err("the name of the folder is empty");
+    }
+    Ok(text.into())
+}
+
+/// Reads a package or a release. `@latest` is the newest release, as no version is.
+fn package_ref(text: &str) -> Result<PackageRef, NameError> {
+    text.strip_suffix("@latest").unwrap_or(text).parse()
 }
 
 #[derive(Debug, Subcommand)]
@@ -181,7 +210,7 @@ pub(crate) struct SearchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]")]
+    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
     pub(crate) package: PackageRef,
     /// Print the WIT instead
     #[arg(long)]
@@ -191,7 +220,7 @@ pub(crate) struct InfoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct QuoteArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]")]
+    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
     pub(crate) package: PackageRef,
     /// The function: `function` or `interface.function`
     pub(crate) function: String,
@@ -203,7 +232,7 @@ pub(crate) struct QuoteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]")]
+    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
     pub(crate) package: PackageRef,
     /// The call in WAVE: `function(args)` or `interface.function(args)`
     pub(crate) call: String,

@@ -1,5 +1,6 @@
 //! What a command says when it fails, and how it exits.
 
+use glassbox_api::Problem;
 use glassbox_client::ClientError;
 use glassbox_registry::{PublishError, chain};
 use serde::Serialize;
@@ -17,6 +18,9 @@ pub(crate) struct Failure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) charged: Option<String>,
 }
+
+/// What to do while it is open whether a payment was settled.
+const PENDING: &str = "run the same command again: it is charged once";
 
 impl Failure {
     fn new(exit: u8, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -38,6 +42,18 @@ impl Failure {
         Self::new(3, code, message, hint)
     }
 
+    /// The arguments could not be read: what `error` says, without its way of laying out text.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let said = match error.kind() {
+            // Its text is the whole help.
+            clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",
+            _ => text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: "),
+        };
+        let words: Vec<&str> = said.split_whitespace().collect();
+        Self::error("usage", words.join(" "), "see `glassbox --help`, or `--help` after a command")
+    }
+
     /// A file could not be read or written.
     pub(crate) fn io(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::error("io", format!("cannot {what} `{}`: {error}", path.display()), "")
@@ -56,19 +72,53 @@ impl From<PublishError> for Failure {
     }
 }
 
+impl From<&Problem> for Failure {
+    fn from(problem: &Problem) -> Self {
+        let exit = match problem.status {
+            402 => 3,
+            400..=499 => 1,
+            _ => 2,
+        };
+        let is_call = problem.extra.contains_key("call")
+            || matches!(problem.code.as_str(), "call-timed-out" | "payment-invalid" | "payment-not-settled");
+        let message = match problem.charged.as_str() {
+            "0" if is_call => format!("{}; nothing was charged", problem.detail),
+            _ => problem.detail.clone(),
+        };
+        let mut failure = Self::new(exit, &problem.code, message, hint(problem));
+        failure.charged = Some(problem.charged.clone());
+        failure
+    }
+}
+
+/// Returns what to do next in words of the command line, where the registry's are about HTTP.
+fn hint(problem: &Problem) -> String {
+    match problem.code.as_str() {
+        "package-not-found" => {
+            let name = problem.detail.split('`').nth(1).and_then(|package| package.split(':').nth(1));
+            format!("search for it: `glassbox search {}`", name.unwrap_or("WORDS"))
+        }
+        "release-not-found" => "name one of them, or leave the version out".into(),
+        "guest-out-of-fuel" => "allow more with --fuel, up to the release's own ceiling".into(),
+        "fuel-ceiling-invalid" => "leave --fuel out for the release's own ceiling".into(),
+        "payment-invalid" if x402_code(problem).contains("insufficient_funds") => {
+            "the wallet has too little: `glassbox wallet fund`".into()
+        }
+        "settlement-pending" => PENDING.into(),
+        _ => problem.next.clone(),
+    }
+}
+
+/// Returns what x402 calls the trouble, from the requirements that came back; the detail where they name none.
+fn x402_code(problem: &Problem) -> &str {
+    let required = problem.extra.get("required").and_then(|required| required.get("error")?.as_str());
+    required.unwrap_or(&problem.detail)
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
-            ClientError::Problem(problem) => {
-                let exit = match problem.status {
-                    402 => 3,
-                    400..=499 => 1,
-                    _ => 2,
-                };
-                let mut failure = Self::new(exit, &problem.code, &problem.detail, &problem.next);
-                failure.charged = Some(problem.charged.clone());
-                failure
-            }
+            ClientError::Problem(problem) => Self::from(&**problem),
             ClientError::Url(_) => {
                 Self::error("registry-invalid", chain(&error), "write it like http://127.0.0.1:8402")
             }
@@ -82,10 +132,7 @@ impl From<ClientError> for Failure {
                 Self::payment("payment-required", chain(&error), hint)
             }
             ClientError::PriceAboveMax { amount, .. } => {
-                let hint = format!(
-                    "allow it with --max-price {}, or lower the ceiling with --fuel",
-                    amount.to_decimal()
-                );
+                let hint = format!("allow it with --max-price {}", amount.to_decimal());
                 Self::payment("price-above-max", chain(&error), hint)
             }
             ClientError::NoWayToPay(_) => {
@@ -96,8 +143,7 @@ impl From<ClientError> for Failure {
                 Self::no("receipt-invalid", chain(&error), "do not rely on this answer; tell the operator")
             }
             ClientError::Undecided => {
-                let mut failure =
-                    Self::error("settlement-pending", chain(&error), "ask again later; do not pay anew");
+                let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());
                 failure
             }

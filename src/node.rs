@@ -1,20 +1,22 @@
 //! A registry in this process, put together from a folder: for `serve`, and for the demo in a temporary one.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use glassbox_core::log::LogKey;
-use glassbox_pay::{Devnet, Wallet, wallet_file};
-use glassbox_registry::{Env, Keys, Registry, RegistryConfig, chain};
+use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
+use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::home::{load_key, new_key};
+use crate::home::{load_key, new_key, wallet_failure};
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
@@ -30,13 +32,16 @@ pub(crate) struct Node {
     listener: TcpListener,
     registry: Arc<Registry>,
     devnet: Devnet,
+    /// Held while the node lives: two registries in one folder would ruin it.
+    _lock: File,
 }
 
 impl Node {
     /// Opens the registry in `data`, makes what is missing, takes up what a crash left, and binds the address.
     ///
-    /// The folder holds `registry/` (database, objects, log), `devnet.journal`, `artifacts/` (derived) and `keys/`.
+    /// The folder holds `lock`, `registry/` (database, objects, log), `devnet.journal`, `artifacts/` (derived) and `keys/`.
     pub(crate) async fn open(data: &Path, config: NodeConfig) -> Result<Self, Failure> {
+        let lock = lock(data)?;
         let key = |name: &str| {
             let path = data.join("keys").join(name);
             load_key(&path).and_then(|key| key.map_or_else(|| new_key(&path), Ok))
@@ -44,10 +49,8 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let treasury = treasury(&data.join("keys").join("treasury.json"))?;
+        let listener = listen(config.listen).await?;
         let open = async || -> anyhow::Result<Self> {
-            let listener = TcpListener::bind(config.listen)
-                .await
-                .with_context(|| format!("cannot listen on {}", config.listen))?;
             let address = listener.local_addr()?;
             let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
             let url = url.trim_end_matches('/').to_owned();
@@ -71,7 +74,7 @@ impl Node {
                 RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone() },
             );
             let registry = registry.await.context("cannot open the registry")?;
-            Ok(Self { url, listener, registry, devnet })
+            Ok(Self { url, listener, registry, devnet, _lock: lock })
         };
         Ok(open().await?)
     }
@@ -135,9 +138,37 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// Takes the folder for this process alone; makes it where there is none.
+fn lock(data: &Path) -> Result<File, Failure> {
+    let path = data.join("lock");
+    let file = std::fs::create_dir_all(data).and_then(|()| File::create(&path)).map_err(|error| {
+        let mut failure = Failure::io("write", &path, &error);
+        failure.hint = "name a folder that you may write to with --data DIR".into();
+        failure
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another `glassbox serve` has this folder: `{}`", data.display());
+            Err(Failure::error("data-in-use", message, "stop it, or name another --data"))
+        }
+        Err(TryLockError::Error(error)) => Err(Failure::io("lock", &path, &error)),
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => "choose another with --listen 127.0.0.1:0",
+            _ => "",
+        };
+        Failure::error("io", format!("cannot listen on {address}: {error}"), hint)
+    })
+}
+
 /// The operator's wallet: payments arrive there, refunds leave from there.
 fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: glassbox_pay::PayError| Failure::error("wallet", chain(&error), "");
+    let failed = |error: PayError| wallet_failure(path, &error);
     if path.exists() {
         return wallet_file::load(path).map_err(failed);
     }

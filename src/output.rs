@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -31,6 +32,9 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Set once nobody reads our stdout any more.
+static STDOUT_GONE: AtomicBool = AtomicBool::new(false);
+
 /// Where and how a command prints.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -52,12 +56,21 @@ impl Output {
         }
     }
 
-    /// Prints to stdout. A reader that went away, as `head` does, is no error.
+    /// Prints to stdout. A reader that went away, as `head` does, is no error: what follows is done in silence, so that
+    /// temporary folders and locks are given back as ever.
     pub(crate) fn print(self, text: &str) {
+        if self.is_unread() {
+            return;
+        }
         let mut stdout = anstream::stdout().lock();
         if writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
-            std::process::exit(0);
+            STDOUT_GONE.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Tells whether the reader of stdout went away.
+    pub(crate) fn is_unread(self) -> bool {
+        STDOUT_GONE.load(Ordering::Relaxed)
     }
 
     /// Prints a remark for people to stderr; nothing with `--json`.

@@ -41,12 +41,15 @@ const FREE_CALL: &str = "crc32([104, 101, 108, 108, 111])";
 /// The most that the agent may pay for one call, in atomic units: half a cent.
 const BUDGET: Atomic = Atomic(5_000);
 
+/// What the demo's operator keeps of each charge, in basis points.
+const FEE_BPS: u32 = 500;
+
 pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure> {
     super::serve::log_to_stderr("warn", false);
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
-    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: 500, faults: Vec::new() };
+    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: FEE_BPS, faults: Vec::new() };
     let node = Node::open(&folder.path().join("registry"), config).await?;
     let client = Client::new(&node.url)?;
     let url = node.url.clone();
@@ -68,7 +71,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         }
     };
     line(&format!("\n{}", paint(DIM, format!("Told in {:.1} s.", began.elapsed().as_secs_f32()))));
-    if args.exit {
+    if args.exit || context.output.is_unread() {
         return Ok(());
     }
     let options = format!("--registry {url} --home {}", folder.path().join("home").display());
@@ -120,7 +123,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
             format!("x402 {} on a {}", descriptor.payment.schemes.join(", "), descriptor.payment.label),
         ),
     );
-    story.say("receipts", format!("signed by {}", descriptor.executor));
+    story.say("receipts", format!("signed by {}", short(&descriptor.executor)));
 
     story.chapter("Maintainers publish what they built: interface, tests, Wasm, price");
     let (key, _) = home.key_or_new()?;
@@ -170,7 +173,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.say(
         "402",
         format!(
-            "Payment Required: {} by x402 `{}` on {}",
+            "Payment Required: {} by x402 `{}` on {} (a devnet in this process)",
             paint(MONEY, format!("${}", price.to_decimal())),
             offer.scheme,
             offer.network
@@ -191,18 +194,34 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
         .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
     let component = client.component(&reference).await?;
     let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
+    story.line("   offline, from the receipt alone");
+    checks(&story, &report, 0);
+    let offline = report.checks.len();
     glassbox_registry::replay(&sandbox, &response.receipt, &receipt, &component, &mut report).await;
-    verified(&story, &report)?;
+    story.line("   by running the component again");
+    checks(&story, &report, offline);
+    if !report.holds() {
+        return Err(Failure::no("not-verified", "the receipt does not hold", ""));
+    }
+    story.say("verdict", paint(GOOD, "verified by re-execution"));
 
     story.chapter("Another price: by the work done, with the unused part paid back");
     let typed = type_call(client, &package("js:semver")?, FUEL_CALL).await?;
+    offered(&story, client, &typed).await?;
     story.say("call", FUEL_CALL);
+    let required = client.payment_required(&prepared(&typed)).await?;
+    if let Some(offer) = required.as_ref().and_then(|required| required.accepts.first()) {
+        let ceiling = offer.amount().map_err(|error| Failure::error("registry-invalid", error, ""))?;
+        let ceiling = paint(MONEY, format!("${}", ceiling.to_decimal()));
+        story.say("402", format!("Payment Required: at most {ceiling}, for all the fuel that it may burn"));
+    }
     let response = client.call_with(&prepared(&typed), Some(budget)).await?;
     outcome(&story, &typed, &response)?;
 
     story.chapter("And what is free needs no wallet");
     let typed = type_call(client, &package("bits:checksum")?, FREE_CALL).await?;
-    story.say("call", FREE_CALL);
+    offered(&story, client, &typed).await?;
+    story.say("call", format!("{FREE_CALL}  {}", paint(DIM, "(the bytes of \"hello\")")));
     let response = client.call_with(&prepared(&typed), None).await?;
     outcome(&story, &typed, &response)?;
 
@@ -216,18 +235,64 @@ async fn publish(story: &Story, client: &Client, files: &[File], key: &SecretKey
     let package = package.await.map_err(|_| PublishError::Worker)??;
     let published = during("compiling and testing", super::publish::upload(client, &package, key)).await?;
     let listing = package.listing();
-    let prices: Vec<&str> = listing.functions.iter().map(|function| function.price.as_str()).collect();
-    let price = prices.first().copied().unwrap_or("free");
+    let price = price_of(listing.functions.iter().map(|function| function.price.as_str()));
     story.say(
         "published",
         format!(
-            "{}  {} tests passed, {} KiB, {}",
+            "{}  {} tests passed, {}, {}",
             paint(NAME, &published.release),
             published.tests.passed,
-            listing.component_bytes.div_ceil(1024),
+            size(listing.component_bytes),
             paint(MONEY, price),
         ),
     );
+    Ok(())
+}
+
+/// Says what the functions of a package cost: the one price, or the lowest of several.
+fn price_of<'a>(prices: impl Iterator<Item = &'a str>) -> String {
+    let amount = |price: &str| -> f64 {
+        let digits = price.strip_prefix('$').and_then(|price| price.split(' ').next());
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or(0.0)
+    };
+    let mut prices: Vec<&str> = prices.collect();
+    prices.sort_by(|a, b| amount(a).total_cmp(&amount(b)));
+    prices.dedup();
+    match prices.as_slice() {
+        [] => "free".into(),
+        [price] => (*price).to_owned(),
+        [price, ..] => format!("from {price}"),
+    }
+}
+
+/// Writes a size in KiB, with a decimal where that says more.
+fn size(bytes: usize) -> String {
+    if bytes < 10 * 1024 {
+        format!("{:.1} KiB", bytes as f64 / 1024.0)
+    } else {
+        format!("{} KiB", (bytes + 512) / 1024)
+    }
+}
+
+/// Shortens digests and keys to what tells them apart on a screen: `sha256:4684b458…94bb`.
+fn short(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let head = ["sha256:", "did:key:"].iter().find(|prefix| word.starts_with(**prefix))?.len() + 8;
+        let tail = word.len().checked_sub(4).filter(|tail| word.is_ascii() && head < *tail)?;
+        Some(format!("{}…{}", &word[..head], &word[tail..]))
+    });
+    let words: Vec<String> =
+        words.zip(text.split(' ')).map(|(short, word)| short.unwrap_or_else(|| word.to_owned())).collect();
+    words.join(" ")
+}
+
+/// Names the package of a call, and what the function costs.
+async fn offered(story: &Story, client: &Client, typed: &TypedCall) -> Result<(), Failure> {
+    let release = client.release(&typed.release).await?;
+    let function = release.functions.iter().find(|function| function.name == typed.function);
+    let price = function.map_or("free", |function| function.price.as_str());
+    let name = paint(NAME, &typed.release.package);
+    story.say("package", format!("{name}, {}", paint(MONEY, price)));
     Ok(())
 }
 
@@ -298,21 +363,20 @@ fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<
     Ok(receipt)
 }
 
-fn verified(story: &Story, report: &Report) -> Result<(), Failure> {
-    for check in &report.checks {
+/// Prints the checks of a report from the `first` on.
+fn checks(story: &Story, report: &Report, first: usize) {
+    for check in report.checks.iter().skip(first) {
         let mark = if check.holds { paint(GOOD, "✓") } else { paint(BAD, "✗") };
-        let detail: String = check.detail.chars().take(84).collect();
+        let detail: String = short(&check.detail).chars().take(84).collect();
         story.say("", format!("{mark} {:<13} {}", check.name, paint(DIM, detail)));
     }
-    if !report.holds() {
-        return Err(Failure::no("not-verified", "the receipt does not hold", ""));
-    }
-    story.say("verdict", paint(GOOD, "verified by re-execution"));
-    Ok(())
 }
 
 async fn earned(story: &Story, client: &Client, wallet: &Wallet) -> Result<(), Failure> {
-    let response = client.earnings(None).await?;
+    let mut response = client.earnings(None).await?;
+    for row in response.earnings.iter_mut().filter(|row| row.receiver == "operator") {
+        row.receiver = format!("operator ({} % fee)", f64::from(FEE_BPS) / 100.0);
+    }
     for line in super::earnings::describe(&response).lines() {
         story.line(&format!("   {line}"));
     }

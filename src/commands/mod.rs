@@ -16,7 +16,7 @@ mod wallet;
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, REGISTRY};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
@@ -30,11 +30,16 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::new(&self.global.registry)?)
+        // `GLASSBOX_REGISTRY=""` is how a script unsets it.
+        let registry = match self.global.registry.as_str() {
+            "" => REGISTRY,
+            registry => registry,
+        };
+        Ok(Client::new(registry)?)
     }
 
     pub(crate) fn home(&self) -> Result<Home, Failure> {
-        Home::new(self.global.home.clone())
+        Home::new(self.global.home.clone().filter(|home| !home.as_os_str().is_empty()))
     }
 }
 
@@ -62,7 +67,10 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "glassbox", &mut std::io::stdout());
+            // Into memory first: the generator panics on a stdout that is gone.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "glassbox", &mut script);
+            output.print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
     }

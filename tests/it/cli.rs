@@ -89,6 +89,7 @@ fn a_session_with_money() {
         &["wallet", "show"],
         &["wallet", "new"],
         &["wallet", "new"],
+        &["call", "docs:markdown", CALL, "--max-price", "0.01"],
         &["wallet", "fund", "1"],
         &["call", "docs:markdown", CALL, "--max-price", "0.001"],
         &["call", "docs:markdown", CALL, "--max-price", "0.01", "--receipt", "receipt.json"],
@@ -121,6 +122,9 @@ fn a_session_of_a_program() {
         &["wallet", "show", "--json"],
         &["earnings", "--json"],
         &["info", "no:such", "--json"],
+        &["call", "acme:hello@latest", "count-words(\"one\")", "--fuel", "10", "--json"],
+        &["serach", "words", "--json"],
+        &["wallet", "--json"],
         &["search", "zebra", "--json"],
     ];
     check("program", &session(&shell, commands));
@@ -168,6 +172,54 @@ fn mistakes() {
     all.push_str(&with("Counts", "Tallies", &["publish", "hello"]));
     all.push_str(&with("wit/\"", "../wit\"", &["check", "hello"]));
     check("mistakes", &all);
+}
+
+#[test]
+fn a_folder_belongs_to_one_registry() {
+    let (server, shell) = registry();
+    let output = shell.run(&["serve", "--data", "data", "--listen", "127.0.0.1:0", "--json"]);
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((output.status.code(), &error["error"]["code"]), (Some(2), &"data-in-use".into()));
+    let taken = server.url.strip_prefix("http://").unwrap();
+    let output = shell.run(&["serve", "--data", "other", "--listen", taken]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("choose another with --listen"), "{text}");
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let (_server, shell) = registry();
+    let config = shell.folder.path().join("config");
+    let output = shell
+        .command(&["key", "new"])
+        .env("GLASSBOX_HOME", "")
+        .env("XDG_CONFIG_HOME", &config)
+        .output()
+        .unwrap();
+    assert!(output.status.success() && config.join("glassbox/key.json").exists());
+    let output = shell.command(&["openapi"]).env("GLASSBOX_REGISTRY", "").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(shell.run(&["key", "show", "--home", ""]).status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let shell = Shell::new("http://127.0.0.1:1");
+    let temporary = shell.folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    for args in [&["completions", "bash"][..], &["demo"][..]] {
+        let mut command = shell.command(args);
+        let mut child = command
+            .env("TMPDIR", &temporary)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{args:?} left something");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,22 @@ pub(crate) fn show(command: &mut Command) -> Result<()> {
         bail!("`{}` failed: {status}", line(command));
     }
     Ok(())
+}
+
+/// Runs a program whose output goes where ours goes, and returns whether it succeeded and what it printed to stdout.
+pub(crate) fn show_and_read(command: &mut Command) -> Result<(bool, String)> {
+    eprintln!("$ {}", line(command));
+    let context = format!("cannot run `{}`", line(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| context.clone())?;
+    let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
+    let mut text = String::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.with_context(|| context.clone())?;
+        println!("{line}");
+        text.push_str(&line);
+        text.push('\n');
+    }
+    Ok((child.wait().with_context(|| context.clone())?.success(), text))
 }
 
 /// Runs a program and returns what it printed.

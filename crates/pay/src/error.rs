@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use glassbox_core::Atomic;
+
 /// Says why something of ours (a key, a file, the devnet) could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
@@ -34,7 +36,7 @@ pub enum PayError {
         source: io::Error,
     },
     /// The file is not a wallet of ours.
-    #[error("`{path}` is not a wallet file: {reason}")]
+    #[error("cannot use the wallet file `{path}`: {reason}")]
     WalletFile {
         /// The file.
         path: PathBuf,
@@ -57,8 +59,8 @@ pub enum PayError {
     /// A write to the journal failed earlier, so nothing more is accepted until the devnet is reopened.
     #[error("the devnet journal could not be written earlier: {0}; hint: reopen the devnet")]
     JournalBroken(String),
-    /// The faucet gives less at a time.
-    #[error("the faucet gives between 1 and {amount_max} atomic units at a time")]
+    /// The faucet gives something, and less at a time.
+    #[error("the faucet gives at most ${} at a time", Atomic(*amount_max).to_decimal())]
     FaucetAmount {
         /// The most it gives.
         amount_max: u128,

@@ -15,6 +15,9 @@ use glassbox_core::limits::WALLET_FILE_BYTES_MAX;
 
 const FORMAT: &str = "glassbox-wallet/1";
 
+/// The reason for refusing a file that others than its owner may read.
+pub const OTHERS_MAY_READ: &str = "others may read it";
+
 #[derive(Serialize, Deserialize)]
 struct WalletJson {
     format: String,
@@ -33,7 +36,7 @@ pub fn load(path: &Path) -> Result<Wallet, PayError> {
     let refused = |reason| PayError::WalletFile { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|source| failed("open", path, source))?;
     if others_may_read(&file).map_err(|source| failed("inspect", path, source))? {
-        return Err(refused("others may read it; hint: chmod 600"));
+        return Err(refused(OTHERS_MAY_READ));
     }
     let mut text = Zeroizing::new(String::new());
     file.take(WALLET_FILE_BYTES_MAX)

@@ -6,8 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402;
+use glassbox_registry::Retry;
 use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::Refusal;
 
@@ -25,8 +26,18 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for B
         };
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         // An array would be read as the fields in their order, which nobody was promised.
-        if bytes.trim_ascii_start().first() == Some(&b'[') {
-            return Err(refuse("expected a JSON object, found an array".into()));
+        let kind = match bytes.trim_ascii_start().first() {
+            Some(b'[') => Some("an array"),
+            Some(b'"') => Some("a string"),
+            Some(b'n') => Some("null"),
+            Some(b't' | b'f') => Some("a boolean"),
+            Some(b'-' | b'0'..=b'9') => Some("a number"),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            // What is no JSON at all is told so.
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| refuse(error.to_string()))?;
+            return Err(refuse(format!("expected a JSON object, found {kind}")));
         }
         serde_json::from_slice(bytes).map(Self).map_err(|error| refuse(error.to_string()))
     }
@@ -42,6 +53,7 @@ async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             Refusal::new(StatusCode::BAD_REQUEST, "body-unreadable", error.to_string(), "send it again")
+                .retry(Retry::After(1))
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if beyond == 0 && bytes.len() + data.len() <= max {
@@ -58,7 +70,11 @@ async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal
         return Ok(bytes);
     }
     let detail = format!("the body has more than the {max} bytes allowed");
-    let next = "send less; large inputs belong in several calls";
+    let next = if max == limits::PUBLISH_BODY_BYTES_MAX {
+        "make the package smaller: strip the component, and leave out sources and tests that it can do without"
+    } else {
+        "send less; large inputs belong in several calls"
+    };
     Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail, next))
 }
 
@@ -117,6 +133,6 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Ref
         let detail = format!("the {} header: {reason}", x402::PAYMENT_SIGNATURE);
         Refusal::new(StatusCode::BAD_REQUEST, "payment-malformed", detail, next)
     };
-    let text = value.to_str().map_err(|_| refuse("not ASCII".into()))?;
+    let text = value.to_str().map_err(|_| refuse("it is not ASCII".into()))?;
     x402::decode(text).map(Some).map_err(|error| refuse(error.to_string()))
 }

@@ -23,16 +23,16 @@ pub const PAYMENT_RESPONSE: &str = "PAYMENT-RESPONSE";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// It is longer than any payment.
-    #[error("the payment header has {length} bytes; the most is {HEADER_BYTES_MAX}")]
+    #[error("it has {length} bytes; the most is {HEADER_BYTES_MAX}")]
     TooLong {
         /// Its length in bytes.
         length: usize,
     },
     /// It is not base64.
-    #[error("the payment header is not base64: {0}")]
+    #[error("it is not base64: {0}")]
     Base64(String),
     /// It is not the JSON expected.
-    #[error("the payment header is not the JSON expected: {0}")]
+    #[error("it does not hold the JSON of a payment: {0}")]
     Json(String),
 }
 

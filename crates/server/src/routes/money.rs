@@ -89,15 +89,23 @@ pub(crate) async fn faucet(
         ));
     };
     let address = address(&request.address)?;
+    if address.is_zero() {
+        let detail = "nobody has the key of the zero address";
+        let next = "write the address of your own wallet";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "address-invalid", detail, next));
+    }
     let refuse = |detail: String| {
         Refusal::new(
             StatusCode::BAD_REQUEST,
             "amount-invalid",
             detail,
-            "ask for a smaller amount, such as \"10\"",
+            "write an amount from 0.000001 to 100, such as \"10\"",
         )
     };
     let amount = Atomic::from_decimal(&request.usd).map_err(|error| refuse(error.to_string()))?;
+    if amount == Atomic::ZERO {
+        return Err(refuse("0 is nothing to give".into()));
+    }
     devnet.faucet(address, amount).await.map_err(|error| refuse(error.to_string()))?;
     balance_of(&app, address).await
 }

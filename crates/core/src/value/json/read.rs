@@ -291,15 +291,17 @@ fn read_bytes(json: &Json, walk: &mut Walk<'_>) -> Result<Vec<u8>, ValueError> {
         }
         Json::Object(entries) if entries.len() == 1 => {
             let (name, text) = entries.iter().next().expect("the object has one entry");
-            let decoded = match (name.as_str(), text.as_str()) {
+            match (name.as_str(), text.as_str()) {
                 // Both with and without padding: JavaScript and Python libraries differ.
-                ("base64", Some(text)) => {
-                    STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()
-                }
-                ("hex", Some(text)) => hex::decode(text).ok(),
-                _ => None,
-            };
-            decoded.ok_or_else(|| walk.mismatch_with(EXPECTED, describe(json)))
+                ("base64", Some(text)) => STANDARD
+                    .decode(text)
+                    .or_else(|_| STANDARD_NO_PAD.decode(text))
+                    .map_err(|_| walk.mismatch_with(EXPECTED, "`base64` that is not standard base64")),
+                ("hex", Some(text)) => hex::decode(text).map_err(|_| {
+                    walk.mismatch_with(EXPECTED, "`hex` that is not an even number of hexadecimal digits")
+                }),
+                _ => Err(walk.mismatch_with(EXPECTED, describe(json))),
+            }
         }
         _ => Err(walk.mismatch_with(EXPECTED, describe(json))),
     }
