@@ -19,10 +19,7 @@ pub enum SandboxError {
     #[error("not a Wasm component: the file does not start with the bytes of one")]
     NotWasm,
     /// A core module in place of a component.
-    #[error(
-        "this is a core module, not a component\n\
-         hint: make a component of it with `wasm-tools component new`, or build for the target `wasm32-wasip2`"
-    )]
+    #[error("this is a core module, not a component")]
     CoreModule,
     /// Bytes that do not have the digest they were announced under.
     #[error("the component has the digest {found}, not {expected}")]

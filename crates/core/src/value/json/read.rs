@@ -297,9 +297,9 @@ fn read_bytes(json: &Json, walk: &mut Walk<'_>) -> Result<Vec<u8>, ValueError> {
                     .decode(text)
                     .or_else(|_| STANDARD_NO_PAD.decode(text))
                     .map_err(|_| walk.mismatch_with(EXPECTED, "`base64` that is not standard base64")),
-                ("hex", Some(text)) => {
-                    hex::decode(text).map_err(|_| walk.mismatch_with(EXPECTED, describe(json)))
-                }
+                ("hex", Some(text)) => hex::decode(text).map_err(|_| {
+                    walk.mismatch_with(EXPECTED, "`hex` that is not an even number of hexadecimal digits")
+                }),
                 _ => Err(walk.mismatch_with(EXPECTED, describe(json))),
             }
         }
