@@ -1,7 +1,7 @@
 //! `glassbox verify`: check a receipt offline, and with `--replay` run the call again.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use glassbox_core::receipt::{Bundle, Receipt, Report};
 use glassbox_core::{PackageRef, limits};
@@ -69,9 +69,9 @@ fn read(context: &Context, args: &VerifyArgs) -> Result<Bundle, Failure> {
     serde_json::from_value(bundle).map_err(|error| not_a_receipt(error.to_string()))
 }
 
-fn find(context: &Context, receipt: &PathBuf) -> Result<PathBuf, Failure> {
+fn find(context: &Context, receipt: &Path) -> Result<PathBuf, Failure> {
     if receipt.exists() {
-        return Ok(receipt.clone());
+        return Ok(receipt.to_owned());
     }
     let kept = receipt.to_str().map(|call| context.home().map(|home| home.receipt_path(call))).transpose()?;
     match kept {

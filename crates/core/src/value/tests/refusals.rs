@@ -49,7 +49,7 @@ fn arguments_say_where_and_what() {
         (json!([[1, 2, 256], {}]), "`args.image[2]`: expected u8, found 256"),
         (
             json!([{ "hex": "0" }, {}]),
-            "`args.image`: expected {\"base64\": \"…\"}, {\"hex\": \"…\"} or an array of bytes, found an object with {hex}",
+            "`args.image`: expected {\"base64\": \"…\"}, {\"hex\": \"…\"} or an array of bytes, found `hex` that is not an even number of hexadecimal digits",
         ),
         (json!([image, {}, 3]), "`args`: expected 2 arguments, found 3"),
         (json!("x"), "`args`: expected an array by position or an object by name, found the string \"x\""),
