@@ -1,7 +1,7 @@
 //! One call, from request to reply. Read this file first: the rest of the project exists to keep its promises.
 //!
 //! ```text
-//! find ─▶ quote ─▶ verify ─▶ hold ─▶ run ─▶ charge ─▶ record ─▶ settle ─▶ post ─▶ reply
+//! find ─▶ quote ─▶ hold ─▶ verify ─▶ run ─▶ charge ─▶ record ─▶ settle ─▶ post ─▶ reply
 //! ```
 //!
 //! * Nothing runs before its payment is held, and one payment is held by one call: replays find that call.
@@ -224,13 +224,12 @@ impl Registry {
             }),
         };
 
-        // Signature, offer and time first, then the chain: nothing is written for what could not be settled.
+        // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let now_s = (self.env.now_ms() / 1_000) as u64;
         let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
         let authorization = exact::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
         let place = self.enter(&authorization.key.payer.to_string())?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
-        self.verify(&payment, &offer).await?.map_err(refused)?;
 
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");
@@ -243,6 +242,16 @@ impl Registry {
                 drop((work, slot, place));
                 return self.await_decision(&row.id).await;
             }
+        }
+        // The chain is asked only now: before the hold, another presentation of this payment could be settled in between,
+        // and its payer would be told to sign anew.
+        let verified = self.verify(&payment, &offer).await;
+        if !matches!(verified, Ok(Ok(_))) {
+            self.store.release_call(&call, self.env.now_ms()).await?;
+        }
+        if let Err(rejection) = verified? {
+            place.failed();
+            return Err(refused(rejection));
         }
         let executed = match self.run(&plan, &call).await {
             Ok(executed) => executed,
