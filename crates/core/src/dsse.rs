@@ -84,11 +84,6 @@ impl Subject {
     pub fn new(name: impl Into<String>, digest: Digest) -> Self {
         Self { name: name.into(), digest: SubjectDigest { sha256: digest.hex() } }
     }
-
-    /// Tells whether this subject is `digest`.
-    pub fn is(&self, digest: Digest) -> bool {
-        self.digest.sha256 == digest.hex()
-    }
 }
 
 /// An in-toto statement: a claim (`predicate`) about some `subject`s.
