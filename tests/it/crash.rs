@@ -58,7 +58,9 @@ async fn a_crash_in_the_middle_of_a_run_charges_nothing() {
     })
     .await;
     let stage = stage.reopen(Sweep::Off).await;
-    assert!(sent.await.unwrap().is_err(), "nobody answered");
+    // A runtime that is torn down may still say that it failed, which a power cut cannot; it never says success.
+    let answer = sent.await.unwrap();
+    assert!(!answer.is_ok_and(|answer| answer.status().is_success()), "the call had not come to its end");
     stage.assert_sound().await;
     assert_eq!(stage.payments().await, 0);
     // The payment is free again: it may even buy something else of the same price.
