@@ -8,14 +8,14 @@ use glassbox_core::profile::Profile;
 use tokio::sync::Semaphore;
 use wasmparser::WasmFeatures;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost,
     PoolingAllocationConfig,
 };
 
 use crate::artifact::Artifacts;
 use crate::features;
 use crate::prepare::Hot;
-use crate::{SandboxError, artifact};
+use crate::{Codegen, SandboxError, artifact};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct SandboxConfig {
     pub threads: usize,
     /// How many bytes of compiled code are kept in memory before the least recently used is dropped.
     pub hot_bytes: usize,
+    /// How guests become instructions. Decides how fast they are, and nothing else.
+    pub codegen: Codegen,
 }
 
 impl Default for SandboxConfig {
@@ -40,6 +42,7 @@ impl Default for SandboxConfig {
             pool: true,
             threads: cores.clamp(1, THREADS_MAX),
             hot_bytes: 512 * 1024 * 1024,
+            codegen: Codegen::default(),
         }
     }
 }
@@ -68,14 +71,14 @@ impl Sandbox {
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
         let threads = config.threads.clamp(1, THREADS_MAX);
-        let engine = engine(profile, config.pool, threads)
+        let engine = engine(profile, config.codegen, config.pool, threads)
             .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
-        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile)).transpose();
+        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 profile,
-                artifacts: artifacts.map_err(SandboxError::Artifacts)?,
+                artifacts: artifacts.transpose().map_err(SandboxError::Artifacts)?,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
                 compiling: Mutex::new(()),
                 permits: Arc::new(Semaphore::new(threads)),
@@ -95,7 +98,7 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
+fn engine(profile: &Profile, codegen: Codegen, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -116,9 +119,9 @@ fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Eng
     config.async_stack_size(profile.limits.stack_bytes + HOST_STACK_BYTES);
     config.memory_init_cow(true);
     config.memory_may_move(false);
-    // How it is compiled: for speed, and marked so that other versions' code is never loaded.
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile)))?;
+    // How it is compiled, and marked so that other versions' code is never loaded.
+    codegen.apply(&mut config)?;
+    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile, codegen)))?;
     config.allocation_strategy(match pool {
         true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
         false => InstanceAllocationStrategy::OnDemand,

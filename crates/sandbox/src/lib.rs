@@ -12,6 +12,7 @@
 //! [`RunLimits::wall_ms`] counts from the moment a call starts, not from when it began to wait.
 
 mod artifact;
+mod codegen;
 mod convert;
 mod engine;
 mod error;
@@ -26,6 +27,7 @@ mod run;
 mod spec;
 mod world;
 
+pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
