@@ -9,6 +9,7 @@ mod process;
 mod setup;
 mod test;
 mod tidy;
+mod vectors;
 
 use std::{
     env,
@@ -46,6 +47,8 @@ enum Task {
         /// A folder of `examples`, or `template-rust` and so on
         name: Option<String>,
     },
+    /// Renew fuel and memory of the vectors in conformance/fuel, after costs were changed on purpose
+    Vectors,
     /// Write the generated pages of docs/reference
     Codegen {
         /// Compare instead, and fail when a page is not current
@@ -72,6 +75,7 @@ fn run(task: Task) -> Result<()> {
         Task::Tidy => tidy::run(&root),
         Task::Ci => ci::run(&root),
         Task::Fixtures { name } => fixtures::run(&root, name.as_deref()),
+        Task::Vectors => vectors::run(&root),
         Task::Codegen { check: false } => codegen::write(&root),
         Task::Codegen { check: true } => codegen::check(&root),
     }

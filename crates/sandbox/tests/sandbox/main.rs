@@ -4,6 +4,7 @@
 mod artifacts;
 mod component;
 mod corpus;
+mod golden;
 mod inspection;
 mod metering;
 mod outcomes;

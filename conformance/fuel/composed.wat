@@ -1,0 +1,65 @@
+;; Two components in one: strings cross from memory to memory through code that the engine makes, which costs
+;; too.
+(component
+  (component $shout
+    (core module $m
+      (memory (export "memory") 1)
+      (global $next (mut i32) (i32.const 4096))
+      (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+        (local $at i32)
+        (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+        (global.set $next (i32.add (local.get $at) (local.get $size)))
+        (if (i32.gt_u (global.get $next) (i32.mul (memory.size) (i32.const 65536)))
+          (then (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $size) (i32.const 65536)))))
+            (then (unreachable)))))
+        (memory.copy (local.get $at) (local.get $old) (local.get $old-size))
+        (local.get $at))
+      (func (export "shout") (param $at i32) (param $count i32) (result i32)
+        (local $i i32)
+        (block $done
+          (loop $l
+            (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
+            (i32.store8 (i32.add (local.get $at) (local.get $i))
+              (i32.sub (i32.load8_u (i32.add (local.get $at) (local.get $i))) (i32.const 32)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br $l)))
+        (i32.store (i32.const 0) (local.get $at))
+        (i32.store (i32.const 4) (local.get $count))
+        (i32.const 0)))
+    (core instance $i (instantiate $m))
+    (func (export "shout") (param "text" string) (result string)
+      (canon lift (core func $i "shout") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+  (component $twice
+    (import "shout" (func $shout (param "text" string) (result string)))
+    (core module $libc
+      (memory (export "memory") 1)
+      (global $next (mut i32) (i32.const 4096))
+      (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+        (local $at i32)
+        (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+        (global.set $next (i32.add (local.get $at) (local.get $size)))
+        (if (i32.gt_u (global.get $next) (i32.mul (memory.size) (i32.const 65536)))
+          (then (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $size) (i32.const 65536)))))
+            (then (unreachable)))))
+        (memory.copy (local.get $at) (local.get $old) (local.get $old-size))
+        (local.get $at)))
+    (core instance $libc (instantiate $libc))
+    (core func $lowered
+      (canon lower (func $shout) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")) string-encoding=utf16))
+    (core module $m
+      (import "libc" "memory" (memory 1))
+      (import "" "shout" (func $shout (param i32 i32 i32)))
+      (func (export "run") (param $at i32) (param $count i32) (result i32)
+        (call $shout (local.get $at) (local.get $count) (i32.const 32))
+        (call $shout (local.get $at) (local.get $count) (i32.const 40))
+        (i32.store (i32.const 0) (i32.load (i32.const 40)))
+        (i32.store (i32.const 4) (i32.load (i32.const 44)))
+        (i32.const 0)))
+    (core instance $i (instantiate $m
+      (with "libc" (instance $libc))
+      (with "" (instance (export "shout" (func $lowered))))))
+    (func (export "run") (param "text" string) (result string)
+      (canon lift (core func $i "run") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")) string-encoding=utf16)))
+  (instance $shout (instantiate $shout))
+  (instance $twice (instantiate $twice (with "shout" (func $shout "shout"))))
+  (export "run" (func $twice "run")))

@@ -1,0 +1,25 @@
+;; Conversions that cannot trap. `s` and `d` are the bits of an f32 and an f64; an f32 result is widened to 64
+;; bits.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (param $n i32) (param $m i64) (param $s i32) (param $d i64) (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 13))
+      (i64.store offset=16 (i32.const 0) (i64.extend_i32_u (i32.wrap_i64 (local.get $m))))
+      (i64.store offset=24 (i32.const 0) (i64.extend_i32_s (local.get $n)))
+      (i64.store offset=32 (i32.const 0) (i64.extend_i32_u (local.get $n)))
+      (i64.store offset=40 (i32.const 0) (i64.extend_i32_u (i32.reinterpret_f32 (f32.convert_i32_s (local.get $n)))))
+      (i64.store offset=48 (i32.const 0) (i64.extend_i32_u (i32.reinterpret_f32 (f32.convert_i32_u (local.get $n)))))
+      (i64.store offset=56 (i32.const 0) (i64.extend_i32_u (i32.reinterpret_f32 (f32.convert_i64_s (local.get $m)))))
+      (i64.store offset=64 (i32.const 0) (i64.extend_i32_u (i32.reinterpret_f32 (f32.convert_i64_u (local.get $m)))))
+      (i64.store offset=72 (i32.const 0) (i64.reinterpret_f64 (f64.convert_i32_s (local.get $n))))
+      (i64.store offset=80 (i32.const 0) (i64.reinterpret_f64 (f64.convert_i32_u (local.get $n))))
+      (i64.store offset=88 (i32.const 0) (i64.reinterpret_f64 (f64.convert_i64_s (local.get $m))))
+      (i64.store offset=96 (i32.const 0) (i64.reinterpret_f64 (f64.convert_i64_u (local.get $m))))
+      (i64.store offset=104 (i32.const 0) (i64.extend_i32_u (i32.reinterpret_f32 (f32.demote_f64 (f64.reinterpret_i64 (local.get $d))))))
+      (i64.store offset=112 (i32.const 0) (i64.reinterpret_f64 (f64.promote_f32 (f32.reinterpret_i32 (local.get $s)))))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "n" u32) (param "m" u64) (param "s" u32) (param "d" u64) (result (list u64))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")))))

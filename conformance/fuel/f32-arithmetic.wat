@@ -1,0 +1,26 @@
+;; Every f32 operator that is no comparison, on bits and with the bits of its result. A NaN that is computed
+;; has the canonical bits; `abs`, `neg` and `copysign` only move a sign and keep what they are given.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (param $a i32) (param $b i32) (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 14))
+      (i32.store offset=16 (i32.const 0) (i32.reinterpret_f32 (f32.add (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=20 (i32.const 0) (i32.reinterpret_f32 (f32.sub (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=24 (i32.const 0) (i32.reinterpret_f32 (f32.mul (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=28 (i32.const 0) (i32.reinterpret_f32 (f32.div (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=32 (i32.const 0) (i32.reinterpret_f32 (f32.min (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=36 (i32.const 0) (i32.reinterpret_f32 (f32.max (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=40 (i32.const 0) (i32.reinterpret_f32 (f32.copysign (f32.reinterpret_i32 (local.get $a)) (f32.reinterpret_i32 (local.get $b)))))
+      (i32.store offset=44 (i32.const 0) (i32.reinterpret_f32 (f32.abs (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=48 (i32.const 0) (i32.reinterpret_f32 (f32.neg (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=52 (i32.const 0) (i32.reinterpret_f32 (f32.ceil (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=56 (i32.const 0) (i32.reinterpret_f32 (f32.floor (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=60 (i32.const 0) (i32.reinterpret_f32 (f32.trunc (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=64 (i32.const 0) (i32.reinterpret_f32 (f32.nearest (f32.reinterpret_i32 (local.get $a)))))
+      (i32.store offset=68 (i32.const 0) (i32.reinterpret_f32 (f32.sqrt (f32.reinterpret_i32 (local.get $a)))))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "a" u32) (param "b" u32) (result (list u32))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")))))

@@ -1,0 +1,26 @@
+;; Every f64 operator that is no comparison, on bits and with the bits of its result. A NaN that is computed
+;; has the canonical bits; `abs`, `neg` and `copysign` only move a sign and keep what they are given.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (param $a i64) (param $b i64) (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 14))
+      (i64.store offset=16 (i32.const 0) (i64.reinterpret_f64 (f64.add (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=24 (i32.const 0) (i64.reinterpret_f64 (f64.sub (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=32 (i32.const 0) (i64.reinterpret_f64 (f64.mul (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=40 (i32.const 0) (i64.reinterpret_f64 (f64.div (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=48 (i32.const 0) (i64.reinterpret_f64 (f64.min (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=56 (i32.const 0) (i64.reinterpret_f64 (f64.max (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=64 (i32.const 0) (i64.reinterpret_f64 (f64.copysign (f64.reinterpret_i64 (local.get $a)) (f64.reinterpret_i64 (local.get $b)))))
+      (i64.store offset=72 (i32.const 0) (i64.reinterpret_f64 (f64.abs (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=80 (i32.const 0) (i64.reinterpret_f64 (f64.neg (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=88 (i32.const 0) (i64.reinterpret_f64 (f64.ceil (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=96 (i32.const 0) (i64.reinterpret_f64 (f64.floor (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=104 (i32.const 0) (i64.reinterpret_f64 (f64.trunc (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=112 (i32.const 0) (i64.reinterpret_f64 (f64.nearest (f64.reinterpret_i64 (local.get $a)))))
+      (i64.store offset=120 (i32.const 0) (i64.reinterpret_f64 (f64.sqrt (f64.reinterpret_i64 (local.get $a)))))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "a" u64) (param "b" u64) (result (list u64))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")))))

@@ -1,0 +1,22 @@
+;; Every i64 comparison.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (param $a i64) (param $b i64) (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 11))
+      (i32.store offset=16 (i32.const 0) (i64.eq (local.get $a) (local.get $b)))
+      (i32.store offset=20 (i32.const 0) (i64.ne (local.get $a) (local.get $b)))
+      (i32.store offset=24 (i32.const 0) (i64.lt_s (local.get $a) (local.get $b)))
+      (i32.store offset=28 (i32.const 0) (i64.lt_u (local.get $a) (local.get $b)))
+      (i32.store offset=32 (i32.const 0) (i64.gt_s (local.get $a) (local.get $b)))
+      (i32.store offset=36 (i32.const 0) (i64.gt_u (local.get $a) (local.get $b)))
+      (i32.store offset=40 (i32.const 0) (i64.le_s (local.get $a) (local.get $b)))
+      (i32.store offset=44 (i32.const 0) (i64.le_u (local.get $a) (local.get $b)))
+      (i32.store offset=48 (i32.const 0) (i64.ge_s (local.get $a) (local.get $b)))
+      (i32.store offset=52 (i32.const 0) (i64.ge_u (local.get $a) (local.get $b)))
+      (i32.store offset=56 (i32.const 0) (i64.eqz (local.get $a)))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "a" u64) (param "b" u64) (result (list u32))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")))))

@@ -1,0 +1,26 @@
+;; Stores of every width, read back as five words.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+
+    (func (export "run") (param $at i32) (param $m i64) (result i32)
+      (i32.store (i32.const 0) (i32.const 1024))
+      (i32.store (i32.const 4) (i32.const 5))
+      (i64.store offset=0 (local.get $at) (local.get $m))
+      (i32.store offset=8 (local.get $at) (i32.wrap_i64 (local.get $m)))
+      (i32.store8 offset=13 (local.get $at) (i32.wrap_i64 (local.get $m)))
+      (i32.store16 offset=15 (local.get $at) (i32.wrap_i64 (local.get $m)))
+      (i64.store8 offset=18 (local.get $at) (local.get $m))
+      (i64.store16 offset=19 (local.get $at) (local.get $m))
+      (i64.store32 offset=22 (local.get $at) (local.get $m))
+      (f32.store offset=27 (local.get $at) (f32.reinterpret_i32 (i32.wrap_i64 (local.get $m))))
+      (f64.store offset=31 (local.get $at) (f64.reinterpret_i64 (local.get $m)))
+      (i64.store offset=1024 (i32.const 0) (i64.load offset=0 (local.get $at)))
+      (i64.store offset=1032 (i32.const 0) (i64.load offset=8 (local.get $at)))
+      (i64.store offset=1040 (i32.const 0) (i64.load offset=16 (local.get $at)))
+      (i64.store offset=1048 (i32.const 0) (i64.load offset=24 (local.get $at)))
+      (i64.store offset=1056 (i32.const 0) (i64.load offset=32 (local.get $at)))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "at" u32) (param "m" u64) (result (list u64))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")))))

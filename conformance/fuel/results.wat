@@ -1,0 +1,21 @@
+;; Results with a payload on both sides, on one and on none.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (global $next (mut i32) (i32.const 4096))
+    (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+      (global.set $next (i32.add (local.get $at) (local.get $size)))
+      (if (i32.gt_u (global.get $next) (i32.mul (memory.size) (i32.const 65536)))
+        (then (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $size) (i32.const 65536)))))
+          (then (unreachable)))))
+      (memory.copy (local.get $at) (local.get $old) (local.get $old-size))
+      (local.get $at))
+    (func (export "run") (param $at i32) (param $count i32) (result i32)
+      (i32.store (i32.const 0) (local.get $at))
+      (i32.store (i32.const 4) (local.get $count))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "x" (list (tuple (result u8 (error string)) (result (error u32)) (result)))) (result (list (tuple (result u8 (error string)) (result (error u32)) (result))))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))

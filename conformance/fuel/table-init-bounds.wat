@@ -1,0 +1,10 @@
+;; `table.init` at the end of a table, and beyond.
+(component
+  (core module $m
+    (table 4 funcref)
+    (elem $s func $run)
+    (func $run (export "run") (param $n i32) (result i32)
+      (table.init $s (local.get $n) (i32.const 0) (i32.const 1))
+      (table.size)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (param "n" u32) (result u32) (canon lift (core func $i "run"))))

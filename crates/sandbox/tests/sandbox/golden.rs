@@ -1,0 +1,307 @@
+//! The vectors of `conformance/fuel`: what a call returns, costs and holds, whoever compiles it and wherever its
+//! memory comes from.
+//!
+//! Each runs under every [`Codegen`], with instances from the pool and on demand, twice. With `GLASSBOX_BLESS=1` the
+//! figures in the file are renewed instead; `cargo xtask vectors` does that and checks them. How a call *ends* is never
+//! renewed: a call that returns something else than it did is a mistake, not a new price.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use glassbox_core::Digest;
+use glassbox_core::profile::Profile;
+use glassbox_core::value::{FunctionType, json};
+use glassbox_sandbox::{
+    Codegen, FailureKind, Grants, Outcome, Prepared, Run, RunLimits, Sandbox, SandboxConfig,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::component::{run_in, wasm};
+
+/// The file as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    about: String,
+    profile: String,
+    limits: Limits,
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    #[serde(flatten)]
+    input: Input,
+    #[serde(flatten)]
+    expected: Expected,
+}
+
+/// What is run.
+#[derive(Serialize, Deserialize)]
+struct Input {
+    name: String,
+    component: String,
+    function: String,
+    #[serde(rename = "type")]
+    ty: FunctionType,
+    args: Json,
+    /// Those that are not the document's.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    limits: Limits,
+}
+
+#[derive(Default, PartialEq, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table_elements: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_bytes: Option<usize>,
+}
+
+/// What comes of it. Everything is missing where a vector is new.
+#[derive(Debug, Default, PartialEq, Clone, Serialize, Deserialize)]
+struct Expected {
+    outcome: Option<Ending>,
+    #[serde(default)]
+    fuel: u64,
+    #[serde(default)]
+    memory_peak_bytes: usize,
+}
+
+#[derive(Debug, PartialEq, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ending {
+    Returned(Json),
+    Failed { kind: String, message: String },
+}
+
+impl Limits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns these limits where they are set, and elsewhere those of the document.
+    fn over(&self, document: &Limits) -> RunLimits {
+        let all = "the document sets every limit";
+        RunLimits {
+            fuel: self.fuel.or(document.fuel).expect(all),
+            memory_bytes: self.memory_bytes.or(document.memory_bytes).expect(all),
+            table_elements: self.table_elements.or(document.table_elements).expect(all),
+            output_bytes: self.output_bytes.or(document.output_bytes).expect(all),
+            ..RunLimits::default()
+        }
+    }
+}
+
+impl Expected {
+    fn of(run: &Run, ty: &FunctionType) -> Self {
+        let outcome = match &run.outcome {
+            Outcome::Returned(None) => Ending::Returned(Json::Null),
+            Outcome::Returned(Some(value)) => {
+                let ty = ty.result.as_ref().expect("a function that returned something has a result");
+                Ending::Returned(json::to_json(value, ty).expect("the value is of its type"))
+            }
+            Outcome::Failed(failure) => {
+                Ending::Failed { kind: failure.kind.to_string(), message: failure.message.clone() }
+            }
+        };
+        Self { outcome: Some(outcome), fuel: run.fuel_used, memory_peak_bytes: run.memory_peak_bytes }
+    }
+
+    /// Tells whether `self`, which was measured, ends as `committed` says, or as nobody has said yet.
+    fn ends_like(&self, committed: &Expected) -> bool {
+        match (&self.outcome, &committed.outcome) {
+            (_, None) => true,
+            (Some(Ending::Failed { kind: a, .. }), Some(Ending::Failed { kind: b, .. })) => a == b,
+            (a, b) => a == b,
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../../conformance/fuel"].iter().collect()
+}
+
+fn document() -> Document {
+    let text = fs::read_to_string(folder().join("vectors.json")).expect("the vectors are committed");
+    let document: Document = serde_json::from_str(&text).expect("the vectors are valid");
+    assert_eq!(document.profile, Profile::current().id, "another profile has vectors of its own");
+    document
+}
+
+/// Writes the file: two lines for each vector, so that a change of figures shows in the second alone.
+fn write(document: &Document) {
+    let vectors = document.vectors.iter().map(|Vector { input, expected }| {
+        let (input, expected) = (json_of(input), json_of(expected));
+        let (input, expected) = (&input[..input.len() - 1], &expected[1..]);
+        format!("    {input},\n      {expected}")
+    });
+    let vectors = vectors.collect::<Vec<_>>().join(",\n");
+    let [about, profile, limits] =
+        [json_of(&document.about), json_of(&document.profile), json_of(&document.limits)];
+    let head = format!("  \"about\": {about},\n  \"profile\": {profile},\n  \"limits\": {limits},\n");
+    let text = format!("{{\n{head}  \"vectors\": [\n{vectors}\n  ]\n}}\n");
+    fs::write(folder().join("vectors.json"), text).expect("the folder is writable");
+}
+
+fn json_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("it is plain data")
+}
+
+/// One way to run the vectors, with what it has prepared.
+struct Bench {
+    name: String,
+    sandbox: Sandbox,
+    prepared: BTreeMap<String, Arc<Prepared>>,
+}
+
+impl Bench {
+    fn new(codegen: Codegen, pool: bool) -> Self {
+        let config = SandboxConfig { codegen, pool, threads: 1, ..SandboxConfig::default() };
+        let name = format!("{} code, {}", codegen.name(), if pool { "pooled" } else { "on demand" });
+        Self { name, sandbox: Sandbox::new(config).expect("starts"), prepared: BTreeMap::new() }
+    }
+
+    async fn run(&mut self, input: &Input, limits: RunLimits) -> Run {
+        let prepared = self.prepared.entry(input.component.clone()).or_insert_with(|| {
+            let path = folder().join(&input.component);
+            let component = wasm(&fs::read_to_string(&path).expect("the component is committed"));
+            let prepared = self.sandbox.prepare(Digest::of(&component), &component, &Grants::none());
+            prepared.unwrap_or_else(|error| panic!("{}: {error}", input.component))
+        });
+        run_in(&self.sandbox, prepared, &input.function, &input.ty, input.args.clone(), limits).await
+    }
+}
+
+fn renewing() -> bool {
+    std::env::var_os("GLASSBOX_BLESS").is_some()
+}
+
+/// Runs every vector under one compiler and both allocators, twice each, and tells every difference at once.
+async fn check(codegen: Codegen) {
+    let document = document();
+    let mut differences = Vec::new();
+    for pool in [true, false] {
+        let mut bench = Bench::new(codegen, pool);
+        for Vector { input, expected } in &document.vectors {
+            for _ in 0..2 {
+                let run = bench.run(input, input.limits.over(&document.limits)).await;
+                let found = Expected::of(&run, &input.ty);
+                if found != *expected {
+                    let Bench { name, .. } = &bench;
+                    differences.push(format!(
+                        "{} ({name}):\n  is  {}\n  was {}",
+                        input.name,
+                        json_of(&found),
+                        json_of(expected)
+                    ));
+                }
+            }
+        }
+    }
+    let hint = "if costs were changed on purpose, `cargo xtask vectors` renews the figures";
+    assert!(differences.is_empty(), "{}\n{hint}", differences.join("\n"));
+}
+
+#[tokio::test]
+async fn optimized_code_agrees() {
+    if !renewing() {
+        check(Codegen::Optimized).await;
+    }
+}
+
+#[tokio::test]
+async fn unoptimized_code_agrees() {
+    if !renewing() {
+        check(Codegen::Unoptimized).await;
+    }
+}
+
+#[tokio::test]
+async fn the_interpreter_agrees() {
+    if !renewing() {
+        check(Codegen::Pulley).await;
+    }
+}
+
+/// Renews the figures where it is asked to, and else checks that every file is used and every failure is one that
+/// repeats.
+#[tokio::test]
+async fn the_file_is_whole() {
+    let mut document = document();
+    if renewing() {
+        let mut bench = Bench::new(Codegen::Optimized, true);
+        for Vector { input, expected } in &mut document.vectors {
+            let run = bench.run(input, input.limits.over(&document.limits)).await;
+            let found = Expected::of(&run, &input.ty);
+            assert!(
+                found.ends_like(expected),
+                "{}: ends with {found:?}, not with {expected:?}: only figures are renewed",
+                input.name
+            );
+            *expected = found;
+        }
+        write(&document);
+    }
+    let mut names: Vec<_> = document.vectors.iter().map(|vector| &vector.input.name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), document.vectors.len(), "two vectors have one name");
+    let files = fs::read_dir(folder()).expect("the folder").flatten();
+    let files: BTreeSet<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    let used = document.vectors.iter().map(|vector| vector.input.component.clone());
+    let used: BTreeSet<_> = used.chain(["vectors.json".to_owned(), "README.md".to_owned()]).collect();
+    assert_eq!(files, used);
+    for Vector { input, expected } in &document.vectors {
+        let Some(ending) = &expected.outcome else { panic!("{} has no outcome", input.name) };
+        if let Ending::Failed { kind, .. } = ending {
+            let repeats = [
+                FailureKind::OutOfFuel,
+                FailureKind::Trap,
+                FailureKind::MemoryExceeded,
+                FailureKind::OutputRefused,
+                FailureKind::NotGranted,
+                FailureKind::NoSuchFunction,
+            ];
+            assert!(repeats.iter().any(|repeats| repeats.name() == kind), "{}: {kind}", input.name);
+        }
+    }
+}
+
+/// A call that returns a value needs exactly the fuel that it says: with that it returns the same, with less it runs
+/// out.
+#[tokio::test]
+async fn fuel_limits_are_exact() {
+    let document = document();
+    let mut bench = Bench::new(Codegen::Optimized, true);
+    let mut wrong = Vec::new();
+    for Vector { input, expected } in &document.vectors {
+        let has_value = matches!(&expected.outcome, Some(Ending::Returned(value)) if !value.is_null());
+        if renewing() || !has_value {
+            continue;
+        }
+        let limits = input.limits.over(&document.limits);
+        let enough = RunLimits { fuel: expected.fuel, ..limits };
+        let run = Expected::of(&bench.run(input, enough).await, &input.ty);
+        if run != *expected {
+            wrong.push(format!("{} with just enough: {}", input.name, json_of(&run)));
+        }
+        for less in [expected.fuel - 1, expected.fuel / 2] {
+            let run = bench.run(input, RunLimits { fuel: less, ..limits }).await;
+            let ran_out =
+                matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::OutOfFuel);
+            if !ran_out || run.fuel_used != less {
+                wrong.push(format!("{} with {less} of {}: {run:?}", input.name, expected.fuel));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
