@@ -43,6 +43,14 @@ pub const FUNCTIONS_MAX: usize = 1_000;
 /// The most parts of the types of all functions of one world, each named type counted where it is used.
 pub const WORLD_TYPE_NODES_MAX: usize = 100_000;
 
+/// The most interfaces in the WIT files of one release, its dependencies included. Those that use one another take the
+/// parser's stack for each, and 1,000 are too many. All of WASI has some 30.
+pub const WIT_INTERFACES_MAX: usize = 256;
+
+/// The deepest nesting of types in WIT, each name for another type counted as a level. Comparing a component with a
+/// world takes the third power of it.
+pub const WIT_TYPE_DEPTH_MAX: usize = 64;
+
 /// The most bytes of the WIT files of one release together.
 pub const WIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 

@@ -75,10 +75,54 @@ pub struct Limits {
     pub component_depth_max: usize,
     /// The most core modules in one component. A Python component has 38, a composition of two twice that.
     pub core_modules_max: usize,
-    /// The most instances that one component makes of its modules and parts. Python has about 100.
+    /// The most instances that one component makes of its modules and parts, those that its parts make included.
+    /// Python has about 100.
     pub instances_max: usize,
+    /// The most of these that are of core modules: as many as are kept ready for one call.
+    pub core_instances_max: usize,
+    /// The most memories over all instances: as many as are kept ready for one call. A composition has one for each
+    /// of its parts.
+    pub memories_max: usize,
+    /// The most tables over all instances: as many as are kept ready for one call.
+    pub tables_max: usize,
+    /// The most bytes that data segments write before a call starts, over all instances. Nobody pays for that time.
+    pub data_bytes_max: usize,
+    /// The most types, imports, exports, globals, segments and so on in one component, and over all its instances.
+    /// Python and its libraries have some
+    /// 50,000.
+    pub definitions_max: usize,
+    /// The most types of instances and components that stand inside of another in one section. Each level takes the
+    /// host's stack, and 600 are too many for two megabytes of it.
+    pub types_inside_max: usize,
     /// The most core functions in one component. Python and its libraries have about 30,000.
     pub core_functions_max: usize,
+    /// The most bytes of one core function. The loop of Python's interpreter has some 200,000.
+    pub function_bytes_max: usize,
+    /// The most locals of one core function, its parameters included. Interpreters have up to a few thousand.
+    pub function_locals_max: usize,
+    /// The deepest nesting of blocks in one core function. A switch over a thousand cases has a thousand.
+    pub block_depth_max: usize,
+    /// The deepest nesting of loops in one core function: compiling takes its third power. Honest code has some ten.
+    pub loop_depth_max: usize,
+    /// The most branches of one core function: blocks, conditions and jumps that may be taken, a loop and a call
+    /// through a table as two each. Compiling takes its square, ten seconds for this many. The loop of Python's
+    /// interpreter has some 6,000.
+    pub function_branches_max: usize,
+    /// The most locals times branches of one core function: where paths meet, the compiler may need every local again,
+    /// in 32 bytes.
+    pub function_merges_max: usize,
+    /// The most locals times levels of loops, summed over the loops of one core function: each loop, and each around
+    /// it, may need every local again. Compiling takes some three microseconds each.
+    pub function_loop_locals_max: usize,
+    /// The same summed over all functions of a component.
+    pub loop_locals_max: usize,
+    /// The most pairs of branches, summed over all functions of a component. About 15 nanoseconds of compiling each.
+    pub branch_pairs_max: usize,
+    /// The most locals times branches, summed over all functions of a component. About 0.2 microseconds each.
+    pub merges_max: usize,
+    /// The most operands of operators beyond the sixteenth of each, summed over a component, a jump table's once for
+    /// each target. A call of two bytes may have two thousand, of some ten microseconds each.
+    pub wide_operands_max: usize,
     /// The most nodes of a function's type with every named type spelled out.
     pub type_nodes_max: usize,
     /// The deepest nesting of a value.

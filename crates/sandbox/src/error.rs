@@ -47,6 +47,12 @@ pub enum SandboxError {
         /// How many it may have.
         max: usize,
     },
+    /// A module or component that comes from outside, so that nothing bounds what instantiating it comes to.
+    #[error("the component takes a {what} from an import or an instance; define it where it is instantiated")]
+    Unbounded {
+        /// What comes from outside.
+        what: &'static str,
+    },
     /// Imports that no grant can satisfy.
     #[error("the component imports what is not granted: {}", interfaces.join(", "))]
     NotGranted {

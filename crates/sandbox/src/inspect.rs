@@ -12,6 +12,7 @@ use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPaylo
 use crate::SandboxError;
 use crate::features;
 use crate::grants::{Grants, is_grantable};
+use crate::shape::{Shape, invalid};
 
 /// What a component says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,83 +88,35 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, SandboxError> {
     if !component.starts_with(b"\0asm") {
         return Err(SandboxError::NotWasm);
     }
-    let mut shape = Shape::default();
-    let mut validator = Validator::new_with_features(features::of(Profile::current()));
+    let features = features::of(Profile::current());
+    let mut shape = Shape::new();
+    let mut validator = Validator::new_with_features(features);
     let mut allocations = FuncValidatorAllocations::default();
     let mut ends = Ends::default();
-    for payload in Parser::new(0).parse_all(component) {
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    for payload in parser.parse_all(component) {
         let payload = payload.map_err(invalid)?;
         if let Payload::Version { encoding: Encoding::Module, .. } = payload
-            && shape.depth == 0
+            && shape.depth() == 0
         {
             return Err(SandboxError::CoreModule);
         }
-        shape.count(&payload)?;
-        if shape.depth == 1 {
+        shape.count(component, &payload)?;
+        if shape.depth() == 1 {
             ends.note(&payload).map_err(invalid)?;
         }
         match validator.payload(&payload).map_err(invalid)? {
             ValidPayload::Func(function, body) => {
-                let mut validator = function.into_validator(allocations);
-                validator.validate(&body).map_err(invalid)?;
-                allocations = validator.into_allocations();
+                allocations = shape.function(function, &body, allocations)?;
             }
-            ValidPayload::End(types) if shape.depth == 0 => {
+            ValidPayload::End(types) if shape.depth() == 0 => {
                 return ends.describe(types.as_ref(), &shape, component.len());
             }
             _ => {}
         }
     }
     Err(SandboxError::Invalid { offset: component.len(), reason: "unexpected end".into() })
-}
-
-fn invalid(error: wasmparser::BinaryReaderError) -> SandboxError {
-    SandboxError::Invalid { offset: error.offset(), reason: error.message().to_owned() }
-}
-
-/// Counts what makes compiling or instantiating expensive, and refuses too much of it before it is validated.
-#[derive(Default)]
-struct Shape {
-    depth: usize,
-    modules: usize,
-    instances: usize,
-    functions: usize,
-    memory_bytes: usize,
-}
-
-/// A page of linear memory; the profile has no other size.
-const PAGE_BYTES: u64 = 64 * 1024;
-
-impl Shape {
-    fn count(&mut self, payload: &Payload<'_>) -> Result<(), SandboxError> {
-        match payload {
-            Payload::Version { encoding, .. } => {
-                self.depth += 1;
-                self.modules += usize::from(matches!(encoding, Encoding::Module));
-            }
-            Payload::End(_) => self.depth -= 1,
-            Payload::InstanceSection(section) => self.instances += section.count() as usize,
-            Payload::ComponentInstanceSection(section) => self.instances += section.count() as usize,
-            Payload::FunctionSection(section) => self.functions += section.count() as usize,
-            Payload::MemorySection(section) => {
-                for memory in section.clone() {
-                    let bytes = memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
-                    self.memory_bytes = self.memory_bytes.max(usize::try_from(bytes).unwrap_or(usize::MAX));
-                }
-            }
-            _ => {}
-        }
-        let limits = &Profile::current().limits;
-        bounded("levels of nesting", self.depth, limits.component_depth_max)?;
-        bounded("core modules", self.modules, limits.core_modules_max)?;
-        bounded("instances", self.instances, limits.instances_max)?;
-        bounded("core functions", self.functions, limits.core_functions_max)?;
-        bounded("bytes of initial memory", self.memory_bytes, limits.memory_bytes_max)
-    }
-}
-
-fn bounded(what: &'static str, count: usize, max: usize) -> Result<(), SandboxError> {
-    if count <= max { Ok(()) } else { Err(SandboxError::TooMany { what, count, max }) }
 }
 
 /// The names at the two ends of the outermost component.
@@ -212,7 +165,7 @@ impl Ends {
                 _ => {}
             }
         }
-        Ok(Inspection { imports, exports, core_modules: shape.modules, bytes })
+        Ok(Inspection { imports, exports, core_modules: shape.modules(), bytes })
     }
 }
 

@@ -24,6 +24,7 @@ mod link;
 mod meter;
 mod prepare;
 mod run;
+mod shape;
 mod spec;
 mod world;
 

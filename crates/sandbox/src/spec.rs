@@ -52,6 +52,7 @@ impl Spec {
         let package = resolve
             .push_groups(parse(main)?, dependencies)
             .map_err(|error| SandboxError::Wit { reason: error.render(&resolve.source_map) })?;
+        types::check_depth(&resolve)?;
         let world = choose(&resolve, package, world)?;
         let functions = types::functions(&resolve, world)?;
         Ok(Spec { resolve, package, world, functions })
@@ -170,6 +171,11 @@ fn sort(files: &[(String, String)]) -> Result<(SourceMap, Vec<SourceMap>), Sandb
     if bytes > limits::WIT_BYTES_MAX {
         return Err(SandboxError::TooMany { what: "bytes of WIT", count: bytes, max: limits::WIT_BYTES_MAX });
     }
+    let interfaces = files.iter().map(|(_, text)| interfaces_at_most(text)).sum();
+    if interfaces > limits::WIT_INTERFACES_MAX {
+        let max = limits::WIT_INTERFACES_MAX;
+        return Err(SandboxError::TooMany { what: "WIT interfaces", count: interfaces, max });
+    }
     let mut main = BTreeMap::new();
     let mut dependencies: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for (path, text) in files {
@@ -196,6 +202,14 @@ fn sort(files: &[(String, String)]) -> Result<(SourceMap, Vec<SourceMap>), Sandb
         return Err(SandboxError::Wit { reason: "there is no `.wit` file outside of `deps`".into() });
     }
     Ok((source_map(main), dependencies.into_values().map(source_map).collect()))
+}
+
+/// Returns how many interfaces a text defines, or more than that.
+fn interfaces_at_most(text: &str) -> usize {
+    // A comment in the other form can hide that a line goes on, so that with one of them every word counts.
+    let is_plain = !text.contains("/*");
+    let code = |line| if is_plain { str::split(line, "//").next().unwrap_or(line) } else { line };
+    text.lines().map(|line| code(line).matches("interface").count()).sum()
 }
 
 fn source_map(files: BTreeMap<&str, &str>) -> SourceMap {

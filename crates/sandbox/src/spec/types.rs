@@ -1,6 +1,6 @@
 //! From the parser's types to ours, and to text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
@@ -38,6 +38,45 @@ pub(super) fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Functio
         }
     }
     Ok(functions)
+}
+
+/// Refuses types that are nested too deep, or named again and again.
+pub(super) fn check_depth(resolve: &Resolve) -> Result<(), SandboxError> {
+    let mut depths = HashMap::new();
+    // The parser keeps types in an order in which each comes after those that it is made of.
+    for (id, def) in resolve.types.iter() {
+        let parts = parts(&def.kind);
+        let below = parts.iter().filter_map(|ty| match ty {
+            wit_parser::Type::Id(part) => depths.get(part).copied(),
+            _ => None,
+        });
+        let depth = 1 + below.max().unwrap_or(0);
+        if depth > limits::WIT_TYPE_DEPTH_MAX {
+            let name = def.name.as_deref().unwrap_or("a type without a name");
+            let reason = format!("`{name}` nests types deeper than {} levels", limits::WIT_TYPE_DEPTH_MAX);
+            return Err(SandboxError::Wit { reason });
+        }
+        depths.insert(id, depth);
+    }
+    Ok(())
+}
+
+/// Returns the types that a type is made of directly.
+fn parts(kind: &TypeDefKind) -> Vec<wit_parser::Type> {
+    match kind {
+        TypeDefKind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
+        TypeDefKind::Tuple(tuple) => tuple.types.clone(),
+        TypeDefKind::Variant(variant) => variant.cases.iter().filter_map(|case| case.ty).collect(),
+        TypeDefKind::Result(result) => [result.ok, result.err].into_iter().flatten().collect(),
+        TypeDefKind::Option(ty)
+        | TypeDefKind::List(ty)
+        | TypeDefKind::FixedLengthList(ty, _)
+        | TypeDefKind::Type(ty) => vec![*ty],
+        TypeDefKind::Map(key, value) => vec![*key, *value],
+        TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => vec![wit_parser::Type::Id(*id)],
+        TypeDefKind::Future(ty) | TypeDefKind::Stream(ty) => ty.iter().copied().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Converts the types of one function.

@@ -2,10 +2,14 @@
 //! present.
 
 mod artifacts;
+mod bombs;
 mod component;
 mod corpus;
+mod encode;
 mod golden;
 mod inspection;
 mod metering;
+mod mutations;
 mod outcomes;
 mod specs;
+mod suites;
