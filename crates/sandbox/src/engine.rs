@@ -8,7 +8,7 @@ use glassbox_core::limits;
 use glassbox_core::profile::Profile;
 use wasmparser::WasmFeatures;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost,
     PoolingAllocationConfig,
 };
 
@@ -16,7 +16,7 @@ use crate::artifact::Artifacts;
 use crate::features;
 use crate::prepare::Hot;
 use crate::schedule::{Room, Scheduler};
-use crate::{SandboxError, artifact};
+use crate::{Codegen, SandboxError, artifact};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct SandboxConfig {
     pub memory_bytes: usize,
     /// How many bytes of compiled code are kept in memory before the least recently used is dropped.
     pub hot_bytes: usize,
+    /// How guests become instructions. Decides how fast they are, and nothing else.
+    pub codegen: Codegen,
 }
 
 impl Default for SandboxConfig {
@@ -47,6 +49,7 @@ impl Default for SandboxConfig {
             active: limits::GUESTS_ACTIVE_MAX,
             memory_bytes: limits::GUESTS_MEMORY_BYTES_MAX,
             hot_bytes: 512 * 1024 * 1024,
+            codegen: Codegen::default(),
         }
     }
 }
@@ -79,7 +82,8 @@ impl Sandbox {
         let profile = Profile::current();
         let failed = |reason: String| SandboxError::Engine { reason };
         let active = config.active.clamp(1, limits::GUESTS_ACTIVE_MAX);
-        let engine = engine(profile, config.pool, active).map_err(|error| failed(format!("{error:#}")))?;
+        let engine = engine(profile, config.codegen, config.pool, active)
+            .map_err(|error| failed(format!("{error:#}")))?;
         let room = Room {
             active_max: active,
             active_per_payer_max: active.div_ceil(GUESTS_PER_PAYER_PART),
@@ -91,12 +95,12 @@ impl Sandbox {
         let threads = config.threads.clamp(1, THREADS_MAX);
         let scheduler = Scheduler::new(threads, room, profile.trap.yield_interval, patience)
             .map_err(|error| failed(format!("cannot start a thread: {error}")))?;
-        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile)).transpose();
+        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 profile,
-                artifacts: artifacts.map_err(SandboxError::Artifacts)?,
+                artifacts: artifacts.transpose().map_err(SandboxError::Artifacts)?,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
                 compiling: Mutex::new(()),
                 scheduler,
@@ -116,7 +120,7 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, pool: bool, active: usize) -> wasmtime::Result<Engine> {
+fn engine(profile: &Profile, codegen: Codegen, pool: bool, active: usize) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -137,9 +141,9 @@ fn engine(profile: &Profile, pool: bool, active: usize) -> wasmtime::Result<Engi
     config.async_stack_size(profile.limits.stack_bytes + HOST_STACK_BYTES);
     config.memory_init_cow(true);
     config.memory_may_move(false);
-    // How it is compiled: for speed, and marked so that other versions' code is never loaded.
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile)))?;
+    // How it is compiled, and marked so that other versions' code is never loaded.
+    codegen.apply(&mut config)?;
+    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile, codegen)))?;
     config.allocation_strategy(match pool {
         true => InstanceAllocationStrategy::Pooling(pooling(profile, active)),
         false => InstanceAllocationStrategy::OnDemand,

@@ -14,6 +14,7 @@
 
 mod artifact;
 mod bytes;
+mod codegen;
 mod convert;
 mod engine;
 mod error;
@@ -30,6 +31,7 @@ mod schedule;
 mod spec;
 mod world;
 
+pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
