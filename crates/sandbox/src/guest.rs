@@ -11,6 +11,8 @@ use wasmtime::component::{ComponentExportIndex, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
+use crate::host::Host;
+use crate::host::observer::Observer;
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
 use crate::{Failure, FailureKind, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
@@ -108,7 +110,10 @@ impl Job {
     fn store(&self, fuel: u64) -> wasmtime::Result<Store<Guest>> {
         let Inner { engine, profile, .. } = &*self.sandbox.inner;
         let meter = Meter::new(self.limits.memory_bytes, self.limits.table_elements);
-        let mut store = Store::new(engine, Guest::new(meter, !self.prepared.grants().is_empty()));
+        let mut store = Store::new(
+            engine,
+            Guest::new(meter, Host::new(fuel, Observer::nothing()), !self.prepared.grants().is_empty()),
+        );
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
         store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;

@@ -2,21 +2,24 @@
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
+
+use crate::host::Host;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// What the host knows of one running guest.
 pub(crate) struct Guest {
     pub(crate) memory: Meter,
+    pub(crate) host: Host,
     wasi: Option<WasiCtx>,
     resources: ResourceTable,
 }
 
 impl Guest {
     /// Makes the host's side of a guest; `granted` gives it WASI, with nothing behind it.
-    pub(crate) fn new(memory: Meter, granted: bool) -> Self {
+    pub(crate) fn new(memory: Meter, host: Host, granted: bool) -> Self {
         // A context of WASI costs random numbers from the system, so pure components go without.
         let wasi = granted.then(|| WasiCtx::builder().allow_blocking_current_thread(false).build());
-        Self { memory, wasi, resources: ResourceTable::new() }
+        Self { memory, host, wasi, resources: ResourceTable::new() }
     }
 }
 
