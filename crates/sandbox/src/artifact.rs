@@ -51,11 +51,7 @@ impl Artifacts {
             tracing::warn!(component.digest = %digest, "Ignored a compiled component that is not ours");
             return None;
         }
-        #[expect(unsafe_code, reason = "loading compiled code is the one thing that cannot be checked")]
-        // SAFETY: the bytes are what `Component::serialize` returned: `store` wrote them under a MAC with a key that
-        // only this program can read, and the MAC was checked above on the very bytes that are loaded.
-        let loaded = unsafe { Component::deserialize(engine, compiled) };
-        match loaded {
+        match deserialize(engine, compiled) {
             Ok(component) => Some(component),
             Err(error) => {
                 tracing::warn!(component.digest = %digest, "Ignored a stale compiled component: {error:#}");
@@ -65,15 +61,14 @@ impl Artifacts {
     }
 
     /// Stores the artefact of a component.
-    pub(crate) fn store(&self, digest: Digest, component: &Component) -> io::Result<()> {
+    pub(crate) fn store(&self, digest: Digest, compiled: &[u8]) -> io::Result<()> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let compiled = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!(".{}-{count}.tmp", std::process::id()));
         let written = (|| {
             let mut file = create_private(&temporary)?;
-            file.write_all(&self.mac(digest, &compiled))?;
-            file.write_all(&compiled)?;
+            file.write_all(&self.mac(digest, compiled))?;
+            file.write_all(compiled)?;
             file.sync_all()?;
             fs::rename(&temporary, self.path(digest))
         })();
@@ -90,6 +85,16 @@ impl Artifacts {
 
     fn mac(&self, digest: Digest, compiled: &[u8]) -> [u8; MAC_BYTES] {
         hmac(&self.key, &[self.fingerprint.as_bytes(), digest.as_bytes(), compiled])
+    }
+}
+
+/// Loads compiled code: from here on it can be run.
+pub(crate) fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "loading compiled code is the one thing that cannot be checked")]
+    // SAFETY: the bytes are what our compiler returned. They come straight from it, or from a file that `store` wrote
+    // under a MAC with a key that only this program can read; the MAC was checked on the very bytes that are loaded.
+    unsafe {
+        Component::deserialize(engine, compiled)
     }
 }
 

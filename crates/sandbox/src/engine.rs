@@ -13,9 +13,9 @@ use wasmtime::{
 };
 
 use crate::artifact::Artifacts;
-use crate::features;
+use crate::isolate::Line;
 use crate::prepare::Hot;
-use crate::{SandboxError, artifact};
+use crate::{CompileLimits, Compiler, SandboxError, artifact, features};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
 #[derive(Debug, Clone)]
@@ -24,6 +24,12 @@ pub struct SandboxConfig {
     ///
     /// Whoever can write there can run code as this program, so nobody else may.
     pub artifact_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// What a component may take of a compiler in a process of its own.
+    pub compile_limits: CompileLimits,
+    /// How many components are compiled at a time. One already uses every core.
+    pub compiles: usize,
     /// Whether instances come from a pool. Faster, at the price of address space reserved up front.
     pub pool: bool,
     /// How many calls run at a time, each on a thread of its own.
@@ -37,6 +43,9 @@ impl Default for SandboxConfig {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             artifact_dir: None,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits::default(),
+            compiles: 1,
             pool: true,
             threads: cores.clamp(1, THREADS_MAX),
             hot_bytes: 512 * 1024 * 1024,
@@ -58,8 +67,9 @@ pub(crate) struct Inner {
     pub(crate) profile: &'static Profile,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) hot: Mutex<Hot>,
-    /// Held while compiling: one component at a time already uses every core.
-    pub(crate) compiling: Mutex<()>,
+    pub(crate) compiler: Compiler,
+    pub(crate) compile_limits: CompileLimits,
+    pub(crate) compiling: Line,
     pub(crate) permits: Arc<Semaphore>,
 }
 
@@ -68,7 +78,11 @@ impl Sandbox {
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
         let threads = config.threads.clamp(1, THREADS_MAX);
-        let engine = engine(profile, config.pool, threads)
+        let allocation = match config.pool {
+            true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
+            false => InstanceAllocationStrategy::OnDemand,
+        };
+        let engine = engine(profile, allocation)
             .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
         let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile)).transpose();
         Ok(Self {
@@ -77,7 +91,9 @@ impl Sandbox {
                 profile,
                 artifacts: artifacts.map_err(SandboxError::Artifacts)?,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
-                compiling: Mutex::new(()),
+                compiler: config.compiler,
+                compile_limits: config.compile_limits,
+                compiling: Line::new(config.compiles),
                 permits: Arc::new(Semaphore::new(threads)),
             }),
         })
@@ -95,7 +111,12 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
+/// Makes an engine that reserves nothing. What it compiles is what an engine with a pool compiles.
+pub(crate) fn on_demand(profile: &Profile) -> wasmtime::Result<Engine> {
+    engine(profile, InstanceAllocationStrategy::OnDemand)
+}
+
+fn engine(profile: &Profile, allocation: InstanceAllocationStrategy) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -119,10 +140,7 @@ fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Eng
     // How it is compiled: for speed, and marked so that other versions' code is never loaded.
     config.cranelift_opt_level(OptLevel::Speed);
     config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile)))?;
-    config.allocation_strategy(match pool {
-        true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
-        false => InstanceAllocationStrategy::OnDemand,
-    });
+    config.allocation_strategy(allocation);
     Engine::new(&config)
 }
 

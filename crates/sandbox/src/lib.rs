@@ -5,6 +5,11 @@
 //! [`Sandbox::run`] runs one function of it in a fresh instance, metered by the profile of [`glassbox_core::profile`].
 //! Price, payment and storage are others' concern.
 //!
+//! # Where components are compiled
+//!
+//! Compiling what strangers send is the widest door into this program. With [`Compiler::Process`] it happens in a
+//! child that can open nothing and reach nobody, within [`CompileLimits`]; the parent alone keeps what comes out.
+//!
 //! # Where guests run
 //!
 //! Guests run on threads of their own, never on the caller's runtime: a call that computes for ten seconds must not
@@ -19,6 +24,7 @@ mod features;
 mod grants;
 mod guest;
 mod inspect;
+mod isolate;
 mod link;
 mod meter;
 mod prepare;
@@ -30,6 +36,7 @@ pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
 pub use inspect::{Import, ImportKind, Inspection, inspect};
+pub use isolate::{CompileLimits, CompileResource, Compiler, Confinement, compile_worker, confine};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use spec::{Function, Spec};

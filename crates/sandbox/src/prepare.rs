@@ -7,7 +7,7 @@ use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::meter::Guest;
-use crate::{Grants, ImportKind, Sandbox, SandboxError, inspect, link};
+use crate::{Compiler, Grants, ImportKind, Sandbox, SandboxError, artifact, inspect, isolate, link};
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
@@ -110,18 +110,32 @@ impl Sandbox {
             return Ok(component);
         }
         // Only compiling waits in line: a call of what is compiled already must not wait behind a publisher's.
-        let _compiling = lock(&self.inner.compiling);
+        let _turn = self.inner.compiling.wait(digest);
         // Another thread may have compiled it while this one waited.
         if let Some(component) = load() {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
-        if let Some(Err(error)) = artifacts.map(|artifacts| artifacts.store(digest, &component)) {
+        let artifact = self.artifact(bytes)?;
+        let component = artifact::deserialize(engine, &artifact)
+            .map_err(|error| SandboxError::Compiler(std::io::Error::other(format!("{error:#}"))))?;
+        if let Some(Err(error)) = artifacts.map(|artifacts| artifacts.store(digest, &artifact)) {
             // The call can go on: the next start of the program only has to compile again.
             tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
         }
         Ok(component)
+    }
+
+    /// Compiles, wherever that is done.
+    fn artifact(&self, component: &[u8]) -> Result<Vec<u8>, SandboxError> {
+        match &self.inner.compiler {
+            Compiler::InProcess => {
+                let compiled = self.inner.engine.precompile_component(component);
+                compiled.map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })
+            }
+            Compiler::Process { program, args } => {
+                isolate::compile(program, args, component, &self.inner.compile_limits)
+            }
+        }
     }
 
     fn hot(&self) -> MutexGuard<'_, Hot> {

@@ -5,6 +5,7 @@ mod artifacts;
 mod component;
 mod corpus;
 mod inspection;
+mod isolation;
 mod metering;
 mod outcomes;
 mod specs;
