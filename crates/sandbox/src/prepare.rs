@@ -7,7 +7,9 @@ use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::meter::Guest;
-use crate::{Compiler, Grants, ImportKind, Sandbox, SandboxError, artifact, inspect, isolate, link};
+use crate::{
+    Compiler, Grants, ImportKind, Inspection, Sandbox, SandboxError, artifact, inspect, isolate, link,
+};
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
@@ -81,15 +83,11 @@ impl Sandbox {
     }
 
     fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
-        if Digest::of(bytes) != digest {
-            return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
-        }
-        let inspection = inspect(bytes)?;
-        let foreign = inspection.imports_of(ImportKind::Foreign, grants);
-        if !foreign.is_empty() {
-            return Err(SandboxError::NotGranted { interfaces: foreign });
-        }
-        let component = self.compiled(digest, bytes)?;
+        let (inspection, component) = match self.load(digest) {
+            Some(loaded) => loaded,
+            None => self.compiled(digest, bytes, grants)?,
+        };
+        check_imports(&inspection, grants)?;
         let pre = link::link(&self.inner.engine, &component, grants)
             .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
         let image = component.image_range();
@@ -102,27 +100,39 @@ impl Sandbox {
         })
     }
 
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, SandboxError> {
-        let engine = &self.inner.engine;
-        let artifacts = self.inner.artifacts.as_ref();
-        let load = || artifacts.and_then(|artifacts| artifacts.load(engine, digest));
-        if let Some(component) = load() {
-            return Ok(component);
+    /// Finds a component among those kept on disk.
+    fn load(&self, digest: Digest) -> Option<(Inspection, Component)> {
+        self.inner.artifacts.as_ref()?.load(&self.inner.engine, digest)
+    }
+
+    fn compiled(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<(Inspection, Component), SandboxError> {
+        if Digest::of(bytes) != digest {
+            return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
         }
+        let inspection = inspect(bytes)?;
+        // What could not be linked is not worth compiling.
+        check_imports(&inspection, grants)?;
         // Only compiling waits in line: a call of what is compiled already must not wait behind a publisher's.
         let _turn = self.inner.compiling.wait(digest);
         // Another thread may have compiled it while this one waited.
-        if let Some(component) = load() {
-            return Ok(component);
+        if let Some(loaded) = self.load(digest) {
+            return Ok(loaded);
         }
         let artifact = self.artifact(bytes)?;
-        let component = artifact::deserialize(engine, &artifact)
+        let component = artifact::deserialize(&self.inner.engine, &artifact)
             .map_err(|error| SandboxError::Compiler(std::io::Error::other(format!("{error:#}"))))?;
-        if let Some(Err(error)) = artifacts.map(|artifacts| artifacts.store(digest, &artifact)) {
+        if let Some(artifacts) = &self.inner.artifacts
+            && let Err(error) = artifacts.store(digest, &inspection, &artifact)
+        {
             // The call can go on: the next start of the program only has to compile again.
             tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
         }
-        Ok(component)
+        Ok((inspection, component))
     }
 
     /// Compiles, wherever that is done.
@@ -141,6 +151,11 @@ impl Sandbox {
     fn hot(&self) -> MutexGuard<'_, Hot> {
         lock(&self.inner.hot)
     }
+}
+
+fn check_imports(inspection: &Inspection, grants: &Grants) -> Result<(), SandboxError> {
+    let foreign = inspection.imports_of(ImportKind::Foreign, grants);
+    if foreign.is_empty() { Ok(()) } else { Err(SandboxError::NotGranted { interfaces: foreign }) }
 }
 
 /// What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing half done.
