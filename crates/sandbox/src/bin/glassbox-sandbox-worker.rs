@@ -16,10 +16,12 @@ fn main() -> ExitCode {
     }
 }
 
+type Attempt = fn() -> io::Result<()>;
+
 /// Confines itself as a child does, tries what it should not be able to do, and prints what came of it.
 fn probe() -> ExitCode {
     let missing = confine(Confinement { cpu_seconds: 10, memory_bytes: 256 * 1024 * 1024 });
-    let attempts: [(&str, fn() -> io::Result<()>); 9] = [
+    let attempts: [(&str, Attempt); 9] = [
         ("read a file", || File::open("/etc/passwd").map(drop)),
         ("list a directory", || fs::read_dir("/").map(drop)),
         ("make a file", || File::create(std::env::temp_dir().join("glassbox-probe")).map(drop)),
