@@ -4,7 +4,7 @@ use glassbox_core::Digest;
 use glassbox_core::receipt::{Opening, Outcome as Bound};
 use glassbox_core::value::json as values;
 use glassbox_registry::package::Package;
-use glassbox_sandbox::{Invocation, Outcome, RunLimits};
+use glassbox_sandbox::{Flow, Invocation, Outcome, RunLimits};
 use serde_json::{Value, json};
 
 use crate::buyer::Buyer;
@@ -111,10 +111,10 @@ async fn a_free_call_gives_a_receipt_that_re_executes() {
     let invocation = Invocation {
         function: &receipt.function,
         ty: &opening.function_type,
-        args: &args,
+        args: args.into(),
         limits: RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() },
     };
-    let run = sandbox().run(&prepared, invocation).await;
+    let run = sandbox().run(&prepared, invocation, Flow::new("payer", "package")).await;
     let Outcome::Returned(value) = &run.outcome else { panic!("{run:?}") };
     let mut salt = [0; 32];
     hex::decode_to_slice(&opening.salt, &mut salt).unwrap();

@@ -1,16 +1,18 @@
 //! One guest from its store to its end: the part of a run that happens on the guest's thread.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use glassbox_core::FunctionName;
 use glassbox_core::profile::HostWork;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
-use tokio::sync::oneshot;
-use wasmtime::component::{ComponentExportIndex, Val};
+use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
+use crate::function::Export;
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
 use crate::{Failure, FailureKind, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
@@ -19,9 +21,8 @@ use crate::{Failure, FailureKind, Outcome, Prepared, Run, RunLimits, Sandbox, co
 pub(crate) struct Job {
     pub(crate) sandbox: Sandbox,
     pub(crate) prepared: Arc<Prepared>,
-    pub(crate) function: FunctionName,
-    pub(crate) ty: FunctionType,
-    pub(crate) args: Vec<Value>,
+    pub(crate) export: Arc<Export>,
+    pub(crate) args: Arc<[Value]>,
     pub(crate) limits: RunLimits,
 }
 
@@ -33,29 +34,25 @@ struct Ended {
 }
 
 impl Job {
-    /// Runs the guest to its end, or until nobody waits for it any more.
-    pub(crate) async fn run(self, abandoned: oneshot::Receiver<()>) -> Run {
+    /// Runs the guest to its end. Dropping the future ends it at its next yield.
+    pub(crate) async fn run(self) -> Run {
         let started = Instant::now();
-        let pure = self.prepared.is_pure();
-        let ended = self.guest(abandoned).await;
+        let ended = self.guest(started + Duration::from_millis(self.limits.wall_ms)).await;
         Run {
             outcome: ended.result.map_or_else(Outcome::Failed, Outcome::Returned),
             fuel_used: ended.fuel_used,
             memory_peak_bytes: ended.memory_peak_bytes,
             elapsed: started.elapsed(),
-            pure,
+            pure: self.prepared.is_pure(),
         }
     }
 
-    async fn guest(self, abandoned: oneshot::Receiver<()>) -> Ended {
+    async fn guest(&self, deadline: Instant) -> Ended {
         let refused = |failure, fuel_used| Ended { result: Err(failure), fuel_used, memory_peak_bytes: 0 };
-        let lowered = match binary::encode_args(&self.ty, &self.args) {
-            Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes: bytes.len() },
+        let ty = &self.export.ty;
+        let lowered = match binary::measure_args(ty, &self.args) {
+            Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes },
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
-        };
-        let Some(index) = self.prepared.function(&self.function) else {
-            let message = format!("the component does not export {:?}", self.function);
-            return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
         };
         let profile = self.sandbox.inner.profile;
         let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
@@ -65,23 +62,11 @@ impl Job {
             Ok(store) => store,
             Err(error) => return refused(internal(&error), 0),
         };
-        let args = self.args.into_iter().zip(&self.ty.params);
-        let args: Vec<_> = args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect();
-        let returns = self.ty.result.is_some();
-        let ended = {
-            let call = call(&mut store, &self.prepared, index, &args, returns);
-            let wall = Duration::from_millis(self.limits.wall_ms);
-            tokio::select! {
-                biased;
-                ended = tokio::time::timeout(wall, call) => ended.unwrap_or(Err(Stop::TimedOut)),
-                _ = abandoned => Err(Stop::Abandoned),
-            }
-        };
+        let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let memory = &store.data().memory;
-        let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|val| {
-            let value = lift(val, self.ty.result.as_ref())?;
-            let lifted = measure(&self.ty, value.as_ref(), self.limits.output_bytes)?;
+        let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
+            let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
@@ -112,40 +97,49 @@ impl Job {
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
         store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;
-        store.set_hostcall_fuel(handed_out_max(self.ty.result.as_ref(), self.limits.output_bytes));
+        store.set_hostcall_fuel(handed_out_max(&self.export, self.limits.output_bytes));
         Ok(store)
     }
+
+    /// Makes the instance and calls the function.
+    async fn call(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
+        let instance = self.prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
+        let Export { ty, index, shape } = &*self.export;
+        let function = instance.get_func(&mut *store, *index).ok_or(Stop::NoSuchFunction)?;
+        if let Some(shape) = shape {
+            return shape.call(store, function, &self.args).await.map_err(Stop::Calling);
+        }
+        let args = self.args.iter().zip(&ty.params);
+        let args: Vec<_> = args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect();
+        let mut results = vec![Val::Bool(false); usize::from(ty.result.is_some())];
+        function.call_async(&mut *store, &args, &mut results).await.map_err(Stop::Calling)?;
+        match (results.pop(), &ty.result) {
+            (Some(val), Some(ty)) => convert::from_engine(val, ty).map(Some).map_err(Stop::Unexpected),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Polls `future` to its end, or gives `None` when it is not done at the deadline.
+///
+/// A guest that computes gives way again and again, so the clock is looked at often enough without a timer.
+async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Why a guest stopped without a result.
 enum Stop {
     TimedOut,
-    Abandoned,
-    NoSuchFunction(&'static str),
+    NoSuchFunction,
     Instantiating(wasmtime::Error),
     Calling(wasmtime::Error),
-}
-
-async fn call(
-    store: &mut Store<Guest>,
-    prepared: &Prepared,
-    index: ComponentExportIndex,
-    args: &[Val],
-    returns: bool,
-) -> Result<Option<Val>, Stop> {
-    let instance = prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
-    let Some(function) = instance.get_func(&mut *store, index) else {
-        return Err(Stop::NoSuchFunction(
-            "the component exports something else than a function by this name",
-        ));
-    };
-    let ty = function.ty(&*store);
-    if ty.params().len() != args.len() || ty.results().len() != usize::from(returns) {
-        return Err(Stop::NoSuchFunction("the component exports this function with another type"));
-    }
-    let mut results = vec![Val::Bool(false); usize::from(returns)];
-    function.call_async(&mut *store, args, &mut results).await.map_err(Stop::Calling)?;
-    Ok(results.pop())
+    Unexpected(convert::Unexpected),
 }
 
 impl Stop {
@@ -154,10 +148,10 @@ impl Stop {
             Stop::TimedOut => {
                 return Failure::new(FailureKind::TimedOut, "the time on the wall clock was up");
             }
-            Stop::Abandoned => {
-                return Failure::new(FailureKind::TimedOut, "nobody waited for the result any more");
+            Stop::NoSuchFunction => {
+                return Failure::new(FailureKind::NoSuchFunction, "the instance lacks the function");
             }
-            Stop::NoSuchFunction(message) => return Failure::new(FailureKind::NoSuchFunction, message),
+            Stop::Unexpected(error) => return Failure::new(FailureKind::NoSuchFunction, error.to_string()),
             Stop::Instantiating(error) => (error, true),
             Stop::Calling(error) => (error, false),
         };
@@ -198,22 +192,12 @@ fn internal(error: &wasmtime::Error) -> Failure {
     Failure::new(FailureKind::Internal, "the sandbox failed")
 }
 
-fn lift(val: Option<Val>, ty: Option<&Type>) -> Result<Option<Value>, Failure> {
-    let value = match (val, ty) {
-        (Some(val), Some(ty)) => Some(convert::from_engine(val, ty)),
-        _ => None,
-    };
-    value.transpose().map_err(|error| Failure::new(FailureKind::NoSuchFunction, error.to_string()))
-}
-
 /// Measures the result, and refuses it if it has more bytes in the canonical encoding than allowed.
 fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Result<HostWork, Failure> {
-    match binary::encode_result(ty, value) {
-        Ok(bytes) if bytes.len() <= output_bytes => {
-            Ok(HostWork { values: value.map_or(0, Value::count), bytes: bytes.len() })
-        }
+    match binary::measure_result(ty, value) {
+        Ok(bytes) if bytes <= output_bytes => Ok(HostWork { values: value.map_or(0, Value::count), bytes }),
         Ok(bytes) => {
-            let message = format!("the result has {} bytes; at most {output_bytes} are allowed", bytes.len());
+            let message = format!("the result has {bytes} bytes; at most {output_bytes} are allowed");
             Err(Failure::new(FailureKind::OutputRefused, message))
         }
         // A result of our own type fails only by its depth or number of nodes.
@@ -223,11 +207,12 @@ fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Res
 
 /// Returns the engine's limit for what the guest hands out, in bytes of the host's memory.
 ///
-/// Every element of a list takes a whole [`Val`] there, so a limit of `output_bytes` alone would refuse a fortieth of
-/// what is allowed. It is bounded all the same; the bytes themselves are counted exactly when they are here.
-fn handed_out_max(result: Option<&Type>, output_bytes: usize) -> usize {
+/// Called dynamically, every element of a list takes a whole [`Val`] there, so a limit of `output_bytes` alone would
+/// refuse a fortieth of what is allowed. It is bounded all the same; the bytes themselves are counted exactly when they
+/// are here.
+fn handed_out_max(export: &Export, output_bytes: usize) -> usize {
     const HOST_BYTES_MAX: usize = 128 * 1024 * 1024;
-    match result.is_some_and(holds_list) {
+    match export.shape.is_none() && export.ty.result.as_ref().is_some_and(holds_list) {
         true => output_bytes.saturating_mul(size_of::<Val>()).min(HOST_BYTES_MAX.max(output_bytes)),
         false => output_bytes,
     }

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use glassbox_core::value::FunctionType;
 use glassbox_core::{Digest, FunctionName};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, InstancePre};
 
+use crate::function::Export;
+use crate::isolate::{self, Compilation};
 use crate::meter::Guest;
 use crate::{
-    Compiler, Grants, ImportKind, Inspection, Sandbox, SandboxError, artifact, inspect, isolate, link,
+    Compiler, Failure, Grants, ImportKind, Inspection, Sandbox, SandboxError, artifact, inspect, link,
 };
 
 /// A component that is ready to run: compiled, linked, checked.
@@ -18,6 +21,8 @@ pub struct Prepared {
     pure: bool,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
+    /// Functions that were called before. There are no more of them than the component exports.
+    exports: Mutex<HashMap<FunctionName, Arc<Export>>>,
 }
 
 impl Prepared {
@@ -36,14 +41,16 @@ impl Prepared {
         self.pure
     }
 
-    /// Finds an exported function, with versions of its interface compared as semantic versions.
-    pub(crate) fn function(&self, name: &FunctionName) -> Option<ComponentExportIndex> {
-        let component = self.pre.component();
-        let interface = match name.interface() {
-            Some(interface) => Some(component.get_export_index(None, interface)?),
-            None => None,
-        };
-        component.get_export_index(interface.as_ref(), name.function())
+    /// Returns an exported function of type `ty`, looked up and checked once.
+    pub(crate) fn export(&self, name: &FunctionName, ty: &FunctionType) -> Result<Arc<Export>, Failure> {
+        if let Some(export) = lock(&self.exports).get(name)
+            && export.ty == *ty
+        {
+            return Ok(export.clone());
+        }
+        let export = Arc::new(Export::find(self.pre.component(), name, ty)?);
+        lock(&self.exports).insert(name.clone(), export.clone());
+        Ok(export)
     }
 }
 
@@ -97,6 +104,7 @@ impl Sandbox {
             pure: inspection.is_pure(grants),
             bytes: image.end.addr() - image.start.addr(),
             pre,
+            exports: Mutex::default(),
         })
     }
 
@@ -143,7 +151,9 @@ impl Sandbox {
                 compiled.map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })
             }
             Compiler::Process { program, args } => {
-                isolate::compile(program, args, component, &self.inner.compile_limits)
+                let compilation =
+                    Compilation { codegen: self.inner.codegen, limits: self.inner.compile_limits };
+                isolate::compile(program, args, component, compilation)
             }
         }
     }

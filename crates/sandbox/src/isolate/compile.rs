@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confine::{Confinement, confine};
 use super::frame;
-use crate::{SandboxError, engine};
+use crate::{Codegen, SandboxError, engine};
 
 /// Where components are compiled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,6 +81,13 @@ impl fmt::Display for CompileResource {
     }
 }
 
+/// What the child is asked. A component follows as the body.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Compilation {
+    pub(crate) codegen: Codegen,
+    pub(crate) limits: CompileLimits,
+}
+
 /// What the child answers. An artefact follows as the body where it was compiled.
 #[derive(Debug, Serialize, Deserialize)]
 struct Reply {
@@ -111,9 +118,9 @@ pub fn compile_worker() -> ExitCode {
 }
 
 fn serve_one(from: &mut impl Read, to: &mut impl io::Write) -> io::Result<()> {
-    let (limits, component_bytes): (CompileLimits, usize) = frame::read_head(from)?;
+    let (Compilation { codegen, limits }, component_bytes) = frame::read_head(from)?;
     // Made of nothing but our own profile, and not from a pool, which would only reserve memory.
-    let engine = engine::on_demand(Profile::current()).map_err(io::Error::other)?;
+    let engine = engine::on_demand(Profile::current(), codegen).map_err(io::Error::other)?;
     volunteer_to_die();
     let missing = confine(Confinement { cpu_seconds: limits.cpu_seconds, memory_bytes: limits.memory_bytes });
     let missing = missing.into_iter().map(str::to_owned).collect();
@@ -143,13 +150,13 @@ fn volunteer_to_die() {
     }
 }
 
-/// Compiles a component in a child, and returns its artefact. Blocks for as long as that takes, and no longer than
-/// `limits` allow.
+/// Compiles a component in a child, and returns its artefact. Blocks for as long as that takes, and no longer than the
+/// limits allow.
 pub(crate) fn compile(
     program: &Path,
     args: &[OsString],
     component: &[u8],
-    limits: &CompileLimits,
+    compilation: Compilation,
 ) -> Result<Vec<u8>, SandboxError> {
     let mut command = Command::new(program);
     command.args(args).env_clear().current_dir("/");
@@ -158,8 +165,8 @@ pub(crate) fn compile(
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let child = command.spawn().map_err(SandboxError::Compiler)?;
-    let ended = converse(child, component, limits).map_err(SandboxError::Compiler)?;
-    ended.artifact(limits)
+    let ended = converse(child, component, &compilation).map_err(SandboxError::Compiler)?;
+    ended.artifact(&compilation.limits)
 }
 
 /// How a child ended, and what it said before.
@@ -171,7 +178,8 @@ struct Ended {
 }
 
 /// Gives a child its component and hears it out, until it has said everything or time is up.
-fn converse(mut child: Child, component: &[u8], limits: &CompileLimits) -> io::Result<Ended> {
+fn converse(mut child: Child, component: &[u8], compilation: &Compilation) -> io::Result<Ended> {
+    let limits = &compilation.limits;
     let (Some(mut input), Some(mut output), Some(mut errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -179,7 +187,7 @@ fn converse(mut child: Child, component: &[u8], limits: &CompileLimits) -> io::R
     };
     std::thread::scope(|scope| {
         // A child that ends early says why by its end: that it did not listen is no news.
-        scope.spawn(move || frame::write(&mut input, limits, component));
+        scope.spawn(move || frame::write(&mut input, compilation, component));
         let complaint = scope.spawn(move || {
             let mut complaint = Vec::new();
             // Read to its end even beyond what is kept: a child must not block on a full pipe.

@@ -14,7 +14,7 @@ mod line;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod syscalls;
 
-pub(crate) use compile::compile;
+pub(crate) use compile::{Compilation, compile};
 pub use compile::{CompileLimits, CompileResource, Compiler, compile_worker};
 pub use confine::{Confinement, confine};
 pub(crate) use line::Line;

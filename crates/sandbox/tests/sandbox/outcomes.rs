@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glassbox_core::value::{Value, json};
-use glassbox_sandbox::{FailureKind, Outcome, Run, RunLimits, SandboxError};
+use glassbox_sandbox::{FailureKind, Flow, Invocation, Outcome, Run, RunLimits, SandboxError};
 use serde_json::json;
 
 use crate::component::{function_type, integer_component, integer_type, prepare, run, run_in, sandbox, wasm};
@@ -302,13 +302,13 @@ async fn wrong_names_types_and_arguments_are_told() {
     assert_eq!(failed(&other_type), FailureKind::NoSuchFunction);
     let prepared = prepare(&component, &[]).expect("valid");
     let function = "run".parse().expect("a name");
-    let invocation = glassbox_sandbox::Invocation {
+    let invocation = Invocation {
         function: &function,
         ty: &integer_type(),
-        args: &[Value::String("1".into())],
+        args: [Value::String("1".into())].into(),
         limits,
     };
-    let bad = sandbox().run(&prepared, invocation).await;
+    let bad = sandbox().run(&prepared, invocation, Flow::new("a", "b")).await;
     assert_eq!((failed(&bad), bad.fuel_used), (FailureKind::BadArguments, 0));
 }
 
