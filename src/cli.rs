@@ -149,6 +149,9 @@ Arguments are written in WAVE, the value notation of the component model.")]
     /// Compile one component for a parent process
     #[command(hide = true)]
     SandboxCompile,
+    /// Run guests for a parent process
+    #[command(hide = true)]
+    SandboxExecute,
 }
 
 #[derive(Debug, Args)]

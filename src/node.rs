@@ -58,7 +58,7 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let sandbox = sandbox::config(Some(data.join("artifacts")))
+            let sandbox = sandbox::serving(data.join("artifacts"))
                 .and_then(|config| Ok(Sandbox::new(config)?))
                 .context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())

@@ -22,7 +22,7 @@ use wasmtime::component::Component;
 use crate::{Codegen, Inspection};
 
 const MAC_BYTES: usize = 32;
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Changes with the layout of a file, and with what `inspect` finds or refuses.
@@ -55,6 +55,16 @@ impl Artifacts {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let text = format!("{FORMAT}\n{}\n{:016x}", version(profile, codegen), hasher.finish());
         Ok(Self { dir, key, fingerprint: Digest::of(text).short() })
+    }
+
+    /// Opens a directory whose key and fingerprint are known.
+    pub(crate) fn with_key(dir: PathBuf, key: [u8; KEY_BYTES], fingerprint: String) -> Self {
+        Self { dir, key, fingerprint }
+    }
+
+    /// Returns what [`with_key`](Self::with_key) needs.
+    pub(crate) fn parts(&self) -> (&Path, &[u8; KEY_BYTES], &str) {
+        (&self.dir, &self.key, &self.fingerprint)
     }
 
     /// Loads the artefact of a component, or returns `None` where there is no good one.

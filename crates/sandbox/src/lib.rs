@@ -42,7 +42,9 @@ pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
 pub use inspect::{Import, ImportKind, Inspection, inspect};
-pub use isolate::{CompileLimits, CompileResource, Compiler, Confinement, compile_worker, confine};
+pub use isolate::{
+    CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,
+};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use schedule::Flow;

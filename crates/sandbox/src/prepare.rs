@@ -7,6 +7,7 @@ use glassbox_core::value::FunctionType;
 use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, InstancePre};
 
+use crate::artifact::Artifacts;
 use crate::function::Export;
 use crate::isolate::{self, Compilation};
 use crate::meter::Guest;
@@ -19,6 +20,8 @@ pub struct Prepared {
     digest: Digest,
     grants: Grants,
     pure: bool,
+    /// Whether it lies where other processes can load it from.
+    kept: bool,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
     /// Functions that were called before. There are no more of them than the component exports.
@@ -39,6 +42,11 @@ impl Prepared {
     /// Tells whether it can do nothing but compute, so that a call of it can be repeated and must agree.
     pub fn is_pure(&self) -> bool {
         self.pure
+    }
+
+    /// Tells whether other processes can run it: those that have its code, and nothing to grant.
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        self.kept && self.grants.is_empty()
     }
 
     /// Returns an exported function of type `ty`, looked up and checked once.
@@ -90,8 +98,8 @@ impl Sandbox {
     }
 
     fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
-        let (inspection, component) = match self.load(digest) {
-            Some(loaded) => loaded,
+        let (kept, (inspection, component)) = match self.load(digest) {
+            Some(loaded) => (true, loaded),
             None => self.compiled(digest, bytes, grants)?,
         };
         check_imports(&inspection, grants)?;
@@ -102,6 +110,7 @@ impl Sandbox {
             digest,
             grants: grants.clone(),
             pure: inspection.is_pure(grants),
+            kept,
             bytes: image.end.addr() - image.start.addr(),
             pre,
             exports: Mutex::default(),
@@ -113,12 +122,13 @@ impl Sandbox {
         self.inner.artifacts.as_ref()?.load(&self.inner.engine, digest)
     }
 
+    /// Compiles a component and keeps it, and tells whether it was kept.
     fn compiled(
         &self,
         digest: Digest,
         bytes: &[u8],
         grants: &Grants,
-    ) -> Result<(Inspection, Component), SandboxError> {
+    ) -> Result<(bool, (Inspection, Component)), SandboxError> {
         if Digest::of(bytes) != digest {
             return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
         }
@@ -129,18 +139,22 @@ impl Sandbox {
         let _turn = self.inner.compiling.wait(digest);
         // Another thread may have compiled it while this one waited.
         if let Some(loaded) = self.load(digest) {
-            return Ok(loaded);
+            return Ok((true, loaded));
         }
         let artifact = self.artifact(bytes)?;
         let component = artifact::deserialize(&self.inner.engine, &artifact)
             .map_err(|error| SandboxError::Compiler(std::io::Error::other(format!("{error:#}"))))?;
-        if let Some(artifacts) = &self.inner.artifacts
-            && let Err(error) = artifacts.store(digest, &inspection, &artifact)
-        {
-            // The call can go on: the next start of the program only has to compile again.
-            tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
-        }
-        Ok((inspection, component))
+        let store = |artifacts: &Artifacts| artifacts.store(digest, &inspection, &artifact);
+        let kept = match self.inner.artifacts.as_ref().map(store) {
+            Some(Ok(())) => true,
+            None => false,
+            Some(Err(error)) => {
+                // The call can go on: the next start of the program only has to compile again.
+                tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
+                false
+            }
+        };
+        Ok((kept, (inspection, component)))
     }
 
     /// Compiles, wherever that is done.

@@ -6,12 +6,19 @@ use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, ExitCode};
 
-use glassbox_sandbox::{Confinement, compile_worker, confine};
+use glassbox_sandbox::{Confinement, compile_worker, confine, execute_worker};
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("compile") => compile_worker(),
-        Some("probe") => probe(),
+        Some("execute") => execute_worker(),
+        Some("probe-compile") => {
+            probe(Confinement::Compile { cpu_seconds: 10, memory_bytes: 256 * 1024 * 1024 })
+        }
+        Some("probe-execute") => match std::env::args_os().nth(2) {
+            Some(dir) => probe(Confinement::Execute { artifact_dir: dir.as_ref() }),
+            None => ExitCode::from(2),
+        },
         _ => ExitCode::from(2),
     }
 }
@@ -19,8 +26,8 @@ fn main() -> ExitCode {
 type Attempt = fn() -> io::Result<()>;
 
 /// Confines itself as a child does, tries what it should not be able to do, and prints what came of it.
-fn probe() -> ExitCode {
-    let missing = confine(Confinement { cpu_seconds: 10, memory_bytes: 256 * 1024 * 1024 });
+fn probe(confinement: Confinement<'_>) -> ExitCode {
+    let missing = confine(confinement);
     let attempts: [(&str, Attempt); 9] = [
         ("read a file", || File::open("/etc/passwd").map(drop)),
         ("list a directory", || fs::read_dir("/").map(drop)),

@@ -13,7 +13,7 @@ use glassbox_core::limits;
 use glassbox_core::profile::Profile;
 use serde::{Deserialize, Serialize};
 
-use super::confine::{Confinement, confine};
+use super::confine::{Confinement, confine, volunteer_to_die};
 use super::frame;
 use crate::{Codegen, SandboxError, engine};
 
@@ -122,7 +122,8 @@ fn serve_one(from: &mut impl Read, to: &mut impl io::Write) -> io::Result<()> {
     // Made of nothing but our own profile, and not from a pool, which would only reserve memory.
     let engine = engine::on_demand(Profile::current(), codegen).map_err(io::Error::other)?;
     volunteer_to_die();
-    let missing = confine(Confinement { cpu_seconds: limits.cpu_seconds, memory_bytes: limits.memory_bytes });
+    let missing =
+        confine(Confinement::Compile { cpu_seconds: limits.cpu_seconds, memory_bytes: limits.memory_bytes });
     let missing = missing.into_iter().map(str::to_owned).collect();
     let component = frame::read_body(from, component_bytes.min(limits::COMPONENT_BYTES_MAX))?;
     let compiled = engine.precompile_component(&component);
@@ -137,18 +138,6 @@ fn serve_one(from: &mut impl Read, to: &mut impl io::Write) -> io::Result<()> {
 
 /// How much is said of a refusal, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
-
-/// A child is of no use without its parent, and the one to do without where memory runs out for all.
-fn volunteer_to_die() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Signal, set_parent_process_death_signal};
-        let bound = set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
-        if let Err(error) = bound.and_then(|()| std::fs::write("/proc/self/oom_score_adj", "1000")) {
-            tracing::debug!("Cannot volunteer to die first: {error}");
-        }
-    }
-}
 
 /// Compiles a component in a child, and returns its artefact. Blocks for as long as that takes, and no longer than the
 /// limits allow.
@@ -246,7 +235,8 @@ impl Ended {
         let too_large = CompileResource::Artifact { bytes: limits.artifact_bytes };
         match self.reply {
             Ok((reply, artifact)) if self.status.success() => {
-                warn_once(&reply.missing);
+                static WARNED: Once = Once::new();
+                warn_once(&WARNED, "Components are compiled", &reply.missing);
                 match (reply.result, artifact) {
                     (Ok(()), Some(artifact)) => Ok(artifact),
                     (Ok(()) | Err(Refusal::ArtifactTooLarge), _) => exceeded(too_large),
@@ -281,9 +271,8 @@ fn ran_out_of_cpu(_: ExitStatus) -> bool {
 }
 
 /// What a system does not have does not change while the program runs.
-fn warn_once(missing: &[String]) {
-    static WARNED: Once = Once::new();
+pub(super) fn warn_once(once: &Once, what: &str, missing: &[String]) {
     if !missing.is_empty() {
-        WARNED.call_once(|| tracing::warn!("Components are compiled without {}", missing.join(", ")));
+        once.call_once(|| tracing::warn!("{what} without {}", missing.join(", ")));
     }
 }

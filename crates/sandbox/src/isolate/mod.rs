@@ -9,6 +9,8 @@
 
 mod compile;
 mod confine;
+mod execute;
+mod executors;
 mod frame;
 mod line;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -17,4 +19,8 @@ mod syscalls;
 pub(crate) use compile::{Compilation, compile};
 pub use compile::{CompileLimits, CompileResource, Compiler, compile_worker};
 pub use confine::{Confinement, confine};
+pub(crate) use execute::Start;
+pub use execute::execute_worker;
+pub use executors::Executor;
+pub(crate) use executors::{Executors, Recipe};
 pub(crate) use line::Line;

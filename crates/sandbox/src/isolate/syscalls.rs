@@ -10,6 +10,8 @@ use seccompiler::{
     SeccompRule,
 };
 
+use super::Confinement;
+
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FilterError {
@@ -21,13 +23,18 @@ pub(super) enum FilterError {
 
 type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
 
-/// Restricts this thread, and those that it starts, to computing and to reading and writing the three standard streams.
-/// Memory can be had, but not made executable; threads can be started, but no processes.
-pub(super) fn allow_computing_only() -> Result<(), FilterError> {
+/// Restricts this thread, and those that it starts, to what `confinement` needs: memory and threads for all, the three
+/// standard streams for a compiler, reading files for an executor.
+pub(super) fn forbid_others(confinement: Confinement<'_>) -> Result<(), FilterError> {
     // The flags of `clone3` lie in memory where no filter can read them. "Not known" has the C library use `clone`.
     let absent: Rules = [(libc::SYS_clone3, Vec::new())].into();
     install(absent, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32))?;
-    install(computing()?, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+    let mut rules = computing()?;
+    rules.extend(match confinement {
+        Confinement::Compile { .. } => compiling()?,
+        Confinement::Execute { .. } => executing()?,
+    });
+    install(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
 fn install(rules: Rules, otherwise: SeccompAction, on_match: SeccompAction) -> Result<(), FilterError> {
@@ -70,48 +77,91 @@ fn computing() -> Result<Rules, FilterError> {
         libc::SYS_sysinfo,
         libc::SYS_close,
     ];
-    let is = |argument, value: libc::c_int| condition(argument, SeccompCmpOp::Eq, value);
-    let without = |argument, bits: libc::c_int| condition(argument, SeccompCmpOp::MaskedEq(bits as u64), 0);
-    let with = |argument, bits: libc::c_int| condition(argument, SeccompCmpOp::MaskedEq(bits as u64), bits);
-    // Three streams; whatever else an ancestor may have left open stays out of reach.
-    let streams = || condition(0, SeccompCmpOp::Le, libc::STDERR_FILENO);
-    let own = || is(0, rustix::process::getpid().as_raw_nonzero().get());
-
+    let own = rustix::process::getpid().as_raw_nonzero().get();
     let mut rules: Rules = FREELY.iter().map(|call| (*call, Vec::new())).collect();
-    for call in [libc::SYS_read, libc::SYS_readv, libc::SYS_write, libc::SYS_writev] {
-        rules.insert(call, vec![SeccompRule::new(vec![streams()?])?]);
-    }
-    // Shared memory would escape the limit, executable memory would be a way to run something else.
-    let private = SeccompRule::new(vec![without(2, libc::PROT_EXEC)?, without(3, libc::MAP_SHARED)?])?;
-    rules.insert(libc::SYS_mmap, vec![private]);
-    rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![without(2, libc::PROT_EXEC)?])?]);
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![with(0, libc::CLONE_THREAD)?])?]);
+    // Threads, but no processes.
+    rules.insert(libc::SYS_clone, any([all([with(0, libc::CLONE_THREAD)])])?);
     // Aborting is a signal to oneself.
-    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![own()?])?]);
-    // Limits may be read.
-    rules.insert(
-        libc::SYS_prlimit64,
-        vec![SeccompRule::new(vec![SeccompCondition::new(
-            2,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::Eq,
-            0,
-        )?])?],
-    );
+    rules.insert(libc::SYS_tgkill, any([all([is(0, own)])])?);
+    // Limits may be read: the new ones are absent.
+    let absent = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0);
+    rules.insert(libc::SYS_prlimit64, any([all([absent])])?);
     // Threads and memory may be named.
-    let names = [is(0, libc::PR_SET_NAME)?, is(0, libc::PR_SET_VMA)?];
-    rules.insert(
-        libc::SYS_prctl,
-        names.into_iter().map(|name| SeccompRule::new(vec![name])).collect::<Result<_, _>>()?,
-    );
+    let name = |what| all([is(0, what)]);
+    rules.insert(libc::SYS_prctl, any([name(libc::PR_SET_NAME), name(libc::PR_SET_VMA)])?);
     Ok(rules)
 }
 
+/// What a compiler needs beside computing.
+fn compiling() -> Result<Rules, FilterError> {
+    let mut rules = Rules::new();
+    // Three streams; whatever else an ancestor may have left open stays out of reach.
+    for call in [libc::SYS_read, libc::SYS_readv, libc::SYS_write, libc::SYS_writev] {
+        let streams = condition(0, SeccompCmpOp::Le, libc::STDERR_FILENO);
+        rules.insert(call, any([all([streams])])?);
+    }
+    // Shared memory would escape the limit, executable memory would be a way to run something else.
+    let private = all([without(2, libc::PROT_EXEC), without(3, libc::MAP_SHARED)]);
+    rules.insert(libc::SYS_mmap, any([private])?);
+    rules.insert(libc::SYS_mprotect, any([all([without(2, libc::PROT_EXEC)])])?);
+    Ok(rules)
+}
+
+/// What an executor needs beside computing: to read files, and to keep images of a guest's memory in files that have
+/// no name. Where a file may be is decided elsewhere.
+fn executing() -> Result<Rules, FilterError> {
+    const FREELY: &[libc::c_long] = &[
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_pread64,
+        libc::SYS_lseek,
+        libc::SYS_fstat,
+        libc::SYS_statx,
+        libc::SYS_mmap,
+        libc::SYS_mprotect,
+        libc::SYS_memfd_create,
+        libc::SYS_ftruncate,
+        libc::SYS_fcntl,
+    ];
+    /// `PAGEMAP_SCAN`, which finds the pages that a guest has written to.
+    const PAGEMAP_SCAN: libc::c_int = 0xc060_6610_u32 as libc::c_int;
+
+    let mut rules: Rules = FREELY.iter().map(|call| (*call, Vec::new())).collect();
+    let writing = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
+    rules.insert(libc::SYS_openat, any([all([without(2, writing)])])?);
+    rules.insert(libc::SYS_ioctl, any([all([is(1, PAGEMAP_SCAN)])])?);
+    Ok(rules)
+}
+
+type Condition = Result<SeccompCondition, BackendError>;
+
+/// Joins conditions of which every one must hold.
+fn all<const N: usize>(conditions: [Condition; N]) -> Result<SeccompRule, BackendError> {
+    SeccompRule::new(conditions.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Joins rules of which one must hold.
+fn any<const N: usize>(
+    rules: [Result<SeccompRule, BackendError>; N],
+) -> Result<Vec<SeccompRule>, BackendError> {
+    rules.into_iter().collect()
+}
+
+fn is(argument: u8, value: libc::c_int) -> Condition {
+    condition(argument, SeccompCmpOp::Eq, value)
+}
+
+fn with(argument: u8, bits: libc::c_int) -> Condition {
+    condition(argument, SeccompCmpOp::MaskedEq(bits as u32 as u64), bits)
+}
+
+fn without(argument: u8, bits: libc::c_int) -> Condition {
+    condition(argument, SeccompCmpOp::MaskedEq(bits as u32 as u64), 0)
+}
+
 /// Compares the lower half of an argument: what the kernel reads of an `int`.
-fn condition(
-    argument: u8,
-    operator: SeccompCmpOp,
-    value: libc::c_int,
-) -> Result<SeccompCondition, BackendError> {
+fn condition(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> Condition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value as u32 as u64)
 }

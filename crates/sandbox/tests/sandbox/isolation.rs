@@ -166,19 +166,23 @@ fn after_a_refusal_the_next_one_has_its_turn() {
 
 #[test]
 fn a_child_can_compute_and_nothing_else() {
-    // As a child is started: nothing of the parent's surroundings.
-    let output = Command::new(WORKER).arg("probe").env_clear().output().expect("the worker starts");
-    let text = String::from_utf8(output.stdout).expect("text");
-    let mut lines = text.lines();
-    let missing = lines.next().and_then(|line| line.strip_prefix("missing: ")).expect("the barriers");
-    if !missing.is_empty() {
-        eprintln!("skipped: this system does without {missing}");
-        return;
-    }
-    let found: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
-    assert_eq!(found.len(), 9, "{text}");
-    for (what, outcome) in found {
-        let expected = if what == "start a thread" { "possible" } else { "PermissionDenied" };
-        assert_eq!(outcome, expected, "{what}");
+    let dir = tempfile::tempdir().expect("a directory");
+    for role in ["probe-compile", "probe-execute"] {
+        // As a child is started: nothing of the parent's surroundings.
+        let mut command = Command::new(WORKER);
+        let output = command.arg(role).arg(dir.path()).env_clear().output().expect("the worker starts");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let mut lines = text.lines();
+        let missing = lines.next().and_then(|line| line.strip_prefix("missing: ")).expect("the barriers");
+        if !missing.is_empty() {
+            eprintln!("skipped: this system does without {missing}");
+            return;
+        }
+        let found: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
+        assert_eq!(found.len(), 9, "{text}");
+        for (what, outcome) in found {
+            let expected = if what == "start a thread" { "possible" } else { "PermissionDenied" };
+            assert_eq!(outcome, expected, "{role}: {what}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod artifacts;
 mod component;
 mod corpus;
+mod execution;
 mod inspection;
 mod isolation;
 mod metering;
