@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glassbox_core::profile::Profile;
@@ -100,18 +100,11 @@ fn serve(from: &mut impl Read) -> io::Result<()> {
     // Only hands results on: guests have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
 
-    let (answers, answered) = mpsc::channel::<(Answer, Vec<u8>)>();
-    std::thread::spawn(move || {
-        let mut to = io::stdout().lock();
-        for (answer, body) in answered {
-            // A parent that does not listen has gone, and is about to end this process too.
-            if frame::write(&mut to, &answer, &body).is_err() {
-                return;
-            }
-        }
-    });
-    let _ = answers
-        .send((Answer::Ready { missing: missing.into_iter().map(str::to_owned).collect() }, Vec::new()));
+    let say = move |answer: &Answer, body: &[u8]| {
+        // A parent that does not listen has gone, and is about to end this process too.
+        let _ = frame::write(&mut io::stdout().lock(), answer, body);
+    };
+    say(&Answer::Ready { missing: missing.into_iter().map(str::to_owned).collect() }, &[]);
     let running = Running::default();
     loop {
         let (ask, body_bytes): (Ask, usize) = match frame::read_head(from) {
@@ -127,14 +120,15 @@ fn serve(from: &mut impl Read) -> io::Result<()> {
                 }
             }
             Ask::Run { id, digest, function, ty, limits, payer, package } => {
-                let (sandbox, answers, also_running) = (sandbox.clone(), answers.clone(), running.clone());
+                let (sandbox, also_running) = (sandbox.clone(), running.clone());
                 // Held until the handle is in its place, or a short run could end before that and leave it there.
                 let mut running = running.lock();
                 let task = runtime.spawn(async move {
                     let flow = Flow::new(payer, package);
                     let run = run(&sandbox, digest, &function, &ty, &args, limits, flow).await;
                     also_running.lock().remove(&id);
-                    let _ = answers.send(answer(id, &ty, run));
+                    let (answer, body) = answer(id, &ty, run);
+                    say(&answer, &body);
                 });
                 running.insert(id, task.abort_handle());
             }

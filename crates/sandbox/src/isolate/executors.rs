@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -194,7 +194,7 @@ impl Connection {
 }
 
 impl Recipe {
-    /// Starts a child and the two threads that speak with it.
+    /// Starts a child and the threads that speak with it.
     fn start(self: Arc<Self>) -> Option<Arc<Connection>> {
         let (asks, asked) = mpsc::channel();
         let connection = Arc::new(Connection(Mutex::new(Some(Open { asks, waiting: HashMap::new() }))));
@@ -223,53 +223,53 @@ impl Recipe {
         // What it complains of belongs into our own log.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn()?;
-        let (Some(input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
         let child = Mutex::new(child);
         let kill = || child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+        let (done, is_done) = mpsc::channel::<()>();
         let ended = std::thread::scope(|scope| {
             let kill = &kill;
             scope.spawn(move || {
-                if let Err(error) = self.talk(input, connection, asked) {
-                    // A child that does not listen ends, or is ended, and then so does the listening below.
+                if let Err(error) = self.talk(input, asked) {
+                    // A child that does not listen has ended, or is ended by those who wait for it.
                     tracing::debug!("An executor does not listen: {error}");
-                    let _ = kill();
                 }
             });
-            let ended = listen(&mut output, connection);
+            scope.spawn(move || {
+                while is_done.recv_timeout(SWEEP) == Err(RecvTimeoutError::Timeout) {
+                    if connection.is_overdue() {
+                        tracing::error!("An executor does not answer");
+                        // It fails only where the child has ended by itself.
+                        let _ = kill();
+                    }
+                }
+            });
+            let ended = listen(&mut io::BufReader::new(output), connection);
             let hung_up = connection.lock().is_none();
             connection.close();
+            drop(done);
+            // Whatever it still does, nobody listens. This also ends a writing to it that it has let wait.
+            kill()?;
             if hung_up { Ok(()) } else { ended }
         });
-        kill()?;
         let status = Child::wait(&mut child.lock().unwrap_or_else(PoisonError::into_inner))?;
         ended.map_err(|error| io::Error::other(format!("{error} ({status})")))
     }
 
-    /// Passes on what is asked until the connection is closed. A child that should have answered long ago is an error.
-    fn talk(
-        &self,
-        mut input: ChildStdin,
-        connection: &Connection,
-        asked: mpsc::Receiver<(Ask, Vec<u8>)>,
-    ) -> io::Result<()> {
+    /// Passes on what is asked until the connection is closed.
+    fn talk(&self, mut input: ChildStdin, asked: mpsc::Receiver<(Ask, Vec<u8>)>) -> io::Result<()> {
         frame::write(&mut input, &self.start, &self.key)?;
-        loop {
-            match asked.recv_timeout(SWEEP) {
-                Ok((ask, body)) => frame::write(&mut input, &ask, &body)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            if connection.is_overdue() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+        for (ask, body) in asked {
+            frame::write(&mut input, &ask, &body)?;
         }
+        Ok(())
     }
 }
 
 /// Hands out what a child says until it says no more.
-fn listen(output: &mut ChildStdout, connection: &Connection) -> io::Result<()> {
+fn listen(output: &mut impl io::Read, connection: &Connection) -> io::Result<()> {
     loop {
         let (answer, body_bytes): (Answer, usize) = frame::read_head(output)?;
         if body_bytes > RESULT_BYTES_MAX {

@@ -5,18 +5,19 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The longest head, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The longest head, in bytes. It holds a function's type, which has at most
+/// [`WORLD_TYPE_NODES_MAX`](glassbox_core::limits::WORLD_TYPE_NODES_MAX) parts of some 200 bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Writes a message.
 pub(super) fn write(to: &mut impl Write, head: &impl Serialize, body: &[u8]) -> io::Result<()> {
     let head = serde_json::to_vec(head)?;
     let length =
         |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| io::Error::other("too long for a frame"));
-    to.write_all(&length(&head)?.to_le_bytes())?;
-    to.write_all(&length(body)?.to_le_bytes())?;
-    to.write_all(&head)?;
-    to.write_all(body)?;
+    // In one piece, so that who reads wakes once.
+    to.write_all(
+        &[&length(&head)?.to_le_bytes(), &length(body)?.to_le_bytes(), head.as_slice(), body].concat(),
+    )?;
     to.flush()
 }
 
