@@ -38,17 +38,20 @@ pub(crate) struct Start {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
     /// To run a function. Its arguments, encoded, are the body.
-    Run {
-        id: u64,
-        digest: Digest,
-        function: FunctionName,
-        ty: FunctionType,
-        limits: RunLimits,
-        payer: String,
-        package: String,
-    },
+    Run { id: u64, call: Box<Call> },
     /// To end a run that nobody waits for any more.
     Drop { id: u64 },
+}
+
+/// A run, but for its arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Call {
+    pub(super) digest: Digest,
+    pub(super) function: FunctionName,
+    pub(super) ty: FunctionType,
+    pub(super) limits: RunLimits,
+    pub(super) payer: String,
+    pub(super) package: String,
 }
 
 /// What a child says.
@@ -119,15 +122,14 @@ fn serve(from: &mut impl Read) -> io::Result<()> {
                     handle.abort();
                 }
             }
-            Ask::Run { id, digest, function, ty, limits, payer, package } => {
+            Ask::Run { id, call } => {
                 let (sandbox, also_running) = (sandbox.clone(), running.clone());
                 // Held until the handle is in its place, or a short run could end before that and leave it there.
                 let mut running = running.lock();
                 let task = runtime.spawn(async move {
-                    let flow = Flow::new(payer, package);
-                    let run = run(&sandbox, digest, &function, &ty, &args, limits, flow).await;
+                    let run = run(&sandbox, &call, &args).await;
                     also_running.lock().remove(&id);
-                    let (answer, body) = answer(id, &ty, run);
+                    let (answer, body) = answer(id, &call.ty, run);
                     say(&answer, &body);
                 });
                 running.insert(id, task.abort_handle());
@@ -146,22 +148,17 @@ impl Running {
     }
 }
 
-async fn run(
-    sandbox: &Sandbox,
-    digest: Digest,
-    function: &FunctionName,
-    ty: &FunctionType,
-    args: &[u8],
-    limits: RunLimits,
-    flow: Flow,
-) -> Result<Run, Failure> {
+async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure> {
     let internal = |error: &dyn std::fmt::Display| {
         Failure::new(FailureKind::Internal, format!("the executor cannot start this run: {error}"))
     };
     // What the parent has prepared lies in the directory, so its bytes are not needed.
-    let prepared = sandbox.prepare(digest, &[], &Grants::none()).map_err(|error| internal(&error))?;
-    let args = binary::decode_args(ty, args).map_err(|error| internal(&error))?;
-    Ok(sandbox.run(&prepared, Invocation { function, ty, args: args.into(), limits }, flow).await)
+    let prepared = sandbox.prepare(call.digest, &[], &Grants::none()).map_err(|error| internal(&error))?;
+    let args = binary::decode_args(&call.ty, args).map_err(|error| internal(&error))?;
+    let flow = Flow::new(call.payer.as_str(), call.package.as_str());
+    let invocation =
+        Invocation { function: &call.function, ty: &call.ty, args: args.into(), limits: call.limits };
+    Ok(sandbox.run(&prepared, invocation, flow).await)
 }
 
 fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec<u8>) {

@@ -15,10 +15,10 @@ use glassbox_core::value::binary;
 use tokio::sync::oneshot;
 
 use super::compile::warn_once;
-use super::execute::{Answer, Ask, RESULT_BYTES_MAX, Start, outcome};
+use super::execute::{Answer, Ask, Call, RESULT_BYTES_MAX, Start, outcome};
 use super::frame;
 use crate::artifact::KEY_BYTES;
-use crate::{Failure, FailureKind, Flow, Invocation, Outcome, Prepared, Run, RunLimits};
+use crate::{Failure, FailureKind, Flow, Invocation, Outcome, Prepared, Run};
 
 /// Where guests run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,9 +101,7 @@ impl Executors {
                 return Run { outcome: Outcome::Failed(failure), ..never_answered() };
             }
         };
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let ask = Ask::Run {
-            id,
+        let call = Call {
             digest: prepared.digest(),
             function: function.clone(),
             ty: ty.clone(),
@@ -111,9 +109,8 @@ impl Executors {
             payer: flow.payer.to_string(),
             package: flow.package.to_string(),
         };
-        let Some((connection, answer)) = self.ask(id, ask, body, limits) else { return never_answered() };
-        let _dropped = DropRun { connection, id };
-        match answer.await {
+        let Some(mut asked) = self.ask(call, body) else { return never_answered() };
+        match (&mut asked.answer).await {
             Ok((Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, .. }, body)) => Run {
                 outcome: outcome(ty, failure, &body),
                 // Whatever a child says, nobody pays for more than was agreed.
@@ -127,27 +124,22 @@ impl Executors {
     }
 
     /// Sends a run to the child whose turn it is, which is started where it does not live.
-    fn ask(
-        &self,
-        id: u64,
-        ask: Ask,
-        body: Vec<u8>,
-        limits: RunLimits,
-    ) -> Option<(Arc<Connection>, oneshot::Receiver<(Answer, Vec<u8>)>)> {
-        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX.saturating_add(limits.wall_ms));
+    fn ask(&self, call: Call, body: Vec<u8>) -> Option<Asked> {
+        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX.saturating_add(call.limits.wall_ms));
         let deadline = Instant::now() + patience + ANSWER_MARGIN;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let child = &self.children[id as usize % self.children.len()];
         let mut connection = child.lock().unwrap_or_else(PoisonError::into_inner);
         if connection.lock().is_none() {
             *connection = self.recipe.clone().start()?;
         }
-        let (answer, answered) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
         let mut open = connection.lock();
         let open = open.as_mut()?;
-        open.waiting.insert(id, Waiting { deadline, answer });
+        open.waiting.insert(id, Waiting { deadline, answer: sender });
         // A child that has just died closes the connection, which ends the wait.
-        let _ = open.asks.send((ask, body));
-        Some((connection.clone(), answered))
+        let _ = open.asks.send((Ask::Run { id, call: Box::new(call) }, body));
+        Some(Asked { connection: connection.clone(), id, answer })
     }
 }
 
@@ -160,13 +152,14 @@ impl Drop for Executors {
     }
 }
 
-/// Tells a child that nobody waits for a run, unless that has ended.
-struct DropRun {
+/// A run that was asked for. Dropped before its answer, it tells the child that nobody waits any more.
+struct Asked {
     connection: Arc<Connection>,
     id: u64,
+    answer: oneshot::Receiver<(Answer, Vec<u8>)>,
 }
 
-impl Drop for DropRun {
+impl Drop for Asked {
     fn drop(&mut self) {
         if let Some(open) = self.connection.lock().as_mut()
             && open.waiting.remove(&self.id).is_some()
