@@ -146,6 +146,12 @@ Arguments are written in WAVE, the value notation of the component model.")]
         /// The shell
         shell: Shell,
     },
+    /// Compile one component for a parent process
+    #[command(hide = true)]
+    SandboxCompile,
+    /// Run guests for a parent process
+    #[command(hide = true)]
+    SandboxExecute,
 }
 
 #[derive(Debug, Args)]

@@ -10,13 +10,14 @@ use anyhow::Context as _;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
 use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_sandbox::Sandbox;
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::home::{load_key, new_key, wallet_failure};
+use crate::sandbox;
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
@@ -57,9 +58,9 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let artifacts =
-                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
-            let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
+            let sandbox = sandbox::serving(data.join("artifacts"))
+                .and_then(|config| Ok(Sandbox::new(config)?))
+                .context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;
             let origin =

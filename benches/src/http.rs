@@ -45,7 +45,7 @@ execute = ["remote"]
 
 const CASES: &str = "[[case]]\nname = \"add\"\ncall = \"add(20, 22)\"\nexpect = \"42\"\n";
 
-pub fn run(report: &mut Report) -> Result<()> {
+pub(crate) fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (hello_server, hello) = serve_hello()?;
     let (call_server, call) = serve_registry(folder.path())?;

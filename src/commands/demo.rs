@@ -14,7 +14,6 @@ use glassbox_core::receipt::{Receipt, Report};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
 use glassbox_registry::{Package, PackageFiles, PublishError};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
@@ -25,6 +24,7 @@ use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
+use crate::sandbox;
 
 /// What the agent needs done.
 const TASK: &str = "render a readme from markdown to html";
@@ -190,8 +190,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     let receipt = outcome(&story, &typed, &response)?;
 
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
-    let sandbox = Sandbox::new(SandboxConfig::default())
-        .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+    let sandbox = sandbox::temporary()?;
     let component = client.component(&reference).await?;
     let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
     story.line("   offline, from the receipt alone");

@@ -43,7 +43,8 @@ fn python_component(folder: &Path) -> Result<PathBuf> {
     let component = folder.join("dist/python.wasm");
     if !component.exists() {
         fs::create_dir_all(folder.join("dist"))?;
-        let build = ["-d", "wit", "-w", "python", "componentize", "--stub-wasi", "app", "-o", "dist/python.wasm"];
+        let build =
+            ["-d", "wit", "-w", "python", "componentize", "--stub-wasi", "app", "-o", "dist/python.wasm"];
         show(Command::new(folder.join(".venv/bin/componentize-py")).args(build).current_dir(folder))?;
     }
     Ok(component)
@@ -52,11 +53,15 @@ fn python_component(folder: &Path) -> Result<PathBuf> {
 /// Says on what kind of machine this is.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")).map(|rest| {
-        rest.trim_start_matches([' ', '\t', ':']).to_owned()
-    });
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.split('-').next().unwrap_or_default().trim().to_owned();
-    format!("Measured on {cores} cores of {}, Linux {kernel}.", model.unwrap_or_else(|| "an unknown processor".into()))
+    format!(
+        "Measured on {cores} cores of {}, Linux {kernel}.",
+        model.unwrap_or_else(|| "an unknown processor".into())
+    )
 }

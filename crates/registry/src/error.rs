@@ -323,18 +323,21 @@ fn component_code(error: &SandboxError) -> &'static str {
         SandboxError::TooLarge { .. } => "component-too-large",
         SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
         SandboxError::CoreModule => "component-is-core-module",
-        SandboxError::TooMany { .. } => "component-too-complex",
+        SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => "component-too-complex",
         SandboxError::NotGranted { .. } => "import-not-granted",
         SandboxError::Wit { .. } => "wit-invalid",
         SandboxError::World { .. } => "world-not-found",
         SandboxError::Compile { .. } => "component-not-compilable",
-        SandboxError::Digest { .. } | SandboxError::Engine { .. } | SandboxError::Artifacts(_) => "internal",
+        SandboxError::Digest { .. }
+        | SandboxError::Engine { .. }
+        | SandboxError::Compiler(_)
+        | SandboxError::Artifacts(_) => "internal",
     }
 }
 
 fn component_next(error: &SandboxError) -> String {
     match error {
-        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } => {
+        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => {
             "optimise for size, and leave out what is unused"
         }
         SandboxError::NotWasm => "check `path` in [component]: it must be the built component",

@@ -4,8 +4,10 @@
 mod artifacts;
 mod component;
 mod corpus;
+mod execution;
 mod host;
 mod inspection;
+mod isolation;
 mod metering;
 mod outcomes;
 mod specs;
