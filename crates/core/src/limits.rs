@@ -208,3 +208,29 @@ pub const REFUND_WAIT_MS_MAX: u64 = 1_000;
 
 /// The longest statement of a release, in bytes of JSON: its log entry must stay below [`LOG_ENTRY_BYTES_MAX`].
 pub const STATEMENT_PUBLISHED_BYTES_MAX: usize = 32 * 1024;
+
+/// The most observations of one run. Each is a call of the host that is paid and stored.
+pub const TRANSCRIPT_ENTRIES_MAX: usize = 10_000;
+
+/// The largest observation, in bytes: one response from the network, or one request for random bytes.
+pub const TRANSCRIPT_ENTRY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most bytes of the observations of one run together. A receipt refers to them, so somebody must keep them.
+pub const TRANSCRIPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most resources of the host that one guest may hold at a time: streams, pollables, files. A process has 1,024
+/// descriptors by custom.
+pub const HOST_RESOURCES_MAX: usize = 10_000;
+
+/// The most bytes that one read or one request for random bytes gives a guest. A read gives less where more was asked;
+/// random bytes are refused, because WASI allows no fewer than asked.
+pub const HOST_READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most files and directories that a guest may have in its tree at a time.
+pub const TREE_NODES_MAX: usize = 10_000;
+
+/// The deepest directory of a guest's tree.
+pub const TREE_DEPTH_MAX: usize = 64;
+
+/// The longest name in a guest's tree, in bytes: that of common file systems.
+pub const TREE_NAME_BYTES_MAX: usize = 255;

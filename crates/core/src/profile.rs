@@ -36,6 +36,8 @@ pub struct Profile {
     pub host: HostCosts,
     /// What a trap costs.
     pub trap: TrapRule,
+    /// The clocks of guests that are given no real ones.
+    pub virtual_clocks: VirtualClocks,
     /// The cost of every operator, by its name in `wasmparser`.
     pub operators: BTreeMap<String, u8>,
     /// The costs of operators per byte, page or element, on top of the operator's own.
@@ -85,6 +87,22 @@ pub struct Limits {
     pub value_depth_max: usize,
     /// The most nodes of a value.
     pub value_nodes_max: usize,
+    /// The most resources of the host that a guest may hold at a time.
+    pub host_resources_max: usize,
+    /// The most bytes that one read of a stream, or one request for random bytes, gives.
+    pub host_read_bytes_max: usize,
+    /// The most files and directories of a guest's tree.
+    pub tree_nodes_max: usize,
+    /// The deepest directory of a guest's tree.
+    pub tree_depth_max: usize,
+    /// The longest name in a guest's tree, in bytes.
+    pub tree_name_bytes_max: usize,
+    /// The most entries of a transcript.
+    pub transcript_entries_max: usize,
+    /// The most bytes of one entry of a transcript.
+    pub transcript_entry_bytes_max: usize,
+    /// The most bytes of all entries of a transcript.
+    pub transcript_bytes_max: usize,
 }
 
 /// What the host's work costs, in fuel. Bytes are those of the canonical value encoding.
@@ -101,6 +119,21 @@ pub struct HostCosts {
     pub per_byte_lowered: u64,
     /// For every byte of the result.
     pub per_byte_lifted: u64,
+    /// For every call of the host that a guest makes.
+    pub per_host_call: u64,
+    /// For every byte that crosses in such a call, in either direction.
+    pub per_host_byte: u64,
+}
+
+/// The clocks of guests that are given no real ones: the same on every run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VirtualClocks {
+    /// What the wall clock shows, in seconds since 1970-01-01 UTC. It stands still.
+    pub wall_seconds: u64,
+    /// How far the monotonic clock goes with every look at it, in nanoseconds. It starts at zero, and waiting moves it
+    /// to the end of the wait at once.
+    pub monotonic_step_ns: u64,
 }
 
 /// What a call costs that ends in a trap, where the engine has lost count of the work since it last looked.
@@ -180,6 +213,14 @@ mod tests {
         assert_eq!(profile.limits.stack_bytes, limits::STACK_BYTES_MAX);
         assert_eq!(profile.limits.value_depth_max, limits::VALUE_DEPTH_MAX);
         assert_eq!(profile.limits.value_nodes_max, limits::VALUE_NODES_MAX);
+        assert_eq!(profile.limits.host_resources_max, limits::HOST_RESOURCES_MAX);
+        assert_eq!(profile.limits.host_read_bytes_max, limits::HOST_READ_BYTES_MAX);
+        assert_eq!(profile.limits.tree_nodes_max, limits::TREE_NODES_MAX);
+        assert_eq!(profile.limits.tree_depth_max, limits::TREE_DEPTH_MAX);
+        assert_eq!(profile.limits.tree_name_bytes_max, limits::TREE_NAME_BYTES_MAX);
+        assert_eq!(profile.limits.transcript_entries_max, limits::TRANSCRIPT_ENTRIES_MAX);
+        assert_eq!(profile.limits.transcript_entry_bytes_max, limits::TRANSCRIPT_ENTRY_BYTES_MAX);
+        assert_eq!(profile.limits.transcript_bytes_max, limits::TRANSCRIPT_BYTES_MAX);
     }
 
     #[test]

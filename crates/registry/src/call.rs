@@ -351,7 +351,7 @@ impl Registry {
             ..RunLimits::default()
         };
         let Function { name, ty, .. } = &plan.function;
-        let invocation = Invocation { function: name, ty, args: plan.args.clone(), limits };
+        let invocation = Invocation::new(name, ty, plan.args.clone(), limits);
         let flow = Flow::new(payer, plan.live.id.package.to_string());
         let run = self.sandbox.run(&prepared, invocation, flow).await;
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {

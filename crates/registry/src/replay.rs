@@ -54,7 +54,7 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
         ..RunLimits::default()
     };
-    let invocation = Invocation { function: &receipt.function, ty, args: args.into(), limits };
+    let invocation = Invocation::new(&receipt.function, ty, args.into(), limits);
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
 

@@ -91,7 +91,7 @@ async fn run_case(
     let args: Arc<[Value]> = checked.args.as_slice().into();
     let run = loop {
         let args = args.clone();
-        let invocation = Invocation { function: &function.name, ty: &function.ty, args, limits };
+        let invocation = Invocation::new(&function.name, &function.ty, args, limits);
         let run = sandbox.run(prepared, invocation, flow(package)).await;
         // Others keep the threads busy; the publisher has time.
         if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {

@@ -6,12 +6,18 @@ use wasmtime::component::types::{self, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
 use crate::bytes::Shape;
+use crate::host::entry::Entry;
 use crate::{Failure, FailureKind};
 
 /// An exported function of a compiled component.
 #[derive(Debug)]
 pub(crate) struct Export {
+    pub(crate) name: FunctionName,
     pub(crate) ty: FunctionType,
+    /// The type of the component's own function, which differs where the sandbox makes one in front of it.
+    pub(crate) own: FunctionType,
+    /// How a call of it enters the component.
+    pub(crate) entry: Entry,
     pub(crate) index: ComponentExportIndex,
     /// How it is called, where that can be known when the host is built.
     pub(crate) shape: Option<Shape>,
@@ -30,13 +36,19 @@ impl Export {
             Some(interface) => Some(component.get_export_index(None, interface).ok_or_else(absent)?),
             None => None,
         };
+        let entry = Entry::of(name);
+        let another_type = || refused("the component exports this function with another type".into());
+        let own = match entry.made() {
+            Some(made) if made.ty != *ty => return Err(another_type()),
+            Some(made) => made.own,
+            None => ty.clone(),
+        };
         match component.get_export(interface.as_ref(), name.function()).ok_or_else(absent)? {
-            (ComponentItem::ComponentFunc(found), index) if is(&found, ty) => {
-                Ok(Self { ty: ty.clone(), index, shape: Shape::of(ty) })
+            (ComponentItem::ComponentFunc(found), index) if is(&found, &own) => {
+                let shape = Shape::of(&own);
+                Ok(Self { name: name.clone(), ty: ty.clone(), own, entry, index, shape })
             }
-            (ComponentItem::ComponentFunc(_), _) => {
-                Err(refused("the component exports this function with another type".into()))
-            }
+            (ComponentItem::ComponentFunc(_), _) => Err(another_type()),
             _ => Err(refused("the component exports something else than a function by this name".into())),
         }
     }

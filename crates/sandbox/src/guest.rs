@@ -7,15 +7,21 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use glassbox_core::profile::HostWork;
+use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
 use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
 use crate::function::Export;
+use crate::host::Host;
+use crate::host::cli::Exit;
+use crate::host::entry::Entry;
+use crate::host::observer::{Diverged, Observer, Source};
+use crate::host::tree::Tree;
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
-use crate::{Failure, FailureKind, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
+use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
 
 /// One run with all that it needs, so that it can move to another thread.
 pub(crate) struct Job {
@@ -24,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) export: Arc<Export>,
     pub(crate) args: Arc<[Value]>,
     pub(crate) limits: RunLimits,
+    pub(crate) effects: Source,
+    pub(crate) files: Arc<FileSet>,
 }
 
 /// What the guest left behind.
@@ -31,6 +39,7 @@ struct Ended {
     result: Result<Option<Value>, Failure>,
     fuel_used: u64,
     memory_peak_bytes: usize,
+    transcript: Transcript,
 }
 
 impl Job {
@@ -44,11 +53,17 @@ impl Job {
             memory_peak_bytes: ended.memory_peak_bytes,
             elapsed: started.elapsed(),
             pure: self.prepared.is_pure(),
+            transcript: (!self.prepared.is_pure()).then_some(ended.transcript),
         }
     }
 
     async fn guest(&self, deadline: Instant) -> Ended {
-        let refused = |failure, fuel_used| Ended { result: Err(failure), fuel_used, memory_peak_bytes: 0 };
+        let refused = |failure, fuel_used| Ended {
+            result: Err(failure),
+            fuel_used,
+            memory_peak_bytes: 0,
+            transcript: Transcript::new(),
+        };
         let ty = &self.export.ty;
         let lowered = match binary::measure_args(ty, &self.args) {
             Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes },
@@ -58,21 +73,35 @@ impl Job {
         let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
-        let mut store = match self.store(fuel) {
+        let host = match self.host(fuel, deadline) {
+            Ok(host) => host,
+            Err(failure) => return refused(failure, 0),
+        };
+        let mut store = match self.store(fuel, host) {
             Ok(store) => store,
             Err(error) => return refused(internal(&error), 0),
         };
         let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let memory = &store.data().memory;
+        let Guest { memory, host } = store.data_mut();
+        // The engine cannot count what the host did for the guest.
+        let engine_fuel = engine_fuel.saturating_add(host.work.fuel_used());
         let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
+        let returned = match host.observer.check_end() {
+            // A run that was cut short left nothing undone that it could have done.
+            Err(diverged) if !matches!(&returned, Err(failure) if !failure.deterministic()) => {
+                Err(Failure::new(FailureKind::Diverged, diverged.to_string()))
+            }
+            _ => returned,
+        };
         let memory_peak_bytes = memory.peak_bytes();
+        let transcript = host.observer.take();
         match returned {
-            Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes },
+            Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes, transcript },
             Err(failure) => {
                 let fuel_used = match failure.kind {
                     FailureKind::OutOfFuel => self.limits.fuel,
@@ -83,17 +112,36 @@ impl Job {
                         .saturating_add(profile.trap.yield_interval)
                         .min(self.limits.fuel),
                 };
-                Ended { result: Err(failure), fuel_used, memory_peak_bytes }
+                Ended { result: Err(failure), fuel_used, memory_peak_bytes, transcript }
             }
         }
     }
 
+    /// Makes the host's side of the run: what the call brings, and what the component may ask for.
+    fn host(&self, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
+        let Export { name, ty, entry, .. } = &*self.export;
+        let mut host =
+            Host::new(fuel, deadline, self.prepared.shared_grants(), Observer::new(self.effects.clone()));
+        if self.prepared.is_provided("wasi:random") {
+            let args = binary::encode_args(ty, &self.args)
+                .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;
+            host.seed(name, &args);
+        }
+        if self.prepared.is_provided("wasi:filesystem") {
+            // The files of a release were checked when it was published.
+            let tree = Tree::new(FileSet::clone(&self.files));
+            host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
+        }
+        entry.enter(&mut host, &self.args, &self.files, self.limits.output_bytes)?;
+        Ok(host)
+    }
+
     /// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop
     /// in its start function.
-    fn store(&self, fuel: u64) -> wasmtime::Result<Store<Guest>> {
+    fn store(&self, fuel: u64, host: Host) -> wasmtime::Result<Store<Guest>> {
         let Inner { engine, profile, .. } = &*self.sandbox.inner;
         let meter = Meter::new(self.limits.memory_bytes, self.limits.table_elements);
-        let mut store = Store::new(engine, Guest::new(meter, !self.prepared.grants().is_empty()));
+        let mut store = Store::new(engine, Guest { memory: meter, host });
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
         store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;
@@ -101,19 +149,34 @@ impl Job {
         Ok(store)
     }
 
-    /// Makes the instance and calls the function.
+    /// Calls the function, or the component's own behind one that the sandbox makes.
     async fn call(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
+        let entry = self.export.entry;
+        if entry == Entry::Function {
+            return self.call_own(store, &self.args).await;
+        }
+        let status = match self.call_own(store, &[]).await {
+            Ok(Some(Value::Result(Ok(_)))) => 0,
+            Ok(_) => 1,
+            Err(stop) => stop.exit_status()?,
+        };
+        let left = entry.leave(&mut store.data_mut().host, status, self.limits.output_bytes);
+        left.map(Some).ok_or(Stop::TooMuch)
+    }
+
+    /// Makes the instance and calls the component's own function.
+    async fn call_own(&self, store: &mut Store<Guest>, args: &[Value]) -> Result<Option<Value>, Stop> {
         let instance = self.prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
-        let Export { ty, index, shape } = &*self.export;
+        let Export { own, index, shape, .. } = &*self.export;
         let function = instance.get_func(&mut *store, *index).ok_or(Stop::NoSuchFunction)?;
         if let Some(shape) = shape {
-            return shape.call(store, function, &self.args).await.map_err(Stop::Calling);
+            return shape.call(store, function, args).await.map_err(Stop::Calling);
         }
-        let args = self.args.iter().zip(&ty.params);
+        let args = args.iter().zip(&own.params);
         let args: Vec<_> = args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect();
-        let mut results = vec![Val::Bool(false); usize::from(ty.result.is_some())];
+        let mut results = vec![Val::Bool(false); usize::from(own.result.is_some())];
         function.call_async(&mut *store, &args, &mut results).await.map_err(Stop::Calling)?;
-        match (results.pop(), &ty.result) {
+        match (results.pop(), &own.result) {
             (Some(val), Some(ty)) => convert::from_engine(val, ty).map(Some).map_err(Stop::Unexpected),
             _ => Ok(None),
         }
@@ -136,6 +199,7 @@ async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
 /// Why a guest stopped without a result.
 enum Stop {
     TimedOut,
+    TooMuch,
     NoSuchFunction,
     Instantiating(wasmtime::Error),
     Calling(wasmtime::Error),
@@ -143,10 +207,25 @@ enum Stop {
 }
 
 impl Stop {
+    /// Returns the status of a guest that ended itself.
+    fn exit_status(self) -> Result<u8, Stop> {
+        let exit = match &self {
+            Stop::Instantiating(error) | Stop::Calling(error) => error.downcast_ref::<Exit>(),
+            _ => None,
+        };
+        exit.map(|exit| exit.status).ok_or(self)
+    }
+
     fn failure(self, memory: &Meter) -> Failure {
         let (error, instantiating) = match self {
             Stop::TimedOut => {
                 return Failure::new(FailureKind::TimedOut, "the time on the wall clock was up");
+            }
+            Stop::TooMuch => {
+                return Failure::new(
+                    FailureKind::OutputRefused,
+                    "the guest handed out more data than it may",
+                );
             }
             Stop::NoSuchFunction => {
                 return Failure::new(FailureKind::NoSuchFunction, "the instance lacks the function");
@@ -157,6 +236,9 @@ impl Stop {
         };
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());
+        }
+        if let Some(diverged) = error.downcast_ref::<Diverged>() {
+            return Failure::new(FailureKind::Diverged, diverged.to_string());
         }
         if let Some(trap) = error.downcast_ref::<Trap>() {
             return match trap {

@@ -27,6 +27,7 @@ mod features;
 mod function;
 mod grants;
 mod guest;
+mod host;
 mod inspect;
 mod isolate;
 mod link;
@@ -41,6 +42,9 @@ pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
+pub use host::entry::Kind;
+pub use host::observer::Effects;
+pub use host::tree::FileSet;
 pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use isolate::{
     CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,

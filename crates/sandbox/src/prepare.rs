@@ -12,16 +12,19 @@ use crate::function::Export;
 use crate::isolate::{self, Compilation};
 use crate::meter::Guest;
 use crate::{
-    Compiler, Failure, Grants, ImportKind, Inspection, Sandbox, SandboxError, artifact, inspect, link,
+    Compiler, Failure, Grants, ImportKind, Inspection, Kind, Sandbox, SandboxError, artifact, inspect, link,
 };
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
     digest: Digest,
-    grants: Grants,
+    grants: Arc<Grants>,
     pure: bool,
     /// Whether it lies where other processes can load it from.
     kept: bool,
+    kind: Kind,
+    /// The interfaces that the host provides to it, without their versions.
+    provided: Vec<String>,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
     /// Functions that were called before. There are no more of them than the component exports.
@@ -44,9 +47,23 @@ impl Prepared {
         self.pure
     }
 
-    /// Tells whether other processes can run it: those that have its code, and nothing to grant.
+    /// Tells whether other processes can run it: those that have its code, and nothing to provide.
     pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.kept && self.grants.is_empty()
+        self.kept && self.pure && self.grants.is_empty() && self.provided.is_empty()
+    }
+
+    /// Returns what the component is for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn shared_grants(&self) -> Arc<Grants> {
+        self.grants.clone()
+    }
+
+    /// Tells whether the host provides an interface of a package to the component.
+    pub(crate) fn is_provided(&self, package: &str) -> bool {
+        self.provided.iter().any(|interface| interface.split('/').next() == Some(package))
     }
 
     /// Returns an exported function of type `ty`, looked up and checked once.
@@ -103,14 +120,17 @@ impl Sandbox {
             None => self.compiled(digest, bytes, grants)?,
         };
         check_imports(&inspection, grants)?;
-        let pre = link::link(&self.inner.engine, &component, grants)
+        let kind = inspection.kind();
+        let pre = link::link(&self.inner.engine, &component, grants, kind)
             .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
         let image = component.image_range();
         Ok(Prepared {
             digest,
-            grants: grants.clone(),
+            grants: Arc::new(grants.clone()),
             pure: inspection.is_pure(grants),
             kept,
+            kind,
+            provided: inspection.provided(grants, kind),
             bytes: image.end.addr() - image.start.addr(),
             pre,
             exports: Mutex::default(),

@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::guest::Job;
+use crate::host::observer::{Effects, Source};
 use crate::schedule::NotRun;
-use crate::{Flow, Prepared, Sandbox};
+use crate::{FileSet, Flow, Prepared, Sandbox};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -23,6 +25,22 @@ pub struct Invocation<'a> {
     pub args: Arc<[Value]>,
     /// How far it may go.
     pub limits: RunLimits,
+    /// Where the answers of granted interfaces come from.
+    pub effects: Effects<'a>,
+    /// The files of the release, for a component that may read them, or `None` where there are none.
+    pub files: Option<&'a Arc<FileSet>>,
+}
+
+impl<'a> Invocation<'a> {
+    /// Makes a live invocation without environment variables and files.
+    pub fn new(
+        function: &'a FunctionName,
+        ty: &'a FunctionType,
+        args: Arc<[Value]>,
+        limits: RunLimits,
+    ) -> Self {
+        Self { function, ty, args, limits, effects: Effects::default(), files: None }
+    }
 }
 
 /// How far one run may go. More than the profile allows is cut down to that.
@@ -79,6 +97,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// Whether the component can do nothing but compute.
     pub pure: bool,
+    /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
+    pub transcript: Option<Transcript>,
 }
 
 /// How a run ended.
@@ -122,6 +142,8 @@ pub enum FailureKind {
     NoSuchFunction,
     /// The arguments are not of the function's type.
     BadArguments,
+    /// The run was a replay, and left the transcript that it should follow.
+    Diverged,
     /// The host failed; the guest is not to blame.
     Internal,
 }
@@ -140,6 +162,7 @@ impl FailureKind {
             Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
             Self::BadArguments => "bad-arguments",
+            Self::Diverged => "diverged",
             Self::Internal => "internal",
         }
     }
@@ -178,6 +201,7 @@ impl Run {
             memory_peak_bytes: 0,
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
+            transcript: (!prepared.is_pure()).then(Transcript::new),
         }
     }
 }
@@ -188,7 +212,8 @@ impl Sandbox {
     ///
     /// Dropping the future ends the guest at its next yield.
     pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>, flow: Flow) -> Run {
-        if let Some(executors) = self.inner.executors.as_ref().filter(|_| prepared.runs_elsewhere()) {
+        let elsewhere = prepared.runs_elsewhere() && matches!(invocation.effects, Effects::Live { .. });
+        if let Some(executors) = self.inner.executors.as_ref().filter(|_| elsewhere) {
             let invocation = Invocation { limits: invocation.limits.capped(), ..invocation };
             return match prepared.export(invocation.function, invocation.ty) {
                 Ok(_) => executors.run(prepared, invocation, flow).await,
@@ -226,6 +251,8 @@ impl Sandbox {
             export: prepared.export(invocation.function, invocation.ty)?,
             args: invocation.args,
             limits: invocation.limits.capped(),
+            effects: Source::new(invocation.effects),
+            files: invocation.files.cloned().unwrap_or_default(),
         })
     }
 }

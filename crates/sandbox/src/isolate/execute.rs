@@ -156,8 +156,7 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
     let prepared = sandbox.prepare(call.digest, &[], &Grants::none()).map_err(|error| internal(&error))?;
     let args = binary::decode_args(&call.ty, args).map_err(|error| internal(&error))?;
     let flow = Flow::new(call.payer.as_str(), call.package.as_str());
-    let invocation =
-        Invocation { function: &call.function, ty: &call.ty, args: args.into(), limits: call.limits };
+    let invocation = Invocation::new(&call.function, &call.ty, args.into(), call.limits);
     Ok(sandbox.run(&prepared, invocation, flow).await)
 }
 

@@ -75,6 +75,6 @@ pub(crate) async fn run_in(
 ) -> Run {
     let function: FunctionName = function.parse().expect("the test's function name is valid");
     let args: Vec<Value> = json::args_from_json(ty, &args).expect("the test's arguments are valid");
-    let invocation = Invocation { function: &function, ty, args: args.into(), limits };
+    let invocation = Invocation::new(&function, ty, args.into(), limits);
     sandbox.run(prepared, invocation, Flow::new("payer", "package")).await
 }

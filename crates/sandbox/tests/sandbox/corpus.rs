@@ -72,7 +72,7 @@ async fn call(
     assert_eq!(wave::args_from_wave(&function.ty, &text).as_ref(), Ok(&args));
     let bytes = binary::encode_args(&function.ty, &args).expect("encodable");
     assert_eq!(binary::decode_args(&function.ty, &bytes).as_ref(), Ok(&args));
-    let invocation = Invocation { function: &function.name, ty: &function.ty, args: args.into(), limits };
+    let invocation = Invocation::new(&function.name, &function.ty, args.into(), limits);
     sandbox.run(&prepared, invocation, Flow::new("payer", "package")).await
 }
 

@@ -5,6 +5,7 @@ mod artifacts;
 mod component;
 mod corpus;
 mod execution;
+mod host;
 mod inspection;
 mod isolation;
 mod metering;

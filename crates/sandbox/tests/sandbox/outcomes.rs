@@ -302,12 +302,8 @@ async fn wrong_names_types_and_arguments_are_told() {
     assert_eq!(failed(&other_type), FailureKind::NoSuchFunction);
     let prepared = prepare(&component, &[]).expect("valid");
     let function = "run".parse().expect("a name");
-    let invocation = Invocation {
-        function: &function,
-        ty: &integer_type(),
-        args: [Value::String("1".into())].into(),
-        limits,
-    };
+    let ty = integer_type();
+    let invocation = Invocation::new(&function, &ty, [Value::String("1".into())].into(), limits);
     let bad = sandbox().run(&prepared, invocation, Flow::new("a", "b")).await;
     assert_eq!((failed(&bad), bad.fuel_used), (FailureKind::BadArguments, 0));
 }
