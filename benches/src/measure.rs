@@ -34,7 +34,11 @@ pub(crate) type Candidate<'a> = (&'a str, Box<dyn FnMut(u32) -> Duration + 'a>);
 
 /// Lets the candidates take turns for `rounds` rounds of `times` each, and returns each one's best CPU time for one time,
 /// in nanoseconds.
-pub(crate) fn take_turns<'a>(rounds: u32, times: u32, candidates: &mut [Candidate<'a>]) -> Vec<(&'a str, f64)> {
+pub(crate) fn take_turns<'a>(
+    rounds: u32,
+    times: u32,
+    candidates: &mut [Candidate<'a>],
+) -> Vec<(&'a str, f64)> {
     let mut best: Vec<_> = candidates.iter().map(|(name, _)| (*name, f64::INFINITY)).collect();
     for _ in 0..rounds {
         for ((_, run), (_, best)) in candidates.iter_mut().zip(&mut best) {

@@ -20,11 +20,11 @@ pub struct Prepared {
     digest: Digest,
     grants: Arc<Grants>,
     pure: bool,
+    /// Whether it lies where other processes can load it from.
+    kept: bool,
     kind: Kind,
     /// The interfaces that the host provides to it, without their versions.
     provided: Vec<String>,
-    /// Whether it lies where other processes can load it from.
-    kept: bool,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
     /// Functions that were called before. There are no more of them than the component exports.
@@ -47,6 +47,11 @@ impl Prepared {
         self.pure
     }
 
+    /// Tells whether other processes can run it: those that have its code, and nothing to provide.
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        self.kept && self.pure && self.grants.is_empty() && self.provided.is_empty()
+    }
+
     /// Returns what the component is for.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -59,11 +64,6 @@ impl Prepared {
     /// Tells whether the host provides an interface of a package to the component.
     pub(crate) fn is_provided(&self, package: &str) -> bool {
         self.provided.iter().any(|interface| interface.split('/').next() == Some(package))
-    }
-
-    /// Tells whether other processes can run it: those that have its code, and nothing to grant.
-    pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.kept && self.grants.is_empty()
     }
 
     /// Returns an exported function of type `ty`, looked up and checked once.
@@ -128,9 +128,9 @@ impl Sandbox {
             digest,
             grants: Arc::new(grants.clone()),
             pure: inspection.is_pure(grants),
+            kept,
             kind,
             provided: inspection.provided(grants, kind),
-            kept,
             bytes: image.end.addr() - image.start.addr(),
             pre,
             exports: Mutex::default(),

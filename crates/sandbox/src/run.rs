@@ -212,7 +212,8 @@ impl Sandbox {
     ///
     /// Dropping the future ends the guest at its next yield.
     pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>, flow: Flow) -> Run {
-        if let Some(executors) = self.inner.executors.as_ref().filter(|_| prepared.runs_elsewhere()) {
+        let elsewhere = prepared.runs_elsewhere() && matches!(invocation.effects, Effects::Live { .. });
+        if let Some(executors) = self.inner.executors.as_ref().filter(|_| elsewhere) {
             let invocation = Invocation { limits: invocation.limits.capped(), ..invocation };
             return match prepared.export(invocation.function, invocation.ty) {
                 Ok(_) => executors.run(prepared, invocation, flow).await,

@@ -86,7 +86,7 @@ impl Executors {
 
     /// Runs one function in a child. Dropping the future ends the guest at its next yield.
     pub(crate) async fn run(&self, prepared: &Prepared, invocation: Invocation<'_>, flow: Flow) -> Run {
-        // What has no grants observes nothing and sees no files.
+        // What cannot observe anything needs no effects and no files.
         let Invocation { function, ty, args, limits, .. } = invocation;
         let never_answered = || Run {
             outcome: Outcome::Failed(Failure::new(FailureKind::Internal, "the sandbox failed")),
