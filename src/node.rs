@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
-use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
+use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
 use glassbox_sandbox::Sandbox;
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
@@ -24,6 +24,7 @@ pub(crate) struct NodeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) fee_bps: u32,
+    pub(crate) host: HostConfig,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -72,7 +73,7 @@ impl Node {
                 Arc::new(devnet.clone()),
                 Keys { executor, log },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone() },
+                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host: config.host },
             );
             let registry = registry.await.context("cannot open the registry")?;
             Ok(Self { url, listener, registry, devnet, _lock: lock })

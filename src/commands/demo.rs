@@ -13,7 +13,7 @@ use glassbox_core::manifest::Manifest;
 use glassbox_core::receipt::{Receipt, Report};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
-use glassbox_registry::{Package, PackageFiles, PublishError};
+use glassbox_registry::{HostConfig, Package, PackageFiles, PublishError};
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
@@ -49,7 +49,13 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
-    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: FEE_BPS, faults: Vec::new() };
+    let config = NodeConfig {
+        listen: args.listen,
+        public_url: None,
+        fee_bps: FEE_BPS,
+        host: HostConfig::default(),
+        faults: Vec::new(),
+    };
     let node = Node::open(&folder.path().join("registry"), config).await?;
     let client = Client::new(&node.url)?;
     let url = node.url.clone();

@@ -21,7 +21,7 @@ CPU time is that of the threads that did the work, so that what else the machine
 
 /// Runs the benchmarks, or the parts named, and writes the page when all of them ran.
 pub(crate) fn run(root: &Path, parts: &[String]) -> Result<()> {
-    let folder = root.join("benches/python");
+    let folder = root.join("bench/python");
     setup::python(&folder)?;
     let component = python_component(&folder)?;
     let mut bench = cargo(root);

@@ -231,6 +231,9 @@ pub enum CallError {
     /// The nonce is too long.
     #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
     NonceTooLong,
+    /// What the caller allows is nothing that can be granted.
+    #[error(transparent)]
+    UnknownGrant(UnknownGrant),
     /// A payment is needed, or another than the one that came.
     #[error("{}this call costs ${}", refusal(required), amount.to_decimal())]
     PaymentRequired {
@@ -425,6 +428,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
+            Self::UnknownGrant(_) => "grant-unknown",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
             Self::PaymentBound => "payment-bound",
@@ -445,6 +449,7 @@ impl CallError {
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
+            Self::UnknownGrant(_) => "leave `grants` out to allow what the release declares".into(),
             Self::NonceTooLong => "send a shorter one; a random 32-digit text will do".into(),
             Self::PaymentRequired { .. } => {
                 "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it"

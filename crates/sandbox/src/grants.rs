@@ -47,6 +47,15 @@ impl Grants {
         Ok(Self(granted))
     }
 
+    /// Returns what both grant.
+    pub fn meet(&self, other: &Self) -> Self {
+        let of = |one: &Self, other: &Self| -> BTreeSet<String> {
+            one.0.iter().filter(|name| other.allows(name)).cloned().collect()
+        };
+        // A package granted whole on one side and by interfaces on the other comes to those interfaces.
+        Self(&of(self, other) | &of(other, self))
+    }
+
     /// Tells whether nothing is granted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -88,6 +97,19 @@ mod tests {
         assert!(!grants.allows("wasi:random/insecure@0.2.0") && !grants.allows("wasi:cli/environment"));
         assert!(Grants::parse(["wasi"]).expect("valid").allows("wasi:filesystem/types@0.2.0"));
         assert!(!Grants::none().allows("wasi:random/random"));
+    }
+
+    #[test]
+    fn what_both_grant() {
+        let grants = |names: &[&str]| Grants::parse(names.iter().copied()).expect("valid");
+        let meet = |a: &[&str], b: &[&str]| grants(a).meet(&grants(b));
+        assert_eq!(meet(&["wasi:random", "wasi:clocks"], &["wasi"]), grants(&["wasi:random", "wasi:clocks"]));
+        assert_eq!(meet(&["wasi:random/random"], &["wasi:random"]), grants(&["wasi:random/random"]));
+        assert_eq!(
+            meet(&["wasi:random"], &["wasi:random/random", "wasi:cli"]),
+            grants(&["wasi:random/random"])
+        );
+        assert!(meet(&["wasi:random"], &["wasi:clocks"]).is_empty() && meet(&["wasi"], &[]).is_empty());
     }
 
     #[test]
