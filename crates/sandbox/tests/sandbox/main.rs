@@ -2,10 +2,12 @@
 //! present.
 
 mod artifacts;
+mod commands;
 mod component;
 mod corpus;
 mod host;
 mod inspection;
 mod metering;
 mod outcomes;
+mod program;
 mod specs;
