@@ -80,10 +80,11 @@ impl fmt::Display for Grants {
     }
 }
 
-/// Returns whether an imported interface belongs to the packages of [`GRANTABLE`].
-pub(crate) fn is_grantable(interface: &str) -> bool {
+/// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
+/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
+pub(crate) fn is_tolerated(interface: &str) -> bool {
     let package = interface.split(['/', '@']).next().unwrap_or(interface);
-    GRANTABLE.contains(&package)
+    GRANTABLE.contains(&package) || package == "wasi:sockets"
 }
 
 #[cfg(test)]

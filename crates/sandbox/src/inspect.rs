@@ -10,7 +10,7 @@ use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
 use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
 
-use crate::grants::{Grants, is_grantable};
+use crate::grants::{Grants, is_tolerated};
 use crate::{Kind, SandboxError};
 use crate::{features, host, link};
 
@@ -63,7 +63,7 @@ impl Import {
     pub fn kind(&self, grants: &Grants) -> ImportKind {
         if self.types_only {
             ImportKind::Inert
-        } else if !is_grantable(&self.interface) {
+        } else if !is_tolerated(&self.interface) {
             ImportKind::Foreign
         } else if grants.allows(&self.interface) {
             ImportKind::Granted

@@ -2,6 +2,7 @@
 //! present.
 
 mod artifacts;
+mod commands;
 mod component;
 mod corpus;
 mod execution;
@@ -10,4 +11,5 @@ mod inspection;
 mod isolation;
 mod metering;
 mod outcomes;
+mod program;
 mod specs;
