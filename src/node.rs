@@ -9,20 +9,22 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
-use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
+use glassbox_sandbox::Sandbox;
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::home::{load_key, new_key, wallet_failure};
+use crate::sandbox;
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) fee_bps: u32,
+    pub(crate) host: HostConfig,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -57,9 +59,9 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let artifacts =
-                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
-            let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
+            let sandbox = sandbox::serving(data.join("artifacts"))
+                .and_then(|config| Ok(Sandbox::new(config)?))
+                .context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;
             let origin =
@@ -71,7 +73,7 @@ impl Node {
                 Arc::new(devnet.clone()),
                 Keys { executor, log },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone() },
+                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host: config.host },
             );
             let registry = registry.await.context("cannot open the registry")?;
             Ok(Self { url, listener, registry, devnet, _lock: lock })

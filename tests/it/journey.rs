@@ -4,7 +4,7 @@ use glassbox_core::Digest;
 use glassbox_core::receipt::{Opening, Outcome as Bound};
 use glassbox_core::value::json as values;
 use glassbox_registry::package::Package;
-use glassbox_sandbox::{Invocation, Outcome, RunLimits};
+use glassbox_sandbox::{Flow, Invocation, Outcome, RunLimits};
 use serde_json::{Value, json};
 
 use crate::buyer::Buyer;
@@ -108,13 +108,9 @@ async fn a_free_call_gives_a_receipt_that_re_executes() {
     let prepared = sandbox().prepare(receipt.component, &package.files.component, &package.grants).unwrap();
     let opening = &bundle.opening;
     let args = values::args_from_json(&opening.function_type, &opening.args).unwrap();
-    let invocation = Invocation {
-        function: &receipt.function,
-        ty: &opening.function_type,
-        args: &args,
-        limits: RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() },
-    };
-    let run = sandbox().run(&prepared, invocation).await;
+    let limits = RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() };
+    let invocation = Invocation::new(&receipt.function, &opening.function_type, args.into(), limits);
+    let run = sandbox().run(&prepared, invocation, Flow::new("payer", "package")).await;
     let Outcome::Returned(value) = &run.outcome else { panic!("{run:?}") };
     let mut salt = [0; 32];
     hex::decode_to_slice(&opening.salt, &mut salt).unwrap();

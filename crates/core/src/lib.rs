@@ -7,9 +7,9 @@
 //!
 //! A *package* `ns:name` is a named line of *releases*; a release is one immutable version. Its *component* is
 //! Wasm, its *interface* is WIT, and a *function* is what a *call* runs once. *Fuel* is metered work, *usage* is
-//! what the meter read. *Terms* are everything in the manifest that touches money or rights; a *quote* is the
-//! upper bound for one call and a *charge* is what is owed. A *hold* is posted or voided. A *receipt* is the
-//! signed statement of a call, and the *executor* is who ran it.
+//! what the meter read. A *transcript* is what a call *observed* of the world outside. *Terms* are everything in the
+//! manifest that touches money or rights; a *quote* is the upper bound for one call and a *charge* is what is owed. A
+//! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it.
 
 pub mod canonical;
 pub mod case;
@@ -28,6 +28,7 @@ pub mod receipt;
 pub mod release;
 pub mod split;
 pub mod terms;
+pub mod transcript;
 pub mod value;
 
 pub use digest::Digest;

@@ -12,6 +12,21 @@ pub const AMOUNT_MAX: u128 = 1_000_000_000_000;
 /// The largest component, in bytes. An honest Python component is 18.4 MB; see `docs/guides/languages.md`.
 pub const COMPONENT_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// The most processor time that compiling one component may take, over all threads, in seconds. The largest honest
+/// components, Python's, take up to 25.
+pub const COMPILE_CPU_SECONDS_MAX: u64 = 90;
+
+/// The longest that compiling one component may take on the wall clock, in milliseconds: guests go first, so it may
+/// get little of the machine. Short of [`REQUEST_SECONDS_MAX`], so that a publisher still learns of it.
+pub const COMPILE_WALL_MS_MAX: u64 = 120_000;
+
+/// The most memory that compiling one component may take, in bytes. 1.5 MB of QuickJS take 80 MB, so the largest
+/// component takes about 1.3 GB, and more cores take more at a time.
+pub const COMPILE_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The largest compiled component, in bytes. Compiled code is three to four times the size of the component.
+pub const ARTIFACT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// The largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 
@@ -57,9 +72,21 @@ pub const WIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The most fuel that the test cases of one release may burn together. About half a minute of work.
 pub const PUBLISH_FUEL_MAX: u64 = 300_000_000_000;
 
-/// How long a call waits for a thread to run on, in milliseconds, before its caller is told to come back. Longer, and
+/// How long a call waits to start, in milliseconds, before its caller is told to come back. Longer, and
 /// its payment could expire in the line.
 pub const QUEUE_WAIT_MS_MAX: u64 = 10_000;
+
+/// The most guests that have started and not ended. Each reserves 32 GiB of address space, of which there are 128 TiB.
+pub const GUESTS_ACTIVE_MAX: usize = 64;
+
+/// The most memory that active guests may grow to together, in bytes: 64 of the default size.
+pub const GUESTS_MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
+
+/// The most guests that wait to start. More would wait for longer than [`QUEUE_WAIT_MS_MAX`] anyway.
+pub const GUESTS_WAITING_MAX: usize = 1_024;
+
+/// The most guests of one payer that wait to start.
+pub const GUESTS_WAITING_PER_PAYER_MAX: usize = 256;
 
 /// The most calls without a payment that run or wait at once. Fewer than there are places, so that those who pay are not
 /// kept out by those who do not.
@@ -189,3 +216,29 @@ pub const REFUND_WAIT_MS_MAX: u64 = 1_000;
 
 /// The longest statement of a release, in bytes of JSON: its log entry must stay below [`LOG_ENTRY_BYTES_MAX`].
 pub const STATEMENT_PUBLISHED_BYTES_MAX: usize = 32 * 1024;
+
+/// The most observations of one run. Each is a call of the host that is paid and stored.
+pub const TRANSCRIPT_ENTRIES_MAX: usize = 10_000;
+
+/// The largest observation, in bytes: one response from the network, or one request for random bytes.
+pub const TRANSCRIPT_ENTRY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most bytes of the observations of one run together. A receipt refers to them, so somebody must keep them.
+pub const TRANSCRIPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most resources of the host that one guest may hold at a time: streams, pollables, files. A process has 1,024
+/// descriptors by custom.
+pub const HOST_RESOURCES_MAX: usize = 10_000;
+
+/// The most bytes that one read or one request for random bytes gives a guest. A read gives less where more was asked;
+/// random bytes are refused, because WASI allows no fewer than asked.
+pub const HOST_READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most files and directories that a guest may have in its tree at a time.
+pub const TREE_NODES_MAX: usize = 10_000;
+
+/// The deepest directory of a guest's tree.
+pub const TREE_DEPTH_MAX: usize = 64;
+
+/// The longest name in a guest's tree, in bytes: that of common file systems.
+pub const TREE_NAME_BYTES_MAX: usize = 255;

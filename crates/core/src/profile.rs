@@ -36,6 +36,8 @@ pub struct Profile {
     pub host: HostCosts,
     /// What a trap costs.
     pub trap: TrapRule,
+    /// The clocks of guests that are given no real ones.
+    pub virtual_clocks: VirtualClocks,
     /// The cost of every operator, by its name in `wasmparser`.
     pub operators: BTreeMap<String, u8>,
     /// The costs of operators per byte, page or element, on top of the operator's own.
@@ -86,42 +88,45 @@ pub struct Limits {
     /// The most tables over all instances: as many as are kept ready for one call.
     pub tables_max: usize,
     /// The most bytes that data segments write before a call starts, over all instances. Nobody pays for that time.
+    /// Python has 11 million.
     pub data_bytes_max: usize,
-    /// The most types, imports, exports, globals, segments and so on in one component, and over all its instances.
-    /// Python and its libraries have some
-    /// 50,000.
+    /// The most types, imports, exports, globals, segments and so on in one component, and over all its instances,
+    /// where each element of a table counts too. Python and JavaScript have some 18,000.
     pub definitions_max: usize,
     /// The most types of instances and components that stand inside of another in one section. Each level takes the
     /// host's stack, and 600 are too many for two megabytes of it.
     pub types_inside_max: usize,
     /// The most core functions in one component. Python and its libraries have about 30,000.
     pub core_functions_max: usize,
-    /// The most bytes of one core function. The loop of Python's interpreter has some 200,000.
+    /// The most bytes of one core function. The largest of Python has 427,000.
     pub function_bytes_max: usize,
-    /// The most locals of one core function, its parameters included. Interpreters have up to a few thousand.
+    /// The most locals of one core function, its parameters included. Python has up to 273.
     pub function_locals_max: usize,
-    /// The deepest nesting of blocks in one core function. A switch over a thousand cases has a thousand.
+    /// The deepest nesting of blocks in one core function. Python has 781.
     pub block_depth_max: usize,
-    /// The deepest nesting of loops in one core function: compiling takes its third power. Honest code has some ten.
+    /// The deepest nesting of loops in one core function: compiling takes its third power. Python has 6.
     pub loop_depth_max: usize,
     /// The most branches of one core function: blocks, conditions and jumps that may be taken, a loop and a call
     /// through a table as two each. Compiling takes its square, ten seconds for this many. The loop of Python's
-    /// interpreter has some 6,000.
+    /// interpreter has 7,800.
     pub function_branches_max: usize,
     /// The most locals times branches of one core function: where paths meet, the compiler may need every local again,
-    /// in 32 bytes.
+    /// in 32 bytes. JavaScript has up to 466,000.
     pub function_merges_max: usize,
     /// The most locals times levels of loops, summed over the loops of one core function: each loop, and each around
-    /// it, may need every local again. Compiling takes some three microseconds each.
+    /// it, may need every local again. Compiling takes some three microseconds each. JavaScript has up to 128,000.
     pub function_loop_locals_max: usize,
-    /// The same summed over all functions of a component.
+    /// The same summed over all functions of a component. JavaScript has 583,000.
     pub loop_locals_max: usize,
     /// The most pairs of branches, summed over all functions of a component. About 15 nanoseconds of compiling each.
+    /// JavaScript has 219 million.
     pub branch_pairs_max: usize,
     /// The most locals times branches, summed over all functions of a component. About 0.2 microseconds each.
+    /// JavaScript has 6.7 million.
     pub merges_max: usize,
     /// The most operands of operators beyond the sixteenth of each, summed over a component, a jump table's once for
     /// each target. A call of two bytes may have two thousand, of some ten microseconds each.
+    /// Python has 12.
     pub wide_operands_max: usize,
     /// The most nodes of a function's type with every named type spelled out.
     pub type_nodes_max: usize,
@@ -129,6 +134,22 @@ pub struct Limits {
     pub value_depth_max: usize,
     /// The most nodes of a value.
     pub value_nodes_max: usize,
+    /// The most resources of the host that a guest may hold at a time.
+    pub host_resources_max: usize,
+    /// The most bytes that one read of a stream, or one request for random bytes, gives.
+    pub host_read_bytes_max: usize,
+    /// The most files and directories of a guest's tree.
+    pub tree_nodes_max: usize,
+    /// The deepest directory of a guest's tree.
+    pub tree_depth_max: usize,
+    /// The longest name in a guest's tree, in bytes.
+    pub tree_name_bytes_max: usize,
+    /// The most entries of a transcript.
+    pub transcript_entries_max: usize,
+    /// The most bytes of one entry of a transcript.
+    pub transcript_entry_bytes_max: usize,
+    /// The most bytes of all entries of a transcript.
+    pub transcript_bytes_max: usize,
 }
 
 /// What the host's work costs, in fuel. Bytes are those of the canonical value encoding.
@@ -145,6 +166,21 @@ pub struct HostCosts {
     pub per_byte_lowered: u64,
     /// For every byte of the result.
     pub per_byte_lifted: u64,
+    /// For every call of the host that a guest makes.
+    pub per_host_call: u64,
+    /// For every byte that crosses in such a call, in either direction.
+    pub per_host_byte: u64,
+}
+
+/// The clocks of guests that are given no real ones: the same on every run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VirtualClocks {
+    /// What the wall clock shows, in seconds since 1970-01-01 UTC. It stands still.
+    pub wall_seconds: u64,
+    /// How far the monotonic clock goes with every look at it, in nanoseconds. It starts at zero, and waiting moves it
+    /// to the end of the wait at once.
+    pub monotonic_step_ns: u64,
 }
 
 /// What a call costs that ends in a trap, where the engine has lost count of the work since it last looked.
@@ -224,6 +260,14 @@ mod tests {
         assert_eq!(profile.limits.stack_bytes, limits::STACK_BYTES_MAX);
         assert_eq!(profile.limits.value_depth_max, limits::VALUE_DEPTH_MAX);
         assert_eq!(profile.limits.value_nodes_max, limits::VALUE_NODES_MAX);
+        assert_eq!(profile.limits.host_resources_max, limits::HOST_RESOURCES_MAX);
+        assert_eq!(profile.limits.host_read_bytes_max, limits::HOST_READ_BYTES_MAX);
+        assert_eq!(profile.limits.tree_nodes_max, limits::TREE_NODES_MAX);
+        assert_eq!(profile.limits.tree_depth_max, limits::TREE_DEPTH_MAX);
+        assert_eq!(profile.limits.tree_name_bytes_max, limits::TREE_NAME_BYTES_MAX);
+        assert_eq!(profile.limits.transcript_entries_max, limits::TRANSCRIPT_ENTRIES_MAX);
+        assert_eq!(profile.limits.transcript_entry_bytes_max, limits::TRANSCRIPT_ENTRY_BYTES_MAX);
+        assert_eq!(profile.limits.transcript_bytes_max, limits::TRANSCRIPT_BYTES_MAX);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
-use tokio::sync::Semaphore;
 use wasmparser::WasmFeatures;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost,
@@ -13,9 +13,10 @@ use wasmtime::{
 };
 
 use crate::artifact::Artifacts;
-use crate::features;
+use crate::isolate::{Executors, Line, Recipe, Start};
 use crate::prepare::Hot;
-use crate::{Codegen, SandboxError, artifact};
+use crate::schedule::{Room, Scheduler};
+use crate::{Codegen, CompileLimits, Compiler, Executor, SandboxError, artifact, features};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
 #[derive(Debug, Clone)]
@@ -24,14 +25,40 @@ pub struct SandboxConfig {
     ///
     /// Whoever can write there can run code as this program, so nobody else may.
     pub artifact_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// What a component may take of a compiler in a process of its own.
+    pub compile_limits: CompileLimits,
+    /// How many components are compiled at a time. One already uses every core.
+    pub compiles: usize,
+    /// Where guests run.
+    pub executor: Executor,
     /// Whether instances come from a pool. Faster, at the price of address space reserved up front.
     pub pool: bool,
-    /// How many calls run at a time, each on a thread of its own.
+    /// How many threads guests take their turns on.
     pub threads: usize,
+    /// How many calls may have started and not ended: those that take turns, and those that wait for the host.
+    pub active: usize,
+    /// How much memory they may grow to together, in bytes.
+    pub memory_bytes: usize,
     /// How many bytes of compiled code are kept in memory before the least recently used is dropped.
     pub hot_bytes: usize,
     /// How guests become instructions. Decides how fast they are, and nothing else.
     pub codegen: Codegen,
+}
+
+impl SandboxConfig {
+    fn active(&self) -> usize {
+        self.active.clamp(1, limits::GUESTS_ACTIVE_MAX)
+    }
+
+    /// Returns how instances get their memory.
+    pub(crate) fn allocation(&self, profile: &Profile) -> InstanceAllocationStrategy {
+        match self.pool {
+            true => InstanceAllocationStrategy::Pooling(pooling(profile, self.active())),
+            false => InstanceAllocationStrategy::OnDemand,
+        }
+    }
 }
 
 impl Default for SandboxConfig {
@@ -39,16 +66,25 @@ impl Default for SandboxConfig {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             artifact_dir: None,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits::default(),
+            compiles: 1,
+            executor: Executor::InProcess,
             pool: true,
             threads: cores.clamp(1, THREADS_MAX),
+            active: limits::GUESTS_ACTIVE_MAX,
+            memory_bytes: limits::GUESTS_MEMORY_BYTES_MAX,
             hot_bytes: 512 * 1024 * 1024,
             codegen: Codegen::default(),
         }
     }
 }
 
-/// The most calls at a time: every one reserves the pool's address space for a whole component.
-const THREADS_MAX: usize = 64;
+/// More threads than any machine has cores.
+const THREADS_MAX: usize = 1_024;
+
+/// One payer may have this part of the active calls, so that its long ones leave room for others' to start.
+const GUESTS_PER_PAYER_PART: usize = 4;
 
 /// Compiles components and runs their functions. Cheap to clone: all clones are one sandbox.
 #[derive(Clone)]
@@ -61,27 +97,78 @@ pub(crate) struct Inner {
     pub(crate) profile: &'static Profile,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) hot: Mutex<Hot>,
-    /// Held while compiling: one component at a time already uses every core.
-    pub(crate) compiling: Mutex<()>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) codegen: Codegen,
+    pub(crate) compiler: Compiler,
+    pub(crate) compile_limits: CompileLimits,
+    pub(crate) compiling: Line,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) executors: Option<Executors>,
 }
 
 impl Sandbox {
     /// Makes a sandbox with the current profile.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
-        let threads = config.threads.clamp(1, THREADS_MAX);
-        let engine = engine(profile, config.codegen, config.pool, threads)
+        let engine = engine(profile, config.codegen, config.allocation(profile), Purpose::Compile)
             .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
-        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
+        let artifacts = config.artifact_dir.clone();
+        let artifacts = artifacts.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
+        Self::assemble(config, engine, artifacts.transpose().map_err(SandboxError::Artifacts)?)
+    }
+
+    /// Makes a sandbox of an engine that there is.
+    pub(crate) fn assemble(
+        config: SandboxConfig,
+        engine: Engine,
+        artifacts: Option<Artifacts>,
+    ) -> Result<Self, SandboxError> {
+        let profile = Profile::current();
+        let failed = |reason: String| SandboxError::Engine { reason };
+        let active = config.active();
+        let room = Room {
+            active_max: active,
+            active_per_payer_max: active.div_ceil(GUESTS_PER_PAYER_PART),
+            memory_bytes_max: config.memory_bytes,
+            waiting_max: limits::GUESTS_WAITING_MAX,
+            waiting_per_payer_max: limits::GUESTS_WAITING_PER_PAYER_MAX,
+        };
+        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
+        let threads = config.threads.clamp(1, THREADS_MAX);
+        let scheduler = Scheduler::new(threads, room, profile.trap.yield_interval, patience)
+            .map_err(|error| failed(format!("cannot start a thread: {error}")))?;
+        let executors = match (&config.executor, &artifacts) {
+            (Executor::InProcess, _) => None,
+            (Executor::Processes { program, args, count }, Some(artifacts)) => {
+                let (dir, key, fingerprint) = artifacts.parts();
+                let start = Start {
+                    artifact_dir: std::path::absolute(dir).map_err(SandboxError::Artifacts)?,
+                    fingerprint: fingerprint.to_owned(),
+                    codegen: config.codegen,
+                    pool: config.pool,
+                    threads,
+                    active,
+                    memory_bytes: config.memory_bytes,
+                    hot_bytes: config.hot_bytes,
+                };
+                let recipe = Recipe { program: program.clone(), args: args.clone(), start, key: *key };
+                Some(Executors::new(recipe, *count))
+            }
+            (Executor::Processes { .. }, None) => {
+                return Err(failed("executors need a directory of compiled components".into()));
+            }
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 profile,
-                artifacts: artifacts.transpose().map_err(SandboxError::Artifacts)?,
+                artifacts,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
-                compiling: Mutex::new(()),
-                permits: Arc::new(Semaphore::new(threads)),
+                codegen: config.codegen,
+                compiler: config.compiler,
+                compile_limits: config.compile_limits,
+                compiling: Line::new(config.compiles),
+                scheduler,
+                executors,
             }),
         })
     }
@@ -98,7 +185,27 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, codegen: Codegen, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
+/// What an engine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To compile, and perhaps to run.
+    Compile,
+    /// To run what was compiled elsewhere.
+    Run,
+}
+
+/// Makes an engine that reserves nothing. What it compiles is what an engine with a pool compiles.
+pub(crate) fn on_demand(profile: &Profile, codegen: Codegen) -> wasmtime::Result<Engine> {
+    engine(profile, codegen, InstanceAllocationStrategy::OnDemand, Purpose::Compile)
+}
+
+/// Makes an engine by the profile.
+pub(crate) fn engine(
+    profile: &Profile,
+    codegen: Codegen,
+    allocation: InstanceAllocationStrategy,
+    purpose: Purpose,
+) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -106,7 +213,6 @@ fn engine(profile: &Profile, codegen: Codegen, pool: bool, threads: usize) -> wa
     // The engine joins composed components by modules of its own that use this. What others send was checked by
     // `inspect`, which does not allow it.
     config.wasm_features(WasmFeatures::MULTI_MEMORY, true);
-    config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.shared_memory(false);
     config.concurrency_support(false);
@@ -120,12 +226,13 @@ fn engine(profile: &Profile, codegen: Codegen, pool: bool, threads: usize) -> wa
     config.memory_init_cow(true);
     config.memory_may_move(false);
     // How it is compiled, and marked so that other versions' code is never loaded.
-    codegen.apply(&mut config)?;
+    codegen.apply(&mut config, purpose)?;
+    match purpose {
+        Purpose::Compile => config.cranelift_nan_canonicalization(true),
+        Purpose::Run => config.enable_compiler(false),
+    };
     config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile, codegen)))?;
-    config.allocation_strategy(match pool {
-        true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
-        false => InstanceAllocationStrategy::OnDemand,
-    });
+    config.allocation_strategy(allocation);
     Engine::new(&config)
 }
 
@@ -145,27 +252,28 @@ fn operator_cost(profile: &Profile) -> wasmtime::Result<OperatorCost> {
     }
 }
 
-/// Sizes the pool for `threads` calls at a time, each of the largest component there may be.
+/// Sizes the pool for `active` calls at a time, each of the largest component there may be.
 ///
 /// Address space is reserved per memory, 4 GiB and guards, which lets the compiler leave out bounds checks.
 /// With 8 memories per component that is 32 GiB of the 128 TiB there are for every call at a time.
-fn pooling(profile: &Profile, threads: usize) -> PoolingAllocationConfig {
-    const MEMORIES: u32 = 8;
-    const TABLES: u32 = 16;
-    const CORE_INSTANCES: u32 = 256;
+fn pooling(profile: &Profile, active: usize) -> PoolingAllocationConfig {
+    // `inspect` refuses more, so that a component fits a pool or no machine runs it.
+    let memories = profile.limits.memories_max as u32;
+    let tables = profile.limits.tables_max as u32;
+    let core_instances = profile.limits.core_instances_max as u32;
     const INSTANCE_BYTES: usize = 16 * 1024 * 1024;
-    let calls = threads as u32;
+    let calls = active as u32;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls);
-    pool.total_core_instances(calls * CORE_INSTANCES);
-    pool.total_memories(calls * MEMORIES);
-    pool.total_tables(calls * TABLES);
+    pool.total_core_instances(calls * core_instances);
+    pool.total_memories(calls * memories);
+    pool.total_tables(calls * tables);
     pool.total_stacks(calls);
-    pool.max_core_instances_per_component(CORE_INSTANCES);
-    pool.max_memories_per_component(MEMORIES);
-    pool.max_tables_per_component(TABLES);
-    pool.max_memories_per_module(MEMORIES);
-    pool.max_tables_per_module(TABLES);
+    pool.max_core_instances_per_component(core_instances);
+    pool.max_memories_per_component(memories);
+    pool.max_tables_per_component(tables);
+    pool.max_memories_per_module(memories);
+    pool.max_tables_per_module(tables);
     pool.max_component_instance_size(INSTANCE_BYTES);
     pool.max_core_instance_size(INSTANCE_BYTES);
     pool.max_memory_size(limits::MEMORY_BYTES_MAX);

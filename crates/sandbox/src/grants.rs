@@ -9,8 +9,9 @@ pub(crate) const GRANTABLE: [&str; 5] =
 
 /// The host interfaces that a component may use, without their versions: `wasi:random/random`.
 ///
-/// A grant opens an interface, not the machine behind it: there are no arguments, no environment, no directories and no
-/// network even with every grant.
+/// A grant opens an interface, not the machine behind it. Granted clocks and random bytes are real, and granted
+/// environment variables are those that the operator supplies; whatever a guest learns from them is recorded. Granted
+/// files are those of the release, to be read. There are no directories of the machine, and there is no network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Grants(BTreeSet<String>);
 
@@ -46,6 +47,15 @@ impl Grants {
         Ok(Self(granted))
     }
 
+    /// Returns what both grant.
+    pub fn meet(&self, other: &Self) -> Self {
+        let of = |one: &Self, other: &Self| -> BTreeSet<String> {
+            one.0.iter().filter(|name| other.allows(name)).cloned().collect()
+        };
+        // A package granted whole on one side and by interfaces on the other comes to those interfaces.
+        Self(&of(self, other) | &of(other, self))
+    }
+
     /// Tells whether nothing is granted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -70,10 +80,11 @@ impl fmt::Display for Grants {
     }
 }
 
-/// Returns whether an imported interface belongs to the packages of [`GRANTABLE`].
-pub(crate) fn is_grantable(interface: &str) -> bool {
+/// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
+/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
+pub(crate) fn is_tolerated(interface: &str) -> bool {
     let package = interface.split(['/', '@']).next().unwrap_or(interface);
-    GRANTABLE.contains(&package)
+    GRANTABLE.contains(&package) || package == "wasi:sockets"
 }
 
 #[cfg(test)]
@@ -87,6 +98,19 @@ mod tests {
         assert!(!grants.allows("wasi:random/insecure@0.2.0") && !grants.allows("wasi:cli/environment"));
         assert!(Grants::parse(["wasi"]).expect("valid").allows("wasi:filesystem/types@0.2.0"));
         assert!(!Grants::none().allows("wasi:random/random"));
+    }
+
+    #[test]
+    fn what_both_grant() {
+        let grants = |names: &[&str]| Grants::parse(names.iter().copied()).expect("valid");
+        let meet = |a: &[&str], b: &[&str]| grants(a).meet(&grants(b));
+        assert_eq!(meet(&["wasi:random", "wasi:clocks"], &["wasi"]), grants(&["wasi:random", "wasi:clocks"]));
+        assert_eq!(meet(&["wasi:random/random"], &["wasi:random"]), grants(&["wasi:random/random"]));
+        assert_eq!(
+            meet(&["wasi:random"], &["wasi:random/random", "wasi:cli"]),
+            grants(&["wasi:random/random"])
+        );
+        assert!(meet(&["wasi:random"], &["wasi:clocks"]).is_empty() && meet(&["wasi"], &[]).is_empty());
     }
 
     #[test]

@@ -5,25 +5,36 @@
 //! [`Sandbox::run`] runs one function of it in a fresh instance, metered by the profile of [`glassbox_core::profile`].
 //! Price, payment and storage are others' concern.
 //!
+//! # Where components are compiled
+//!
+//! Compiling what strangers send is the widest door into this program. With [`Compiler::Process`] it happens in a
+//! child that can open nothing and reach nobody, within [`CompileLimits`]; the parent alone keeps what comes out.
+//!
 //! # Where guests run
 //!
 //! Guests run on threads of their own, never on the caller's runtime: a call that computes for ten seconds must not
-//! keep a web server from answering. There are [`SandboxConfig::threads`] of them; calls beyond that wait in line, and
-//! [`RunLimits::wall_ms`] counts from the moment a call starts, not from when it began to wait.
+//! keep a web server from answering. A guest gives way whenever it has burnt the fuel of one yield interval, and who is
+//! next is decided fairly among payers, then among packages ([`Flow`]). [`RunLimits::wall_ms`] counts from the moment a
+//! call starts, not from when it began to wait.
 
 mod artifact;
+mod bytes;
 mod codegen;
 mod convert;
 mod engine;
 mod error;
 mod features;
+mod function;
 mod grants;
 mod guest;
+mod host;
 mod inspect;
+mod isolate;
 mod link;
 mod meter;
 mod prepare;
 mod run;
+mod schedule;
 mod shape;
 mod spec;
 mod world;
@@ -32,7 +43,14 @@ pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
+pub use host::entry::Kind;
+pub use host::observer::Effects;
+pub use host::tree::FileSet;
 pub use inspect::{Import, ImportKind, Inspection, inspect};
+pub use isolate::{
+    CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,
+};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
+pub use schedule::Flow;
 pub use spec::{Function, Spec};

@@ -4,28 +4,47 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
-use tokio::sync::oneshot;
+use serde::{Deserialize, Serialize};
 
 use crate::guest::Job;
-use crate::{Prepared, Sandbox};
+use crate::host::observer::{Effects, Source};
+use crate::schedule::NotRun;
+use crate::{FileSet, Flow, Prepared, Sandbox};
 
 /// What to run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Invocation<'a> {
     /// The function, by its full name.
     pub function: &'a FunctionName,
     /// Its type, from the WIT that the component was checked against.
     pub ty: &'a FunctionType,
     /// Its arguments.
-    pub args: &'a [Value],
+    pub args: Arc<[Value]>,
     /// How far it may go.
     pub limits: RunLimits,
+    /// Where the answers of granted interfaces come from.
+    pub effects: Effects<'a>,
+    /// The files of the release, for a component that may read them, or `None` where there are none.
+    pub files: Option<&'a Arc<FileSet>>,
+}
+
+impl<'a> Invocation<'a> {
+    /// Makes a live invocation without environment variables and files.
+    pub fn new(
+        function: &'a FunctionName,
+        ty: &'a FunctionType,
+        args: Arc<[Value]>,
+        limits: RunLimits,
+    ) -> Self {
+        Self { function, ty, args, limits, effects: Effects::default(), files: None }
+    }
 }
 
 /// How far one run may go. More than the profile allows is cut down to that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunLimits {
     /// The most fuel, the host's share included.
     pub fuel: u64,
@@ -78,6 +97,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// Whether the component can do nothing but compute.
     pub pure: bool,
+    /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
+    pub transcript: Option<Transcript>,
 }
 
 /// How a run ended.
@@ -99,7 +120,7 @@ pub struct Failure {
 }
 
 /// The kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The fuel was used up.
     OutOfFuel,
@@ -121,6 +142,8 @@ pub enum FailureKind {
     NoSuchFunction,
     /// The arguments are not of the function's type.
     BadArguments,
+    /// The run was a replay, and left the transcript that it should follow.
+    Diverged,
     /// The host failed; the guest is not to blame.
     Internal,
 }
@@ -139,6 +162,7 @@ impl FailureKind {
             Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
             Self::BadArguments => "bad-arguments",
+            Self::Diverged => "diverged",
             Self::Internal => "internal",
         }
     }
@@ -168,49 +192,67 @@ impl Failure {
     }
 }
 
-impl Sandbox {
-    /// Runs one function in a fresh instance. Everything that can happen is in the [`Run`].
-    ///
-    /// The guest runs on a thread of the runtime's blocking pool, at most [`threads`](crate::SandboxConfig::threads)
-    /// at a time; this waits its turn without holding up anything else. Dropping the future ends the guest at its next
-    /// yield. Needs a tokio runtime with its timer enabled.
-    pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Run {
-        let pure = prepared.is_pure();
-        let never_started = |failure| Run {
+impl Run {
+    /// What came of a run that never started.
+    fn never_started(prepared: &Prepared, failure: Failure) -> Self {
+        Self {
             outcome: Outcome::Failed(failure),
             fuel_used: 0,
             memory_peak_bytes: 0,
             elapsed: Duration::ZERO,
-            pure,
+            pure: prepared.is_pure(),
+            transcript: (!prepared.is_pure()).then(Transcript::new),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Runs one function in a fresh instance, on a thread for guests, when it is the turn of `flow`. Everything that can
+    /// happen is in the [`Run`]. The thread is one of this process or of another, as [`Executor`](crate::Executor) says.
+    ///
+    /// Dropping the future ends the guest at its next yield.
+    pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>, flow: Flow) -> Run {
+        let elsewhere = prepared.runs_elsewhere() && matches!(invocation.effects, Effects::Live { .. });
+        if let Some(executors) = self.inner.executors.as_ref().filter(|_| elsewhere) {
+            let invocation = Invocation { limits: invocation.limits.capped(), ..invocation };
+            return match prepared.export(invocation.function, invocation.ty) {
+                Ok(_) => executors.run(prepared, invocation, flow).await,
+                Err(failure) => Run::never_started(prepared, failure),
+            };
+        }
+        let job = match self.job(prepared, invocation) {
+            Ok(job) => job,
+            Err(failure) => return Run::never_started(prepared, failure),
         };
-        // A line without an end would outlast the payments of those who stand in it.
-        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
-        let permit = tokio::time::timeout(patience, self.inner.permits.clone().acquire_owned()).await;
-        let Ok(permit) = permit else {
-            return never_started(Failure::new(FailureKind::Busy, "no thread became free in time"));
-        };
-        let job = Job {
+        let memory_bytes = job.limits.memory_bytes;
+        let run = self.inner.scheduler.run(flow, memory_bytes, job.run(), |run: &Run| run.fuel_used).await;
+        run.unwrap_or_else(|not_run| {
+            let failure = match not_run {
+                NotRun::Busy => Failure::new(FailureKind::Busy, "no thread became free in time"),
+                NotRun::Panicked => Failure::new(FailureKind::Internal, "the sandbox failed"),
+            };
+            Run::never_started(prepared, failure)
+        })
+    }
+
+    /// Runs one function like [`run`](Self::run), on the thread that polls this future and without waiting for a turn:
+    /// for a program that has nobody else to serve.
+    pub async fn run_here(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Run {
+        match self.job(prepared, invocation) {
+            Ok(job) => job.run().await,
+            Err(failure) => Run::never_started(prepared, failure),
+        }
+    }
+
+    fn job(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Result<Job, Failure> {
+        Ok(Job {
             sandbox: self.clone(),
             prepared: prepared.clone(),
-            function: invocation.function.clone(),
-            ty: invocation.ty.clone(),
-            args: invocation.args.to_vec(),
+            export: prepared.export(invocation.function, invocation.ty)?,
+            args: invocation.args,
             limits: invocation.limits.capped(),
-        };
-        // The sender lives in this future, so that the guest learns when nobody waits for it any more.
-        let (_waiting, abandoned) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Handle::current();
-        let thread = tokio::task::spawn_blocking(move || {
-            let run = runtime.block_on(job.run(abandoned));
-            drop(permit);
-            run
-        });
-        match thread.await {
-            Ok(run) => run,
-            Err(error) => {
-                tracing::error!("A sandbox thread ended early: {error}");
-                never_started(Failure::new(FailureKind::Internal, "the sandbox failed"))
-            }
-        }
+            effects: Source::new(invocation.effects),
+            files: invocation.files.cloned().unwrap_or_default(),
+        })
     }
 }

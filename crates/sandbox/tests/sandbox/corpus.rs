@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use glassbox_core::Digest;
 use glassbox_core::value::{binary, json, wave};
 use glassbox_sandbox::{
-    FailureKind, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError,
-    Spec, inspect,
+    FailureKind, Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig,
+    SandboxError, Spec, inspect,
 };
 use serde_json::Value as Json;
 
@@ -72,9 +72,8 @@ async fn call(
     assert_eq!(wave::args_from_wave(&function.ty, &text).as_ref(), Ok(&args));
     let bytes = binary::encode_args(&function.ty, &args).expect("encodable");
     assert_eq!(binary::decode_args(&function.ty, &bytes).as_ref(), Ok(&args));
-    sandbox
-        .run(&prepared, Invocation { function: &function.name, ty: &function.ty, args: &args, limits })
-        .await
+    let invocation = Invocation::new(&function.name, &function.ty, args.into(), limits);
+    sandbox.run(&prepared, invocation, Flow::new("payer", "package")).await
 }
 
 fn grants(case: &Json) -> Grants {
@@ -87,6 +86,14 @@ async fn honest_components_give_the_expected_values() {
     let Some(corpus) = corpus() else { return };
     let on_demand =
         Sandbox::new(SandboxConfig { pool: false, threads: 1, ..SandboxConfig::default() }).expect("starts");
+    let dir = tempfile::tempdir().expect("a directory");
+    let in_child = Sandbox::new(SandboxConfig {
+        artifact_dir: Some(dir.path().to_owned()),
+        executor: crate::execution::executor(1),
+        threads: 1,
+        ..SandboxConfig::default()
+    });
+    let in_child = in_child.expect("starts");
     let mut cases_run = 0;
     for sample in ["greet-wat", "markdown-rs", "report-rs", "semver-qjs", "sink-rs", "zhash-c"] {
         let folder = corpus.join(sample);
@@ -112,6 +119,9 @@ async fn honest_components_give_the_expected_values() {
             let again = call(&on_demand, &component, function, case, RunLimits::default()).await;
             assert_eq!((&again.outcome, again.fuel_used), (&run.outcome, run.fuel_used), "{name}");
             assert_eq!(again.memory_peak_bytes, run.memory_peak_bytes, "{name}");
+            let elsewhere = call(&in_child, &component, function, case, RunLimits::default()).await;
+            assert_eq!((&elsewhere.outcome, elsewhere.fuel_used), (&run.outcome, run.fuel_used), "{name}");
+            assert_eq!(elsewhere.memory_peak_bytes, run.memory_peak_bytes, "{name}");
             fuel += run.fuel_used;
             cases_run += 1;
         }

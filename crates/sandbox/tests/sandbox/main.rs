@@ -3,13 +3,18 @@
 
 mod artifacts;
 mod bombs;
+mod commands;
 mod component;
 mod corpus;
 mod encode;
+mod execution;
 mod golden;
+mod host;
 mod inspection;
+mod isolation;
 mod metering;
 mod mutations;
 mod outcomes;
+mod program;
 mod specs;
 mod suites;

@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use glassbox_core::Digest;
-use glassbox_core::value::{FunctionType, json};
+use glassbox_core::value::FunctionType;
 use glassbox_sandbox::{
-    FailureKind, Grants, Invocation, Outcome, RunLimits, Sandbox, SandboxConfig, SandboxError, Spec, inspect,
+    FailureKind, Grants, Outcome, RunLimits, Sandbox, SandboxConfig, SandboxError, Spec, inspect,
 };
 use wasm_mutate::WasmMutate;
 
-use crate::component::wasm;
+use crate::component::{run_in, wasm};
 use crate::encode::section;
 
 /// Random numbers that are the same everywhere: SplitMix64.
@@ -163,10 +163,8 @@ impl Runner {
             }
             Err(error) => panic!("{case}: accepted, and then refused: {error}"),
         };
-        let function = seed.function.parse().expect("the seed's function has a name");
-        let args = json::args_from_json(&seed.ty, &seed.args).expect("the seed's arguments fit");
-        let invocation = Invocation { function: &function, ty: &seed.ty, args: &args, limits };
-        let run = self.runtime.block_on(self.sandbox.run(&prepared, invocation));
+        let run = run_in(&self.sandbox, &prepared, &seed.function, &seed.ty, seed.args.clone(), limits);
+        let run = self.runtime.block_on(run);
         assert!(run.fuel_used <= limits.fuel, "{case}: {run:?}");
         assert!(run.memory_peak_bytes <= limits.memory_bytes, "{case}: {run:?}");
         match run.outcome {

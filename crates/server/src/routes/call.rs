@@ -63,6 +63,7 @@ pub(crate) async fn call(
         args,
         fuel_max: body.fuel,
         nonce: body.nonce,
+        grants: body.grants,
         payment: payment(&headers)?,
     };
     let result = app.registry.call(request).await;

@@ -1,0 +1,39 @@
+//! What the host's work on a guest's behalf costs.
+
+use glassbox_core::profile::{HostCosts, Profile};
+use wasmtime::Trap;
+
+/// Counts the fuel of host calls: each has a price, and so has every byte that crosses in it.
+///
+/// The engine cannot count it, so it is added to the engine's count at the end. Here it only ends a run that would
+/// exceed its fuel by the host's work alone, which bounds the number of host calls too.
+#[derive(Debug)]
+pub(crate) struct Work {
+    costs: &'static HostCosts,
+    fuel_used: u64,
+    fuel_max: u64,
+}
+
+impl Work {
+    pub(crate) fn new(fuel_max: u64) -> Self {
+        Self { costs: &Profile::current().host, fuel_used: 0, fuel_max }
+    }
+
+    /// Returns the fuel used so far. It may exceed the run's fuel by the price of the call that ended it.
+    pub(crate) fn fuel_used(&self) -> u64 {
+        self.fuel_used
+    }
+
+    /// Charges one host call that brought `bytes` from the guest.
+    pub(crate) fn call(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.fuel_used = self.fuel_used.saturating_add(self.costs.per_host_call);
+        self.bytes(bytes)
+    }
+
+    /// Charges `bytes` that cross in the call that is under way. Asked before they are made.
+    pub(crate) fn bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        let fuel = self.costs.per_host_byte.saturating_mul(bytes as u64);
+        self.fuel_used = self.fuel_used.saturating_add(fuel);
+        if self.fuel_used <= self.fuel_max { Ok(()) } else { Err(Trap::OutOfFuel.into()) }
+    }
+}
