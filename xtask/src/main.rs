@@ -55,6 +55,8 @@ enum Task {
     },
     /// Renew fuel and memory of the vectors in conformance/fuel, after costs were changed on purpose
     Vectors,
+    /// Print how long a unit of fuel takes in programs that do one thing over and over
+    Costs,
     /// Write the generated pages of docs/reference
     Codegen {
         /// Compare instead, and fail when a page is not current
@@ -83,6 +85,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { parts } => bench::run(&root, &parts),
         Task::Fixtures { name } => fixtures::run(&root, name.as_deref()),
         Task::Vectors => vectors::run(&root),
+        Task::Costs => vectors::costs(&root),
         Task::Codegen { check: false } => codegen::write(&root),
         Task::Codegen { check: true } => codegen::check(&root),
     }

@@ -1,4 +1,4 @@
-//! Renews the figures of the golden vectors, after costs were changed on purpose.
+//! What fuel costs: renews the golden vectors after a change on purpose, and measures what a unit takes.
 
 use std::path::Path;
 
@@ -15,4 +15,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let golden = ["test", "--quiet", "--package", "glassbox-sandbox", "--test", "sandbox", "golden::"];
     show(cargo(root).args(golden).env("GLASSBOX_BLESS", "1"))?;
     show(cargo(root).args(golden))
+}
+
+/// Prints how long a unit of fuel takes, in an optimised build: the host's part is slow without.
+pub(crate) fn costs(root: &Path) -> Result<()> {
+    let table = ["test", "--release", "--package", "glassbox-sandbox", "--test", "sandbox", "costs::table"];
+    show(cargo(root).args(table).args(["--", "--nocapture"]).env("GLASSBOX_COSTS", "1"))
 }

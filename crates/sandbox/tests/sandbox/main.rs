@@ -6,6 +6,7 @@ mod bombs;
 mod commands;
 mod component;
 mod corpus;
+mod costs;
 mod encode;
 mod execution;
 mod golden;
