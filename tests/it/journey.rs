@@ -108,12 +108,8 @@ async fn a_free_call_gives_a_receipt_that_re_executes() {
     let prepared = sandbox().prepare(receipt.component, &package.files.component, &package.grants).unwrap();
     let opening = &bundle.opening;
     let args = values::args_from_json(&opening.function_type, &opening.args).unwrap();
-    let invocation = Invocation {
-        function: &receipt.function,
-        ty: &opening.function_type,
-        args: &args,
-        limits: RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() },
-    };
+    let limits = RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() };
+    let invocation = Invocation::new(&receipt.function, &opening.function_type, &args, limits);
     let run = sandbox().run(&prepared, invocation).await;
     let Outcome::Returned(value) = &run.outcome else { panic!("{run:?}") };
     let mut salt = [0; 32];

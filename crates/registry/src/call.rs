@@ -346,8 +346,7 @@ impl Registry {
             memory_bytes: plan.live.manifest.memory_max_bytes(),
             ..RunLimits::default()
         };
-        let invocation =
-            Invocation { function: &plan.function.name, ty: &plan.function.ty, args: &plan.args, limits };
+        let invocation = Invocation::new(&plan.function.name, &plan.function.ty, &plan.args, limits);
         let run = self.sandbox.run(&prepared, invocation).await;
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);

@@ -54,7 +54,7 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
         ..RunLimits::default()
     };
-    let invocation = Invocation { function: &receipt.function, ty, args: &args, limits };
+    let invocation = Invocation::new(&receipt.function, ty, &args, limits);
     Ok(sandbox.run(&prepared, invocation).await)
 }
 

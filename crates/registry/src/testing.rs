@@ -88,7 +88,7 @@ async fn run_case(
         memory_bytes: package.manifest.memory_max_bytes(),
         ..RunLimits::default()
     };
-    let invocation = Invocation { function: &function.name, ty: &function.ty, args: &checked.args, limits };
+    let invocation = Invocation::new(&function.name, &function.ty, &checked.args, limits);
     let run = loop {
         let run = sandbox.run(prepared, invocation).await;
         // Others keep the threads busy; the publisher has time.

@@ -9,8 +9,9 @@ pub(crate) const GRANTABLE: [&str; 5] =
 
 /// The host interfaces that a component may use, without their versions: `wasi:random/random`.
 ///
-/// A grant opens an interface, not the machine behind it: there are no arguments, no environment, no directories and no
-/// network even with every grant.
+/// A grant opens an interface, not the machine behind it. Granted clocks and random bytes are real, and granted
+/// environment variables are those that the operator supplies; whatever a guest learns from them is recorded. Granted
+/// files are those of the release, to be read. There are no directories of the machine, and there is no network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Grants(BTreeSet<String>);
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use glassbox_core::FunctionName;
 use glassbox_core::profile::HostWork;
+use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
 use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, Val};
@@ -12,10 +13,12 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
 use crate::host::Host;
-use crate::host::observer::Observer;
+use crate::host::entry::Entry;
+use crate::host::observer::{Diverged, Observer};
+use crate::host::tree::Tree;
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
-use crate::{Failure, FailureKind, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
+use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox};
 
 /// One run with all that it needs, so that it can move to another thread.
 pub(crate) struct Job {
@@ -25,6 +28,7 @@ pub(crate) struct Job {
     pub(crate) ty: FunctionType,
     pub(crate) args: Vec<Value>,
     pub(crate) limits: RunLimits,
+    pub(crate) files: FileSet,
 }
 
 /// What the guest left behind.
@@ -32,43 +36,63 @@ struct Ended {
     result: Result<Option<Value>, Failure>,
     fuel_used: u64,
     memory_peak_bytes: usize,
+    transcript: Transcript,
 }
 
 impl Job {
     /// Runs the guest to its end, or until nobody waits for it any more.
-    pub(crate) async fn run(self, abandoned: oneshot::Receiver<()>) -> Run {
+    pub(crate) async fn run(self, observer: Observer, abandoned: oneshot::Receiver<()>) -> Run {
         let started = Instant::now();
         let pure = self.prepared.is_pure();
-        let ended = self.guest(abandoned).await;
+        let ended = self.guest(observer, abandoned).await;
         Run {
             outcome: ended.result.map_or_else(Outcome::Failed, Outcome::Returned),
             fuel_used: ended.fuel_used,
             memory_peak_bytes: ended.memory_peak_bytes,
             elapsed: started.elapsed(),
             pure,
+            transcript: (!pure).then_some(ended.transcript),
         }
     }
 
-    async fn guest(self, abandoned: oneshot::Receiver<()>) -> Ended {
-        let refused = |failure, fuel_used| Ended { result: Err(failure), fuel_used, memory_peak_bytes: 0 };
-        let lowered = match binary::encode_args(&self.ty, &self.args) {
-            Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes: bytes.len() },
+    async fn guest(self, observer: Observer, abandoned: oneshot::Receiver<()>) -> Ended {
+        let refused = |failure, fuel_used| Ended {
+            result: Err(failure),
+            fuel_used,
+            memory_peak_bytes: 0,
+            transcript: Transcript::new(),
+        };
+        let encoded = match binary::encode_args(&self.ty, &self.args) {
+            Ok(bytes) => bytes,
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
         };
+        let lowered = HostWork { values: self.args.iter().map(Value::count).sum(), bytes: encoded.len() };
         let Some(index) = self.prepared.function(&self.function) else {
             let message = format!("the component does not export {:?}", self.function);
             return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
         };
+        let entry = Entry::of_name(&self.function);
+        if entry.made().is_some_and(|made| made.ty != self.ty) {
+            let message = "the component exports this function with another type";
+            return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
+        }
         let profile = self.sandbox.inner.profile;
         let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
-        let mut store = match self.store(fuel) {
+        let mut host = Host::new(fuel, self.prepared.shared_grants(), observer);
+        if let Err(failure) = self.provide(&mut host, &encoded) {
+            return refused(failure, 0);
+        }
+        let mut store = match self.store(fuel, host) {
             Ok(store) => store,
             Err(error) => return refused(internal(&error), 0),
         };
-        let args = self.args.into_iter().zip(&self.ty.params);
-        let args: Vec<_> = args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect();
+        let host = &mut store.data_mut().host;
+        let args = match entry.enter(host, &self.ty, self.args, &self.files, self.limits.output_bytes) {
+            Ok(args) => args,
+            Err(failure) => return refused(failure, 0),
+        };
         let returns = self.ty.result.is_some();
         let ended = {
             let call = call(&mut store, &self.prepared, index, &args, returns);
@@ -80,16 +104,27 @@ impl Job {
             }
         };
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let memory = &store.data().memory;
-        let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|val| {
-            let value = lift(val, self.ty.result.as_ref())?;
+        let Guest { memory, host } = store.data_mut();
+        // The engine cannot count what the host did.
+        let engine_fuel = engine_fuel.saturating_add(host.work.fuel_used());
+        let ended = ended.or_else(|stop| stop.exit(entry)).map_err(|stop| stop.failure(memory));
+        let returned = ended.and_then(|val| {
+            let value = entry.leave(host, &self.ty, val, self.limits.output_bytes)?;
             let lifted = measure(&self.ty, value.as_ref(), self.limits.output_bytes)?;
             let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
+        let returned = match host.observer.check_end() {
+            // A run that was cut short left nothing undone that it could have done.
+            Err(diverged) if !matches!(&returned, Err(failure) if !failure.deterministic()) => {
+                Err(Failure::new(FailureKind::Diverged, diverged.to_string()))
+            }
+            _ => returned,
+        };
         let memory_peak_bytes = memory.peak_bytes();
+        let transcript = host.observer.take();
         match returned {
-            Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes },
+            Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes, transcript },
             Err(failure) => {
                 let fuel_used = match failure.kind {
                     FailureKind::OutOfFuel => self.limits.fuel,
@@ -100,20 +135,30 @@ impl Job {
                         .saturating_add(profile.trap.yield_interval)
                         .min(self.limits.fuel),
                 };
-                Ended { result: Err(failure), fuel_used, memory_peak_bytes }
+                Ended { result: Err(failure), fuel_used, memory_peak_bytes, transcript }
             }
         }
     }
 
+    /// Gives the host what the component may ask it for; `args` are the call's arguments in the canonical encoding.
+    fn provide(&self, host: &mut Host, args: &[u8]) -> Result<(), Failure> {
+        if self.prepared.is_provided("wasi:random") {
+            host.seed(&self.function, args);
+        }
+        if self.prepared.is_provided("wasi:filesystem") {
+            // The files of a release were checked when it was published.
+            let tree = Tree::new(self.files.clone());
+            host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
+        }
+        Ok(())
+    }
+
     /// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop
     /// in its start function.
-    fn store(&self, fuel: u64) -> wasmtime::Result<Store<Guest>> {
+    fn store(&self, fuel: u64, host: Host) -> wasmtime::Result<Store<Guest>> {
         let Inner { engine, profile, .. } = &*self.sandbox.inner;
         let meter = Meter::new(self.limits.memory_bytes, self.limits.table_elements);
-        let mut store = Store::new(
-            engine,
-            Guest::new(meter, Host::new(fuel, Observer::nothing()), !self.prepared.grants().is_empty()),
-        );
+        let mut store = Store::new(engine, Guest { memory: meter, host });
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
         store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;
@@ -154,6 +199,15 @@ async fn call(
 }
 
 impl Stop {
+    /// Returns the status of a guest that ended itself, where that is a way to return.
+    fn exit(self, entry: Entry) -> Result<Option<Val>, Stop> {
+        let status = match &self {
+            Stop::Instantiating(error) | Stop::Calling(error) => entry.exit_status(error),
+            _ => None,
+        };
+        status.map_or(Err(self), |status| Ok(Some(status)))
+    }
+
     fn failure(self, memory: &Meter) -> Failure {
         let (error, instantiating) = match self {
             Stop::TimedOut => {
@@ -168,6 +222,9 @@ impl Stop {
         };
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());
+        }
+        if let Some(diverged) = error.downcast_ref::<Diverged>() {
+            return Failure::new(FailureKind::Diverged, diverged.to_string());
         }
         if let Some(trap) = error.downcast_ref::<Trap>() {
             return match trap {
@@ -201,14 +258,6 @@ fn out_of_fuel() -> Failure {
 fn internal(error: &wasmtime::Error) -> Failure {
     tracing::error!("The engine failed: {error:#}");
     Failure::new(FailureKind::Internal, "the sandbox failed")
-}
-
-fn lift(val: Option<Val>, ty: Option<&Type>) -> Result<Option<Value>, Failure> {
-    let value = match (val, ty) {
-        (Some(val), Some(ty)) => Some(convert::from_engine(val, ty)),
-        _ => None,
-    };
-    value.transpose().map_err(|error| Failure::new(FailureKind::NoSuchFunction, error.to_string()))
 }
 
 /// Measures the result, and refuses it if it has more bytes in the canonical encoding than allowed.

@@ -5,20 +5,77 @@
 //! no host files, no real streams and, unless granted, no real clocks and no real random bytes. Each interface of WASI
 //! has its module; [`Work`] counts what they cost.
 
-pub(crate) mod bindings;
+mod bindings;
+mod cli;
 mod clocks;
-pub(crate) mod io;
+pub(crate) mod command;
+pub(crate) mod entry;
+mod filesystem;
+mod io;
 pub(crate) mod observer;
-pub(crate) mod stream;
+mod random;
+mod stream;
+pub(crate) mod tree;
+mod wire;
 mod work;
 
-use glassbox_core::limits;
+use std::sync::Arc;
+
+use glassbox_core::{FunctionName, limits};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 
+use crate::Grants;
 use crate::meter::Guest;
+use cli::Stdio;
 use clocks::VirtualClock;
 use observer::Observer;
+use random::VirtualRandom;
+use tree::Tree;
 use work::Work;
+
+/// The interfaces that the host provides, without their versions.
+const PROVIDED: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// Those of them whose answers come from outside once they are granted. All others are pure even then.
+const OBSERVING: [&str; 6] = [
+    "wasi:cli/environment",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// Tells whether the host provides an interface, named without its version.
+pub(crate) fn provides(interface: &str) -> bool {
+    PROVIDED.contains(&interface)
+}
+
+/// Tells whether the answers of an interface, named without its version, come from outside once it is granted.
+pub(crate) fn is_observing(interface: &str) -> bool {
+    OBSERVING.contains(&interface)
+}
 
 /// What the host keeps for one running guest.
 pub(crate) struct Host {
@@ -26,42 +83,82 @@ pub(crate) struct Host {
     pub(crate) work: Work,
     /// The answers from outside.
     pub(crate) observer: Observer,
+    grants: Arc<Grants>,
     clock: VirtualClock,
+    random: VirtualRandom,
+    stdio: Stdio,
+    tree: Tree,
     table: ResourceTable,
 }
 
 impl Host {
     /// Makes the host's side of a run; `fuel_max` is all that its work may cost.
-    pub(crate) fn new(fuel_max: u64, observer: Observer) -> Self {
+    pub(crate) fn new(fuel_max: u64, grants: Arc<Grants>, observer: Observer) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HOST_RESOURCES_MAX);
-        Self { work: Work::new(fuel_max), observer, clock: VirtualClock::default(), table }
+        Self {
+            work: Work::new(fuel_max),
+            observer,
+            grants,
+            clock: VirtualClock::default(),
+            random: VirtualRandom::default(),
+            stdio: Stdio::default(),
+            tree: Tree::empty(),
+            table,
+        }
+    }
+
+    /// Draws the virtual random bytes of a call: `args` are its arguments in the canonical value encoding.
+    pub(crate) fn seed(&mut self, function: &FunctionName, args: &[u8]) {
+        self.random = VirtualRandom::new(function, args);
+    }
+
+    /// Shows the guest a tree of files.
+    pub(crate) fn plant(&mut self, tree: Tree) {
+        self.tree = tree;
+    }
+
+    /// Tells whether the answers of an interface come from outside in this run.
+    fn observes(&self, interface: &str) -> bool {
+        self.grants.allows(interface)
     }
 
     /// Gives the guest a new resource. Fails where it holds too many already.
-    pub(crate) fn push<T: Send + 'static>(&mut self, resource: T) -> wasmtime::Result<Resource<T>> {
+    fn push<T: Send + 'static>(&mut self, resource: T) -> wasmtime::Result<Resource<T>> {
         Ok(self.table.push(resource)?)
     }
 
-    /// Returns a resource that the guest holds.
-    pub(crate) fn get<T: Send + 'static>(&mut self, handle: &Resource<T>) -> wasmtime::Result<&mut T> {
-        Ok(self.table.get_mut(handle)?)
-    }
-
     /// Takes a resource back from the guest.
-    pub(crate) fn delete<T: Send + 'static>(&mut self, handle: Resource<T>) -> wasmtime::Result<T> {
+    fn delete<T: Send + 'static>(&mut self, handle: Resource<T>) -> wasmtime::Result<T> {
         Ok(self.table.delete(handle)?)
     }
 }
 
-/// Links every interface that the sandbox provides. What is not granted is covered by refusals afterwards.
+/// Links every interface that the host provides. What is not granted is covered by refusals afterwards.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    use bindings::wasi;
+    use bindings::wasi::{cli, clocks, filesystem, io, random};
     fn host(guest: &mut Guest) -> &mut Host {
         &mut guest.host
     }
-    wasi::io::error::add_to_linker::<_, HasSelf<Host>>(linker, host)?;
-    wasi::io::poll::add_to_linker::<_, HasSelf<Host>>(linker, host)?;
-    wasi::io::streams::add_to_linker::<_, HasSelf<Host>>(linker, host)?;
-    Ok(())
+    type Own = HasSelf<Host>;
+    io::error::add_to_linker::<_, Own>(linker, host)?;
+    io::poll::add_to_linker::<_, Own>(linker, host)?;
+    io::streams::add_to_linker::<_, Own>(linker, host)?;
+    cli::environment::add_to_linker::<_, Own>(linker, host)?;
+    cli::exit::add_to_linker::<_, Own>(linker, host)?;
+    cli::stdin::add_to_linker::<_, Own>(linker, host)?;
+    cli::stdout::add_to_linker::<_, Own>(linker, host)?;
+    cli::stderr::add_to_linker::<_, Own>(linker, host)?;
+    cli::terminal_input::add_to_linker::<_, Own>(linker, host)?;
+    cli::terminal_output::add_to_linker::<_, Own>(linker, host)?;
+    cli::terminal_stdin::add_to_linker::<_, Own>(linker, host)?;
+    cli::terminal_stdout::add_to_linker::<_, Own>(linker, host)?;
+    cli::terminal_stderr::add_to_linker::<_, Own>(linker, host)?;
+    clocks::monotonic_clock::add_to_linker::<_, Own>(linker, host)?;
+    clocks::wall_clock::add_to_linker::<_, Own>(linker, host)?;
+    filesystem::types::add_to_linker::<_, Own>(linker, host)?;
+    filesystem::preopens::add_to_linker::<_, Own>(linker, host)?;
+    random::random::add_to_linker::<_, Own>(linker, host)?;
+    random::insecure::add_to_linker::<_, Own>(linker, host)?;
+    random::insecure_seed::add_to_linker::<_, Own>(linker, host)
 }

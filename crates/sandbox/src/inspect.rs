@@ -9,9 +9,9 @@ use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
 use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
 
-use crate::SandboxError;
-use crate::features;
 use crate::grants::{Grants, is_grantable};
+use crate::{Kind, SandboxError};
+use crate::{features, host, link};
 
 /// What a component says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +42,22 @@ pub struct Import {
 /// What an import means for a component that is given certain grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportKind {
-    /// Nothing that reaches outside: types alone, or a part of WASI that is not granted and refuses when called.
-    /// Standard libraries drag such imports in for functions that never use them.
+    /// Nothing that reaches outside: types alone, or a part of WASI that is not granted. Standard libraries drag such
+    /// imports in for functions that never use them. In a library they refuse when called; a program or a server finds
+    /// clocks and random bytes that follow from its input, since its standard library needs them to start.
     Inert,
-    /// Granted: calls of it reach the host.
+    /// Granted: calls of it are answered.
     Granted,
     /// Nothing that this sandbox provides: another component, or a host interface that cannot be granted.
     Foreign,
 }
 
 impl Import {
+    /// Returns the name of the interface without its version.
+    pub(crate) fn name(&self) -> &str {
+        self.interface.split('@').next().unwrap_or(&self.interface)
+    }
+
     /// Classifies the import for a component with `grants`.
     pub fn kind(&self, grants: &Grants) -> ImportKind {
         if self.types_only {
@@ -73,9 +79,25 @@ impl Inspection {
         of_kind.map(|import| import.interface.clone()).collect()
     }
 
-    /// Tells whether the component can do nothing but compute: none of its imports is granted or foreign.
+    /// Tells whether the component can do nothing but compute: none of its imports is foreign, or granted and answered
+    /// from outside.
     pub fn is_pure(&self, grants: &Grants) -> bool {
-        self.imports.iter().all(|import| import.kind(grants) == ImportKind::Inert)
+        self.imports.iter().all(|import| match import.kind(grants) {
+            ImportKind::Inert => true,
+            ImportKind::Granted => !host::is_observing(import.name()),
+            ImportKind::Foreign => false,
+        })
+    }
+
+    /// Returns the interfaces that the host provides to the component, without their versions.
+    pub(crate) fn provided(&self, grants: &Grants, kind: Kind) -> Vec<String> {
+        let names = self.imports.iter().map(Import::name);
+        names.filter(|name| link::is_provided(name, grants, kind)).map(str::to_owned).collect()
+    }
+
+    /// Tells what the component is for.
+    pub fn kind(&self) -> Kind {
+        Kind::of(self.exports.iter().map(String::as_str))
     }
 }
 

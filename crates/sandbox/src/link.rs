@@ -1,11 +1,11 @@
-//! Gives a component its imports: WASI where granted, refusals everywhere else.
+//! Gives a component its imports: the host's interfaces where it may have them, refusals everywhere else.
 
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType};
 
-use crate::Grants;
 use crate::meter::Guest;
+use crate::{Grants, Kind, host};
 
 /// A call of a function that was not granted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -15,7 +15,7 @@ pub(crate) struct NotGranted {
     pub(crate) function: String,
 }
 
-/// Stands for the resources of interfaces that are not granted: no value of it is ever made.
+/// Stands for the resources of interfaces that are not provided: no value of it is ever made.
 struct Refused;
 
 /// Interfaces that do nothing by themselves: all they offer works on a handle that another interface must hand out.
@@ -29,16 +29,31 @@ const HANDLES_ONLY: [&str; 6] = [
     "wasi:cli/terminal-output",
 ];
 
+/// Tells whether the host provides an interface, named without its version, to a component.
+///
+/// A program and a server get all that there is: what is not granted follows from their input alone.
+pub(crate) fn is_provided(interface: &str, grants: &Grants, kind: Kind) -> bool {
+    let may_have = match kind {
+        Kind::Library => {
+            !grants.is_empty() && (grants.allows(interface) || HANDLES_ONLY.contains(&interface))
+        }
+        Kind::Command | Kind::Service => true,
+    };
+    may_have && host::provides(interface)
+}
+
 /// Links `component`, whose foreign imports were refused before.
 pub(crate) fn link(
     engine: &Engine,
     component: &Component,
     grants: &Grants,
+    kind: Kind,
 ) -> wasmtime::Result<InstancePre<Guest>> {
     let mut linker = Linker::new(engine);
-    if !grants.is_empty() {
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        // A refusal replaces the function of WASI that it stands for.
+    let nothing_provided = kind == Kind::Library && grants.is_empty();
+    if !nothing_provided {
+        host::add_to_linker(&mut linker)?;
+        // A refusal replaces the function of the host that it stands for.
         linker.allow_shadowing(true);
     }
     let ty = component.component_type();
@@ -47,19 +62,17 @@ pub(crate) fn link(
             // Types need nothing, and bare functions are foreign.
             continue;
         };
-        let name_without_version = name.split('@').next().unwrap_or(name);
-        let is_real =
-            !grants.is_empty() && (grants.allows(name) || HANDLES_ONLY.contains(&name_without_version));
-        if is_real {
+        let interface = name.split('@').next().unwrap_or(name);
+        if is_provided(interface, grants, kind) {
             continue;
         }
         // The name as the component spells it, version and all, comes before any other version in the linker's eyes,
-        // so this covers WASI's own definition whichever patch version that has.
+        // so this covers the host's own definition whichever patch version that has.
         let mut refusals = linker.instance(name)?;
         for (export, item) in instance.exports(engine) {
             match item.ty {
                 ComponentItem::ComponentFunc(_) => refuse(&mut refusals, name, export)?,
-                ComponentItem::Resource(_) if grants.is_empty() => {
+                ComponentItem::Resource(_) if nothing_provided => {
                     refusals.resource(export, ResourceType::host::<Refused>(), |_, _| Ok(()))?;
                 }
                 _ => {}

@@ -1,33 +1,13 @@
-//! What a running guest may take of the host: memory, tables and, where granted, WASI.
+//! What a running guest may take of the machine: memory and tables.
 
 use wasmtime::ResourceLimiter;
-use wasmtime::component::ResourceTable;
 
 use crate::host::Host;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// What the host knows of one running guest.
 pub(crate) struct Guest {
     pub(crate) memory: Meter,
     pub(crate) host: Host,
-    wasi: Option<WasiCtx>,
-    resources: ResourceTable,
-}
-
-impl Guest {
-    /// Makes the host's side of a guest; `granted` gives it WASI, with nothing behind it.
-    pub(crate) fn new(memory: Meter, host: Host, granted: bool) -> Self {
-        // A context of WASI costs random numbers from the system, so pure components go without.
-        let wasi = granted.then(|| WasiCtx::builder().allow_blocking_current_thread(false).build());
-        Self { memory, host, wasi, resources: ResourceTable::new() }
-    }
-}
-
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.as_mut().expect("WASI is linked only where it was granted");
-        WasiCtxView { ctx, table: &mut self.resources }
-    }
 }
 
 /// Counts memory and table elements over all memories and tables of a guest, and refuses what exceeds the limits.

@@ -7,13 +7,16 @@ use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::meter::Guest;
-use crate::{Grants, ImportKind, Sandbox, SandboxError, inspect, link};
+use crate::{Grants, ImportKind, Kind, Sandbox, SandboxError, inspect, link};
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
     digest: Digest,
-    grants: Grants,
+    grants: Arc<Grants>,
     pure: bool,
+    kind: Kind,
+    /// The interfaces that the host provides to it, without their versions.
+    provided: Vec<String>,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
 }
@@ -32,6 +35,20 @@ impl Prepared {
     /// Tells whether it can do nothing but compute, so that a call of it can be repeated and must agree.
     pub fn is_pure(&self) -> bool {
         self.pure
+    }
+
+    /// Returns what the component is for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn shared_grants(&self) -> Arc<Grants> {
+        self.grants.clone()
+    }
+
+    /// Tells whether the host provides an interface of a package to the component.
+    pub(crate) fn is_provided(&self, package: &str) -> bool {
+        self.provided.iter().any(|interface| interface.split('/').next() == Some(package))
     }
 
     /// Finds an exported function, with versions of its interface compared as semantic versions.
@@ -90,13 +107,16 @@ impl Sandbox {
             return Err(SandboxError::NotGranted { interfaces: foreign });
         }
         let component = self.compiled(digest, bytes)?;
-        let pre = link::link(&self.inner.engine, &component, grants)
+        let kind = inspection.kind();
+        let pre = link::link(&self.inner.engine, &component, grants, kind)
             .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
         let image = component.image_range();
         Ok(Prepared {
             digest,
-            grants: grants.clone(),
+            grants: Arc::new(grants.clone()),
             pure: inspection.is_pure(grants),
+            kind,
+            provided: inspection.provided(grants, kind),
             bytes: image.end.addr() - image.start.addr(),
             pre,
         })

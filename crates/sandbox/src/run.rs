@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
 use tokio::sync::oneshot;
 
 use crate::guest::Job;
-use crate::{Prepared, Sandbox};
+use crate::host::observer::{Effects, Observer};
+use crate::{FileSet, Prepared, Sandbox};
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,22 @@ pub struct Invocation<'a> {
     pub args: &'a [Value],
     /// How far it may go.
     pub limits: RunLimits,
+    /// Where the answers of granted interfaces come from.
+    pub effects: Effects<'a>,
+    /// The files of the release, for a component that may read them, or `None` where there are none.
+    pub files: Option<&'a FileSet>,
+}
+
+impl<'a> Invocation<'a> {
+    /// Makes a live invocation without environment variables and files.
+    pub fn new(
+        function: &'a FunctionName,
+        ty: &'a FunctionType,
+        args: &'a [Value],
+        limits: RunLimits,
+    ) -> Self {
+        Self { function, ty, args, limits, effects: Effects::default(), files: None }
+    }
 }
 
 /// How far one run may go. More than the profile allows is cut down to that.
@@ -78,6 +96,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// Whether the component can do nothing but compute.
     pub pure: bool,
+    /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
+    pub transcript: Option<Transcript>,
 }
 
 /// How a run ended.
@@ -121,6 +141,8 @@ pub enum FailureKind {
     NoSuchFunction,
     /// The arguments are not of the function's type.
     BadArguments,
+    /// The run was a replay, and left the transcript that it should follow.
+    Diverged,
     /// The host failed; the guest is not to blame.
     Internal,
 }
@@ -139,6 +161,7 @@ impl FailureKind {
             Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
             Self::BadArguments => "bad-arguments",
+            Self::Diverged => "diverged",
             Self::Internal => "internal",
         }
     }
@@ -182,6 +205,7 @@ impl Sandbox {
             memory_peak_bytes: 0,
             elapsed: Duration::ZERO,
             pure,
+            transcript: (!pure).then(Transcript::new),
         };
         // A line without an end would outlast the payments of those who stand in it.
         let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
@@ -196,12 +220,14 @@ impl Sandbox {
             ty: invocation.ty.clone(),
             args: invocation.args.to_vec(),
             limits: invocation.limits.capped(),
+            files: invocation.files.cloned().unwrap_or_default(),
         };
         // The sender lives in this future, so that the guest learns when nobody waits for it any more.
         let (_waiting, abandoned) = oneshot::channel::<()>();
+        let observer = Observer::new(invocation.effects);
         let runtime = tokio::runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || {
-            let run = runtime.block_on(job.run(abandoned));
+            let run = runtime.block_on(job.run(observer, abandoned));
             drop(permit);
             run
         });

@@ -5,18 +5,19 @@ use std::future::{self, Future};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use glassbox_core::value::{Type, Value, binary};
 use wasmtime::component::Resource;
 
 use super::Host;
 use super::bindings::wasi::io::{error, poll, streams};
 use super::stream::{InputStream, IoError, OutputStream, StreamError};
+use super::wire::Wire;
 
 /// The most bytes of one write that also flushes. See `blocking-write-and-flush` in `wasi:io/streams`.
 const FLUSHED_WRITE_BYTES_MAX: u64 = 4096;
 
 /// The host's side of a `pollable`.
 #[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub enum Pollable {
     /// Ready from the start: there is nothing to wait for in memory.
     Ready,
@@ -136,25 +137,16 @@ impl poll::Host for Host {
         if !outside {
             return self.wait_virtually(&pollables);
         }
-        let list = Type::List(Box::new(Type::U32));
-        let handles = Value::List(pollables.iter().map(|pollable| Value::U32(pollable.rep())).collect());
-        let args = binary::encode(&handles, &list).map_err(wasmtime::Error::new)?;
-        if let Some(answer) = self.observer.replay(IMPORT, &args)? {
-            let index = |value| match value {
-                Value::U32(index) if (index as usize) < pollables.len() => Some(index),
-                _ => None,
+        let args = pollables.iter().map(Resource::rep).collect::<Vec<_>>().encode()?;
+        if let Some(ready) = self.observer.replay::<Vec<u32>>(IMPORT, &args)? {
+            let is_place = |index: &u32| (*index as usize) < pollables.len();
+            return match !ready.is_empty() && ready.iter().all(is_place) {
+                true => Ok(ready),
+                false => Err(self.observer.impossible("places in the list")),
             };
-            let indices = match self.observer.decode(&answer, &list)? {
-                Value::List(values) => values.into_iter().map(index).collect::<Option<Vec<_>>>(),
-                _ => None,
-            };
-            let indices = indices.filter(|indices| !indices.is_empty());
-            return indices.ok_or_else(|| self.observer.no_answer(&answer, "of places in the list"));
         }
         let ready = self.wait_outside(&pollables).await?;
-        let places = Value::List(ready.iter().copied().map(Value::U32).collect());
-        let answer = binary::encode(&places, &list).map_err(wasmtime::Error::new)?;
-        self.observer.record(IMPORT, &args, &answer)?;
+        self.observer.record(IMPORT, &args, ready.clone())?;
         Ok(ready)
     }
 }
@@ -165,16 +157,13 @@ impl poll::HostPollable for Host {
         self.work.call(0)?;
         // Looking is a step in time: a guest that looks again and again must see its timer come.
         let now = self.clock.step();
-        let args = [(Value::U32(pollable.rep()), Type::U32)];
+        let args = pollable.rep().encode()?;
         let pollable = self.table.get_mut(&pollable)?;
         let mut context = Context::from_waker(Waker::noop());
-        if !pollable.is_outside() {
-            return Ok(pollable.is_ready(now, &mut context));
+        match pollable.is_outside() {
+            true => self.observer.observe(IMPORT, &args, |_| Ok(pollable.is_ready(now, &mut context))),
+            false => Ok(pollable.is_ready(now, &mut context)),
         }
-        let ready = self
-            .observer
-            .observe(IMPORT, &args, &Type::Bool, |_| Ok(Value::Bool(pollable.is_ready(now, &mut context))))?;
-        Ok(ready == Value::Bool(true))
     }
 
     async fn block(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<()> {
@@ -224,7 +213,7 @@ impl streams::Host for Host {
 impl streams::HostInputStream for Host {
     fn read(&mut self, stream: Resource<InputStream>, len: u64) -> Result<Vec<u8>, StreamError> {
         self.work.call(0)?;
-        let bytes = self.table.get_mut(&stream)?.read(len)?;
+        let bytes = self.table.get_mut(&stream)?.read(&self.tree, len)?;
         self.work.bytes(bytes.len())?;
         Ok(bytes)
     }
@@ -235,7 +224,7 @@ impl streams::HostInputStream for Host {
 
     fn skip(&mut self, stream: Resource<InputStream>, len: u64) -> Result<u64, StreamError> {
         self.work.call(0)?;
-        self.table.get_mut(&stream)?.skip(len)
+        self.table.get_mut(&stream)?.skip(&self.tree, len)
     }
 
     fn blocking_skip(&mut self, stream: Resource<InputStream>, len: u64) -> Result<u64, StreamError> {
@@ -250,30 +239,36 @@ impl streams::HostInputStream for Host {
 
     fn drop(&mut self, stream: Resource<InputStream>) -> wasmtime::Result<()> {
         self.work.call(0)?;
-        self.delete(stream).map(|_| ())
+        if let Some(file) = self.delete(stream)?.file() {
+            self.tree.release(file);
+        }
+        Ok(())
     }
 }
 
 impl Host {
-    /// Writes `len` zeros, a part at a time so that a number from a guest allocates nothing.
+    /// Writes `len` zeros, which may not be more than one write takes.
     fn zeroes(&mut self, stream: &Resource<OutputStream>, len: u64) -> Result<(), StreamError> {
         let stream = self.table.get_mut(stream)?;
-        if stream.check_write()? < len {
+        if stream.check_write(&self.tree)? < len {
             return Err(StreamError::full());
         }
-        stream.write(&vec![0; len as usize])
+        self.work.bytes(stream.preparation(&self.tree))?;
+        stream.write(&mut self.tree, &vec![0; len as usize])
     }
 }
 
 impl streams::HostOutputStream for Host {
     fn check_write(&mut self, stream: Resource<OutputStream>) -> Result<u64, StreamError> {
         self.work.call(0)?;
-        self.table.get_mut(&stream)?.check_write()
+        self.table.get_mut(&stream)?.check_write(&self.tree)
     }
 
     fn write(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> Result<(), StreamError> {
         self.work.call(contents.len())?;
-        self.table.get_mut(&stream)?.write(&contents)
+        let stream = self.table.get_mut(&stream)?;
+        self.work.bytes(stream.preparation(&self.tree))?;
+        stream.write(&mut self.tree, &contents)
     }
 
     fn blocking_write_and_flush(
@@ -322,10 +317,12 @@ impl streams::HostOutputStream for Host {
         len: u64,
     ) -> Result<u64, StreamError> {
         self.work.call(0)?;
-        let len = len.min(self.table.get_mut(&stream)?.check_write()?);
-        let bytes = self.table.get_mut(&source)?.read(len)?;
+        let len = len.min(self.table.get_mut(&stream)?.check_write(&self.tree)?);
+        let bytes = self.table.get_mut(&source)?.read(&self.tree, len)?;
         self.work.bytes(bytes.len())?;
-        self.table.get_mut(&stream)?.write(&bytes)?;
+        let stream = self.table.get_mut(&stream)?;
+        self.work.bytes(stream.preparation(&self.tree))?;
+        stream.write(&mut self.tree, &bytes)?;
         Ok(bytes.len() as u64)
     }
 
@@ -340,7 +337,10 @@ impl streams::HostOutputStream for Host {
 
     fn drop(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<()> {
         self.work.call(0)?;
-        self.delete(stream).map(|_| ())
+        if let Some(file) = self.delete(stream)?.file() {
+            self.tree.release(file);
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where a guest's questions about the world outside are answered: from the world and recorded, or from a record.
 
 use std::fmt;
-use std::sync::Arc;
+use std::time::Instant;
 
 use glassbox_core::transcript::{Entry, Transcript};
-use glassbox_core::value::{Type, Value, binary};
 use tokio::runtime::Handle;
+
+use super::wire::Wire;
 
 /// Where the answers of granted interfaces come from.
 ///
@@ -42,40 +43,36 @@ pub(crate) struct Diverged {
 #[derive(Debug)]
 pub(crate) struct Observer {
     source: Source,
+    /// The questions so far, with their answers.
     transcript: Transcript,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Source {
-    /// The guest can observe nothing.
-    Nothing,
     Live(Live),
-    Replay {
-        from: Arc<Transcript>,
-    },
+    Replay(Transcript),
 }
 
 /// What live answers are made from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) environment: Arc<[(String, String)]>,
+    pub(crate) environment: Vec<(String, String)>,
+    /// When the run was asked for: zero of its monotonic clock.
+    pub(crate) started: Instant,
     /// The runtime whose timers and sockets are used, whichever thread the guest runs on.
     pub(crate) runtime: Handle,
 }
 
 impl Observer {
-    /// Makes the observer of a guest that is granted nothing to observe.
-    pub(crate) fn nothing() -> Self {
-        Self { source: Source::Nothing, transcript: Transcript::new() }
-    }
-
-    /// Makes the observer of a run. Needs to be in a tokio runtime, whose timers live answers use.
+    /// Makes the observer of a run. Must be called in a tokio runtime, whose timers live answers use.
     pub(crate) fn new(effects: Effects<'_>) -> Self {
         let source = match effects {
-            Effects::Live { environment } => {
-                Source::Live(Live { environment: environment.into(), runtime: Handle::current() })
-            }
-            Effects::Replay(transcript) => Source::Replay { from: Arc::new(transcript.clone()) },
+            Effects::Live { environment } => Source::Live(Live {
+                environment: environment.to_vec(),
+                started: Instant::now(),
+                runtime: Handle::current(),
+            }),
+            Effects::Replay(transcript) => Source::Replay(transcript.clone()),
         };
         Self { source, transcript: Transcript::new() }
     }
@@ -84,7 +81,7 @@ impl Observer {
     pub(crate) fn live(&self) -> Option<&Live> {
         match &self.source {
             Source::Live(live) => Some(live),
-            Source::Nothing | Source::Replay { .. } => None,
+            Source::Replay(_) => None,
         }
     }
 
@@ -92,87 +89,82 @@ impl Observer {
     /// [recorded](Observer::record).
     ///
     /// `import` is the function that was called, without a version, `args` its arguments in the canonical value
-    /// encoding; so is the answer.
-    pub(crate) fn replay(&mut self, import: &str, args: &[u8]) -> wasmtime::Result<Option<Vec<u8>>> {
+    /// encoding, one after the other.
+    pub(crate) fn replay<A: Wire>(&mut self, import: &str, args: &[u8]) -> wasmtime::Result<Option<A>> {
         if !self.transcript.has_room() {
             wasmtime::bail!("the guest observed more than a transcript can hold");
         }
-        let from = match &self.source {
-            Source::Replay { from } => from,
-            Source::Live(_) => return Ok(None),
-            Source::Nothing => wasmtime::bail!("`{import}` was called by a guest that may observe nothing"),
+        let Source::Replay(from) = &self.source else {
+            return Ok(None);
         };
         let index = self.transcript.entries().len();
+        let diverged = |expected, found| Diverged { entry: index, expected, found };
         let question = |import: &str, args: &[u8]| format!("`{import}` with {}", Hex(args));
-        let entry = from.entries().get(index);
-        let Some(entry) = entry.filter(|entry| entry.import == import && entry.args == args) else {
-            let expected = entry.map(|entry| question(&entry.import, &entry.args));
-            return Err(wasmtime::Error::new(Diverged {
-                entry: index,
-                expected: expected.unwrap_or_else(|| "the end".into()),
-                found: question(import, args),
-            }));
+        let Some(entry) = from.entries().get(index) else {
+            return Err(diverged("the end".into(), question(import, args)).into());
         };
-        let result = entry.result.clone();
+        if entry.import != import || entry.args != args {
+            let expected = question(&entry.import, &entry.args);
+            return Err(diverged(expected, question(import, args)).into());
+        }
+        let Some(answer) = A::decode(&entry.result) else {
+            let expected = format!("an answer to `{import}`, a {}", A::ty());
+            return Err(diverged(expected, Hex(&entry.result).to_string()).into());
+        };
         self.transcript.push(entry.clone()).map_err(wasmtime::Error::new)?;
-        Ok(Some(result))
+        Ok(Some(answer))
     }
 
     /// Records what was found outside for a question that [`Observer::replay`] left open.
-    pub(crate) fn record(&mut self, import: &str, args: &[u8], result: &[u8]) -> wasmtime::Result<()> {
-        let entry = Entry { import: import.to_owned(), args: args.to_vec(), result: result.to_vec() };
+    pub(crate) fn record<A: Wire>(&mut self, import: &str, args: &[u8], answer: A) -> wasmtime::Result<()> {
+        let entry = Entry { import: import.to_owned(), args: args.to_vec(), result: answer.encode()? };
         self.transcript.push(entry).map_err(wasmtime::Error::new)
     }
 
-    /// Answers a question whose answer is found at once: from the transcript, or by `find`, which is then recorded.
-    pub(crate) fn observe(
+    /// Answers a question from the transcript, or by `find`, whose answer is recorded.
+    pub(crate) fn observe<A: Wire + Clone>(
         &mut self,
         import: &str,
-        args: &[(Value, Type)],
-        ty: &Type,
-        find: impl FnOnce(&Live) -> wasmtime::Result<Value>,
-    ) -> wasmtime::Result<Value> {
-        let mut question = Vec::new();
-        for (value, ty) in args {
-            question.extend(binary::encode(value, ty).map_err(wasmtime::Error::new)?);
-        }
-        if let Some(answer) = self.replay(import, &question)? {
-            return self.decode(&answer, ty);
+        args: &[u8],
+        find: impl FnOnce(&Live) -> wasmtime::Result<A>,
+    ) -> wasmtime::Result<A> {
+        if let Some(answer) = self.replay(import, args)? {
+            return Ok(answer);
         }
         let Source::Live(live) = &self.source else {
-            wasmtime::bail!("only a live run asks outside");
+            unreachable!("a replay answers every question or fails");
         };
-        let value = find(live)?;
-        let answer = binary::encode(&value, ty).map_err(wasmtime::Error::new)?;
-        self.record(import, &question, &answer)?;
-        Ok(value)
+        let answer = find(live)?;
+        self.record(import, args, answer.clone())?;
+        Ok(answer)
     }
 
-    /// Reads the answer that [`Observer::replay`] gave last. One that is no value of `ty` is no answer to the question.
-    pub(crate) fn decode(&self, answer: &[u8], ty: &Type) -> wasmtime::Result<Value> {
-        binary::decode(answer, ty).map_err(|_| self.no_answer(answer, ty))
-    }
-
-    /// Says that the answer that [`Observer::replay`] gave last is no answer to the question.
-    pub(crate) fn no_answer(&self, answer: &[u8], expected: impl fmt::Display) -> wasmtime::Error {
+    /// Says that the answer that [`Observer::replay`] gave last cannot be one to its question.
+    pub(crate) fn impossible(&self, expected: impl fmt::Display) -> wasmtime::Error {
+        let last = self.transcript.entries().last();
         wasmtime::Error::new(Diverged {
             entry: self.transcript.entries().len().saturating_sub(1),
-            expected: format!("the answer {expected}"),
-            found: Hex(answer).to_string(),
+            expected: expected.to_string(),
+            found: last.map_or_else(String::new, |entry| Hex(&entry.result).to_string()),
         })
     }
 
-    /// Checks that a replay that returned has asked every question, and returns what was observed.
-    pub(crate) fn finish(&mut self, returned: bool) -> Result<Transcript, Diverged> {
+    /// Returns what was observed, and leaves nothing of it.
+    pub(crate) fn take(&mut self) -> Transcript {
+        std::mem::take(&mut self.transcript)
+    }
+
+    /// Checks that a run that came to its end has asked every question of the transcript that it replays.
+    pub(crate) fn check_end(&self) -> Result<(), Diverged> {
         let entry = self.transcript.entries().len();
-        if let Source::Replay { from } = &self.source
-            && returned
-            && let Some(next) = from.entries().get(entry)
-        {
+        let next = match &self.source {
+            Source::Replay(from) => from.entries().get(entry),
+            Source::Live(_) => None,
+        };
+        next.map_or(Ok(()), |next| {
             let expected = format!("`{}` with {}", next.import, Hex(&next.args));
-            return Err(Diverged { entry, expected, found: "the end".into() });
-        }
-        Ok(std::mem::take(&mut self.transcript))
+            Err(Diverged { entry, expected, found: "the end".into() })
+        })
     }
 }
 

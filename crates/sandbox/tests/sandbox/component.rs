@@ -73,5 +73,5 @@ pub(crate) async fn run_in(
 ) -> Run {
     let function: FunctionName = function.parse().expect("the test's function name is valid");
     let args: Vec<Value> = json::args_from_json(ty, &args).expect("the test's arguments are valid");
-    sandbox.run(prepared, Invocation { function: &function, ty, args: &args, limits }).await
+    sandbox.run(prepared, Invocation::new(&function, ty, &args, limits)).await
 }

@@ -72,9 +72,7 @@ async fn call(
     assert_eq!(wave::args_from_wave(&function.ty, &text).as_ref(), Ok(&args));
     let bytes = binary::encode_args(&function.ty, &args).expect("encodable");
     assert_eq!(binary::decode_args(&function.ty, &bytes).as_ref(), Ok(&args));
-    sandbox
-        .run(&prepared, Invocation { function: &function.name, ty: &function.ty, args: &args, limits })
-        .await
+    sandbox.run(&prepared, Invocation::new(&function.name, &function.ty, &args, limits)).await
 }
 
 fn grants(case: &Json) -> Grants {

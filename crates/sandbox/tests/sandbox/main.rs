@@ -4,6 +4,7 @@
 mod artifacts;
 mod component;
 mod corpus;
+mod host;
 mod inspection;
 mod metering;
 mod outcomes;

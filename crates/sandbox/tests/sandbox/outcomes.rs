@@ -302,12 +302,8 @@ async fn wrong_names_types_and_arguments_are_told() {
     assert_eq!(failed(&other_type), FailureKind::NoSuchFunction);
     let prepared = prepare(&component, &[]).expect("valid");
     let function = "run".parse().expect("a name");
-    let invocation = glassbox_sandbox::Invocation {
-        function: &function,
-        ty: &integer_type(),
-        args: &[Value::String("1".into())],
-        limits,
-    };
+    let (ty, args) = (integer_type(), [Value::String("1".into())]);
+    let invocation = glassbox_sandbox::Invocation::new(&function, &ty, &args, limits);
     let bad = sandbox().run(&prepared, invocation).await;
     assert_eq!((failed(&bad), bad.fuel_used), (FailureKind::BadArguments, 0));
 }
