@@ -4,7 +4,7 @@ use glassbox_core::Digest;
 use glassbox_core::receipt::{Opening, Outcome as Bound};
 use glassbox_core::value::json as values;
 use glassbox_registry::package::Package;
-use glassbox_sandbox::{Invocation, Outcome, RunLimits};
+use glassbox_sandbox::{Flow, Invocation, Outcome, RunLimits};
 use serde_json::{Value, json};
 
 use crate::buyer::Buyer;
@@ -109,8 +109,8 @@ async fn a_free_call_gives_a_receipt_that_re_executes() {
     let opening = &bundle.opening;
     let args = values::args_from_json(&opening.function_type, &opening.args).unwrap();
     let limits = RunLimits { fuel: receipt.fuel_max, ..RunLimits::default() };
-    let invocation = Invocation::new(&receipt.function, &opening.function_type, &args, limits);
-    let run = sandbox().run(&prepared, invocation).await;
+    let invocation = Invocation::new(&receipt.function, &opening.function_type, args.into(), limits);
+    let run = sandbox().run(&prepared, invocation, Flow::new("payer", "package")).await;
     let Outcome::Returned(value) = &run.outcome else { panic!("{run:?}") };
     let mut salt = [0; 32];
     hex::decode_to_slice(&opening.salt, &mut salt).unwrap();

@@ -49,9 +49,21 @@ pub const WIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The most fuel that the test cases of one release may burn together. About half a minute of work.
 pub const PUBLISH_FUEL_MAX: u64 = 300_000_000_000;
 
-/// How long a call waits for a thread to run on, in milliseconds, before its caller is told to come back. Longer, and
+/// How long a call waits to start, in milliseconds, before its caller is told to come back. Longer, and
 /// its payment could expire in the line.
 pub const QUEUE_WAIT_MS_MAX: u64 = 10_000;
+
+/// The most guests that have started and not ended. Each reserves 32 GiB of address space, of which there are 128 TiB.
+pub const GUESTS_ACTIVE_MAX: usize = 64;
+
+/// The most memory that active guests may grow to together, in bytes: 64 of the default size.
+pub const GUESTS_MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
+
+/// The most guests that wait to start. More would wait for longer than [`QUEUE_WAIT_MS_MAX`] anyway.
+pub const GUESTS_WAITING_MAX: usize = 1_024;
+
+/// The most guests of one payer that wait to start.
+pub const GUESTS_WAITING_PER_PAYER_MAX: usize = 256;
 
 /// The most calls without a payment that run or wait at once. Fewer than there are places, so that those who pay are not
 /// kept out by those who do not.

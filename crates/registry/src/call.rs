@@ -20,7 +20,7 @@ use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_sandbox::{FailureKind, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
+use glassbox_sandbox::{FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
 use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
@@ -140,11 +140,14 @@ impl CallFailure {
 pub(crate) struct Plan {
     pub(crate) live: Arc<Live>,
     pub(crate) function: Function,
-    pub(crate) args: Vec<Value>,
+    pub(crate) args: Arc<[Value]>,
     pub(crate) quote: Quote,
     pub(crate) request: Digest,
     pub(crate) nonce: Option<String>,
 }
+
+/// The payer of all calls that cost nothing, in whose turn they run.
+const NOBODY: &str = "";
 
 impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
@@ -192,14 +195,14 @@ impl Registry {
             nonce: nonce.as_deref(),
         };
         let request = bound.digest().map_err(invalid)?;
-        Ok(Plan { live, function, args, quote, request, nonce })
+        Ok(Plan { live, function, args: args.into(), quote, request, nonce })
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let executed = self.run(&plan, &call).await?;
+        let executed = self.run(&plan, &call, NOBODY).await?;
         let fuel_used = executed.fuel_used;
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
         Ok(CallReply { stored: self.reply_unpaid(executed), replayed: false })
@@ -228,7 +231,8 @@ impl Registry {
         let now_s = (self.env.now_ms() / 1_000) as u64;
         let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
         let authorization = exact::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
-        let place = self.enter(&authorization.key.payer.to_string())?;
+        let payer = authorization.key.payer.to_string();
+        let place = self.enter(&payer)?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
 
         let call = self.env.id();
@@ -253,7 +257,7 @@ impl Registry {
             place.failed();
             return Err(refused(rejection));
         }
-        let executed = match self.run(&plan, &call).await {
+        let executed = match self.run(&plan, &call, &payer).await {
             Ok(executed) => executed,
             Err(error) => {
                 self.store.release_call(&call, self.env.now_ms()).await?;
@@ -338,7 +342,7 @@ impl Registry {
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.
-    async fn run(&self, plan: &Plan, call: &str) -> Result<Executed, CallError> {
+    async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
         let prepared = self.prepared(&plan.live).await?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
@@ -346,8 +350,10 @@ impl Registry {
             memory_bytes: plan.live.manifest.memory_max_bytes(),
             ..RunLimits::default()
         };
-        let invocation = Invocation::new(&plan.function.name, &plan.function.ty, &plan.args, limits);
-        let run = self.sandbox.run(&prepared, invocation).await;
+        let Function { name, ty, .. } = &plan.function;
+        let invocation = Invocation::new(name, ty, plan.args.clone(), limits);
+        let flow = Flow::new(payer, plan.live.id.package.to_string());
+        let run = self.sandbox.run(&prepared, invocation, flow).await;
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);
         }

@@ -6,7 +6,7 @@ use glassbox_core::Digest;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
 use glassbox_core::value::json;
-use glassbox_sandbox::{Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
+use glassbox_sandbox::{Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
 
 /// Runs the call of `bundle` again and compares output and fuel with its receipt, check by check, into `report`.
 ///
@@ -54,8 +54,8 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
         ..RunLimits::default()
     };
-    let invocation = Invocation::new(&receipt.function, ty, &args, limits);
-    Ok(sandbox.run(&prepared, invocation).await)
+    let invocation = Invocation::new(&receipt.function, ty, args.into(), limits);
+    Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
 
 fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {

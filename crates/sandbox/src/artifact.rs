@@ -16,6 +16,8 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::Codegen;
+
 const MAC_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 
@@ -26,20 +28,25 @@ pub(crate) struct Artifacts {
     fingerprint: String,
 }
 
-/// Returns what the engine writes into its artefacts: its own full version, as a patch may fix its compiler, and the
-/// profile, as that decides what is metered.
-pub(crate) fn version(profile: &Profile) -> String {
-    format!("48.0.8+{}", profile.digest().short())
+/// Returns what the engine writes into its artefacts: its own full version, as a patch may fix its compiler, the
+/// profile, as that decides what is metered, and the kind of code.
+pub(crate) fn version(profile: &Profile, codegen: Codegen) -> String {
+    format!("48.0.8+{}+{}", profile.digest().short(), codegen.name())
 }
 
 impl Artifacts {
     /// Opens the directory, making it and its key where they are missing.
-    pub(crate) fn open(dir: PathBuf, engine: &Engine, profile: &Profile) -> io::Result<Self> {
+    pub(crate) fn open(
+        dir: PathBuf,
+        engine: &Engine,
+        profile: &Profile,
+        codegen: Codegen,
+    ) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let key = read_or_make_key(&dir)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let text = format!("{}\n{:016x}", version(profile), hasher.finish());
+        let text = format!("{}\n{:016x}", version(profile, codegen), hasher.finish());
         Ok(Self { dir, key, fingerprint: Digest::of(text).short() })
     }
 

@@ -9,32 +9,34 @@ use wasmtime::component::Val;
 pub(crate) struct Unexpected(String);
 
 /// Converts a value that was checked against `ty`.
-pub(crate) fn to_engine(value: Value, ty: &Type) -> Val {
+pub(crate) fn to_engine(value: &Value, ty: &Type) -> Val {
     match (value, ty) {
-        (Value::Bool(v), _) => Val::Bool(v),
-        (Value::S8(v), _) => Val::S8(v),
-        (Value::U8(v), _) => Val::U8(v),
-        (Value::S16(v), _) => Val::S16(v),
-        (Value::U16(v), _) => Val::U16(v),
-        (Value::S32(v), _) => Val::S32(v),
-        (Value::U32(v), _) => Val::U32(v),
-        (Value::S64(v), _) => Val::S64(v),
-        (Value::U64(v), _) => Val::U64(v),
-        (Value::F32(v), _) => Val::Float32(v),
-        (Value::F64(v), _) => Val::Float64(v),
-        (Value::Char(v), _) => Val::Char(v),
-        (Value::String(v), _) => Val::String(v),
-        (Value::Bytes(v), Type::FixedList(..)) => Val::FixedLengthList(v.into_iter().map(Val::U8).collect()),
-        (Value::Bytes(v), _) => Val::List(v.into_iter().map(Val::U8).collect()),
+        (Value::Bool(v), _) => Val::Bool(*v),
+        (Value::S8(v), _) => Val::S8(*v),
+        (Value::U8(v), _) => Val::U8(*v),
+        (Value::S16(v), _) => Val::S16(*v),
+        (Value::U16(v), _) => Val::U16(*v),
+        (Value::S32(v), _) => Val::S32(*v),
+        (Value::U32(v), _) => Val::U32(*v),
+        (Value::S64(v), _) => Val::S64(*v),
+        (Value::U64(v), _) => Val::U64(*v),
+        (Value::F32(v), _) => Val::Float32(*v),
+        (Value::F64(v), _) => Val::Float64(*v),
+        (Value::Char(v), _) => Val::Char(*v),
+        (Value::String(v), _) => Val::String(v.clone()),
+        (Value::Bytes(v), Type::FixedList(..)) => {
+            Val::FixedLengthList(v.iter().copied().map(Val::U8).collect())
+        }
+        (Value::Bytes(v), _) => Val::List(v.iter().copied().map(Val::U8).collect()),
         (Value::List(values), Type::FixedList(element, _)) => {
-            Val::FixedLengthList(values.into_iter().map(|value| to_engine(value, element)).collect())
+            Val::FixedLengthList(values.iter().map(|value| to_engine(value, element)).collect())
         }
         (Value::List(values), Type::List(element)) => {
-            Val::List(values.into_iter().map(|value| to_engine(value, element)).collect())
+            Val::List(values.iter().map(|value| to_engine(value, element)).collect())
         }
         (Value::Map(entries), Type::Map(key_ty, value_ty)) => {
-            let entry = |(key, value)| (to_engine(key, key_ty), to_engine(value, value_ty));
-            Val::Map(entries.into_iter().map(entry).collect())
+            let entry = |(key, value): &(Value, Value)| (to_engine(key, key_ty), to_engine(value, value_ty));
+            Val::Map(entries.iter().map(entry).collect())
         }
         (Value::Record(values), Type::Record(fields)) => {
             let entries = fields.iter().zip(values);
@@ -43,30 +45,32 @@ pub(crate) fn to_engine(value: Value, ty: &Type) -> Val {
             )
         }
         (Value::Tuple(values), Type::Tuple(types)) => {
-            Val::Tuple(values.into_iter().zip(types).map(|(value, ty)| to_engine(value, ty)).collect())
+            Val::Tuple(values.iter().zip(types).map(|(value, ty)| to_engine(value, ty)).collect())
         }
         (Value::Variant { case, payload }, Type::Variant(cases)) => {
-            let Case { name, ty } = &cases[case as usize];
-            Val::Variant(name.clone(), payload_to_engine(payload, ty.as_ref()))
+            let Case { name, ty } = &cases[*case as usize];
+            Val::Variant(name.clone(), payload_to_engine(payload.as_deref(), ty.as_ref()))
         }
-        (Value::Enum(case), Type::Enum(names)) => Val::Enum(names[case as usize].clone()),
-        (Value::Option(value), Type::Option(some)) => Val::Option(payload_to_engine(value, Some(some))),
+        (Value::Enum(case), Type::Enum(names)) => Val::Enum(names[*case as usize].clone()),
+        (Value::Option(value), Type::Option(some)) => {
+            Val::Option(payload_to_engine(value.as_deref(), Some(some)))
+        }
         (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
-            Val::Result(Ok(payload_to_engine(payload, ok.as_deref())))
+            Val::Result(Ok(payload_to_engine(payload.as_deref(), ok.as_deref())))
         }
         (Value::Result(Err(payload)), Type::Result { err, .. }) => {
-            Val::Result(Err(payload_to_engine(payload, err.as_deref())))
+            Val::Result(Err(payload_to_engine(payload.as_deref(), err.as_deref())))
         }
         (Value::Flags(flags), Type::Flags(names)) => {
-            Val::Flags(flags.into_iter().map(|flag| names[flag as usize].clone()).collect())
+            Val::Flags(flags.iter().map(|flag| names[*flag as usize].clone()).collect())
         }
         (value, ty) => unreachable!("{} was checked against {ty}", value.kind()),
     }
 }
 
-fn payload_to_engine(payload: Option<Box<Value>>, ty: Option<&Type>) -> Option<Box<Val>> {
+fn payload_to_engine(payload: Option<&Value>, ty: Option<&Type>) -> Option<Box<Val>> {
     match (payload, ty) {
-        (Some(value), Some(ty)) => Some(Box::new(to_engine(*value, ty))),
+        (Some(value), Some(ty)) => Some(Box::new(to_engine(value, ty))),
         _ => None,
     }
 }

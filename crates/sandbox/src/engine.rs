@@ -2,20 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
-use tokio::sync::Semaphore;
 use wasmparser::WasmFeatures;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost,
     PoolingAllocationConfig,
 };
 
 use crate::artifact::Artifacts;
 use crate::features;
 use crate::prepare::Hot;
-use crate::{SandboxError, artifact};
+use crate::schedule::{Room, Scheduler};
+use crate::{Codegen, SandboxError, artifact};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
 #[derive(Debug, Clone)]
@@ -26,10 +27,16 @@ pub struct SandboxConfig {
     pub artifact_dir: Option<PathBuf>,
     /// Whether instances come from a pool. Faster, at the price of address space reserved up front.
     pub pool: bool,
-    /// How many calls run at a time, each on a thread of its own.
+    /// How many threads guests take their turns on.
     pub threads: usize,
+    /// How many calls may have started and not ended: those that take turns, and those that wait for the host.
+    pub active: usize,
+    /// How much memory they may grow to together, in bytes.
+    pub memory_bytes: usize,
     /// How many bytes of compiled code are kept in memory before the least recently used is dropped.
     pub hot_bytes: usize,
+    /// How guests become instructions. Decides how fast they are, and nothing else.
+    pub codegen: Codegen,
 }
 
 impl Default for SandboxConfig {
@@ -39,13 +46,19 @@ impl Default for SandboxConfig {
             artifact_dir: None,
             pool: true,
             threads: cores.clamp(1, THREADS_MAX),
+            active: limits::GUESTS_ACTIVE_MAX,
+            memory_bytes: limits::GUESTS_MEMORY_BYTES_MAX,
             hot_bytes: 512 * 1024 * 1024,
+            codegen: Codegen::default(),
         }
     }
 }
 
-/// The most calls at a time: every one reserves the pool's address space for a whole component.
-const THREADS_MAX: usize = 64;
+/// More threads than any machine has cores.
+const THREADS_MAX: usize = 1_024;
+
+/// One payer may have this part of the active calls, so that its long ones leave room for others' to start.
+const GUESTS_PER_PAYER_PART: usize = 4;
 
 /// Compiles components and runs their functions. Cheap to clone: all clones are one sandbox.
 #[derive(Clone)]
@@ -60,25 +73,37 @@ pub(crate) struct Inner {
     pub(crate) hot: Mutex<Hot>,
     /// Held while compiling: one component at a time already uses every core.
     pub(crate) compiling: Mutex<()>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) scheduler: Scheduler,
 }
 
 impl Sandbox {
     /// Makes a sandbox with the current profile.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
+        let failed = |reason: String| SandboxError::Engine { reason };
+        let active = config.active.clamp(1, limits::GUESTS_ACTIVE_MAX);
+        let engine = engine(profile, config.codegen, config.pool, active)
+            .map_err(|error| failed(format!("{error:#}")))?;
+        let room = Room {
+            active_max: active,
+            active_per_payer_max: active.div_ceil(GUESTS_PER_PAYER_PART),
+            memory_bytes_max: config.memory_bytes,
+            waiting_max: limits::GUESTS_WAITING_MAX,
+            waiting_per_payer_max: limits::GUESTS_WAITING_PER_PAYER_MAX,
+        };
+        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
         let threads = config.threads.clamp(1, THREADS_MAX);
-        let engine = engine(profile, config.pool, threads)
-            .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
-        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile)).transpose();
+        let scheduler = Scheduler::new(threads, room, profile.trap.yield_interval, patience)
+            .map_err(|error| failed(format!("cannot start a thread: {error}")))?;
+        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 profile,
-                artifacts: artifacts.map_err(SandboxError::Artifacts)?,
+                artifacts: artifacts.transpose().map_err(SandboxError::Artifacts)?,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
                 compiling: Mutex::new(()),
-                permits: Arc::new(Semaphore::new(threads)),
+                scheduler,
             }),
         })
     }
@@ -95,7 +120,7 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Engine> {
+fn engine(profile: &Profile, codegen: Codegen, pool: bool, active: usize) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -116,11 +141,11 @@ fn engine(profile: &Profile, pool: bool, threads: usize) -> wasmtime::Result<Eng
     config.async_stack_size(profile.limits.stack_bytes + HOST_STACK_BYTES);
     config.memory_init_cow(true);
     config.memory_may_move(false);
-    // How it is compiled: for speed, and marked so that other versions' code is never loaded.
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile)))?;
+    // How it is compiled, and marked so that other versions' code is never loaded.
+    codegen.apply(&mut config)?;
+    config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile, codegen)))?;
     config.allocation_strategy(match pool {
-        true => InstanceAllocationStrategy::Pooling(pooling(profile, threads)),
+        true => InstanceAllocationStrategy::Pooling(pooling(profile, active)),
         false => InstanceAllocationStrategy::OnDemand,
     });
     Engine::new(&config)
@@ -142,16 +167,16 @@ fn operator_cost(profile: &Profile) -> wasmtime::Result<OperatorCost> {
     }
 }
 
-/// Sizes the pool for `threads` calls at a time, each of the largest component there may be.
+/// Sizes the pool for `active` calls at a time, each of the largest component there may be.
 ///
 /// Address space is reserved per memory, 4 GiB and guards, which lets the compiler leave out bounds checks.
 /// With 8 memories per component that is 32 GiB of the 128 TiB there are for every call at a time.
-fn pooling(profile: &Profile, threads: usize) -> PoolingAllocationConfig {
+fn pooling(profile: &Profile, active: usize) -> PoolingAllocationConfig {
     const MEMORIES: u32 = 8;
     const TABLES: u32 = 16;
     const CORE_INSTANCES: u32 = 256;
     const INSTANCE_BYTES: usize = 16 * 1024 * 1024;
-    let calls = threads as u32;
+    let calls = active as u32;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls);
     pool.total_core_instances(calls * CORE_INSTANCES);

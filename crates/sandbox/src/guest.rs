@@ -1,34 +1,37 @@
 //! One guest from its store to its end: the part of a run that happens on the guest's thread.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use glassbox_core::FunctionName;
 use glassbox_core::profile::HostWork;
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
-use tokio::sync::oneshot;
-use wasmtime::component::{ComponentExportIndex, Val};
+use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
+use crate::function::Export;
 use crate::host::Host;
+use crate::host::cli::Exit;
 use crate::host::entry::Entry;
-use crate::host::observer::{Diverged, Observer};
+use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
-use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox};
+use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
 
 /// One run with all that it needs, so that it can move to another thread.
 pub(crate) struct Job {
     pub(crate) sandbox: Sandbox,
     pub(crate) prepared: Arc<Prepared>,
-    pub(crate) function: FunctionName,
-    pub(crate) ty: FunctionType,
-    pub(crate) args: Vec<Value>,
+    pub(crate) export: Arc<Export>,
+    pub(crate) args: Arc<[Value]>,
     pub(crate) limits: RunLimits,
-    pub(crate) files: FileSet,
+    pub(crate) effects: Source,
+    pub(crate) files: Arc<FileSet>,
 }
 
 /// What the guest left behind.
@@ -40,77 +43,51 @@ struct Ended {
 }
 
 impl Job {
-    /// Runs the guest to its end, or until nobody waits for it any more.
-    pub(crate) async fn run(self, observer: Observer, abandoned: oneshot::Receiver<()>) -> Run {
+    /// Runs the guest to its end. Dropping the future ends it at its next yield.
+    pub(crate) async fn run(self) -> Run {
         let started = Instant::now();
-        let pure = self.prepared.is_pure();
-        let ended = self.guest(observer, abandoned).await;
+        let ended = self.guest(started + Duration::from_millis(self.limits.wall_ms)).await;
         Run {
             outcome: ended.result.map_or_else(Outcome::Failed, Outcome::Returned),
             fuel_used: ended.fuel_used,
             memory_peak_bytes: ended.memory_peak_bytes,
             elapsed: started.elapsed(),
-            pure,
-            transcript: (!pure).then_some(ended.transcript),
+            pure: self.prepared.is_pure(),
+            transcript: (!self.prepared.is_pure()).then_some(ended.transcript),
         }
     }
 
-    async fn guest(self, observer: Observer, abandoned: oneshot::Receiver<()>) -> Ended {
+    async fn guest(&self, deadline: Instant) -> Ended {
         let refused = |failure, fuel_used| Ended {
             result: Err(failure),
             fuel_used,
             memory_peak_bytes: 0,
             transcript: Transcript::new(),
         };
-        let encoded = match binary::encode_args(&self.ty, &self.args) {
-            Ok(bytes) => bytes,
+        let ty = &self.export.ty;
+        let lowered = match binary::measure_args(ty, &self.args) {
+            Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes },
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
         };
-        let lowered = HostWork { values: self.args.iter().map(Value::count).sum(), bytes: encoded.len() };
-        let Some(index) = self.prepared.function(&self.function) else {
-            let message = format!("the component does not export {:?}", self.function);
-            return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
-        };
-        let entry = Entry::of_name(&self.function);
-        if entry.made().is_some_and(|made| made.ty != self.ty) {
-            let message = "the component exports this function with another type";
-            return refused(Failure::new(FailureKind::NoSuchFunction, message), 0);
-        }
         let profile = self.sandbox.inner.profile;
         let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
-        let mut host = Host::new(fuel, self.prepared.shared_grants(), observer);
-        if let Err(failure) = self.provide(&mut host, &encoded) {
-            return refused(failure, 0);
-        }
+        let host = match self.host(fuel, deadline) {
+            Ok(host) => host,
+            Err(failure) => return refused(failure, 0),
+        };
         let mut store = match self.store(fuel, host) {
             Ok(store) => store,
             Err(error) => return refused(internal(&error), 0),
         };
-        let host = &mut store.data_mut().host;
-        let args = match entry.enter(host, &self.ty, self.args, &self.files, self.limits.output_bytes) {
-            Ok(args) => args,
-            Err(failure) => return refused(failure, 0),
-        };
-        let returns = self.ty.result.is_some();
-        let ended = {
-            let call = call(&mut store, &self.prepared, index, &args, returns);
-            let wall = Duration::from_millis(self.limits.wall_ms);
-            tokio::select! {
-                biased;
-                ended = tokio::time::timeout(wall, call) => ended.unwrap_or(Err(Stop::TimedOut)),
-                _ = abandoned => Err(Stop::Abandoned),
-            }
-        };
+        let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let Guest { memory, host } = store.data_mut();
-        // The engine cannot count what the host did.
+        // The engine cannot count what the host did for the guest.
         let engine_fuel = engine_fuel.saturating_add(host.work.fuel_used());
-        let ended = ended.or_else(|stop| stop.exit(entry)).map_err(|stop| stop.failure(memory));
-        let returned = ended.and_then(|val| {
-            let value = entry.leave(host, &self.ty, val, self.limits.output_bytes)?;
-            let lifted = measure(&self.ty, value.as_ref(), self.limits.output_bytes)?;
+        let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
+            let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
@@ -140,17 +117,23 @@ impl Job {
         }
     }
 
-    /// Gives the host what the component may ask it for; `args` are the call's arguments in the canonical encoding.
-    fn provide(&self, host: &mut Host, args: &[u8]) -> Result<(), Failure> {
+    /// Makes the host's side of the run: what the call brings, and what the component may ask for.
+    fn host(&self, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
+        let Export { name, ty, entry, .. } = &*self.export;
+        let mut host =
+            Host::new(fuel, deadline, self.prepared.shared_grants(), Observer::new(self.effects.clone()));
         if self.prepared.is_provided("wasi:random") {
-            host.seed(&self.function, args);
+            let args = binary::encode_args(ty, &self.args)
+                .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;
+            host.seed(name, &args);
         }
         if self.prepared.is_provided("wasi:filesystem") {
             // The files of a release were checked when it was published.
-            let tree = Tree::new(self.files.clone());
+            let tree = Tree::new(FileSet::clone(&self.files));
             host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
         }
-        Ok(())
+        entry.enter(&mut host, &self.args, &self.files, self.limits.output_bytes)?;
+        Ok(host)
     }
 
     /// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop
@@ -162,50 +145,75 @@ impl Job {
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
         store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;
-        store.set_hostcall_fuel(handed_out_max(self.ty.result.as_ref(), self.limits.output_bytes));
+        store.set_hostcall_fuel(handed_out_max(&self.export, self.limits.output_bytes));
         Ok(store)
     }
+
+    /// Calls the function, or the component's own behind one that the sandbox makes.
+    async fn call(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
+        let entry = self.export.entry;
+        if entry == Entry::Function {
+            return self.call_own(store, &self.args).await;
+        }
+        let status = match self.call_own(store, &[]).await {
+            Ok(Some(Value::Result(Ok(_)))) => 0,
+            Ok(_) => 1,
+            Err(stop) => stop.exit_status()?,
+        };
+        let left = entry.leave(&mut store.data_mut().host, status, self.limits.output_bytes);
+        left.map(Some).ok_or(Stop::TooMuch)
+    }
+
+    /// Makes the instance and calls the component's own function.
+    async fn call_own(&self, store: &mut Store<Guest>, args: &[Value]) -> Result<Option<Value>, Stop> {
+        let instance = self.prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
+        let Export { own, index, shape, .. } = &*self.export;
+        let function = instance.get_func(&mut *store, *index).ok_or(Stop::NoSuchFunction)?;
+        if let Some(shape) = shape {
+            return shape.call(store, function, args).await.map_err(Stop::Calling);
+        }
+        let args = args.iter().zip(&own.params);
+        let args: Vec<_> = args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect();
+        let mut results = vec![Val::Bool(false); usize::from(own.result.is_some())];
+        function.call_async(&mut *store, &args, &mut results).await.map_err(Stop::Calling)?;
+        match (results.pop(), &own.result) {
+            (Some(val), Some(ty)) => convert::from_engine(val, ty).map(Some).map_err(Stop::Unexpected),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Polls `future` to its end, or gives `None` when it is not done at the deadline.
+///
+/// A guest that computes gives way again and again, so the clock is looked at often enough without a timer.
+async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Why a guest stopped without a result.
 enum Stop {
     TimedOut,
-    Abandoned,
-    NoSuchFunction(&'static str),
+    TooMuch,
+    NoSuchFunction,
     Instantiating(wasmtime::Error),
     Calling(wasmtime::Error),
-}
-
-async fn call(
-    store: &mut Store<Guest>,
-    prepared: &Prepared,
-    index: ComponentExportIndex,
-    args: &[Val],
-    returns: bool,
-) -> Result<Option<Val>, Stop> {
-    let instance = prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
-    let Some(function) = instance.get_func(&mut *store, index) else {
-        return Err(Stop::NoSuchFunction(
-            "the component exports something else than a function by this name",
-        ));
-    };
-    let ty = function.ty(&*store);
-    if ty.params().len() != args.len() || ty.results().len() != usize::from(returns) {
-        return Err(Stop::NoSuchFunction("the component exports this function with another type"));
-    }
-    let mut results = vec![Val::Bool(false); usize::from(returns)];
-    function.call_async(&mut *store, args, &mut results).await.map_err(Stop::Calling)?;
-    Ok(results.pop())
+    Unexpected(convert::Unexpected),
 }
 
 impl Stop {
-    /// Returns the status of a guest that ended itself, where that is a way to return.
-    fn exit(self, entry: Entry) -> Result<Option<Val>, Stop> {
-        let status = match &self {
-            Stop::Instantiating(error) | Stop::Calling(error) => entry.exit_status(error),
+    /// Returns the status of a guest that ended itself.
+    fn exit_status(self) -> Result<u8, Stop> {
+        let exit = match &self {
+            Stop::Instantiating(error) | Stop::Calling(error) => error.downcast_ref::<Exit>(),
             _ => None,
         };
-        status.map_or(Err(self), |status| Ok(Some(status)))
+        exit.map(|exit| exit.status).ok_or(self)
     }
 
     fn failure(self, memory: &Meter) -> Failure {
@@ -213,10 +221,16 @@ impl Stop {
             Stop::TimedOut => {
                 return Failure::new(FailureKind::TimedOut, "the time on the wall clock was up");
             }
-            Stop::Abandoned => {
-                return Failure::new(FailureKind::TimedOut, "nobody waited for the result any more");
+            Stop::TooMuch => {
+                return Failure::new(
+                    FailureKind::OutputRefused,
+                    "the guest handed out more data than it may",
+                );
             }
-            Stop::NoSuchFunction(message) => return Failure::new(FailureKind::NoSuchFunction, message),
+            Stop::NoSuchFunction => {
+                return Failure::new(FailureKind::NoSuchFunction, "the instance lacks the function");
+            }
+            Stop::Unexpected(error) => return Failure::new(FailureKind::NoSuchFunction, error.to_string()),
             Stop::Instantiating(error) => (error, true),
             Stop::Calling(error) => (error, false),
         };
@@ -262,12 +276,10 @@ fn internal(error: &wasmtime::Error) -> Failure {
 
 /// Measures the result, and refuses it if it has more bytes in the canonical encoding than allowed.
 fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Result<HostWork, Failure> {
-    match binary::encode_result(ty, value) {
-        Ok(bytes) if bytes.len() <= output_bytes => {
-            Ok(HostWork { values: value.map_or(0, Value::count), bytes: bytes.len() })
-        }
+    match binary::measure_result(ty, value) {
+        Ok(bytes) if bytes <= output_bytes => Ok(HostWork { values: value.map_or(0, Value::count), bytes }),
         Ok(bytes) => {
-            let message = format!("the result has {} bytes; at most {output_bytes} are allowed", bytes.len());
+            let message = format!("the result has {bytes} bytes; at most {output_bytes} are allowed");
             Err(Failure::new(FailureKind::OutputRefused, message))
         }
         // A result of our own type fails only by its depth or number of nodes.
@@ -277,11 +289,12 @@ fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Res
 
 /// Returns the engine's limit for what the guest hands out, in bytes of the host's memory.
 ///
-/// Every element of a list takes a whole [`Val`] there, so a limit of `output_bytes` alone would refuse a fortieth of
-/// what is allowed. It is bounded all the same; the bytes themselves are counted exactly when they are here.
-fn handed_out_max(result: Option<&Type>, output_bytes: usize) -> usize {
+/// Called dynamically, every element of a list takes a whole [`Val`] there, so a limit of `output_bytes` alone would
+/// refuse a fortieth of what is allowed. It is bounded all the same; the bytes themselves are counted exactly when they
+/// are here.
+fn handed_out_max(export: &Export, output_bytes: usize) -> usize {
     const HOST_BYTES_MAX: usize = 128 * 1024 * 1024;
-    match result.is_some_and(holds_list) {
+    match export.shape.is_none() && export.ty.result.as_ref().is_some_and(holds_list) {
         true => output_bytes.saturating_mul(size_of::<Val>()).min(HOST_BYTES_MAX.max(output_bytes)),
         false => output_bytes,
     }

@@ -6,7 +6,7 @@
 //! has its module; [`Work`] counts what they cost.
 
 mod bindings;
-mod cli;
+pub(crate) mod cli;
 mod clocks;
 pub(crate) mod command;
 pub(crate) mod entry;
@@ -20,6 +20,7 @@ mod wire;
 mod work;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use glassbox_core::{FunctionName, limits};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -84,6 +85,8 @@ pub(crate) struct Host {
     /// The answers from outside.
     pub(crate) observer: Observer,
     grants: Arc<Grants>,
+    /// When the run's time on the wall clock is up.
+    deadline: Instant,
     clock: VirtualClock,
     random: VirtualRandom,
     stdio: Stdio,
@@ -92,14 +95,15 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Makes the host's side of a run; `fuel_max` is all that its work may cost.
-    pub(crate) fn new(fuel_max: u64, grants: Arc<Grants>, observer: Observer) -> Self {
+    /// Makes the host's side of a run; `fuel_max` is all that its work may cost, and at `deadline` it waits no longer.
+    pub(crate) fn new(fuel_max: u64, deadline: Instant, grants: Arc<Grants>, observer: Observer) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HOST_RESOURCES_MAX);
         Self {
             work: Work::new(fuel_max),
             observer,
             grants,
+            deadline,
             clock: VirtualClock::default(),
             random: VirtualRandom::default(),
             stdio: Stdio::default(),

@@ -8,14 +8,18 @@
 //! # Where guests run
 //!
 //! Guests run on threads of their own, never on the caller's runtime: a call that computes for ten seconds must not
-//! keep a web server from answering. There are [`SandboxConfig::threads`] of them; calls beyond that wait in line, and
-//! [`RunLimits::wall_ms`] counts from the moment a call starts, not from when it began to wait.
+//! keep a web server from answering. A guest gives way whenever it has burnt the fuel of one yield interval, and who is
+//! next is decided fairly among payers, then among packages ([`Flow`]). [`RunLimits::wall_ms`] counts from the moment a
+//! call starts, not from when it began to wait.
 
 mod artifact;
+mod bytes;
+mod codegen;
 mod convert;
 mod engine;
 mod error;
 mod features;
+mod function;
 mod grants;
 mod guest;
 mod host;
@@ -24,9 +28,11 @@ mod link;
 mod meter;
 mod prepare;
 mod run;
+mod schedule;
 mod spec;
 mod world;
 
+pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
@@ -36,4 +42,5 @@ pub use host::tree::FileSet;
 pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
+pub use schedule::Flow;
 pub use spec::{Function, Spec};

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use glassbox_core::value::FunctionType;
 use glassbox_core::{Digest, FunctionName};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, InstancePre};
 
+use crate::function::Export;
 use crate::meter::Guest;
-use crate::{Grants, ImportKind, Kind, Sandbox, SandboxError, inspect, link};
+use crate::{Failure, Grants, ImportKind, Kind, Sandbox, SandboxError, inspect, link};
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
@@ -19,6 +21,8 @@ pub struct Prepared {
     provided: Vec<String>,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
+    /// Functions that were called before. There are no more of them than the component exports.
+    exports: Mutex<HashMap<FunctionName, Arc<Export>>>,
 }
 
 impl Prepared {
@@ -51,14 +55,16 @@ impl Prepared {
         self.provided.iter().any(|interface| interface.split('/').next() == Some(package))
     }
 
-    /// Finds an exported function, with versions of its interface compared as semantic versions.
-    pub(crate) fn function(&self, name: &FunctionName) -> Option<ComponentExportIndex> {
-        let component = self.pre.component();
-        let interface = match name.interface() {
-            Some(interface) => Some(component.get_export_index(None, interface)?),
-            None => None,
-        };
-        component.get_export_index(interface.as_ref(), name.function())
+    /// Returns an exported function of type `ty`, looked up and checked once.
+    pub(crate) fn export(&self, name: &FunctionName, ty: &FunctionType) -> Result<Arc<Export>, Failure> {
+        if let Some(export) = lock(&self.exports).get(name)
+            && export.ty == *ty
+        {
+            return Ok(export.clone());
+        }
+        let export = Arc::new(Export::find(self.pre.component(), name, ty)?);
+        lock(&self.exports).insert(name.clone(), export.clone());
+        Ok(export)
     }
 }
 
@@ -119,6 +125,7 @@ impl Sandbox {
             provided: inspection.provided(grants, kind),
             bytes: image.end.addr() - image.start.addr(),
             pre,
+            exports: Mutex::default(),
         })
     }
 

@@ -7,27 +7,27 @@ use std::time::Duration;
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
-use tokio::sync::oneshot;
 
 use crate::guest::Job;
-use crate::host::observer::{Effects, Observer};
-use crate::{FileSet, Prepared, Sandbox};
+use crate::host::observer::{Effects, Source};
+use crate::schedule::NotRun;
+use crate::{FileSet, Flow, Prepared, Sandbox};
 
 /// What to run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Invocation<'a> {
     /// The function, by its full name.
     pub function: &'a FunctionName,
     /// Its type, from the WIT that the component was checked against.
     pub ty: &'a FunctionType,
     /// Its arguments.
-    pub args: &'a [Value],
+    pub args: Arc<[Value]>,
     /// How far it may go.
     pub limits: RunLimits,
     /// Where the answers of granted interfaces come from.
     pub effects: Effects<'a>,
     /// The files of the release, for a component that may read them, or `None` where there are none.
-    pub files: Option<&'a FileSet>,
+    pub files: Option<&'a Arc<FileSet>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -35,7 +35,7 @@ impl<'a> Invocation<'a> {
     pub fn new(
         function: &'a FunctionName,
         ty: &'a FunctionType,
-        args: &'a [Value],
+        args: Arc<[Value]>,
         limits: RunLimits,
     ) -> Self {
         Self { function, ty, args, limits, effects: Effects::default(), files: None }
@@ -191,52 +191,59 @@ impl Failure {
     }
 }
 
-impl Sandbox {
-    /// Runs one function in a fresh instance. Everything that can happen is in the [`Run`].
-    ///
-    /// The guest runs on a thread of the runtime's blocking pool, at most [`threads`](crate::SandboxConfig::threads)
-    /// at a time; this waits its turn without holding up anything else. Dropping the future ends the guest at its next
-    /// yield. Needs a tokio runtime with its timer enabled.
-    pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Run {
-        let pure = prepared.is_pure();
-        let never_started = |failure| Run {
+impl Run {
+    /// What came of a run that never started.
+    fn never_started(prepared: &Prepared, failure: Failure) -> Self {
+        Self {
             outcome: Outcome::Failed(failure),
             fuel_used: 0,
             memory_peak_bytes: 0,
             elapsed: Duration::ZERO,
-            pure,
-            transcript: (!pure).then(Transcript::new),
+            pure: prepared.is_pure(),
+            transcript: (!prepared.is_pure()).then(Transcript::new),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Runs one function in a fresh instance, on a thread for guests, when it is the turn of `flow`. Everything that can
+    /// happen is in the [`Run`].
+    ///
+    /// Dropping the future ends the guest at its next yield.
+    pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>, flow: Flow) -> Run {
+        let job = match self.job(prepared, invocation) {
+            Ok(job) => job,
+            Err(failure) => return Run::never_started(prepared, failure),
         };
-        // A line without an end would outlast the payments of those who stand in it.
-        let patience = Duration::from_millis(limits::QUEUE_WAIT_MS_MAX);
-        let permit = tokio::time::timeout(patience, self.inner.permits.clone().acquire_owned()).await;
-        let Ok(permit) = permit else {
-            return never_started(Failure::new(FailureKind::Busy, "no thread became free in time"));
-        };
-        let job = Job {
+        let memory_bytes = job.limits.memory_bytes;
+        let run = self.inner.scheduler.run(flow, memory_bytes, job.run(), |run: &Run| run.fuel_used).await;
+        run.unwrap_or_else(|not_run| {
+            let failure = match not_run {
+                NotRun::Busy => Failure::new(FailureKind::Busy, "no thread became free in time"),
+                NotRun::Panicked => Failure::new(FailureKind::Internal, "the sandbox failed"),
+            };
+            Run::never_started(prepared, failure)
+        })
+    }
+
+    /// Runs one function like [`run`](Self::run), on the thread that polls this future and without waiting for a turn:
+    /// for a program that has nobody else to serve.
+    pub async fn run_here(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Run {
+        match self.job(prepared, invocation) {
+            Ok(job) => job.run().await,
+            Err(failure) => Run::never_started(prepared, failure),
+        }
+    }
+
+    fn job(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Result<Job, Failure> {
+        Ok(Job {
             sandbox: self.clone(),
             prepared: prepared.clone(),
-            function: invocation.function.clone(),
-            ty: invocation.ty.clone(),
-            args: invocation.args.to_vec(),
+            export: prepared.export(invocation.function, invocation.ty)?,
+            args: invocation.args,
             limits: invocation.limits.capped(),
+            effects: Source::new(invocation.effects),
             files: invocation.files.cloned().unwrap_or_default(),
-        };
-        // The sender lives in this future, so that the guest learns when nobody waits for it any more.
-        let (_waiting, abandoned) = oneshot::channel::<()>();
-        let observer = Observer::new(invocation.effects);
-        let runtime = tokio::runtime::Handle::current();
-        let thread = tokio::task::spawn_blocking(move || {
-            let run = runtime.block_on(job.run(observer, abandoned));
-            drop(permit);
-            run
-        });
-        match thread.await {
-            Ok(run) => run,
-            Err(error) => {
-                tracing::error!("A sandbox thread ended early: {error}");
-                never_started(Failure::new(FailureKind::Internal, "the sandbox failed"))
-            }
-        }
+        })
     }
 }

@@ -251,7 +251,7 @@ pub(crate) fn function(
     }
     let name = FunctionName::new(interface, &function.name)
         .map_err(|error| SandboxError::Wit { reason: error.to_string() })?;
-    if let Some(Made { ty, signature, docs }) = Entry::of_name(&name).made() {
+    if let Some(Made { ty, signature, docs, .. }) = Entry::of(&name).made() {
         return Ok(Some(Function { name, ty, docs: docs.to_owned(), callable: Ok(()), signature }));
     }
     let mut converter = types::Converter::new(resolve);

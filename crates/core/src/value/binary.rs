@@ -23,7 +23,7 @@ mod read;
 mod write;
 
 use read::Reader;
-use write::write;
+use write::{Length, write};
 
 use super::error::Walk;
 use super::{FunctionType, Type, Value, ValueError};
@@ -55,6 +55,16 @@ pub fn encode_args(ty: &FunctionType, args: &[Value]) -> Result<Vec<u8>, ValueEr
     Ok(bytes)
 }
 
+/// Returns how many bytes [`encode_args`] would give, without making them.
+pub fn measure_args(ty: &FunctionType, args: &[Value]) -> Result<usize, ValueError> {
+    check_args(ty, args)?;
+    let mut bytes = Length(0);
+    for (value, param) in args.iter().zip(&ty.params) {
+        write(value, &param.ty, &mut bytes);
+    }
+    Ok(bytes.0)
+}
+
 /// Decodes what [`encode_args`] wrote.
 pub fn decode_args(ty: &FunctionType, bytes: &[u8]) -> Result<Vec<Value>, ValueError> {
     let mut reader = Reader::new(bytes);
@@ -74,6 +84,19 @@ pub fn encode_result(ty: &FunctionType, result: Option<&Value>) -> Result<Vec<u8
         (None, None) => Ok(Vec::new()),
         (Some(value), None) => Err(Walk::new("result").mismatch_with("nothing", value.kind())),
         (None, Some(ty)) => Err(Walk::new("result").mismatch(ty, "nothing")),
+    }
+}
+
+/// Returns how many bytes [`encode_result`] would give, without making them.
+pub fn measure_result(ty: &FunctionType, result: Option<&Value>) -> Result<usize, ValueError> {
+    match (result, &ty.result) {
+        (Some(value), Some(ty)) => {
+            value.check(ty)?;
+            let mut bytes = Length(0);
+            write(value, ty, &mut bytes);
+            Ok(bytes.0)
+        }
+        _ => encode_result(ty, result).map(|bytes| bytes.len()),
     }
 }
 

@@ -46,7 +46,7 @@ impl environment::Host for Host {
             return Ok(Vec::new());
         }
         let import = format!("{ENVIRONMENT}#get-environment");
-        let variables = self.observer.observe(&import, &[], |live| Ok(live.environment.clone()))?;
+        let variables = self.observer.observe(&import, &[], |live| Ok(live.environment.to_vec()))?;
         self.work.bytes(variables.iter().map(|(name, value)| name.len() + value.len()).sum())?;
         Ok(variables)
     }

@@ -52,7 +52,7 @@ impl Host {
         let wait = match self.observer.live() {
             Some(live) => {
                 let duration = wait(live.started.elapsed());
-                let _context = live.runtime.enter();
+                let _context = live.runtime()?.enter();
                 Wait::on(tokio::time::sleep(duration))
             }
             None => Wait::over(),

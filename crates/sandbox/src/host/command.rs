@@ -1,9 +1,9 @@
 //! Programs as functions: `wasi:cli/run` with arguments, standard input and files in, and what it printed and wrote out.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
+use glassbox_core::limits::QUOTED_CHARS_MAX;
 use glassbox_core::value::{Field, FunctionType, Param, Type, Value};
-use wasmtime::component::Val;
 
 use super::Host;
 use super::cli::Stdio;
@@ -40,6 +40,7 @@ pub(crate) fn function() -> Made {
         ])),
     };
     Made {
+        own: FunctionType { params: Vec::new(), result: Some(Type::Result { ok: None, err: None }) },
         signature: format!("run: {ty}"),
         ty,
         docs: "Runs the program with arguments, standard input and files by their paths. Returns its exit status, what \
@@ -50,30 +51,32 @@ pub(crate) fn function() -> Made {
 /// Gives the host the arguments of `run`, which were checked against its type. Fails where a path of a file is none.
 pub(super) fn enter(
     host: &mut Host,
-    args: Vec<Value>,
+    args: &[Value],
     files: &FileSet,
     output_bytes: usize,
 ) -> Result<(), String> {
-    let Ok([Value::List(args), Value::Bytes(stdin), Value::List(input)]) = <[Value; 3]>::try_from(args)
-    else {
+    let [Value::List(args), Value::Bytes(stdin), Value::List(input)] = args else {
         return Err("a program takes arguments, standard input and files".into());
     };
-    let arg = |arg| match arg {
-        Value::String(text) => Some(text),
+    let mut files = files.clone();
+    let mut paths = BTreeSet::new();
+    for (path, bytes) in input.iter().filter_map(file) {
+        if !paths.insert(path) {
+            return Err(format!(
+                "the file `{}` stands twice",
+                path.chars().take(QUOTED_CHARS_MAX).collect::<String>()
+            ));
+        }
+        files.insert(path.to_owned(), bytes.into());
+    }
+    let text = |arg: &Value| match arg {
+        Value::String(text) => Some(text.clone()),
         _ => None,
     };
-    let mut files = files.clone();
-    let mut paths = std::collections::BTreeSet::new();
-    for (path, bytes) in input.into_iter().filter_map(file) {
-        if !paths.insert(path.clone()) {
-            return Err(format!("the file `{path}` stands twice"));
-        }
-        files.insert(path, bytes);
-    }
     let allowance = Allowance::new(output_bytes.saturating_sub(FRAME_BYTES));
     host.stdio = Stdio {
-        args: std::iter::once(NAME.to_owned()).chain(args.into_iter().filter_map(arg)).collect(),
-        stdin: Source::new(stdin),
+        args: std::iter::once(NAME.to_owned()).chain(args.iter().filter_map(text)).collect(),
+        stdin: Source::new(stdin.as_slice()),
         stdout: Some(Buffer::new(allowance.clone())),
         stderr: Some(Buffer::new(allowance.clone())),
     };
@@ -81,21 +84,16 @@ pub(super) fn enter(
     Ok(())
 }
 
-fn file(value: Value) -> Option<(String, Arc<[u8]>)> {
+fn file(value: &Value) -> Option<(&str, &[u8])> {
     let Value::Tuple(parts) = value else { return None };
-    match <[Value; 2]>::try_from(parts) {
-        Ok([Value::String(path), Value::Bytes(bytes)]) => Some((path, bytes.into())),
+    match &parts[..] {
+        [Value::String(path), Value::Bytes(bytes)] => Some((path, bytes)),
         _ => None,
     }
 }
 
 /// Makes the result of `run`, or returns `None` where it is larger than `output_bytes`.
-pub(super) fn leave(host: &mut Host, returned: Option<Val>, output_bytes: usize) -> Option<Value> {
-    let status = match returned {
-        Some(Val::U8(status)) => status,
-        Some(Val::Result(Ok(_))) => 0,
-        _ => 1,
-    };
+pub(super) fn leave(host: &mut Host, status: u8, output_bytes: usize) -> Option<Value> {
     let taken = |buffer: &Option<Buffer>| buffer.as_ref().map(Buffer::take).unwrap_or_default();
     let (stdout, stderr) = (taken(&host.stdio.stdout), taken(&host.stdio.stderr));
     let left = output_bytes.checked_sub(stdout.len())?.checked_sub(stderr.len())?;

@@ -3,15 +3,12 @@
 //! A made function has a type like any other, so quotes, receipts and replays know nothing of it. Its module says what
 //! the call's arguments mean to the guest, and what comes out.
 
-use glassbox_core::FunctionName;
-use glassbox_core::value::{FunctionType, Value};
-use wasmtime::component::Val;
-
 use super::Host;
-use super::cli::Exit;
 use super::command;
 use super::tree::FileSet;
-use crate::{Failure, FailureKind, convert};
+use crate::{Failure, FailureKind};
+use glassbox_core::FunctionName;
+use glassbox_core::value::{FunctionType, Value};
 
 /// What a component is for, by what it exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,27 +51,24 @@ pub(crate) enum Entry {
     Command,
 }
 
-/// A function that the sandbox makes: its type, its signature and its documentation.
+/// A function that the sandbox makes.
 pub(crate) struct Made {
     pub(crate) ty: FunctionType,
     pub(crate) signature: String,
     pub(crate) docs: &'static str,
+    /// The type of the component's own function behind it.
+    pub(crate) own: FunctionType,
 }
 
 impl Entry {
-    /// Tells how a function is entered.
-    pub(crate) fn of(interface: Option<&str>, function: &str) -> Self {
-        match interface {
-            Some(interface) if function == "run" && is_version_0_2(command::INTERFACE, interface) => {
+    /// Tells how a call of a function enters.
+    pub(crate) fn of(name: &FunctionName) -> Self {
+        match name.interface() {
+            Some(interface) if name.function() == "run" && is_version_0_2(command::INTERFACE, interface) => {
                 Self::Command
             }
             _ => Self::Function,
         }
-    }
-
-    /// Tells how a function is entered, by its full name.
-    pub(crate) fn of_name(name: &FunctionName) -> Self {
-        Self::of(name.interface(), name.function())
     }
 
     /// Returns the function that callers see in place of the component's own.
@@ -85,54 +79,27 @@ impl Entry {
         }
     }
 
-    /// Gives the host what the call brings, and returns the arguments for the component's own function.
+    /// Gives the host what the arguments of a made function bring.
     pub(crate) fn enter(
         self,
         host: &mut Host,
-        ty: &FunctionType,
-        args: Vec<Value>,
+        args: &[Value],
         files: &FileSet,
         output_bytes: usize,
-    ) -> Result<Vec<Val>, Failure> {
+    ) -> Result<(), Failure> {
         match self {
-            Self::Function => {
-                let args = args.into_iter().zip(&ty.params);
-                Ok(args.map(|(value, param)| convert::to_engine(value, &param.ty)).collect())
-            }
-            Self::Command => {
-                command::enter(host, args, files, output_bytes)
-                    .map_err(|reason| Failure::new(FailureKind::BadArguments, reason))?;
-                Ok(Vec::new())
-            }
+            Self::Function => Ok(()),
+            Self::Command => command::enter(host, args, files, output_bytes)
+                .map_err(|reason| Failure::new(FailureKind::BadArguments, reason)),
         }
     }
 
-    /// Returns the status of a guest that ended itself, where that is a way to return.
-    pub(crate) fn exit_status(self, error: &wasmtime::Error) -> Option<Val> {
+    /// Makes the result of a made function of the status that the component's own ended with, or returns `None` where it
+    /// is larger than allowed.
+    pub(crate) fn leave(self, host: &mut Host, status: u8, output_bytes: usize) -> Option<Value> {
         match self {
             Self::Function => None,
-            Self::Command => error.downcast_ref::<Exit>().map(|exit| Val::U8(exit.status)),
-        }
-    }
-
-    /// Makes the call's result of what the component's own function returned, or of the guest's status.
-    pub(crate) fn leave(
-        self,
-        host: &mut Host,
-        ty: &FunctionType,
-        returned: Option<Val>,
-        output_bytes: usize,
-    ) -> Result<Option<Value>, Failure> {
-        match (self, returned, &ty.result) {
-            (Self::Command, returned, _) => {
-                let too_much =
-                    || Failure::new(FailureKind::OutputRefused, "the program wrote more than it may");
-                command::leave(host, returned, output_bytes).map(Some).ok_or_else(too_much)
-            }
-            (Self::Function, Some(val), Some(ty)) => convert::from_engine(val, ty)
-                .map(Some)
-                .map_err(|error| Failure::new(FailureKind::NoSuchFunction, error.to_string())),
-            (Self::Function, ..) => Ok(None),
+            Self::Command => command::leave(host, status, output_bytes),
         }
     }
 }

@@ -98,8 +98,19 @@ impl Host {
     /// The virtual clock stands still meanwhile: if it went to its next timer at once, every time-out would come before
     /// what it is for.
     async fn wait_outside(&mut self, pollables: &[Resource<Pollable>]) -> wasmtime::Result<Vec<u32>> {
+        // Whoever polls the guest looks at the deadline whenever it is polled; this has it polled then.
+        let mut deadline = match self.observer.live() {
+            Some(live) => {
+                let _context = live.runtime()?.enter();
+                Wait::on(tokio::time::sleep_until(self.deadline.into()))
+            }
+            None => Wait::over(),
+        };
         future::poll_fn(|context| match self.ready(pollables, context) {
-            Ok(ready) if ready.is_empty() => Poll::Pending,
+            Ok(ready) if ready.is_empty() => {
+                deadline.poll(context);
+                Poll::Pending
+            }
             done => Poll::Ready(done),
         })
         .await

@@ -1,6 +1,7 @@
 //! Where a guest's questions about the world outside are answered: from the world and recorded, or from a record.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use glassbox_core::transcript::{Entry, Transcript};
@@ -47,33 +48,48 @@ pub(crate) struct Observer {
     transcript: Transcript,
 }
 
-#[derive(Debug)]
-enum Source {
+/// [`Effects`] that can move to another thread. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
     Live(Live),
-    Replay(Transcript),
+    Replay(Arc<Transcript>),
 }
 
 /// What live answers are made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Live {
-    pub(crate) environment: Vec<(String, String)>,
-    /// When the run was asked for: zero of its monotonic clock.
+    pub(crate) environment: Arc<[(String, String)]>,
+    /// Zero of the monotonic clock.
     pub(crate) started: Instant,
-    /// The runtime whose timers and sockets are used, whichever thread the guest runs on.
-    pub(crate) runtime: Handle,
+    /// The runtime whose timers and sockets are used, whichever thread the guest runs on. Where there is none, a guest
+    /// cannot wait.
+    runtime: Option<Handle>,
+}
+
+impl Live {
+    /// Returns the runtime that a wait needs.
+    pub(crate) fn runtime(&self) -> wasmtime::Result<&Handle> {
+        self.runtime.as_ref().ok_or_else(|| wasmtime::format_err!("there is no runtime to wait in"))
+    }
+}
+
+impl Source {
+    /// Takes what answers need, the runtime of the caller among it.
+    pub(crate) fn new(effects: Effects<'_>) -> Self {
+        match effects {
+            Effects::Live { environment } => Self::Live(Live {
+                environment: environment.into(),
+                started: Instant::now(),
+                runtime: Handle::try_current().ok(),
+            }),
+            Effects::Replay(transcript) => Self::Replay(Arc::new(transcript.clone())),
+        }
+    }
 }
 
 impl Observer {
-    /// Makes the observer of a run. Must be called in a tokio runtime, whose timers live answers use.
-    pub(crate) fn new(effects: Effects<'_>) -> Self {
-        let source = match effects {
-            Effects::Live { environment } => Source::Live(Live {
-                environment: environment.to_vec(),
-                started: Instant::now(),
-                runtime: Handle::current(),
-            }),
-            Effects::Replay(transcript) => Source::Replay(transcript.clone()),
-        };
+    /// Makes the observer of a run.
+    pub(crate) fn new(source: Source) -> Self {
         Self { source, transcript: Transcript::new() }
     }
 

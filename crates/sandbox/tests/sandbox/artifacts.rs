@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use glassbox_core::Digest;
 use glassbox_core::value::Value;
-use glassbox_sandbox::{Grants, Outcome, RunLimits, Sandbox, SandboxConfig, SandboxError};
+use glassbox_sandbox::{Codegen, Grants, Outcome, RunLimits, Sandbox, SandboxConfig, SandboxError};
 use serde_json::json;
 
 use crate::component::{integer_component, integer_type, run_in};
@@ -29,10 +29,13 @@ async fn triple(sandbox: &Sandbox) {
     assert_eq!(run.outcome, Outcome::Returned(Some(Value::U32(42))));
 }
 
-fn artifact(dir: &Path) -> PathBuf {
+fn artifacts(dir: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(dir).expect("the directory").flatten().map(|entry| entry.path());
-    let found: Vec<_> =
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect();
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
+}
+
+fn artifact(dir: &Path) -> PathBuf {
+    let found = artifacts(dir);
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].clone()
 }
@@ -74,6 +77,20 @@ async fn an_artefact_of_another_component_is_foreign() {
     let renamed = name.replace(&Digest::of(&other).hex(), &Digest::of(component()).hex());
     fs::rename(&path, dir.path().join(renamed)).expect("renamed");
     triple(&sandbox(dir.path())).await;
+}
+
+#[tokio::test]
+async fn each_way_to_compile_has_artefacts_of_its_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (count, codegen) in (1..).zip(Codegen::ALL) {
+        // Twice: compiled, and loaded.
+        for _ in 0..2 {
+            let artifact_dir = Some(dir.path().to_owned());
+            let config = SandboxConfig { artifact_dir, pool: false, codegen, ..SandboxConfig::default() };
+            triple(&Sandbox::new(config).expect("starts")).await;
+            assert_eq!(artifacts(dir.path()).len(), count, "{codegen:?}");
+        }
+    }
 }
 
 #[cfg(unix)]

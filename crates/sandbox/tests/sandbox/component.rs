@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use glassbox_core::value::{FunctionType, Value, json};
 use glassbox_core::{Digest, FunctionName};
-use glassbox_sandbox::{Grants, Invocation, Prepared, Run, RunLimits, Sandbox, SandboxConfig, SandboxError};
+use glassbox_sandbox::{
+    Flow, Grants, Invocation, Prepared, Run, RunLimits, Sandbox, SandboxConfig, SandboxError,
+};
 use serde_json::json;
 
 /// Returns the sandbox that tests share, with instances from the pool.
@@ -73,5 +75,6 @@ pub(crate) async fn run_in(
 ) -> Run {
     let function: FunctionName = function.parse().expect("the test's function name is valid");
     let args: Vec<Value> = json::args_from_json(ty, &args).expect("the test's arguments are valid");
-    sandbox.run(prepared, Invocation::new(&function, ty, &args, limits)).await
+    let invocation = Invocation::new(&function, ty, args.into(), limits);
+    sandbox.run(prepared, invocation, Flow::new("payer", "package")).await
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use glassbox_core::Digest;
 use glassbox_core::value::{binary, json, wave};
 use glassbox_sandbox::{
-    FailureKind, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError,
-    Spec, inspect,
+    FailureKind, Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig,
+    SandboxError, Spec, inspect,
 };
 use serde_json::Value as Json;
 
@@ -72,7 +72,8 @@ async fn call(
     assert_eq!(wave::args_from_wave(&function.ty, &text).as_ref(), Ok(&args));
     let bytes = binary::encode_args(&function.ty, &args).expect("encodable");
     assert_eq!(binary::decode_args(&function.ty, &bytes).as_ref(), Ok(&args));
-    sandbox.run(&prepared, Invocation::new(&function.name, &function.ty, &args, limits)).await
+    let invocation = Invocation::new(&function.name, &function.ty, args.into(), limits);
+    sandbox.run(&prepared, invocation, Flow::new("payer", "package")).await
 }
 
 fn grants(case: &Json) -> Grants {

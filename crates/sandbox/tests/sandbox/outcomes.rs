@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glassbox_core::value::{Value, json};
-use glassbox_sandbox::{FailureKind, Outcome, Run, RunLimits, SandboxError};
+use glassbox_sandbox::{FailureKind, Flow, Invocation, Outcome, Run, RunLimits, SandboxError};
 use serde_json::json;
 
 use crate::component::{function_type, integer_component, integer_type, prepare, run, run_in, sandbox, wasm};
@@ -302,9 +302,9 @@ async fn wrong_names_types_and_arguments_are_told() {
     assert_eq!(failed(&other_type), FailureKind::NoSuchFunction);
     let prepared = prepare(&component, &[]).expect("valid");
     let function = "run".parse().expect("a name");
-    let (ty, args) = (integer_type(), [Value::String("1".into())]);
-    let invocation = glassbox_sandbox::Invocation::new(&function, &ty, &args, limits);
-    let bad = sandbox().run(&prepared, invocation).await;
+    let ty = integer_type();
+    let invocation = Invocation::new(&function, &ty, [Value::String("1".into())].into(), limits);
+    let bad = sandbox().run(&prepared, invocation, Flow::new("a", "b")).await;
     assert_eq!((failed(&bad), bad.fuel_used), (FailureKind::BadArguments, 0));
 }
 

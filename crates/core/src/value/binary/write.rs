@@ -3,11 +3,40 @@
 use super::{NAN32, NAN64};
 use crate::value::{Type, Value};
 
+/// Where an encoding goes.
+pub(super) trait Sink {
+    fn push(&mut self, byte: u8);
+    fn extend(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn push(&mut self, byte: u8) {
+        self.push(byte);
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Counts the bytes of an encoding and keeps none.
+pub(super) struct Length(pub(super) usize);
+
+impl Sink for Length {
+    fn push(&mut self, _: u8) {
+        self.0 += 1;
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
 /// Writes a value that was checked before.
-pub(super) fn write(value: &Value, ty: &Type, out: &mut Vec<u8>) {
+pub(super) fn write(value: &Value, ty: &Type, out: &mut impl Sink) {
     match (value, ty) {
         (Value::Bool(v), _) => out.push(u8::from(*v)),
-        (Value::S8(v), _) => out.extend(v.to_le_bytes()),
+        (Value::S8(v), _) => out.extend(&v.to_le_bytes()),
         (Value::U8(v), _) => out.push(*v),
         (Value::S16(v), _) => write_signed(i64::from(*v), out),
         (Value::U16(v), _) => write_unsigned(u64::from(*v), out),
@@ -15,8 +44,8 @@ pub(super) fn write(value: &Value, ty: &Type, out: &mut Vec<u8>) {
         (Value::U32(v), _) => write_unsigned(u64::from(*v), out),
         (Value::S64(v), _) => write_signed(*v, out),
         (Value::U64(v), _) => write_unsigned(*v, out),
-        (Value::F32(v), _) => out.extend(if v.is_nan() { NAN32 } else { v.to_le_bytes() }),
-        (Value::F64(v), _) => out.extend(if v.is_nan() { NAN64 } else { v.to_le_bytes() }),
+        (Value::F32(v), _) => out.extend(&if v.is_nan() { NAN32 } else { v.to_le_bytes() }),
+        (Value::F64(v), _) => out.extend(&if v.is_nan() { NAN64 } else { v.to_le_bytes() }),
         (Value::Char(v), _) => out.extend(v.encode_utf8(&mut [0; 4]).as_bytes()),
         (Value::String(v), _) => {
             write_unsigned(v.len() as u64, out);
@@ -65,23 +94,23 @@ pub(super) fn write(value: &Value, ty: &Type, out: &mut Vec<u8>) {
             write_payload(payload.as_deref(), err.as_deref(), out);
         }
         (Value::Flags(flags), Type::Flags(names)) => {
-            let start = out.len();
-            out.resize(start + names.len().div_ceil(8), 0);
+            let mut bits = vec![0; names.len().div_ceil(8)];
             for flag in flags {
-                out[start + *flag as usize / 8] |= 1 << (flag % 8);
+                bits[*flag as usize / 8] |= 1 << (flag % 8);
             }
+            out.extend(&bits);
         }
         (value, ty) => unreachable!("{} was checked against {ty}", value.kind()),
     }
 }
 
-fn write_payload(value: Option<&Value>, ty: Option<&Type>, out: &mut Vec<u8>) {
+fn write_payload(value: Option<&Value>, ty: Option<&Type>, out: &mut impl Sink) {
     if let (Some(value), Some(ty)) = (value, ty) {
         write(value, ty, out);
     }
 }
 
-fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
+fn write_unsigned(mut value: u64, out: &mut impl Sink) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -89,7 +118,7 @@ fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-fn write_signed(mut value: i64, out: &mut Vec<u8>) {
+fn write_signed(mut value: i64, out: &mut impl Sink) {
     loop {
         let byte = value as u8 & 0x7f;
         value >>= 7;

@@ -1,0 +1,46 @@
+//! The engine without us: what the same work costs a program that uses it directly.
+
+use anyhow::Result;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+
+/// The engine as somebody would set it up who cares for nothing but speed.
+pub struct Bare {
+    pub engine: Engine,
+    pub pre: InstancePre<()>,
+}
+
+impl Bare {
+    pub fn new(component: &[u8], fuel: bool) -> Result<Self> {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(16);
+        pool.total_core_instances(64);
+        pool.total_memories(16);
+        pool.total_tables(64);
+        pool.linear_memory_keep_resident(64 * 1024);
+        pool.pagemap_scan(Enabled::Auto);
+        let mut config = Config::new();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.concurrency_support(false);
+        config.consume_fuel(fuel);
+        let engine = Engine::new(&config)?;
+        let component = Component::from_binary(&engine, component)?;
+        let pre = Linker::new(&engine).instantiate_pre(&component)?;
+        Ok(Self { engine, pre })
+    }
+
+    pub fn store(&self) -> Result<Store<()>> {
+        let mut store = Store::new(&self.engine, ());
+        // Fails where fuel is off, which is what is wanted there.
+        let _ = store.set_fuel(u64::MAX);
+        Ok(store)
+    }
+
+    /// Calls a kernel in a fresh instance.
+    pub fn kernel(&self, name: &str, n: u32) -> Result<u32> {
+        let mut store = self.store()?;
+        let instance = self.pre.instantiate(&mut store)?;
+        let function = instance.get_typed_func::<(u32,), (u32,)>(&mut store, name)?;
+        Ok(function.call(&mut store, (n,))?.0)
+    }
+}

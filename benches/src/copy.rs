@@ -1,0 +1,59 @@
+//! What bytes cost on their way through a guest.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use glassbox_core::value::{Type, Value};
+use glassbox_sandbox::Sandbox;
+
+use crate::guests::{Function, Guest, SMALL_STACK, returned};
+use crate::measure::{Candidate, on_this_thread, show_ns, take_turns, thread_cpu};
+use crate::report::Report;
+
+const BYTES: usize = 10_000_000;
+
+pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
+    let bytes_ty = Type::List(Box::new(Type::U8));
+    let echo = Function::new("echo", &[bytes_ty.clone()], bytes_ty)?;
+    let echo_text = Function::new("echo-text", &[Type::String], Type::String)?;
+    let guest = Guest::new(sandbox, SMALL_STACK)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bytes: Arc<[Value]> = [Value::Bytes(vec![7; BYTES])].into();
+    let text: Arc<[Value]> = [Value::String("7".repeat(BYTES))].into();
+    let run = runtime.block_on(guest.run_here(&echo, bytes.clone()));
+    ensure!(returned(&run)? == &bytes[0], "the echo is another");
+    let ours = |name, function, args: &Arc<[Value]>| -> Candidate<'_> {
+        let (guest, runtime, args) = (&guest, &runtime, args.clone());
+        let run = move |times| {
+            runtime.block_on(async {
+                let start = thread_cpu();
+                for _ in 0..times {
+                    let _ = std::hint::black_box(guest.run_here(function, args.clone()).await);
+                }
+                thread_cpu() - start
+            })
+        };
+        (name, Box::new(run))
+    };
+    let source = vec![7_u8; BYTES];
+    let mut target = vec![0_u8; BYTES];
+    let mut candidates = [
+        on_this_thread("memcpy", || {
+            target.copy_from_slice(std::hint::black_box(&source));
+            std::hint::black_box(&mut target);
+        }),
+        ours("echo of `list<u8>`", &echo, &bytes),
+        ours("echo of `string`", &echo_text, &text),
+    ];
+    let best = take_turns(7, 3, &mut candidates);
+    let memcpy = best[0].1;
+    report.heading("Bytes");
+    report.text(
+        "Ten megabytes into a guest and back, in a fresh instance, which copies them at least three times.",
+    );
+    let rows =
+        best.iter().map(|(name, ns)| vec![(*name).to_owned(), show_ns(*ns), format!("{:.1}x", ns / memcpy)]);
+    report.table(&["what", "CPU", "against memcpy"], rows);
+    report.figure("10 MB `list<u8>` echo against memcpy", best[1].1 / memcpy, "x", 30.0);
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The guests, ready to run in our sandbox and in a bare engine.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use glassbox_core::value::{FunctionType, Param, Type, Value};
+use glassbox_core::{Digest, FunctionName};
+use glassbox_sandbox::{Flow, Grants, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox};
+
+/// Linked with a stack of 64 KiB, as our templates are.
+pub const SMALL_STACK: &[u8] = include_bytes!("../guest/dist/small-stack.wasm");
+/// Linked with the usual stack of 1 MiB.
+pub const LARGE_STACK: &[u8] = include_bytes!("../guest/dist/large-stack.wasm");
+
+/// A guest in our sandbox.
+#[derive(Clone)]
+pub struct Guest {
+    pub sandbox: Sandbox,
+    pub prepared: Arc<Prepared>,
+}
+
+impl Guest {
+    pub fn new(sandbox: &Sandbox, component: &[u8]) -> Result<Self> {
+        let prepared = sandbox.prepare(Digest::of(component), component, &Grants::none())?;
+        Ok(Self { sandbox: sandbox.clone(), prepared })
+    }
+
+    /// Runs a function on this thread.
+    pub async fn run_here(&self, function: &Function, args: Arc<[Value]>) -> Run {
+        self.sandbox.run_here(&self.prepared, function.invocation(args)).await
+    }
+
+    /// Runs a function on a thread for guests.
+    pub async fn run(&self, function: &Function, args: Arc<[Value]>, flow: Flow) -> Run {
+        self.sandbox.run(&self.prepared, function.invocation(args), flow).await
+    }
+}
+
+/// A function of the guest, and how far it may go.
+pub struct Function {
+    name: FunctionName,
+    ty: FunctionType,
+    pub limits: RunLimits,
+}
+
+impl Function {
+    pub fn new(name: &str, params: &[Type], result: Type) -> Result<Self> {
+        let param = |(index, ty): (usize, &Type)| Param { name: format!("p{index}"), ty: ty.clone() };
+        Ok(Self {
+            name: name.parse().with_context(|| format!("{name} is no name"))?,
+            ty: FunctionType { params: params.iter().enumerate().map(param).collect(), result: Some(result) },
+            limits: RunLimits { fuel: u64::MAX, ..RunLimits::default() },
+        })
+    }
+
+    fn invocation(&self, args: Arc<[Value]>) -> Invocation<'_> {
+        Invocation { function: &self.name, ty: &self.ty, args, limits: self.limits }
+    }
+}
+
+/// Returns what a run returned.
+pub fn returned(run: &Run) -> Result<&Value> {
+    match &run.outcome {
+        Outcome::Returned(Some(value)) => Ok(value),
+        outcome => anyhow::bail!("expected a value, found {outcome:?}"),
+    }
+}

@@ -1,0 +1,213 @@
+//! What a free call costs through HTTP, against a bare axum server that says hello.
+//!
+//! Both serve in this process on runtimes of their own, one after the other in turns; what counts is the CPU time of the
+//! threads that serve, which their names tell.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use glassbox_core::files::Files;
+use glassbox_core::key::SecretKey;
+use glassbox_core::log::LogKey;
+use glassbox_pay::{Devnet, Wallet};
+use glassbox_registry::package::Package;
+use glassbox_registry::{Env, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_server::Options;
+use glassbox_store::Store;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::guests::SMALL_STACK;
+use crate::report::Report;
+
+const CONNECTIONS: usize = 16;
+const REQUESTS: usize = 400;
+const ROUNDS: usize = 7;
+
+const MANIFEST: &str = r#"
+[package]
+name = "bench:guest"
+version = "1.0.0"
+description = "What the benchmarks run"
+license = "Apache-2.0"
+
+[spec]
+world = "kernels"
+
+[component]
+path = "guest.wasm"
+execute = ["remote"]
+"#;
+
+const CASES: &str = "[[case]]\nname = \"add\"\ncall = \"add(20, 22)\"\nexpect = \"42\"\n";
+
+pub fn run(report: &mut Report) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (hello_server, hello) = serve_hello()?;
+    let (call_server, call) = serve_registry(folder.path())?;
+    let client = Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
+    let hello_request = request("GET", "/hello", "");
+    let call_request = request("POST", "/v1/call/bench/guest/1.0.0/add", r#"{"args":[20,22]}"#);
+    let (mut hello_us, mut call_us) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..ROUNDS {
+        hello_us = hello_us.min(round(&client, "hello", hello, &hello_request)?);
+        call_us = call_us.min(round(&client, "call", call, &call_request)?);
+    }
+    let signing_us = signing();
+    report.heading("HTTP");
+    report.text(&format!(
+        "{CONNECTIONS} connections, {REQUESTS} requests each, CPU time of the serving threads per request, best of {ROUNDS} \
+         rounds in turns. Signing the receipt is one Ed25519 signature, which a hello does not have.",
+    ));
+    report.table(
+        &["request", "CPU", "against hello"],
+        [
+            ("bare axum: hello", hello_us),
+            ("free call: fresh instance, receipt", call_us),
+            ("of which signing the receipt", signing_us),
+            ("free call without the signature", call_us - signing_us),
+        ]
+        .map(|(name, us)| vec![name.to_owned(), format!("{us:.1} µs"), format!("{:.2}x", us / hello_us)]),
+    );
+    report.figure(
+        "free call through HTTP against hello, without the receipt's signature",
+        (call_us - signing_us) / hello_us,
+        "x",
+        2.5,
+    );
+    call_server.shutdown_background();
+    hello_server.shutdown_background();
+    Ok(())
+}
+
+fn server(name: &str) -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?)
+}
+
+fn serve_hello() -> Result<(Runtime, u16)> {
+    let runtime = server("hello")?;
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let port = listener.local_addr()?.port();
+    let app = axum::Router::new().route("/hello", axum::routing::get(async || "hello"));
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    Ok((runtime, port))
+}
+
+fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
+    let runtime = server("call")?;
+    let port = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let sandbox = Sandbox::new(SandboxConfig { threads: 1, ..SandboxConfig::default() })?;
+        let treasury = Wallet::from_bytes(&[9; 32])?.address();
+        let devnet = Devnet::open(Some(&folder.join("devnet.journal")), treasury)?;
+        let keys = Keys {
+            executor: SecretKey::from_seed(&[1; 32]),
+            log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
+                .context("the log's name is not valid")?,
+        };
+        let config = RegistryConfig { fee_bps: 0, public_url: format!("http://127.0.0.1:{port}") };
+        let store = Store::open(&folder.join("store"))?;
+        let rail = Arc::new(devnet.clone());
+        let registry = Registry::open(store, sandbox, rail, keys, Env::system(), config).await?;
+        let one_file = |path: &str, text: &str| Files::new([(path.to_owned(), text.as_bytes().to_vec())]);
+        let package = PackageFiles {
+            manifest: MANIFEST.into(),
+            wit: one_file("world.wit", include_str!("../guest/wit/world.wit"))?,
+            tests: one_file("add.toml", CASES)?,
+            component: SMALL_STACK.to_vec(),
+            source: None,
+        };
+        let statement = Package::check(package.clone())?.statement().sign(&SecretKey::from_seed(&[7; 32]));
+        registry.publish(package, statement).await?;
+        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        tokio::spawn(glassbox_server::serve(listener, app, registry, pending()));
+        anyhow::Ok(port)
+    })?;
+    Ok((runtime, port))
+}
+
+fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n\
+         {body}"
+    )
+    .into_bytes()
+}
+
+/// Sends all requests over all connections, and returns the CPU time of the serving threads per request, in microseconds.
+fn round(client: &Runtime, threads: &str, port: u16, request: &[u8]) -> Result<f64> {
+    let before = threads_cpu(threads)?;
+    client.block_on(async {
+        let connections: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                let request = request.to_vec();
+                tokio::spawn(async move {
+                    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+                    stream.set_nodelay(true)?;
+                    for _ in 0..REQUESTS {
+                        stream.write_all(&request).await?;
+                        read_reply(&mut stream).await?;
+                    }
+                    anyhow::Ok(())
+                })
+            })
+            .collect();
+        for connection in connections {
+            connection.await??;
+        }
+        anyhow::Ok(())
+    })?;
+    let cpu = threads_cpu(threads)? - before;
+    Ok(cpu.as_secs_f64() * 1e6 / (CONNECTIONS * REQUESTS) as f64)
+}
+
+/// Reads one reply whole, and insists on a 200.
+async fn read_reply(stream: &mut TcpStream) -> Result<()> {
+    let mut reply = Vec::with_capacity(8 * 1024);
+    loop {
+        ensure!(stream.read_buf(&mut reply).await? > 0, "the server hung up");
+        let Some(end) = reply.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&reply[..end])?.to_ascii_lowercase();
+        ensure!(head.starts_with("http/1.1 200"), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.context("a reply without a length")?.parse()?;
+        while reply.len() < end + 4 + length {
+            ensure!(stream.read_buf(&mut reply).await? > 0, "the server hung up");
+        }
+        return Ok(());
+    }
+}
+
+/// Sums the CPU time of the threads of a server: those with its name, and for calls those that guests run on.
+fn threads_cpu(name: &str) -> Result<Duration> {
+    let mut ns = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        let comm = std::fs::read_to_string(thread.join("comm")).unwrap_or_default();
+        let counts = comm.trim_end() == name || (name == "call" && comm.starts_with("guest-"));
+        if counts {
+            let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+            ns += stat.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    Ok(Duration::from_nanos(ns))
+}
+
+/// What one signature takes, in microseconds.
+fn signing() -> f64 {
+    let key = SecretKey::from_seed(&[3; 32]);
+    let best = crate::measure::take_turns(
+        5,
+        1_000,
+        &mut [crate::measure::on_this_thread("sign", || {
+            std::hint::black_box(key.sign(std::hint::black_box(&[7; 1_500])));
+        })],
+    );
+    best[0].1 / 1_000.0
+}

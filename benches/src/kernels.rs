@@ -1,0 +1,70 @@
+//! What metering costs, and whether a unit of fuel is the same time everywhere.
+
+use anyhow::{Result, ensure};
+use glassbox_core::value::{Type, Value};
+use glassbox_sandbox::Sandbox;
+
+use crate::bare::Bare;
+use crate::guests::{Function, Guest, SMALL_STACK, returned};
+use crate::measure::{Candidate, on_this_thread, take_turns, thread_cpu};
+use crate::report::Report;
+
+/// The kernels, how large, and how much dearer metering may make them.
+const KERNELS: [(&str, u32, f64); 6] = [
+    ("sha256", 20_000, 1.15),
+    ("sieve", 1_000_000, 1.6),
+    ("matmul", 120, 1.6),
+    ("sum", 300, 1.6),
+    ("spin", 5_000_000, 1.6),
+    ("fill", 300, 1.6),
+];
+
+pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
+    let plain = Bare::new(SMALL_STACK, false)?;
+    let guest = Guest::new(sandbox, SMALL_STACK)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut rows = Vec::new();
+    let mut rates = Vec::new();
+    for (name, n, bound) in KERNELS {
+        let function = Function::new(name, &[Type::U32], Type::U32)?;
+        let run = runtime.block_on(guest.run_here(&function, [Value::U32(n)].into()));
+        ensure!(
+            returned(&run)? == &Value::U32(plain.kernel(name, n)?),
+            "{name} computes something else when metered"
+        );
+        let metered = |times| {
+            runtime.block_on(async {
+                let start = thread_cpu();
+                for _ in 0..times {
+                    let _ = guest.run_here(&function, [Value::U32(n)].into()).await;
+                }
+                thread_cpu() - start
+            })
+        };
+        let mut candidates: [Candidate<'_>; 2] =
+            [on_this_thread("plain", || drop(plain.kernel(name, n))), ("metered", Box::new(metered))];
+        let best = take_turns(9, 3, &mut candidates);
+        let (plain_ns, metered_ns) = (best[0].1, best[1].1);
+        let rate = run.fuel_used as f64 / metered_ns;
+        rates.push(rate);
+        rows.push(vec![
+            format!("{name}({n})"),
+            format!("{:.2} ms", plain_ns / 1e6),
+            format!("{:.2} ms", metered_ns / 1e6),
+            format!("{:.2}x", metered_ns / plain_ns),
+            run.fuel_used.to_string(),
+            format!("{rate:.1} G/s"),
+        ]);
+        report.figure(&format!("metering overhead, {name}"), metered_ns / plain_ns, "x", bound);
+    }
+    let fastest = rates.iter().copied().fold(0.0, f64::max);
+    let slowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    report.figure("spread of fuel per second over six kernels", fastest / slowest, "x", 3.0);
+    report.heading("Metering");
+    report.text(
+        "Six kernels of the same guest. \"Plain\" is the engine alone, without fuel, NaN canonicalisation or yields; \
+         \"metered\" is the sandbox. The last column shows whether a unit of fuel is the same time everywhere.",
+    );
+    report.table(&["kernel", "plain", "metered", "overhead", "fuel", "fuel per CPU second"], rows);
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
+//!
+//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `scale`, `http`. `--component PATH` adds one to be
+//! compiled in `cold`.
+
+mod bare;
+mod calls;
+mod cold;
+mod copy;
+mod guests;
+mod http;
+mod kernels;
+mod measure;
+mod report;
+mod scale;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use glassbox_sandbox::{Sandbox, SandboxConfig};
+use report::Report;
+
+fn main() -> Result<()> {
+    let mut parts = Vec::new();
+    let mut components = vec![("bench guest".to_owned(), guests::SMALL_STACK.to_vec())];
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--component" {
+            let path = args.next().context("--component wants a path")?;
+            let name = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {path}"))?;
+            components.push((name, bytes));
+        } else {
+            parts.push(arg);
+        }
+    }
+    let wants = |name: &str| parts.is_empty() || parts.iter().any(|part| part == name);
+    let mut report = Report::default();
+    let sandbox = Sandbox::new(SandboxConfig::default())?;
+    if wants("calls") {
+        calls::run(&mut report, &sandbox)?;
+    }
+    if wants("kernels") {
+        kernels::run(&mut report, &sandbox)?;
+    }
+    if wants("copy") {
+        copy::run(&mut report, &sandbox)?;
+    }
+    drop(sandbox);
+    if wants("cold") {
+        cold::run(&mut report, &components)?;
+    }
+    if wants("scale") {
+        scale::run(&mut report)?;
+    }
+    if wants("http") {
+        http::run(&mut report)?;
+    }
+    print!("{}", report.page());
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What happens when there is more than one: threads, payers, and a hundred thousand calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use glassbox_core::value::{Type, Value};
+use glassbox_sandbox::{Flow, Sandbox, SandboxConfig};
+
+use crate::guests::{Function, Guest, LARGE_STACK, SMALL_STACK};
+use crate::measure::resident_bytes;
+use crate::report::Report;
+
+pub fn run(report: &mut Report) -> Result<()> {
+    threads(report)?;
+    memory(report)?;
+    fairness(report)
+}
+
+/// Calls per second over `threads` threads that call as fast as they can for `duration`.
+fn throughput(guest: &Guest, threads: usize, duration: Duration) -> Result<f64> {
+    let stop = AtomicBool::new(false);
+    let start = Instant::now();
+    let calls = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| -> Result<u64> {
+                    let add = Function::new("add", &[Type::U32, Type::U32], Type::U32)?;
+                    let args: Arc<[Value]> = [Value::U32(1), Value::U32(2)].into();
+                    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+                    runtime.block_on(async {
+                        let mut calls = 0;
+                        while !stop.load(Ordering::Relaxed) {
+                            for _ in 0..100 {
+                                let _ = std::hint::black_box(guest.run_here(&add, args.clone()).await);
+                            }
+                            calls += 100;
+                        }
+                        Ok(calls)
+                    })
+                })
+            })
+            .collect();
+        std::thread::sleep(duration);
+        stop.store(true, Ordering::Relaxed);
+        workers.into_iter().map(|worker| worker.join().unwrap_or(Ok(0))).sum::<Result<u64>>()
+    })?;
+    Ok(calls as f64 / start.elapsed().as_secs_f64())
+}
+
+fn threads(report: &mut Report) -> Result<()> {
+    let sandbox = Sandbox::new(SandboxConfig::default())?;
+    report.heading("Threads");
+    report.text("Fresh instances as fast as they go, on one thread and on two of the same process.");
+    let mut rows = Vec::new();
+    for (name, component) in [("64 KiB stack", SMALL_STACK), ("1 MiB stack", LARGE_STACK)] {
+        let guest = Guest::new(&sandbox, component)?;
+        let (mut one, mut two) = (0.0_f64, 0.0_f64);
+        for _ in 0..5 {
+            one = one.max(throughput(&guest, 1, Duration::from_millis(400))?);
+            two = two.max(throughput(&guest, 2, Duration::from_millis(400))?);
+        }
+        report.figure_at_least(&format!("two threads against one, {name}"), two / one, "x", 1.7);
+        rows.push(vec![
+            name.to_owned(),
+            format!("{one:.0}/s"),
+            format!("{two:.0}/s"),
+            format!("{:.2}x", two / one),
+        ]);
+    }
+    report.table(&["guest", "one thread", "two threads", "ratio"], rows);
+    Ok(())
+}
+
+fn memory(report: &mut Report) -> Result<()> {
+    let sandbox = Sandbox::new(SandboxConfig::default())?;
+    let guest = Guest::new(&sandbox, LARGE_STACK)?;
+    let add = Function::new("add", &[Type::U32, Type::U32], Type::U32)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let call = |calls: usize| {
+        runtime.block_on(async {
+            for _ in 0..calls {
+                let flow = Flow::new("payer", "package");
+                let _ = guest.run(&add, [Value::U32(1), Value::U32(2)].into(), flow).await;
+            }
+        });
+    };
+    call(1_000);
+    let before = resident_bytes();
+    call(100_000);
+    let grown = resident_bytes().saturating_sub(before);
+    report.figure("resident memory grown over 100,000 calls", grown as f64 / 1e6, "MB", 1.0);
+    report.heading("Memory");
+    report.text(&format!(
+        "{:.1} MB resident after 1,000 calls, {:.1} MB more after 100,000 more.",
+        before as f64 / 1e6,
+        grown as f64 / 1e6
+    ));
+    Ok(())
+}
+
+/// The 99th of 100 latencies of short calls by one payer.
+async fn p99(guest: &Guest, add: &Function) -> Duration {
+    let mut latencies = Vec::new();
+    for _ in 0..1_000 {
+        let start = Instant::now();
+        let _ = guest.run(add, [Value::U32(1), Value::U32(2)].into(), Flow::new("short", "package")).await;
+        latencies.push(start.elapsed());
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+    latencies.sort_unstable();
+    latencies[latencies.len() * 99 / 100]
+}
+
+fn fairness(report: &mut Report) -> Result<()> {
+    let cores = std::thread::available_parallelism()?.get();
+    let sandbox = Sandbox::new(SandboxConfig { threads: cores, ..SandboxConfig::default() })?;
+    let guest = Guest::new(&sandbox, SMALL_STACK)?;
+    let add = Function::new("add", &[Type::U32, Type::U32], Type::U32)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (solo, crowded) = runtime.block_on(async {
+        let mut solo = Duration::MAX;
+        for _ in 0..3 {
+            solo = solo.min(p99(&guest, &add).await);
+        }
+        let spinning: Vec<_> = (0..100)
+            .map(|_| {
+                let guest = guest.clone();
+                tokio::spawn(async move {
+                    let spin = Function::new("spin", &[Type::U32], Type::U32)?;
+                    let flow = Flow::new("spinner", "package");
+                    guest.run(&spin, [Value::U32(u32::MAX)].into(), flow).await;
+                    anyhow::Ok(())
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut crowded = Duration::MAX;
+        for _ in 0..3 {
+            crowded = crowded.min(p99(&guest, &add).await);
+        }
+        spinning.iter().for_each(tokio::task::JoinHandle::abort);
+        (solo, crowded)
+    });
+    let ratio = crowded.as_secs_f64() / solo.as_secs_f64();
+    report.figure("p99 of a payer's short calls beside another's 100 spinning ones", ratio, "x solo", 5.0);
+    report.heading("Fairness");
+    report.text(&format!(
+        "One payer makes short calls, another has 100 calls that never end. The first one's p99 is {:.0} µs alone and \
+         {:.0} µs beside the other.",
+        solo.as_secs_f64() * 1e6,
+        crowded.as_secs_f64() * 1e6
+    ));
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! The threads that guests run on, and whose turn it is.
+//!
+//! A guest is a future that gives way whenever it has burnt the fuel of one yield interval. It then goes back into a
+//! [`FairQueue`], so that a thousand long runs of one payer hold up a short run of another for one interval at most.
+//! A guest that waits for the host takes no thread.
+
+mod fair;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_task::{Builder, ScheduleInfo, WithInfo};
+use fair::FairQueue;
+
+pub use fair::Flow;
+pub(crate) use fair::Room;
+
+/// Runs guests on threads of its own, in fair turns.
+pub(crate) struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when somebody can have a turn.
+    work: Condvar,
+    /// The fuel of a whole turn.
+    interval: u64,
+    patience: Duration,
+}
+
+struct State {
+    queue: FairQueue<Runnable>,
+    idle: usize,
+    next_sweep: Instant,
+    closed: bool,
+}
+
+type Runnable = async_task::Runnable<Arc<Guest>>;
+
+/// What the scheduler knows of a guest.
+struct Guest {
+    flow: Flow,
+    memory_bytes: usize,
+    came: Instant,
+    started: AtomicBool,
+}
+
+/// Why a guest gave no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotRun {
+    /// Too much waited already, or it waited too long. It never started.
+    Busy,
+    /// It panicked.
+    Panicked,
+}
+
+/// How often those that wait to start are looked through for who has waited too long.
+const SWEEP: Duration = Duration::from_millis(100);
+
+impl Scheduler {
+    /// Starts `threads` threads. A guest that waits for longer than `patience` never starts.
+    pub(crate) fn new(
+        threads: usize,
+        room: Room,
+        interval: u64,
+        patience: Duration,
+    ) -> std::io::Result<Self> {
+        let state =
+            State { queue: FairQueue::new(room), idle: 0, next_sweep: Instant::now() + SWEEP, closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), interval, patience });
+        let scheduler = Self { shared };
+        for index in 0..threads {
+            let shared = scheduler.shared.clone();
+            std::thread::Builder::new().name(format!("guest-{index}")).spawn(move || shared.work())?;
+        }
+        Ok(scheduler)
+    }
+
+    /// Runs `guest` when it is its turn, and returns what it gave. `fuel` tells from the output what it burnt.
+    ///
+    /// Dropping the returned future ends the guest at its next yield, or before it starts.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        flow: Flow,
+        memory_bytes: usize,
+        guest: impl Future<Output = T> + Send + 'static,
+        fuel: impl Fn(&T) -> u64 + Send + 'static,
+    ) -> Result<T, NotRun> {
+        let started = AtomicBool::new(false);
+        let entry = Arc::new(Guest { flow, memory_bytes, came: Instant::now(), started });
+        let end = End { shared: self.shared.clone(), guest: entry.clone(), fuel: 0 };
+        let interval = self.shared.interval;
+        let guest = async move {
+            // The whole of it, which the guest's place depends on, and not just the field.
+            let mut end = end;
+            let output = guest.await;
+            // The turns before the last are paid for.
+            end.fuel = fuel(&output) % interval;
+            output
+        };
+        let shared = self.shared.clone();
+        let schedule = WithInfo(move |runnable: Runnable, info: ScheduleInfo| shared.go_on(runnable, info));
+        let (runnable, task) = Builder::new().metadata(entry.clone()).spawn(move |_| guest, schedule);
+        // Outside of the lock, as dropping what is refused wants it too.
+        if let Err(refused) = self.shared.wait(runnable) {
+            drop(refused);
+            return Err(NotRun::Busy);
+        }
+        match task.fallible().await {
+            Some(output) => Ok(output),
+            None if entry.started.load(Ordering::Acquire) => Err(NotRun::Panicked),
+            None => Err(NotRun::Busy),
+        }
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_all();
+    }
+}
+
+impl Shared {
+    /// Puts a guest among those that wait to start, or gives it back where too many do.
+    fn wait(&self, runnable: Runnable) -> Result<(), Runnable> {
+        let guest = runnable.metadata().clone();
+        let mut state = self.lock();
+        state.queue.push_fresh(&guest.flow, guest.memory_bytes, runnable).map_err(|full| full.0)?;
+        self.call_a_thread(&state);
+        Ok(())
+    }
+
+    /// Puts a guest that gave way, or that the host has answered, among those that go on.
+    fn go_on(&self, runnable: Runnable, info: ScheduleInfo) {
+        let guest = runnable.metadata().clone();
+        // Who gave way has burnt a whole interval. Who waited for the host has paid for that otherwise.
+        let fuel = if info.woken_while_running { self.interval } else { 0 };
+        let mut state = self.lock();
+        state.queue.push_ready(&guest.flow, fuel, runnable);
+        self.call_a_thread(&state);
+    }
+
+    /// Wakes a thread for what was just queued. A thread that is busy will look by itself.
+    fn call_a_thread(&self, state: &State) {
+        if state.idle > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    /// What each thread does.
+    fn work(&self) {
+        while let Some(runnable) = self.next() {
+            runnable.metadata().started.store(true, Ordering::Release);
+            // The guest's own faults are traps; a panic is ours, and must not cost the thread.
+            if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
+                tracing::error!("A guest's thread panicked");
+            }
+        }
+    }
+
+    /// Waits for the next turn; `None` when the scheduler is gone.
+    fn next(&self) -> Option<Runnable> {
+        let mut state = self.lock();
+        loop {
+            self.sweep(&mut state);
+            if let Some(runnable) = state.queue.pop() {
+                return Some(runnable);
+            }
+            if state.closed {
+                return None;
+            }
+            state.idle += 1;
+            state = match state.queue.has_waiting() {
+                // Nobody may ever call if what is active waits for the host.
+                true => self.work.wait_timeout(state, SWEEP).unwrap_or_else(PoisonError::into_inner).0,
+                false => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.idle -= 1;
+        }
+    }
+
+    /// Turns away who has waited too long.
+    fn sweep(&self, state: &mut MutexGuard<'_, State>) {
+        if !state.queue.has_waiting() {
+            return;
+        }
+        let now = Instant::now();
+        if now < state.next_sweep {
+            return;
+        }
+        state.next_sweep = now + SWEEP;
+        let expired = state
+            .queue
+            .expire(|runnable| now.saturating_duration_since(runnable.metadata().came) > self.patience);
+        // None of them has started, so their ends do not want the lock.
+        drop(expired);
+    }
+
+    /// The queue is whole between any two statements under this lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives a guest's place back, however it ends.
+struct End {
+    shared: Arc<Shared>,
+    guest: Arc<Guest>,
+    fuel: u64,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.guest.started.load(Ordering::Acquire) {
+            let mut state = self.shared.lock();
+            state.queue.finish(&self.guest.flow, self.guest.memory_bytes, self.fuel);
+            self.shared.call_a_thread(&state);
+        }
+    }
+}
