@@ -54,7 +54,7 @@ impl Function {
     }
 
     fn invocation(&self, args: Arc<[Value]>) -> Invocation<'_> {
-        Invocation { function: &self.name, ty: &self.ty, args, limits: self.limits }
+        Invocation::new(&self.name, &self.ty, args, self.limits)
     }
 }
 

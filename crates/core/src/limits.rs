@@ -245,3 +245,10 @@ pub const HTTP_REQUEST_MS_MAX: u64 = 10_000;
 
 /// The most rules for HTTP requests of one manifest: each is asked for each request.
 pub const HTTP_RULES_MAX: usize = 64;
+
+/// The most bytes of HTTP header fields that one guest may hold at a time, copies among them: room for many messages of
+/// the largest size.
+pub const HTTP_FIELDS_HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most HTTP messages that one guest may begin to make, sent or not. Each holds a URL.
+pub const HTTP_MESSAGES_MAX: usize = 1_024;

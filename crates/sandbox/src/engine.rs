@@ -14,11 +14,13 @@ use wasmtime::{
 
 use crate::artifact::Artifacts;
 use crate::features;
+use crate::host::http::client::{Client, Network};
 use crate::prepare::Hot;
 use crate::schedule::{Room, Scheduler};
 use crate::{Codegen, SandboxError, artifact};
 
-/// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
+/// How a sandbox uses the machine. Nothing here changes what a call returns or costs, beyond what it finds on the
+/// network.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// Where compiled components are kept between runs of the program, or `None` to compile anew each time.
@@ -37,6 +39,8 @@ pub struct SandboxConfig {
     pub hot_bytes: usize,
     /// How guests become instructions. Decides how fast they are, and nothing else.
     pub codegen: Codegen,
+    /// What guests may do on the network, within what their manifests declare.
+    pub network: Network,
 }
 
 impl Default for SandboxConfig {
@@ -50,6 +54,7 @@ impl Default for SandboxConfig {
             memory_bytes: limits::GUESTS_MEMORY_BYTES_MAX,
             hot_bytes: 512 * 1024 * 1024,
             codegen: Codegen::default(),
+            network: Network::default(),
         }
     }
 }
@@ -74,6 +79,7 @@ pub(crate) struct Inner {
     /// Held while compiling: one component at a time already uses every core.
     pub(crate) compiling: Mutex<()>,
     pub(crate) scheduler: Scheduler,
+    pub(crate) client: Arc<Client>,
 }
 
 impl Sandbox {
@@ -104,6 +110,7 @@ impl Sandbox {
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
                 compiling: Mutex::new(()),
                 scheduler,
+                client: Arc::new(Client::new(config.network)),
             }),
         })
     }

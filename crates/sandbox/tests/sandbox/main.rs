@@ -5,6 +5,7 @@ mod artifacts;
 mod component;
 mod corpus;
 mod host;
+mod http;
 mod inspection;
 mod metering;
 mod outcomes;
