@@ -72,6 +72,13 @@ fn home(text: OsString) -> Result<PathBuf, &'static str> {
     Ok(text.into())
 }
 
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}
+
 /// Reads a package or a release. `@latest` is the newest release, as no version is.
 fn package_ref(text: &str) -> Result<PackageRef, NameError> {
     text.strip_suffix("@latest").unwrap_or(text).parse()
@@ -146,6 +153,12 @@ Arguments are written in WAVE, the value notation of the component model.")]
         /// The shell
         shell: Shell,
     },
+    /// Compile one component for a parent process
+    #[command(hide = true)]
+    SandboxCompile,
+    /// Run guests for a parent process
+    #[command(hide = true)]
+    SandboxExecute,
 }
 
 #[derive(Debug, Args)]
@@ -242,6 +255,12 @@ pub(crate) struct CallArgs {
     /// The fuel ceiling
     #[arg(long)]
     pub(crate) fuel: Option<u64>,
+    /// Allow only this host interface of those that the release declares; may be repeated
+    #[arg(long, value_name = "INTERFACE", conflicts_with = "allow_none")]
+    pub(crate) allow: Vec<String>,
+    /// Allow no host interface
+    #[arg(long)]
+    pub(crate) allow_none: bool,
     /// Where to keep the receipt [default: receipts/CALL.json in the home folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
@@ -277,6 +296,16 @@ pub(crate) struct ServeArgs {
     /// The operator's fee, in basis points of each charge
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1500))]
     pub(crate) fee_bps: u32,
+    /// Let components use this host interface where their manifests declare it; may be repeated [default: wasi, which is
+    /// all but outgoing requests]
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) allow: Vec<String>,
+    /// Let components use no host interface
+    #[arg(long, conflicts_with = "allow")]
+    pub(crate) allow_none: bool,
+    /// Show components that may read the environment this variable; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
     /// End the process at a write of the store, for drills: VERB:before or VERB:after
     #[arg(long, hide = true, value_name = "POINT")]
     pub(crate) crash_at: Vec<Fault>,

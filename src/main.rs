@@ -9,6 +9,7 @@ mod home;
 mod node;
 mod output;
 mod progress;
+mod sandbox;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,12 @@ fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
+    // Before there are threads, which would keep the rights that a worker gives up.
+    match cli.command {
+        cli::Command::SandboxCompile => return glassbox_sandbox::compile_worker(),
+        cli::Command::SandboxExecute => return glassbox_sandbox::execute_worker(),
+        _ => {}
+    }
     let output = output::Output::new(cli.global.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

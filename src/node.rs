@@ -7,22 +7,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use glassbox_core::egress::Egress;
 use glassbox_core::log::LogKey;
+use glassbox_core::manifest::HTTP_INTERFACE;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
-use glassbox_registry::{Env, Keys, Registry, RegistryConfig};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
+use glassbox_sandbox::{Network, Sandbox, SandboxConfig};
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::home::{load_key, new_key, wallet_failure};
+use crate::sandbox;
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) fee_bps: u32,
+    pub(crate) host: HostConfig,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -57,9 +61,15 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            let artifacts =
-                SandboxConfig { artifact_dir: Some(data.join("artifacts")), ..SandboxConfig::default() };
-            let sandbox = Sandbox::new(artifacts).context("cannot start the sandbox")?;
+            // Who lets components make requests lets them make those that their manifests declare.
+            let egress = match config.host.grants.allows(HTTP_INTERFACE) {
+                true => Egress::Any,
+                false => Egress::none(),
+            };
+            let network = Network { egress, ..Network::default() };
+            let sandbox = sandbox::serving(data.join("artifacts"))
+                .and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?))
+                .context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;
             let origin =
@@ -71,7 +81,7 @@ impl Node {
                 Arc::new(devnet.clone()),
                 Keys { executor, log },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone() },
+                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host: config.host },
             );
             let registry = registry.await.context("cannot open the registry")?;
             Ok(Self { url, listener, registry, devnet, _lock: lock })

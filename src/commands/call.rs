@@ -52,7 +52,8 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
         Some(path) => Folder::of(path)?,
         None => Folder::of(&context.home()?.receipt_path("call"))?,
     };
-    let body = CallBody { args: typed.args.clone(), fuel: args.fuel, nonce: None };
+    let grants = (args.allow_none || !args.allow.is_empty()).then(|| args.allow.clone());
+    let body = CallBody { args: typed.args.clone(), fuel: args.fuel, nonce: None, grants };
     let call = Call { release: &typed.release, function: &typed.function, body };
     let response = during("calling", client.call_with(&call, budget)).await?;
     let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;

@@ -13,8 +13,7 @@ use glassbox_core::manifest::Manifest;
 use glassbox_core::receipt::{Receipt, Report};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
-use glassbox_registry::{Package, PackageFiles, PublishError};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_registry::{HostConfig, Package, PackageFiles, PublishError};
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
@@ -25,6 +24,7 @@ use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
+use crate::sandbox;
 
 /// What the agent needs done.
 const TASK: &str = "render a readme from markdown to html";
@@ -49,7 +49,13 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
-    let config = NodeConfig { listen: args.listen, public_url: None, fee_bps: FEE_BPS, faults: Vec::new() };
+    let config = NodeConfig {
+        listen: args.listen,
+        public_url: None,
+        fee_bps: FEE_BPS,
+        host: HostConfig::default(),
+        faults: Vec::new(),
+    };
     let node = Node::open(&folder.path().join("registry"), config).await?;
     let client = Client::new(&node.url)?;
     let url = node.url.clone();
@@ -190,8 +196,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     let receipt = outcome(&story, &typed, &response)?;
 
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
-    let sandbox = Sandbox::new(SandboxConfig::default())
-        .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+    let sandbox = sandbox::temporary()?;
     let component = client.component(&reference).await?;
     let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
     story.line("   offline, from the receipt alone");

@@ -73,5 +73,6 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             output.print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
+        Command::SandboxCompile | Command::SandboxExecute => unreachable!("`main` has no runtime for it"),
     }
 }

@@ -2,7 +2,6 @@
 
 use glassbox_core::Digest;
 use glassbox_registry::{Listing, Package, TestReport, testing};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
 use serde::Serialize;
 
 use super::Context;
@@ -11,6 +10,7 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::{BAD, DIM, GOOD, MONEY, NAME, count, paint};
 use crate::progress::during;
+use crate::sandbox;
 
 #[derive(Serialize)]
 struct Checked {
@@ -77,8 +77,7 @@ pub(super) async fn test(context: &Context, args: &FolderArgs) -> Result<(), Fai
 
 /// Runs the tests of a package in a sandbox of their own.
 pub(super) async fn run_tests(package: &Package) -> Result<TestReport, Failure> {
-    let sandbox = Sandbox::new(SandboxConfig::default())
-        .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+    let sandbox = sandbox::temporary()?;
     Ok(during("compiling and testing", testing::run(&sandbox, package)).await?)
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use glassbox_core::receipt::{Bundle, Receipt, Report};
 use glassbox_core::{PackageRef, limits};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
 use serde::Serialize;
 
 use super::Context;
@@ -13,6 +12,7 @@ use crate::cli::VerifyArgs;
 use crate::failure::Failure;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
+use crate::sandbox;
 
 #[derive(Serialize)]
 struct Answer {
@@ -30,8 +30,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
     let (mut report, receipt) = bundle.verify(args.executor.as_ref());
     if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
         let component = component(context, args, receipt).await?;
-        let sandbox = Sandbox::new(SandboxConfig::default())
-            .map_err(|error| Failure::error("internal", error.to_string(), ""))?;
+        let sandbox = sandbox::temporary()?;
         let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, &component, &mut report);
         during("running the call again", replay).await;
     }

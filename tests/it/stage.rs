@@ -12,7 +12,7 @@ use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Devnet, Facilitator as _, Faulty, PayError, Wallet};
-use glassbox_registry::{Env, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
@@ -158,7 +158,8 @@ impl Stage {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let config = RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone() };
+        let config =
+            RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone(), host: HostConfig::default() };
         let registry =
             Registry::open(store, sandbox(), rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });

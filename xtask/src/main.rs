@@ -2,6 +2,7 @@
 //!
 //! It needs no tool beyond Cargo; what a task wants besides, it says.
 
+mod bench;
 mod ci;
 mod codegen;
 mod fixtures;
@@ -41,6 +42,11 @@ enum Task {
     Tidy,
     /// Run what CI runs: format, lints, tests and the demo as a release build
     Ci,
+    /// Measure, and write docs/reference/benchmarks.md
+    Bench {
+        /// Only these parts, without writing the page
+        parts: Vec<String>,
+    },
     /// Rebuild the components of the examples and templates, or the one named
     Fixtures {
         /// A folder of `examples`, or `template-rust` and so on
@@ -71,6 +77,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test { args } => test::run(&root, &args),
         Task::Tidy => tidy::run(&root),
         Task::Ci => ci::run(&root),
+        Task::Bench { parts } => bench::run(&root, &parts),
         Task::Fixtures { name } => fixtures::run(&root, name.as_deref()),
         Task::Codegen { check: false } => codegen::write(&root),
         Task::Codegen { check: true } => codegen::check(&root),

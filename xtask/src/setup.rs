@@ -18,7 +18,12 @@ const STAMP: &str = ".glassbox-setup";
 pub(crate) fn run(root: &Path) -> Result<()> {
     let clients = root.join("tests/it/clients");
     install(&clients.join("ts"), "package.json", "node_modules", install_typescript)?;
-    install(&clients.join("py"), "requirements.txt", ".venv", install_python)
+    python(&clients.join("py"))
+}
+
+/// Installs what `requirements.txt` of a folder lists into its `.venv`.
+pub(crate) fn python(folder: &Path) -> Result<()> {
+    install(folder, "requirements.txt", ".venv", install_python)
 }
 
 /// Installs into `folder/target` what `folder/list` names, unless that was done. Tries twice: registries have hiccups.

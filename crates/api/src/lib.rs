@@ -301,6 +301,10 @@ pub struct CallBody {
     /// Anything, to tell this request from another with the same arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    /// What of the declared host interfaces the component may use, such as `wasi:clocks/wall-clock`; all of them when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
 }
 
 /// What a call gave.

@@ -50,6 +50,7 @@ pub fn check_reply(
         function_type: ty,
         args: &args,
         nonce: call.body.nonce.as_deref(),
+        grants: call.body.grants.as_deref(),
     };
     let request = request.digest().map_err(|error| unbound(&error.to_string()))?;
     holds(request == receipt.request, "it is of other arguments")?;

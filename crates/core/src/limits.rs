@@ -12,6 +12,21 @@ pub const AMOUNT_MAX: u128 = 1_000_000_000_000;
 /// The largest component, in bytes. An honest Python component is 18.4 MB; see `docs/guides/languages.md`.
 pub const COMPONENT_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// The most processor time that compiling one component may take, over all threads, in seconds. The largest honest
+/// components, Python's, take up to 25.
+pub const COMPILE_CPU_SECONDS_MAX: u64 = 90;
+
+/// The longest that compiling one component may take on the wall clock, in milliseconds: guests go first, so it may
+/// get little of the machine. Short of [`REQUEST_SECONDS_MAX`], so that a publisher still learns of it.
+pub const COMPILE_WALL_MS_MAX: u64 = 120_000;
+
+/// The most memory that compiling one component may take, in bytes. 1.5 MB of QuickJS take 80 MB, so the largest
+/// component takes about 1.3 GB, and more cores take more at a time.
+pub const COMPILE_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The largest compiled component, in bytes. Compiled code is three to four times the size of the component.
+pub const ARTIFACT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// The largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 
@@ -252,3 +267,7 @@ pub const HTTP_FIELDS_HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The most HTTP messages that one guest may begin to make, sent or not. Each holds a URL.
 pub const HTTP_MESSAGES_MAX: usize = 1_024;
+
+/// The largest receipt that goes into a header of a service's response, in bytes of base64. Clients in use cut the headers
+/// of a response at 8 KiB and more.
+pub const RECEIPT_HEADER_BYTES_MAX: usize = 7 * 1024;

@@ -20,7 +20,9 @@ use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_sandbox::{FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits};
+use glassbox_sandbox::{
+    FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
+};
 use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
@@ -45,6 +47,8 @@ pub struct CallRequest {
     /// Anything, to tell this request from another with the same arguments. Without one, the same request by the same
     /// payer is answered from the first until its reply was delivered.
     pub nonce: Option<String>,
+    /// What of the declared grants the component may use, by the names of interfaces; all of them when absent.
+    pub grants: Option<Vec<String>>,
     /// The payment, where one came.
     pub payment: Option<PaymentPayload>,
 }
@@ -123,7 +127,9 @@ impl CallFailure {
         match self.failure.as_str() {
             "out-of-fuel" => "call again with a higher `fuel`, up to the release's own ceiling".into(),
             "not-granted" => {
-                "tell the publisher: the component uses what its manifest does not declare".into()
+                "allow it where you or the operator did not, or tell the publisher: the component uses what its \
+                 manifest does not declare"
+                    .into()
             }
             _ if self.deterministic => "change the arguments; these will fail again".into(),
             _ => "call again".into(),
@@ -144,6 +150,10 @@ pub(crate) struct Plan {
     pub(crate) quote: Quote,
     pub(crate) request: Digest,
     pub(crate) nonce: Option<String>,
+    /// What the caller allows, as it said it.
+    pub(crate) allowed: Option<Vec<String>>,
+    /// What the component is granted: what it declares, as far as caller and operator allow it.
+    pub(crate) grants: Grants,
 }
 
 /// The payer of all calls that cost nothing, in whose turn they run.
@@ -187,15 +197,18 @@ impl Registry {
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
+        let allowed = request.grants.clone();
+        let grants = self.granted(&live, allowed.as_deref())?;
         let bound = Request {
             component: live.component,
             quote: &quote,
             function_type: &function.ty,
             args: &args,
             nonce: nonce.as_deref(),
+            grants: allowed.as_deref(),
         };
         let request = bound.digest().map_err(invalid)?;
-        Ok(Plan { live, function, args: args.into(), quote, request, nonce })
+        Ok(Plan { live, function, args: args.into(), quote, request, nonce, allowed, grants })
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
@@ -343,7 +356,7 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
-        let prepared = self.prepared(&plan.live).await?;
+        let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
             fuel: plan.quote.fuel_max,
@@ -351,7 +364,10 @@ impl Registry {
             ..RunLimits::default()
         };
         let Function { name, ty, .. } = &plan.function;
-        let invocation = Invocation::new(name, ty, plan.args.clone(), limits);
+        let invocation = Invocation {
+            effects: self.config.host.effects(),
+            ..Invocation::new(name, ty, plan.args.clone(), limits)
+        };
         let flow = Flow::new(payer, plan.live.id.package.to_string());
         let run = self.sandbox.run(&prepared, invocation, flow).await;
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
@@ -398,6 +414,8 @@ impl Registry {
                 nonce: plan.nonce.clone(),
                 args: json::args_to_json(ty, &plan.args).map_err(damaged)?,
                 output,
+                transcript: run.transcript,
+                grants: plan.allowed.clone(),
                 terms: plan.live.terms.clone(),
             },
             outcome,
@@ -406,6 +424,7 @@ impl Registry {
             fuel_max: plan.quote.fuel_max,
             memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
+            grants: plan.grants.iter().map(str::to_owned).collect(),
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,

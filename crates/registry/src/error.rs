@@ -231,6 +231,9 @@ pub enum CallError {
     /// The nonce is too long.
     #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
     NonceTooLong,
+    /// What the caller allows is nothing that can be granted.
+    #[error(transparent)]
+    UnknownGrant(UnknownGrant),
     /// A payment is needed, or another than the one that came.
     #[error("{}this call costs ${}", refusal(required), amount.to_decimal())]
     PaymentRequired {
@@ -323,18 +326,21 @@ fn component_code(error: &SandboxError) -> &'static str {
         SandboxError::TooLarge { .. } => "component-too-large",
         SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
         SandboxError::CoreModule => "component-is-core-module",
-        SandboxError::TooMany { .. } => "component-too-complex",
+        SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => "component-too-complex",
         SandboxError::NotGranted { .. } => "import-not-granted",
         SandboxError::Wit { .. } => "wit-invalid",
         SandboxError::World { .. } => "world-not-found",
         SandboxError::Compile { .. } => "component-not-compilable",
-        SandboxError::Digest { .. } | SandboxError::Engine { .. } | SandboxError::Artifacts(_) => "internal",
+        SandboxError::Digest { .. }
+        | SandboxError::Engine { .. }
+        | SandboxError::Compiler(_)
+        | SandboxError::Artifacts(_) => "internal",
     }
 }
 
 fn component_next(error: &SandboxError) -> String {
     match error {
-        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } => {
+        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => {
             "optimise for size, and leave out what is unused"
         }
         SandboxError::NotWasm => "check `path` in [component]: it must be the built component",
@@ -422,6 +428,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
+            Self::UnknownGrant(_) => "grant-unknown",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
             Self::PaymentBound => "payment-bound",
@@ -442,6 +449,7 @@ impl CallError {
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
+            Self::UnknownGrant(_) => "leave `grants` out to allow what the release declares".into(),
             Self::NonceTooLong => "send a shorter one; a random 32-digit text will do".into(),
             Self::PaymentRequired { .. } => {
                 "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it"

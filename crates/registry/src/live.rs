@@ -90,12 +90,12 @@ impl Registry {
     }
 
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.
-    pub(crate) async fn prepared(&self, live: &Live) -> Result<Arc<Prepared>, CallError> {
-        if let Some(prepared) = self.sandbox.prepared(live.component, &live.grants) {
+    pub(crate) async fn prepared(&self, live: &Live, grants: &Grants) -> Result<Arc<Prepared>, CallError> {
+        if let Some(prepared) = self.sandbox.prepared(live.component, grants) {
             return Ok(prepared);
         }
         let component = self.store.object(live.component).await?;
-        let (sandbox, digest, grants) = (self.sandbox.clone(), live.component, live.grants.clone());
+        let (sandbox, digest, grants) = (self.sandbox.clone(), live.component, grants.clone());
         let work = tokio::task::spawn_blocking(move || sandbox.prepare(digest, &component, &grants));
         Ok(work.await.map_err(|_| RegistryError::Worker)??)
     }

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::env::Env;
 use crate::error::RegistryError;
+use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::wait::Running;
@@ -33,6 +34,8 @@ pub struct RegistryConfig {
     pub fee_bps: u32,
     /// Where clients reach this registry, without a slash at the end: part of what a payment is for.
     pub public_url: String,
+    /// What components may use of the machine.
+    pub host: HostConfig,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.

@@ -6,12 +6,13 @@ use glassbox_core::Digest;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
 use glassbox_core::value::json;
-use glassbox_sandbox::{Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
+use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
 
 /// Runs the call of `bundle` again and compares output and fuel with its receipt, check by check, into `report`.
 ///
-/// `receipt` is the one that [`Bundle::verify`] returned. Only a pure run can be repeated: what a host answered at the
-/// time is not in the receipt.
+/// `receipt` is the one that [`Bundle::verify`] returned. A run that was not pure is given the answers of its transcript
+/// again, and stops where it asks for anything else: that shows what the code made of them, and not that the world gave
+/// them.
 pub async fn replay(
     sandbox: &Sandbox,
     bundle: &Bundle,
@@ -27,11 +28,15 @@ pub async fn replay(
         profile.digest() == receipt.profile,
         format!("{} {}", profile.id, profile.digest()),
     );
-    report.add(
-        "pure",
-        receipt.pure,
-        if receipt.pure { "nothing outside took part" } else { "the host took part" },
-    );
+    let replayable = receipt.pure || bundle.opening.transcript.is_some();
+    let part = match (receipt.pure, &bundle.opening.transcript) {
+        (true, _) => "nothing outside took part".to_owned(),
+        (false, Some(transcript)) => {
+            format!("{} answers from outside are taken from the transcript", transcript.entries().len())
+        }
+        (false, None) => "the host took part, and its answers are not in the bundle".to_owned(),
+    };
+    report.add("outside", replayable, part);
     if !report.holds() {
         return;
     }
@@ -44,8 +49,10 @@ pub async fn replay(
 async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &[u8]) -> Result<Run, String> {
     let ty = &bundle.opening.function_type;
     let args = json::args_from_json(ty, &bundle.opening.args).map_err(|error| error.to_string())?;
+    let grants =
+        Grants::parse(receipt.grants.iter().map(String::as_str)).map_err(|error| error.to_string())?;
     let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, component.to_vec());
-    let prepared = tokio::task::spawn_blocking(move || compiler.prepare(digest, &bytes, &Grants::none()))
+    let prepared = tokio::task::spawn_blocking(move || compiler.prepare(digest, &bytes, &grants))
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;
@@ -54,7 +61,10 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
         ..RunLimits::default()
     };
-    let invocation = Invocation::new(&receipt.function, ty, args.into(), limits);
+    let mut invocation = Invocation::new(&receipt.function, ty, args.into(), limits);
+    if let Some(transcript) = &bundle.opening.transcript {
+        invocation.effects = Effects::Replay(transcript);
+    }
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
 

@@ -6,7 +6,7 @@
 use glassbox_core::ledger::{charge, refund};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Opening, Outcome, Payment, Receipt};
+use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
 use glassbox_core::terms::Charge;
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
@@ -37,6 +37,7 @@ pub(crate) struct Executed {
     pub(crate) fuel_max: u64,
     pub(crate) memory_bytes_max: u64,
     pub(crate) pure: bool,
+    pub(crate) grants: Vec<String>,
     pub(crate) charge: Charge,
     pub(crate) fee_bps: u32,
     pub(crate) request: Digest,
@@ -301,6 +302,8 @@ impl Registry {
             fuel_max: executed.fuel_max,
             memory_bytes_max: executed.memory_bytes_max,
             pure: executed.pure,
+            grants: executed.grants.clone(),
+            transcript: executed.opening.transcript.as_ref().map(Observed::of),
             terms: executed.opening.terms.digest(),
             charge: executed.charge.clone(),
             fee_bps: executed.fee_bps,

@@ -3,6 +3,9 @@
 //! Loading an artefact is running code, so every file carries a MAC under a key that only this directory holds, over
 //! the engine's fingerprint and the component's digest too. A file that is foreign, stale or damaged is ignored and
 //! made again. Files are written under another name and renamed: a reader sees all of one or none.
+//!
+//! A file is the MAC, the length of the inspection, the inspection in JSON, and the compiled code. With the inspection
+//! a component is linked again without its own bytes, which would take longer to validate than the code to load.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,10 +19,14 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::Codegen;
+use crate::{Codegen, Inspection};
 
 const MAC_BYTES: usize = 32;
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Changes with the layout of a file, and with what `inspect` finds or refuses.
+const FORMAT: u32 = 2;
 
 /// A directory of compiled components.
 pub(crate) struct Artifacts {
@@ -46,24 +53,34 @@ impl Artifacts {
         let key = read_or_make_key(&dir)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let text = format!("{}\n{:016x}", version(profile, codegen), hasher.finish());
+        let text = format!("{FORMAT}\n{}\n{:016x}", version(profile, codegen), hasher.finish());
         Ok(Self { dir, key, fingerprint: Digest::of(text).short() })
     }
 
+    /// Opens a directory whose key and fingerprint are known.
+    pub(crate) fn with_key(dir: PathBuf, key: [u8; KEY_BYTES], fingerprint: String) -> Self {
+        Self { dir, key, fingerprint }
+    }
+
+    /// Returns what [`with_key`](Self::with_key) needs.
+    pub(crate) fn parts(&self) -> (&Path, &[u8; KEY_BYTES], &str) {
+        (&self.dir, &self.key, &self.fingerprint)
+    }
+
     /// Loads the artefact of a component, or returns `None` where there is no good one.
-    pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<Component> {
+    pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<(Inspection, Component)> {
         let bytes = fs::read(self.path(digest)).ok()?;
-        let (mac, compiled) = bytes.split_at_checked(MAC_BYTES)?;
-        if !equal(mac, &self.mac(digest, compiled)) {
+        let (mac, content) = bytes.split_at_checked(MAC_BYTES)?;
+        if !equal(mac, &self.mac(digest, content)) {
             tracing::warn!(component.digest = %digest, "Ignored a compiled component that is not ours");
             return None;
         }
-        #[expect(unsafe_code, reason = "loading compiled code is the one thing that cannot be checked")]
-        // SAFETY: the bytes are what `Component::serialize` returned: `store` wrote them under a MAC with a key that
-        // only this program can read, and the MAC was checked above on the very bytes that are loaded.
-        let loaded = unsafe { Component::deserialize(engine, compiled) };
-        match loaded {
-            Ok(component) => Some(component),
+        // Written by `store`, so whatever does not fit is a mistake of ours; making it anew mends it.
+        let (length, content) = content.split_first_chunk::<LENGTH_BYTES>()?;
+        let (inspection, compiled) = content.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let inspection = serde_json::from_slice(inspection).ok()?;
+        match deserialize(engine, compiled) {
+            Ok(component) => Some((inspection, component)),
             Err(error) => {
                 tracing::warn!(component.digest = %digest, "Ignored a stale compiled component: {error:#}");
                 None
@@ -72,15 +89,17 @@ impl Artifacts {
     }
 
     /// Stores the artefact of a component.
-    pub(crate) fn store(&self, digest: Digest, component: &Component) -> io::Result<()> {
+    pub(crate) fn store(&self, digest: Digest, inspection: &Inspection, compiled: &[u8]) -> io::Result<()> {
+        let inspection = serde_json::to_vec(inspection)?;
+        let length = u32::try_from(inspection.len()).map_err(io::Error::other)?;
+        let content = [&length.to_le_bytes(), inspection.as_slice(), compiled].concat();
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let compiled = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!(".{}-{count}.tmp", std::process::id()));
         let written = (|| {
             let mut file = create_private(&temporary)?;
-            file.write_all(&self.mac(digest, &compiled))?;
-            file.write_all(&compiled)?;
+            file.write_all(&self.mac(digest, &content))?;
+            file.write_all(&content)?;
             file.sync_all()?;
             fs::rename(&temporary, self.path(digest))
         })();
@@ -95,8 +114,18 @@ impl Artifacts {
         self.dir.join(format!("{}-{}.cwasm", self.fingerprint, digest.hex()))
     }
 
-    fn mac(&self, digest: Digest, compiled: &[u8]) -> [u8; MAC_BYTES] {
-        hmac(&self.key, &[self.fingerprint.as_bytes(), digest.as_bytes(), compiled])
+    fn mac(&self, digest: Digest, content: &[u8]) -> [u8; MAC_BYTES] {
+        hmac(&self.key, &[self.fingerprint.as_bytes(), digest.as_bytes(), content])
+    }
+}
+
+/// Loads compiled code: from here on it can be run.
+pub(crate) fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "loading compiled code is the one thing that cannot be checked")]
+    // SAFETY: the bytes are what our compiler returned. They come straight from it, or from a file that `store` wrote
+    // under a MAC with a key that only this program can read; the MAC was checked on the very bytes that are loaded.
+    unsafe {
+        Component::deserialize(engine, compiled)
     }
 }
 
@@ -160,5 +189,29 @@ mod tests {
         key[..20].fill(0x0b);
         let mac = Digest::from_bytes(hmac(&key, &[b"Hi ", b"There"])).hex();
         assert_eq!(mac, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    }
+
+    #[test]
+    fn an_artefact_of_another_engine_or_profile_is_foreign() {
+        let component = wat::parse_str("(component)").expect("valid");
+        let (digest, profile) = (Digest::of(&component), Profile::current());
+        let inspection = crate::inspect(&component).expect("valid");
+        let engine = crate::engine::on_demand(profile, Codegen::default()).expect("starts");
+        let compiled = engine.precompile_component(&component).expect("compiles");
+        let dir = tempfile::tempdir().expect("a directory");
+        let open =
+            || Artifacts::open(dir.path().to_owned(), &engine, profile, Codegen::default()).expect("opens");
+        let (current, mut older) = (open(), open());
+        older.fingerprint = "0000000000000000".into();
+        older.store(digest, &inspection, &compiled).expect("kept");
+        assert!(older.load(&engine, digest).is_some() && current.load(&engine, digest).is_none());
+        fs::rename(older.path(digest), current.path(digest)).expect("renamed");
+        assert!(current.load(&engine, digest).is_none());
+        // What the engine itself can tell is refused even where the MAC is right.
+        let mut other = wasmtime::Config::new();
+        other.consume_fuel(false);
+        let other = Engine::new(&other).expect("starts");
+        current.store(digest, &inspection, &compiled).expect("kept");
+        assert!(current.load(&engine, digest).is_some() && current.load(&other, digest).is_none());
     }
 }

@@ -1,13 +1,16 @@
 //! How guests become instructions. Results and fuel do not depend on it.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{Config, OptLevel};
+
+use crate::engine::Purpose;
 
 /// The ways to run a guest's code, from which a machine chooses for its own reasons.
 ///
 /// All of them return the same values for the same fuel: fuel is counted in the operators of the component, before
 /// any of this. So whoever doubts one compiler can verify a receipt with another, and on a processor that no compiler
 /// knows there is the interpreter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Codegen {
     /// Optimised machine code.
     #[default]
@@ -31,12 +34,15 @@ impl Codegen {
         }
     }
 
-    pub(crate) fn apply(self, config: &mut Config) -> wasmtime::Result<()> {
-        match self {
-            Self::Optimized => config.cranelift_opt_level(OptLevel::Speed),
-            Self::Unoptimized => config.cranelift_opt_level(OptLevel::None),
-            Self::Pulley => config.cranelift_opt_level(OptLevel::Speed).target(PULLEY)?,
-        };
+    pub(crate) fn apply(self, config: &mut Config, purpose: Purpose) -> wasmtime::Result<()> {
+        if self == Self::Pulley {
+            config.target(PULLEY)?;
+        }
+        let level = if self == Self::Unoptimized { OptLevel::None } else { OptLevel::Speed };
+        // Without a compiler there is none to set up.
+        if purpose == Purpose::Compile {
+            config.cranelift_opt_level(level);
+        }
         Ok(())
     }
 }

@@ -13,11 +13,11 @@ use wasmtime::{
 };
 
 use crate::artifact::Artifacts;
-use crate::features;
 use crate::host::http::client::{Client, Network};
+use crate::isolate::{Executors, Line, Recipe, Start};
 use crate::prepare::Hot;
 use crate::schedule::{Room, Scheduler};
-use crate::{Codegen, SandboxError, artifact};
+use crate::{Codegen, CompileLimits, Compiler, Executor, SandboxError, artifact, features};
 
 /// How a sandbox uses the machine. Nothing here changes what a call returns or costs, beyond what it finds on the
 /// network.
@@ -27,6 +27,14 @@ pub struct SandboxConfig {
     ///
     /// Whoever can write there can run code as this program, so nobody else may.
     pub artifact_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// What a component may take of a compiler in a process of its own.
+    pub compile_limits: CompileLimits,
+    /// How many components are compiled at a time. One already uses every core.
+    pub compiles: usize,
+    /// Where guests run.
+    pub executor: Executor,
     /// Whether instances come from a pool. Faster, at the price of address space reserved up front.
     pub pool: bool,
     /// How many threads guests take their turns on.
@@ -43,11 +51,29 @@ pub struct SandboxConfig {
     pub network: Network,
 }
 
+impl SandboxConfig {
+    fn active(&self) -> usize {
+        self.active.clamp(1, limits::GUESTS_ACTIVE_MAX)
+    }
+
+    /// Returns how instances get their memory.
+    pub(crate) fn allocation(&self, profile: &Profile) -> InstanceAllocationStrategy {
+        match self.pool {
+            true => InstanceAllocationStrategy::Pooling(pooling(profile, self.active())),
+            false => InstanceAllocationStrategy::OnDemand,
+        }
+    }
+}
+
 impl Default for SandboxConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             artifact_dir: None,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits::default(),
+            compiles: 1,
+            executor: Executor::InProcess,
             pool: true,
             threads: cores.clamp(1, THREADS_MAX),
             active: limits::GUESTS_ACTIVE_MAX,
@@ -76,20 +102,35 @@ pub(crate) struct Inner {
     pub(crate) profile: &'static Profile,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) hot: Mutex<Hot>,
-    /// Held while compiling: one component at a time already uses every core.
-    pub(crate) compiling: Mutex<()>,
+    pub(crate) codegen: Codegen,
+    pub(crate) compiler: Compiler,
+    pub(crate) compile_limits: CompileLimits,
+    pub(crate) compiling: Line,
     pub(crate) scheduler: Scheduler,
     pub(crate) client: Arc<Client>,
+    pub(crate) executors: Option<Executors>,
 }
 
 impl Sandbox {
     /// Makes a sandbox with the current profile.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
+        let engine = engine(profile, config.codegen, config.allocation(profile), Purpose::Compile)
+            .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
+        let artifacts = config.artifact_dir.clone();
+        let artifacts = artifacts.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
+        Self::assemble(config, engine, artifacts.transpose().map_err(SandboxError::Artifacts)?)
+    }
+
+    /// Makes a sandbox of an engine that there is.
+    pub(crate) fn assemble(
+        config: SandboxConfig,
+        engine: Engine,
+        artifacts: Option<Artifacts>,
+    ) -> Result<Self, SandboxError> {
+        let profile = Profile::current();
         let failed = |reason: String| SandboxError::Engine { reason };
-        let active = config.active.clamp(1, limits::GUESTS_ACTIVE_MAX);
-        let engine = engine(profile, config.codegen, config.pool, active)
-            .map_err(|error| failed(format!("{error:#}")))?;
+        let active = config.active();
         let room = Room {
             active_max: active,
             active_per_payer_max: active.div_ceil(GUESTS_PER_PAYER_PART),
@@ -101,16 +142,40 @@ impl Sandbox {
         let threads = config.threads.clamp(1, THREADS_MAX);
         let scheduler = Scheduler::new(threads, room, profile.trap.yield_interval, patience)
             .map_err(|error| failed(format!("cannot start a thread: {error}")))?;
-        let artifacts = config.artifact_dir.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
+        let executors = match (&config.executor, &artifacts) {
+            (Executor::InProcess, _) => None,
+            (Executor::Processes { program, args, count }, Some(artifacts)) => {
+                let (dir, key, fingerprint) = artifacts.parts();
+                let start = Start {
+                    artifact_dir: std::path::absolute(dir).map_err(SandboxError::Artifacts)?,
+                    fingerprint: fingerprint.to_owned(),
+                    codegen: config.codegen,
+                    pool: config.pool,
+                    threads,
+                    active,
+                    memory_bytes: config.memory_bytes,
+                    hot_bytes: config.hot_bytes,
+                };
+                let recipe = Recipe { program: program.clone(), args: args.clone(), start, key: *key };
+                Some(Executors::new(recipe, *count))
+            }
+            (Executor::Processes { .. }, None) => {
+                return Err(failed("executors need a directory of compiled components".into()));
+            }
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 profile,
-                artifacts: artifacts.transpose().map_err(SandboxError::Artifacts)?,
+                artifacts,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
-                compiling: Mutex::new(()),
+                codegen: config.codegen,
+                compiler: config.compiler,
+                compile_limits: config.compile_limits,
+                compiling: Line::new(config.compiles),
                 scheduler,
                 client: Arc::new(Client::new(config.network)),
+                executors,
             }),
         })
     }
@@ -127,7 +192,27 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn engine(profile: &Profile, codegen: Codegen, pool: bool, active: usize) -> wasmtime::Result<Engine> {
+/// What an engine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To compile, and perhaps to run.
+    Compile,
+    /// To run what was compiled elsewhere.
+    Run,
+}
+
+/// Makes an engine that reserves nothing. What it compiles is what an engine with a pool compiles.
+pub(crate) fn on_demand(profile: &Profile, codegen: Codegen) -> wasmtime::Result<Engine> {
+    engine(profile, codegen, InstanceAllocationStrategy::OnDemand, Purpose::Compile)
+}
+
+/// Makes an engine by the profile.
+pub(crate) fn engine(
+    profile: &Profile,
+    codegen: Codegen,
+    allocation: InstanceAllocationStrategy,
+    purpose: Purpose,
+) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // What may be computed.
     config.wasm_features(WasmFeatures::all(), false);
@@ -135,7 +220,6 @@ fn engine(profile: &Profile, codegen: Codegen, pool: bool, active: usize) -> was
     // The engine joins composed components by modules of its own that use this. What others send was checked by
     // `inspect`, which does not allow it.
     config.wasm_features(WasmFeatures::MULTI_MEMORY, true);
-    config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.shared_memory(false);
     config.concurrency_support(false);
@@ -149,12 +233,13 @@ fn engine(profile: &Profile, codegen: Codegen, pool: bool, active: usize) -> was
     config.memory_init_cow(true);
     config.memory_may_move(false);
     // How it is compiled, and marked so that other versions' code is never loaded.
-    codegen.apply(&mut config)?;
+    codegen.apply(&mut config, purpose)?;
+    match purpose {
+        Purpose::Compile => config.cranelift_nan_canonicalization(true),
+        Purpose::Run => config.enable_compiler(false),
+    };
     config.module_version(ModuleVersionStrategy::Custom(artifact::version(profile, codegen)))?;
-    config.allocation_strategy(match pool {
-        true => InstanceAllocationStrategy::Pooling(pooling(profile, active)),
-        false => InstanceAllocationStrategy::OnDemand,
-    });
+    config.allocation_strategy(allocation);
     Engine::new(&config)
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use glassbox_core::Digest;
 
+use crate::CompileResource;
+
 /// Says why a component cannot be used, or why the sandbox could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -71,6 +73,15 @@ pub enum SandboxError {
         /// What the compiler says.
         reason: String,
     },
+    /// Compiling takes more than a component may take.
+    #[error("compiling the component takes more than {what}")]
+    CompileLimit {
+        /// What it takes too much of, and how much there is.
+        what: CompileResource,
+    },
+    /// The compiler could not be asked: no fault of the component.
+    #[error("cannot run the compiler")]
+    Compiler(#[source] std::io::Error),
     /// The engine could not be set up.
     #[error("cannot start the engine: {reason}")]
     Engine {

@@ -67,6 +67,16 @@ impl Grants {
         &self.http
     }
 
+    /// Returns what both grant. The rules for HTTP requests are those of `self`, which declares them: others narrow them
+    /// by an [`Egress`](glassbox_core::egress::Egress) of their own.
+    pub fn meet(&self, other: &Self) -> Self {
+        let of = |one: &Self, other: &Self| -> BTreeSet<String> {
+            one.interfaces.iter().filter(|name| other.allows(name)).cloned().collect()
+        };
+        // A package granted whole on one side and by interfaces on the other comes to those interfaces.
+        Self { interfaces: &of(self, other) | &of(other, self), http: self.http.clone() }
+    }
+
     /// Tells whether nothing is granted.
     pub fn is_empty(&self) -> bool {
         self.interfaces.is_empty()
@@ -91,10 +101,11 @@ impl fmt::Display for Grants {
     }
 }
 
-/// Returns whether an imported interface belongs to the packages of [`GRANTABLE`].
-pub(crate) fn is_grantable(interface: &str) -> bool {
+/// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
+/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
+pub(crate) fn is_tolerated(interface: &str) -> bool {
     let package = interface.split(['/', '@']).next().unwrap_or(interface);
-    GRANTABLE.contains(&package)
+    GRANTABLE.contains(&package) || package == "wasi:sockets"
 }
 
 #[cfg(test)]
@@ -110,6 +121,19 @@ mod tests {
         assert!(!Grants::none().allows("wasi:random/random"));
         assert!(!Grants::parse(["wasi"]).expect("valid").allows("wasi:http/outgoing-handler"));
         assert!(Grants::parse(["wasi:http"]).expect("valid").allows("wasi:http/outgoing-handler@0.2.3"));
+    }
+
+    #[test]
+    fn what_both_grant() {
+        let grants = |names: &[&str]| Grants::parse(names.iter().copied()).expect("valid");
+        let meet = |a: &[&str], b: &[&str]| grants(a).meet(&grants(b));
+        assert_eq!(meet(&["wasi:random", "wasi:clocks"], &["wasi"]), grants(&["wasi:random", "wasi:clocks"]));
+        assert_eq!(meet(&["wasi:random/random"], &["wasi:random"]), grants(&["wasi:random/random"]));
+        assert_eq!(
+            meet(&["wasi:random"], &["wasi:random/random", "wasi:cli"]),
+            grants(&["wasi:random/random"])
+        );
+        assert!(meet(&["wasi:random"], &["wasi:clocks"]).is_empty() && meet(&["wasi"], &[]).is_empty());
     }
 
     #[test]

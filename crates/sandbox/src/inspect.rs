@@ -5,16 +5,17 @@
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
+use serde::{Deserialize, Serialize};
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
 use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
 
-use crate::grants::{Grants, is_grantable};
+use crate::grants::{Grants, is_tolerated};
 use crate::{Kind, SandboxError};
 use crate::{features, host, link};
 
 /// What a component says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspection {
     /// What it imports, in its own order.
     pub imports: Vec<Import>,
@@ -29,7 +30,7 @@ pub struct Inspection {
 }
 
 /// Something that a component imports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// The name of the interface with its version, or of the function where it is imported bare.
     pub interface: String,
@@ -62,7 +63,7 @@ impl Import {
     pub fn kind(&self, grants: &Grants) -> ImportKind {
         if self.types_only {
             ImportKind::Inert
-        } else if !is_grantable(&self.interface) {
+        } else if !is_tolerated(&self.interface) {
             ImportKind::Foreign
         } else if grants.allows(&self.interface) {
             ImportKind::Granted

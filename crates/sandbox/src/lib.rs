@@ -5,6 +5,11 @@
 //! [`Sandbox::run`] runs one function of it in a fresh instance, metered by the profile of [`glassbox_core::profile`].
 //! Price, payment and storage are others' concern.
 //!
+//! # Where components are compiled
+//!
+//! Compiling what strangers send is the widest door into this program. With [`Compiler::Process`] it happens in a
+//! child that can open nothing and reach nobody, within [`CompileLimits`]; the parent alone keeps what comes out.
+//!
 //! # Where guests run
 //!
 //! Guests run on threads of their own, never on the caller's runtime: a call that computes for ten seconds must not
@@ -24,6 +29,7 @@ mod grants;
 mod guest;
 mod host;
 mod inspect;
+mod isolate;
 mod link;
 mod meter;
 mod prepare;
@@ -41,6 +47,9 @@ pub use host::http::client::Network;
 pub use host::observer::Effects;
 pub use host::tree::FileSet;
 pub use inspect::{Import, ImportKind, Inspection, inspect};
+pub use isolate::{
+    CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,
+};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use schedule::Flow;

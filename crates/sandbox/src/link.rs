@@ -52,12 +52,13 @@ pub(crate) fn link(
     kind: Kind,
 ) -> wasmtime::Result<InstancePre<Guest>> {
     let mut linker = Linker::new(engine);
-    let nothing_provided = kind == Kind::Library && grants.is_empty();
-    if !nothing_provided {
+    if kind != Kind::Library || !grants.is_empty() {
         host::add_to_linker(&mut linker)?;
         // A refusal replaces the function of the host that it stands for.
         linker.allow_shadowing(true);
     }
+    // Resources of provided interfaces, which others may know under names of their own.
+    let mut provided = Vec::new();
     let ty = component.component_type();
     for (name, item) in ty.imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else {
@@ -66,6 +67,10 @@ pub(crate) fn link(
         };
         let interface = name.split('@').next().unwrap_or(name);
         if is_provided(interface, grants, kind) {
+            provided.extend(instance.exports(engine).filter_map(|(_, item)| match item.ty {
+                ComponentItem::Resource(resource) => Some(resource),
+                _ => None,
+            }));
             continue;
         }
         // The name as the component spells it, version and all, comes before any other version in the linker's eyes,
@@ -74,7 +79,7 @@ pub(crate) fn link(
         for (export, item) in instance.exports(engine) {
             match item.ty {
                 ComponentItem::ComponentFunc(_) => refuse(&mut refusals, name, export)?,
-                ComponentItem::Resource(_) if nothing_provided => {
+                ComponentItem::Resource(resource) if !provided.contains(&resource) => {
                     refusals.resource(export, ResourceType::host::<Refused>(), |_, _| Ok(()))?;
                 }
                 _ => {}

@@ -7,15 +7,21 @@ use glassbox_core::value::FunctionType;
 use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, InstancePre};
 
+use crate::artifact::Artifacts;
 use crate::function::Export;
+use crate::isolate::{self, Compilation};
 use crate::meter::Guest;
-use crate::{Failure, Grants, ImportKind, Kind, Sandbox, SandboxError, inspect, link};
+use crate::{
+    Compiler, Failure, Grants, ImportKind, Inspection, Kind, Sandbox, SandboxError, artifact, inspect, link,
+};
 
 /// A component that is ready to run: compiled, linked, checked.
 pub struct Prepared {
     digest: Digest,
     grants: Arc<Grants>,
     pure: bool,
+    /// Whether it lies where other processes can load it from.
+    kept: bool,
     kind: Kind,
     /// The interfaces that the host provides to it, without their versions.
     provided: Vec<String>,
@@ -39,6 +45,11 @@ impl Prepared {
     /// Tells whether it can do nothing but compute, so that a call of it can be repeated and must agree.
     pub fn is_pure(&self) -> bool {
         self.pure
+    }
+
+    /// Tells whether other processes can run it: those that have its code, and nothing to provide.
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        self.kept && self.pure && self.grants.is_empty() && self.provided.is_empty()
     }
 
     /// Returns what the component is for.
@@ -104,15 +115,11 @@ impl Sandbox {
     }
 
     fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
-        if Digest::of(bytes) != digest {
-            return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
-        }
-        let inspection = inspect(bytes)?;
-        let foreign = inspection.imports_of(ImportKind::Foreign, grants);
-        if !foreign.is_empty() {
-            return Err(SandboxError::NotGranted { interfaces: foreign });
-        }
-        let component = self.compiled(digest, bytes)?;
+        let (kept, (inspection, component)) = match self.load(digest) {
+            Some(loaded) => (true, loaded),
+            None => self.compiled(digest, bytes, grants)?,
+        };
+        check_imports(&inspection, grants)?;
         let kind = inspection.kind();
         let pre = link::link(&self.inner.engine, &component, grants, kind)
             .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
@@ -121,6 +128,7 @@ impl Sandbox {
             digest,
             grants: Arc::new(grants.clone()),
             pure: inspection.is_pure(grants),
+            kept,
             kind,
             provided: inspection.provided(grants, kind),
             bytes: image.end.addr() - image.start.addr(),
@@ -129,31 +137,69 @@ impl Sandbox {
         })
     }
 
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, SandboxError> {
-        let engine = &self.inner.engine;
-        let artifacts = self.inner.artifacts.as_ref();
-        let load = || artifacts.and_then(|artifacts| artifacts.load(engine, digest));
-        if let Some(component) = load() {
-            return Ok(component);
+    /// Finds a component among those kept on disk.
+    fn load(&self, digest: Digest) -> Option<(Inspection, Component)> {
+        self.inner.artifacts.as_ref()?.load(&self.inner.engine, digest)
+    }
+
+    /// Compiles a component and keeps it, and tells whether it was kept.
+    fn compiled(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<(bool, (Inspection, Component)), SandboxError> {
+        if Digest::of(bytes) != digest {
+            return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
         }
+        let inspection = inspect(bytes)?;
+        // What could not be linked is not worth compiling.
+        check_imports(&inspection, grants)?;
         // Only compiling waits in line: a call of what is compiled already must not wait behind a publisher's.
-        let _compiling = lock(&self.inner.compiling);
+        let _turn = self.inner.compiling.wait(digest);
         // Another thread may have compiled it while this one waited.
-        if let Some(component) = load() {
-            return Ok(component);
+        if let Some(loaded) = self.load(digest) {
+            return Ok((true, loaded));
         }
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
-        if let Some(Err(error)) = artifacts.map(|artifacts| artifacts.store(digest, &component)) {
-            // The call can go on: the next start of the program only has to compile again.
-            tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
+        let artifact = self.artifact(bytes)?;
+        let component = artifact::deserialize(&self.inner.engine, &artifact)
+            .map_err(|error| SandboxError::Compiler(std::io::Error::other(format!("{error:#}"))))?;
+        let store = |artifacts: &Artifacts| artifacts.store(digest, &inspection, &artifact);
+        let kept = match self.inner.artifacts.as_ref().map(store) {
+            Some(Ok(())) => true,
+            None => false,
+            Some(Err(error)) => {
+                // The call can go on: the next start of the program only has to compile again.
+                tracing::warn!(component.digest = %digest, "Cannot keep a compiled component: {error}");
+                false
+            }
+        };
+        Ok((kept, (inspection, component)))
+    }
+
+    /// Compiles, wherever that is done.
+    fn artifact(&self, component: &[u8]) -> Result<Vec<u8>, SandboxError> {
+        match &self.inner.compiler {
+            Compiler::InProcess => {
+                let compiled = self.inner.engine.precompile_component(component);
+                compiled.map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })
+            }
+            Compiler::Process { program, args } => {
+                let compilation =
+                    Compilation { codegen: self.inner.codegen, limits: self.inner.compile_limits };
+                isolate::compile(program, args, component, compilation)
+            }
         }
-        Ok(component)
     }
 
     fn hot(&self) -> MutexGuard<'_, Hot> {
         lock(&self.inner.hot)
     }
+}
+
+fn check_imports(inspection: &Inspection, grants: &Grants) -> Result<(), SandboxError> {
+    let foreign = inspection.imports_of(ImportKind::Foreign, grants);
+    if foreign.is_empty() { Ok(()) } else { Err(SandboxError::NotGranted { interfaces: foreign }) }
 }
 
 /// What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing half done.

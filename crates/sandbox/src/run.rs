@@ -7,6 +7,7 @@ use std::time::Duration;
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
+use serde::{Deserialize, Serialize};
 
 use crate::guest::Job;
 use crate::host::observer::{Effects, Source};
@@ -43,7 +44,7 @@ impl<'a> Invocation<'a> {
 }
 
 /// How far one run may go. More than the profile allows is cut down to that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunLimits {
     /// The most fuel, the host's share included.
     pub fuel: u64,
@@ -119,7 +120,7 @@ pub struct Failure {
 }
 
 /// The kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The fuel was used up.
     OutOfFuel,
@@ -207,10 +208,18 @@ impl Run {
 
 impl Sandbox {
     /// Runs one function in a fresh instance, on a thread for guests, when it is the turn of `flow`. Everything that can
-    /// happen is in the [`Run`].
+    /// happen is in the [`Run`]. The thread is one of this process or of another, as [`Executor`](crate::Executor) says.
     ///
     /// Dropping the future ends the guest at its next yield.
     pub async fn run(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>, flow: Flow) -> Run {
+        let elsewhere = prepared.runs_elsewhere() && matches!(invocation.effects, Effects::Live { .. });
+        if let Some(executors) = self.inner.executors.as_ref().filter(|_| elsewhere) {
+            let invocation = Invocation { limits: invocation.limits.capped(), ..invocation };
+            return match prepared.export(invocation.function, invocation.ty) {
+                Ok(_) => executors.run(prepared, invocation, flow).await,
+                Err(failure) => Run::never_started(prepared, failure),
+            };
+        }
         let job = match self.job(prepared, invocation) {
             Ok(job) => job,
             Err(failure) => return Run::never_started(prepared, failure),

@@ -2,7 +2,7 @@
 
 use wac_types::{ItemKind, Package, Type, Types, WorldId, validate_target};
 
-use crate::grants::is_grantable;
+use crate::grants::is_tolerated;
 use crate::{Spec, WorldMismatch, inspect};
 
 impl Spec {
@@ -32,7 +32,7 @@ impl Spec {
             missing_exports: report.missing_exports().map(|(name, _)| name.to_owned()).collect(),
             unexpected_imports: report
                 .imports_not_in_target()
-                .filter(|name| !is_grantable(name))
+                .filter(|name| !is_tolerated(name))
                 .map(str::to_owned)
                 .collect(),
             mismatched_types: report

@@ -89,9 +89,11 @@ fn status_of(code: &str) -> StatusCode {
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
-        "name-invalid" | "arguments-invalid" | "fuel-ceiling-invalid" | "nonce-too-long" => {
-            StatusCode::BAD_REQUEST
-        }
+        "name-invalid"
+        | "arguments-invalid"
+        | "fuel-ceiling-invalid"
+        | "nonce-too-long"
+        | "grant-unknown" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

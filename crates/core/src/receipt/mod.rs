@@ -21,6 +21,7 @@ use crate::money::Atomic;
 use crate::name::{FunctionName, ReleaseId};
 use crate::split::Share;
 use crate::terms::{Charge, Ending, Quote};
+use crate::transcript::Transcript;
 use crate::value::{FunctionType, Value, ValueError, binary};
 
 pub use verify::{Check, Report};
@@ -57,6 +58,13 @@ pub struct Receipt {
     pub memory_bytes_max: u64,
     /// Whether the run touched nothing outside: then its inputs decide its output.
     pub pure: bool,
+    /// The host interfaces that the component was granted, sorted: what it declares, as far as caller and operator
+    /// allowed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// What the run observed outside, unless it was pure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Observed>,
     /// The terms that the bill follows from.
     pub terms: Digest,
     /// What was owed.
@@ -121,6 +129,28 @@ impl Outcome {
     }
 }
 
+/// What a run observed outside: a commitment to its transcript.
+///
+/// A replay proves what the code made of the answers. That the world gave them is the executor's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// The head of the transcript's hash chain.
+    pub head: Digest,
+    /// How many observations there are.
+    pub entries: u64,
+    /// Who vouches for the answers: `executor`.
+    pub trust: String,
+}
+
+impl Observed {
+    /// Commits to a transcript.
+    pub fn of(transcript: &Transcript) -> Self {
+        let entries = transcript.entries().len() as u64;
+        Self { head: transcript.head(), entries, trust: "executor".into() }
+    }
+}
+
 /// The payment of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +187,12 @@ pub struct Opening {
     /// What the function returned, as JSON; absent when it failed or returns nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<serde_json::Value>,
+    /// What the run observed outside, unless it was pure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
+    /// What of the declared grants the caller allowed, where it was not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
     /// The terms.
     pub terms: Terms,
 }
@@ -221,6 +257,8 @@ pub struct Request<'a> {
     pub args: &'a [Value],
     /// What the caller sent to tell this request from another with the same arguments.
     pub nonce: Option<&'a str>,
+    /// What of the declared grants the caller allows, where it is not all.
+    pub grants: Option<&'a [String]>,
 }
 
 impl Request<'_> {
@@ -229,6 +267,8 @@ impl Request<'_> {
         let function = self.quote.function.to_string();
         let nonce = self.nonce.unwrap_or_default();
         let args = binary::encode_args(self.function_type, self.args)?;
+        // No name of an interface has a line break. Allowing nothing differs from saying nothing.
+        let grants = self.grants.map_or_else(String::new, |grants| format!("\n{}", grants.join("\n")));
         Ok(Digest::of_parts(&[
             b"glassbox-request/1\0",
             self.component.as_bytes(),
@@ -240,6 +280,8 @@ impl Request<'_> {
             function.as_bytes(),
             &(nonce.len() as u64).to_le_bytes(),
             nonce.as_bytes(),
+            &(grants.len() as u64).to_le_bytes(),
+            grants.as_bytes(),
             &args,
         ]))
     }

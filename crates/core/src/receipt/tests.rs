@@ -50,7 +50,14 @@ fn bundle() -> Bundle {
         Outcome::Returned { output: Opening::output_digest(&salt, &ty, Some(&output)).expect("typed") };
     let charge = charge(&terms(), &quote, Usage { fuel: 1_234, ending: Ending::Returned });
     let component = Digest::of("component");
-    let request = Request { component, quote: &quote, function_type: &ty, args: &args, nonce: Some("n1") };
+    let request = Request {
+        component,
+        quote: &quote,
+        function_type: &ty,
+        args: &args,
+        nonce: Some("n1"),
+        grants: None,
+    };
     let receipt = Receipt {
         call: call.into(),
         level: "L0".into(),
@@ -66,6 +73,8 @@ fn bundle() -> Bundle {
         fuel_max: 10_000,
         memory_bytes_max: 65_536,
         pure: true,
+        grants: Vec::new(),
+        transcript: None,
         terms: terms().digest(),
         split: split(charge.amount, 500, &terms().payee, call),
         fee_bps: 500,
@@ -91,6 +100,8 @@ fn bundle() -> Bundle {
         nonce: Some("n1".into()),
         args: json!([21]),
         output: Some(json!(42)),
+        transcript: None,
+        grants: None,
         terms: terms(),
     };
     Bundle::new(receipt, opening, &key())

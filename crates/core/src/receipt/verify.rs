@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Bundle, Opening, Outcome, Receipt, Request};
+use super::{Bundle, Observed, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
 use crate::limits;
 use crate::money::Atomic;
@@ -54,6 +54,7 @@ impl Bundle {
         let ty = &self.opening.function_type;
         report.add("function type", ty.digest() == receipt.function_type, ty.to_string());
         self.check_values(&receipt, &mut report);
+        self.check_transcript(&receipt, &mut report);
         self.check_bill(&receipt, &mut report);
         (report, Some(receipt))
     }
@@ -82,8 +83,24 @@ impl Bundle {
         }
     }
 
+    /// A pure run has no transcript, and any other one has the one that its receipt commits to.
+    fn check_transcript(&self, receipt: &Receipt, report: &mut Report) {
+        match (&receipt.transcript, &self.opening.transcript) {
+            (None, None) if receipt.pure => {}
+            (Some(observed), Some(transcript)) if !receipt.pure => {
+                let same = *observed == Observed::of(transcript);
+                let detail =
+                    format!("{} answers from outside, vouched for by the executor", observed.entries);
+                report.add("transcript", same, detail);
+            }
+            _ => {
+                report.add("transcript", false, "the receipt and what opens it disagree on what was observed")
+            }
+        }
+    }
+
     fn check_values(&self, receipt: &Receipt, report: &mut Report) {
-        let Opening { salt, function_type: ty, args, output, nonce, .. } = &self.opening;
+        let Opening { salt, function_type: ty, args, output, nonce, grants, .. } = &self.opening;
         let mut bytes = [0; 32];
         if hex::decode_to_slice(salt, &mut bytes).is_err() {
             report.add("input", false, "the salt is not 64 hexadecimal digits");
@@ -98,6 +115,7 @@ impl Bundle {
                 function_type: ty,
                 args,
                 nonce: nonce.as_deref(),
+                grants: grants.as_deref(),
             };
             request.digest().map_err(|error| error.to_string())
         });

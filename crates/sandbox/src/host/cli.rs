@@ -47,12 +47,13 @@ impl environment::Host for Host {
         }
         let import = format!("{ENVIRONMENT}#get-environment");
         let variables = self.observer.observe(&import, &[], |live| Ok(live.environment.to_vec()))?;
-        self.work.bytes(variables.iter().map(|(name, value)| name.len() + value.len()).sum())?;
+        self.work
+            .bytes(variables.iter().map(|(name, value)| size_of_text(name) + size_of_text(value)).sum())?;
         Ok(variables)
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.work.call(self.stdio.args.iter().map(String::len).sum())?;
+        self.work.call(self.stdio.args.iter().map(|arg| size_of_text(arg)).sum())?;
         Ok(self.stdio.args.clone())
     }
 
@@ -60,6 +61,11 @@ impl environment::Host for Host {
         self.work.call(0)?;
         Ok(None)
     }
+}
+
+/// Returns how many bytes a text of a list takes in the guest: its own, and where they are.
+fn size_of_text(text: &str) -> usize {
+    text.len() + 2 * size_of::<u32>()
 }
 
 impl exit::Host for Host {

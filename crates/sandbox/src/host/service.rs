@@ -9,7 +9,7 @@ use glassbox_core::value::{Field, FunctionType, Param, Type, Value};
 
 use super::Host;
 use super::entry::Made;
-use super::http::messages::IncomingRequest;
+use super::http::serving::IncomingRequest;
 use super::http::{fields, headers_from, headers_type, response_type, response_value};
 use super::stream::Allowance;
 

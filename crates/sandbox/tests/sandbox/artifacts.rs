@@ -50,12 +50,15 @@ async fn good_ones_are_used_and_bad_ones_made_again() {
     let written = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
     triple(&sandbox(dir.path())).await;
     assert_eq!(fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time"), written);
-    // Damaged anywhere, cut off, empty, or of another component: made again.
-    let mut damaged = good.clone();
-    *damaged.last_mut().expect("not empty") ^= 1;
-    let mut forged = good.clone();
-    forged[0] ^= 1;
-    for bad in [damaged, forged, good[..good.len() / 2].to_vec(), Vec::new(), b"garbage".to_vec()] {
+    // Damaged anywhere, cut off, prolonged, empty, or no artefact at all: made again.
+    let damaged = [0, 31, 32, 36, good.len() / 2, good.len() - 1].map(|place| {
+        let mut damaged = good.clone();
+        damaged[place] ^= 1;
+        damaged
+    });
+    let cut = [0, 1, 31, 32, 35, 36, good.len() / 2, good.len() - 1].map(|length| good[..length].to_vec());
+    let others = [b"garbage".to_vec(), [good.as_slice(), b"more"].concat()];
+    for bad in damaged.into_iter().chain(cut).chain(others) {
         fs::write(&path, &bad).expect("writable");
         triple(&sandbox(dir.path())).await;
         assert_ne!(fs::read(&path).expect("the artefact"), bad);
@@ -77,6 +80,19 @@ async fn an_artefact_of_another_component_is_foreign() {
     let renamed = name.replace(&Digest::of(&other).hex(), &Digest::of(component()).hex());
     fs::rename(&path, dir.path().join(renamed)).expect("renamed");
     triple(&sandbox(dir.path())).await;
+}
+
+#[tokio::test]
+async fn what_was_kept_needs_neither_bytes_nor_compiler() {
+    let dir = tempfile::tempdir().expect("a directory");
+    triple(&sandbox(dir.path())).await;
+    let digest = Digest::of(component());
+    let kept = sandbox(dir.path()).prepare(digest, &[], &Grants::none()).expect("kept");
+    assert!(kept.is_pure());
+    assert!(matches!(
+        sandbox(dir.path()).prepare(Digest::of("other"), &[], &Grants::none()),
+        Err(SandboxError::Digest { .. })
+    ));
 }
 
 #[tokio::test]

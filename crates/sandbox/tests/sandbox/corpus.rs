@@ -86,6 +86,14 @@ async fn honest_components_give_the_expected_values() {
     let Some(corpus) = corpus() else { return };
     let on_demand =
         Sandbox::new(SandboxConfig { pool: false, threads: 1, ..SandboxConfig::default() }).expect("starts");
+    let dir = tempfile::tempdir().expect("a directory");
+    let in_child = Sandbox::new(SandboxConfig {
+        artifact_dir: Some(dir.path().to_owned()),
+        executor: crate::execution::executor(1),
+        threads: 1,
+        ..SandboxConfig::default()
+    });
+    let in_child = in_child.expect("starts");
     let mut cases_run = 0;
     for sample in ["greet-wat", "markdown-rs", "report-rs", "semver-qjs", "sink-rs", "zhash-c"] {
         let folder = corpus.join(sample);
@@ -111,6 +119,9 @@ async fn honest_components_give_the_expected_values() {
             let again = call(&on_demand, &component, function, case, RunLimits::default()).await;
             assert_eq!((&again.outcome, again.fuel_used), (&run.outcome, run.fuel_used), "{name}");
             assert_eq!(again.memory_peak_bytes, run.memory_peak_bytes, "{name}");
+            let elsewhere = call(&in_child, &component, function, case, RunLimits::default()).await;
+            assert_eq!((&elsewhere.outcome, elsewhere.fuel_used), (&run.outcome, run.fuel_used), "{name}");
+            assert_eq!(elsewhere.memory_peak_bytes, run.memory_peak_bytes, "{name}");
             fuel += run.fuel_used;
             cases_run += 1;
         }

@@ -2,11 +2,15 @@
 //! present.
 
 mod artifacts;
+mod commands;
 mod component;
 mod corpus;
+mod execution;
 mod host;
 mod http;
 mod inspection;
+mod isolation;
 mod metering;
 mod outcomes;
+mod program;
 mod specs;

@@ -63,6 +63,7 @@ pub(crate) async fn call(
         args,
         fuel_max: body.fuel,
         nonce: body.nonce,
+        grants: body.grants,
         payment: payment(&headers)?,
     };
     let result = app.registry.call(request).await;
@@ -92,7 +93,7 @@ pub(crate) async fn receipt(
     Ok(Json(convert::reply(CallReply { stored, replayed: true })))
 }
 
-fn count(result: &Result<CallReply, CallError>) {
+pub(super) fn count(result: &Result<CallReply, CallError>) {
     let outcome = match result {
         Ok(reply) => {
             metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);

@@ -37,7 +37,7 @@ pub(super) enum Written {
 }
 
 impl Draft {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self(Arc::new(Mutex::new(DraftState::Empty)))
     }
 
@@ -80,15 +80,6 @@ pub struct OutgoingRequest {
     pub(super) body: Draft,
 }
 
-/// The host's side of an `outgoing-response`.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings export it")]
-pub struct OutgoingResponse {
-    status: u16,
-    headers: Fields,
-    body: Draft,
-}
-
 /// The host's side of an `outgoing-body`.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
@@ -108,19 +99,6 @@ impl Drop for OutgoingBody {
             *state = DraftState::Abandoned;
         }
     }
-}
-
-/// The host's side of an `incoming-request`.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings export it")]
-pub struct IncomingRequest {
-    pub(crate) method: String,
-    pub(crate) path_with_query: Option<String>,
-    pub(crate) scheme: Option<String>,
-    pub(crate) authority: Option<String>,
-    pub(crate) headers: Vec<Field>,
-    /// Gone once the guest took it.
-    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// The host's side of an `incoming-response`.
@@ -145,29 +123,6 @@ pub struct FutureTrailers {
     taken: bool,
 }
 
-/// The host's side of a `response-outparam`.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings export it")]
-pub struct ResponseOutparam;
-
-/// What a server answered: its body may still be written.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Fields,
-    body: Draft,
-}
-
-impl Reply {
-    /// Takes the body, or returns `None` where it was not finished.
-    pub(crate) fn body(&self) -> Option<Vec<u8>> {
-        match self.body.take() {
-            Written::Whole(body) => Some(body),
-            Written::Open | Written::Abandoned => None,
-        }
-    }
-}
-
 /// Returns a method's name.
 pub(super) fn method_name(method: &Method) -> &str {
     match method {
@@ -184,7 +139,7 @@ pub(super) fn method_name(method: &Method) -> &str {
     }
 }
 
-fn method_of(name: &str) -> Method {
+pub(super) fn method_of(name: &str) -> Method {
     match name {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -199,7 +154,7 @@ fn method_of(name: &str) -> Method {
     }
 }
 
-fn scheme_of(name: &str) -> Scheme {
+pub(super) fn scheme_of(name: &str) -> Scheme {
     match name {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
@@ -207,20 +162,20 @@ fn scheme_of(name: &str) -> Scheme {
     }
 }
 
-fn scheme_bytes(scheme: &Scheme) -> usize {
+pub(super) fn scheme_bytes(scheme: &Scheme) -> usize {
     match scheme {
         Scheme::Http | Scheme::Https => 0,
         Scheme::Other(name) => name.len(),
     }
 }
 
-fn declared_length(headers: &[Field]) -> Option<Vec<u8>> {
+pub(super) fn declared_length(headers: &[Field]) -> Option<Vec<u8>> {
     headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.clone())
 }
 
 impl Host {
     /// Takes the headers of a new message, which the guest gives away.
-    fn take_headers(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Fields> {
+    pub(super) fn take_headers(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Fields> {
         self.http.messages += 1;
         if self.http.messages > limits::HTTP_MESSAGES_MAX {
             wasmtime::bail!("the guest made more HTTP messages than it may");
@@ -233,7 +188,7 @@ impl Host {
     }
 
     /// Opens the body of a message, once.
-    fn open_body(
+    pub(super) fn open_body(
         &mut self,
         draft: Draft,
         declared: Option<Vec<u8>>,
@@ -247,7 +202,7 @@ impl Host {
         self.push(OutgoingBody { draft, buffer, written: false, declared, bytes_max }).map(Ok)
     }
 
-    fn incoming_body(
+    pub(super) fn incoming_body(
         &mut self,
         bytes: Option<Vec<u8>>,
     ) -> wasmtime::Result<Result<Resource<IncomingBody>, ()>> {
@@ -497,125 +452,5 @@ impl types::HostFutureTrailers for Host {
     fn drop(&mut self, trailers: Resource<FutureTrailers>) -> wasmtime::Result<()> {
         self.work.call(0)?;
         self.delete(trailers).map(|_| ())
-    }
-}
-
-impl types::HostIncomingRequest for Host {
-    fn method(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<Method> {
-        let method = method_of(&self.table.get(&request)?.method);
-        self.work.call(method_name(&method).len())?;
-        Ok(method)
-    }
-
-    fn path_with_query(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<Option<String>> {
-        let path = self.table.get(&request)?.path_with_query.clone();
-        self.work.call(path.as_ref().map_or(0, String::len))?;
-        Ok(path)
-    }
-
-    fn scheme(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<Option<Scheme>> {
-        let scheme = self.table.get(&request)?.scheme.as_deref().map(scheme_of);
-        self.work.call(scheme.as_ref().map_or(0, scheme_bytes))?;
-        Ok(scheme)
-    }
-
-    fn authority(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<Option<String>> {
-        let authority = self.table.get(&request)?.authority.clone();
-        self.work.call(authority.as_ref().map_or(0, String::len))?;
-        Ok(authority)
-    }
-
-    fn headers(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<Resource<Fields>> {
-        self.work.call(0)?;
-        let headers = self.table.get(&request)?.headers.clone();
-        self.headers(&headers)
-    }
-
-    fn consume(
-        &mut self,
-        request: Resource<IncomingRequest>,
-    ) -> wasmtime::Result<Result<Resource<IncomingBody>, ()>> {
-        self.work.call(0)?;
-        let body = self.table.get_mut(&request)?.body.take();
-        self.incoming_body(body)
-    }
-
-    fn drop(&mut self, request: Resource<IncomingRequest>) -> wasmtime::Result<()> {
-        self.work.call(0)?;
-        self.delete(request).map(|_| ())
-    }
-}
-
-impl types::HostOutgoingResponse for Host {
-    fn new(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Resource<OutgoingResponse>> {
-        self.work.call(0)?;
-        let headers = self.take_headers(headers)?;
-        self.push(OutgoingResponse { status: 200, headers, body: Draft::empty() })
-    }
-
-    fn status_code(&mut self, response: Resource<OutgoingResponse>) -> wasmtime::Result<u16> {
-        self.work.call(0)?;
-        Ok(self.table.get(&response)?.status)
-    }
-
-    fn set_status_code(
-        &mut self,
-        response: Resource<OutgoingResponse>,
-        status: u16,
-    ) -> wasmtime::Result<Result<(), ()>> {
-        self.work.call(0)?;
-        // Below 200 a response is not the last one, and there is no other here.
-        if !(200..=599).contains(&status) {
-            return Ok(Err(()));
-        }
-        self.table.get_mut(&response)?.status = status;
-        Ok(Ok(()))
-    }
-
-    fn headers(&mut self, response: Resource<OutgoingResponse>) -> wasmtime::Result<Resource<Fields>> {
-        self.work.call(0)?;
-        let headers = self.table.get(&response)?.headers.entries().to_vec();
-        self.headers(&headers)
-    }
-
-    fn body(
-        &mut self,
-        response: Resource<OutgoingResponse>,
-    ) -> wasmtime::Result<Result<Resource<OutgoingBody>, ()>> {
-        self.work.call(0)?;
-        let response = self.table.get(&response)?;
-        let (draft, declared) = (response.body.clone(), declared_length(response.headers.entries()));
-        let allowance = self.http.response_bodies.clone();
-        self.open_body(draft, declared, allowance, limits::OUTPUT_BYTES_MAX)
-    }
-
-    fn drop(&mut self, response: Resource<OutgoingResponse>) -> wasmtime::Result<()> {
-        self.work.call(0)?;
-        self.delete(response).map(|_| ())
-    }
-}
-
-impl types::HostResponseOutparam for Host {
-    fn set(
-        &mut self,
-        outparam: Resource<ResponseOutparam>,
-        response: Result<Resource<OutgoingResponse>, ErrorCode>,
-    ) -> wasmtime::Result<()> {
-        self.work.call(0)?;
-        self.delete(outparam)?;
-        self.http.reply = Some(match response {
-            Ok(response) => {
-                let response = self.delete(response)?;
-                let OutgoingResponse { status, headers, body } = response;
-                Ok(Reply { status, headers, body })
-            }
-            Err(code) => Err(code),
-        });
-        Ok(())
-    }
-
-    fn drop(&mut self, outparam: Resource<ResponseOutparam>) -> wasmtime::Result<()> {
-        self.work.call(0)?;
-        self.delete(outparam).map(|_| ())
     }
 }

@@ -10,6 +10,7 @@ mod code;
 pub(crate) mod fields;
 pub(crate) mod messages;
 pub(crate) mod outgoing;
+pub(crate) mod serving;
 
 use glassbox_core::limits;
 use glassbox_core::value::{Field as RecordField, Type, Value};
@@ -21,8 +22,8 @@ use super::wire::{Bytes, Wire};
 use super::{Host, bindings};
 use code::Code;
 use fields::Field;
-use messages::{IncomingRequest, Reply, ResponseOutparam};
 use outgoing::Exchange;
+use serving::{IncomingRequest, Reply, ResponseOutparam};
 
 /// What the host keeps of a guest's HTTP messages.
 pub(crate) struct Http {

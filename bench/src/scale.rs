@@ -12,7 +12,7 @@ use crate::guests::{Function, Guest, LARGE_STACK, SMALL_STACK};
 use crate::measure::resident_bytes;
 use crate::report::Report;
 
-pub fn run(report: &mut Report) -> Result<()> {
+pub(crate) fn run(report: &mut Report) -> Result<()> {
     threads(report)?;
     memory(report)?;
     fairness(report)

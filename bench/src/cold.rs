@@ -11,7 +11,7 @@ use crate::guests::{Function, Guest, SMALL_STACK, returned};
 use crate::measure::{process_cpu, show_ns};
 use crate::report::Report;
 
-pub fn run(report: &mut Report, components: &[(String, Vec<u8>)]) -> Result<()> {
+pub(crate) fn run(report: &mut Report, components: &[(String, Vec<u8>)]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let open = |artifacts: &Path| {
         Sandbox::new(SandboxConfig { artifact_dir: Some(artifacts.to_owned()), ..SandboxConfig::default() })

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// A page in the making, and the figures that have a bound.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     page: String,
     figures: Vec<Figure>,
 }
@@ -18,15 +18,15 @@ struct Figure {
 }
 
 impl Report {
-    pub fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         let _ = writeln!(self.page, "\n## {text}\n");
     }
 
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         let _ = writeln!(self.page, "{text}\n");
     }
 
-    pub fn table(&mut self, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    pub(crate) fn table(&mut self, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         let _ = writeln!(self.page, "| {} |", heads.join(" | "));
         let _ = writeln!(self.page, "|{}", " --- |".repeat(heads.len()));
         for row in rows {
@@ -35,17 +35,17 @@ impl Report {
     }
 
     /// Notes a figure that should be at most `bound`.
-    pub fn figure(&mut self, name: &str, value: f64, unit: &'static str, bound: f64) {
+    pub(crate) fn figure(&mut self, name: &str, value: f64, unit: &'static str, bound: f64) {
         self.figures.push(Figure { name: name.into(), value, unit, bound, at_least: false });
     }
 
     /// Notes a figure that should be at least `bound`.
-    pub fn figure_at_least(&mut self, name: &str, value: f64, unit: &'static str, bound: f64) {
+    pub(crate) fn figure_at_least(&mut self, name: &str, value: f64, unit: &'static str, bound: f64) {
         self.figures.push(Figure { name: name.into(), value, unit, bound, at_least: true });
     }
 
     /// Returns the page, with the figures first.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let mut page = Report::default();
         page.table(
             &["figure", "measured", "bound", "holds"],

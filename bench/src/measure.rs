@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The CPU time of this thread so far.
-pub fn thread_cpu() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)
 }
 
 /// The CPU time of this process so far, over all threads.
-pub fn process_cpu() -> Duration {
+pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 
@@ -23,18 +23,22 @@ fn read(clock: ClockId) -> Duration {
 }
 
 /// The resident memory of this process, in bytes.
-pub fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * rustix::param::page_size() as u64
 }
 
 /// A candidate: runs its work `times` times and returns the CPU time that took.
-pub type Candidate<'a> = (&'a str, Box<dyn FnMut(u32) -> Duration + 'a>);
+pub(crate) type Candidate<'a> = (&'a str, Box<dyn FnMut(u32) -> Duration + 'a>);
 
 /// Lets the candidates take turns for `rounds` rounds of `times` each, and returns each one's best CPU time for one time,
 /// in nanoseconds.
-pub fn take_turns<'a>(rounds: u32, times: u32, candidates: &mut [Candidate<'a>]) -> Vec<(&'a str, f64)> {
+pub(crate) fn take_turns<'a>(
+    rounds: u32,
+    times: u32,
+    candidates: &mut [Candidate<'a>],
+) -> Vec<(&'a str, f64)> {
     let mut best: Vec<_> = candidates.iter().map(|(name, _)| (*name, f64::INFINITY)).collect();
     for _ in 0..rounds {
         for ((_, run), (_, best)) in candidates.iter_mut().zip(&mut best) {
@@ -46,7 +50,7 @@ pub fn take_turns<'a>(rounds: u32, times: u32, candidates: &mut [Candidate<'a>])
 }
 
 /// Wraps work on this thread as a candidate.
-pub fn on_this_thread<'a>(name: &'a str, mut work: impl FnMut() + 'a) -> Candidate<'a> {
+pub(crate) fn on_this_thread<'a>(name: &'a str, mut work: impl FnMut() + 'a) -> Candidate<'a> {
     let run = move |times| {
         let start = thread_cpu();
         for _ in 0..times {
@@ -58,7 +62,7 @@ pub fn on_this_thread<'a>(name: &'a str, mut work: impl FnMut() + 'a) -> Candida
 }
 
 /// Nanoseconds for people.
-pub fn show_ns(ns: f64) -> String {
+pub(crate) fn show_ns(ns: f64) -> String {
     match ns {
         ns if ns < 1_000.0 => format!("{ns:.0} ns"),
         ns if ns < 1_000_000.0 => format!("{:.1} µs", ns / 1_000.0),

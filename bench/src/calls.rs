@@ -6,18 +6,18 @@ use anyhow::Result;
 use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::{Flow, Sandbox};
 
-use crate::bare::Bare;
+use crate::bare::{Bare, failed};
 use crate::guests::{Function, Guest, LARGE_STACK, SMALL_STACK, returned};
 use crate::measure::{Candidate, on_this_thread, process_cpu, show_ns, take_turns, thread_cpu};
 use crate::report::Report;
 
-pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let add = Function::new("add", &[Type::U32, Type::U32], Type::U32)?;
     let args: Arc<[Value]> = [Value::U32(20), Value::U32(22)].into();
     let small = Guest::new(sandbox, SMALL_STACK)?;
     let large = Guest::new(sandbox, LARGE_STACK)?;
-    let bare_small = Bare::new(SMALL_STACK, true)?;
-    let bare_large = Bare::new(LARGE_STACK, true)?;
+    let bare_small = Bare::new(SMALL_STACK, true).map_err(failed)?;
+    let bare_large = Bare::new(LARGE_STACK, true).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let run = small.run_here(&add, args.clone()).await;
@@ -25,9 +25,9 @@ pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
         Ok(())
     })?;
 
-    let mut reused = bare_small.store()?;
-    let instance = bare_small.pre.instantiate(&mut reused)?;
-    let reused_add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut reused, "add")?;
+    let mut reused = bare_small.store().map_err(failed)?;
+    let instance = bare_small.pre.instantiate(&mut reused).map_err(failed)?;
+    let reused_add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut reused, "add").map_err(failed)?;
     let ours = |name, guest: &Guest| -> Candidate<'_> {
         let (guest, add, args, runtime) = (guest.clone(), &add, args.clone(), &runtime);
         let run = move |times| {

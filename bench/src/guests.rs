@@ -8,19 +8,19 @@ use glassbox_core::{Digest, FunctionName};
 use glassbox_sandbox::{Flow, Grants, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox};
 
 /// Linked with a stack of 64 KiB, as our templates are.
-pub const SMALL_STACK: &[u8] = include_bytes!("../guest/dist/small-stack.wasm");
+pub(crate) const SMALL_STACK: &[u8] = include_bytes!("../guest/dist/small-stack.wasm");
 /// Linked with the usual stack of 1 MiB.
-pub const LARGE_STACK: &[u8] = include_bytes!("../guest/dist/large-stack.wasm");
+pub(crate) const LARGE_STACK: &[u8] = include_bytes!("../guest/dist/large-stack.wasm");
 
 /// A guest in our sandbox.
 #[derive(Clone)]
-pub struct Guest {
-    pub sandbox: Sandbox,
-    pub prepared: Arc<Prepared>,
+pub(crate) struct Guest {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) prepared: Arc<Prepared>,
 }
 
 impl Guest {
-    pub fn new(sandbox: &Sandbox, component: &[u8]) -> Result<Self> {
+    pub(crate) fn new(sandbox: &Sandbox, component: &[u8]) -> Result<Self> {
         let prepared = sandbox.prepare(Digest::of(component), component, &Grants::none())?;
         Ok(Self { sandbox: sandbox.clone(), prepared })
     }
@@ -37,14 +37,14 @@ impl Guest {
 }
 
 /// A function of the guest, and how far it may go.
-pub struct Function {
+pub(crate) struct Function {
     name: FunctionName,
     ty: FunctionType,
-    pub limits: RunLimits,
+    pub(crate) limits: RunLimits,
 }
 
 impl Function {
-    pub fn new(name: &str, params: &[Type], result: Type) -> Result<Self> {
+    pub(crate) fn new(name: &str, params: &[Type], result: Type) -> Result<Self> {
         let param = |(index, ty): (usize, &Type)| Param { name: format!("p{index}"), ty: ty.clone() };
         Ok(Self {
             name: name.parse().with_context(|| format!("{name} is no name"))?,
@@ -59,7 +59,7 @@ impl Function {
 }
 
 /// Returns what a run returned.
-pub fn returned(run: &Run) -> Result<&Value> {
+pub(crate) fn returned(run: &Run) -> Result<&Value> {
     match &run.outcome {
         Outcome::Returned(Some(value)) => Ok(value),
         outcome => anyhow::bail!("expected a value, found {outcome:?}"),

@@ -13,7 +13,7 @@ use glassbox_core::key::SecretKey;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, Wallet};
 use glassbox_registry::package::Package;
-use glassbox_registry::{Env, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
@@ -45,7 +45,7 @@ execute = ["remote"]
 
 const CASES: &str = "[[case]]\nname = \"add\"\ncall = \"add(20, 22)\"\nexpect = \"42\"\n";
 
-pub fn run(report: &mut Report) -> Result<()> {
+pub(crate) fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (hello_server, hello) = serve_hello()?;
     let (call_server, call) = serve_registry(folder.path())?;
@@ -110,7 +110,11 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
                 .context("the log's name is not valid")?,
         };
-        let config = RegistryConfig { fee_bps: 0, public_url: format!("http://127.0.0.1:{port}") };
+        let config = RegistryConfig {
+            fee_bps: 0,
+            public_url: format!("http://127.0.0.1:{port}"),
+            host: HostConfig::default(),
+        };
         let store = Store::open(&folder.join("store"))?;
         let rail = Arc::new(devnet.clone());
         let registry = Registry::open(store, sandbox, rail, keys, Env::system(), config).await?;

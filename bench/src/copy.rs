@@ -12,7 +12,7 @@ use crate::report::Report;
 
 const BYTES: usize = 10_000_000;
 
-pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let bytes_ty = Type::List(Box::new(Type::U8));
     let echo = Function::new("echo", &[bytes_ty.clone()], bytes_ty)?;
     let echo_text = Function::new("echo-text", &[Type::String], Type::String)?;

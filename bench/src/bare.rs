@@ -1,17 +1,16 @@
 //! The engine without us: what the same work costs a program that uses it directly.
 
-use anyhow::Result;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store};
 
 /// The engine as somebody would set it up who cares for nothing but speed.
-pub struct Bare {
-    pub engine: Engine,
-    pub pre: InstancePre<()>,
+pub(crate) struct Bare {
+    pub(crate) engine: Engine,
+    pub(crate) pre: InstancePre<()>,
 }
 
 impl Bare {
-    pub fn new(component: &[u8], fuel: bool) -> Result<Self> {
+    pub(crate) fn new(component: &[u8], fuel: bool) -> Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(16);
         pool.total_core_instances(64);
@@ -29,7 +28,7 @@ impl Bare {
         Ok(Self { engine, pre })
     }
 
-    pub fn store(&self) -> Result<Store<()>> {
+    pub(crate) fn store(&self) -> Result<Store<()>> {
         let mut store = Store::new(&self.engine, ());
         // Fails where fuel is off, which is what is wanted there.
         let _ = store.set_fuel(u64::MAX);
@@ -37,10 +36,15 @@ impl Bare {
     }
 
     /// Calls a kernel in a fresh instance.
-    pub fn kernel(&self, name: &str, n: u32) -> Result<u32> {
+    pub(crate) fn kernel(&self, name: &str, n: u32) -> Result<u32> {
         let mut store = self.store()?;
         let instance = self.pre.instantiate(&mut store)?;
         let function = instance.get_typed_func::<(u32,), (u32,)>(&mut store, name)?;
         Ok(function.call(&mut store, (n,))?.0)
     }
+}
+
+/// The engine's errors are no errors of the standard library's kind.
+pub(crate) fn failed(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::msg(format!("{error:#}"))
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::Sandbox;
 
-use crate::bare::Bare;
+use crate::bare::{Bare, failed};
 use crate::guests::{Function, Guest, SMALL_STACK, returned};
 use crate::measure::{Candidate, on_this_thread, take_turns, thread_cpu};
 use crate::report::Report;
@@ -19,8 +19,8 @@ const KERNELS: [(&str, u32, f64); 6] = [
     ("fill", 300, 1.6),
 ];
 
-pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
-    let plain = Bare::new(SMALL_STACK, false)?;
+pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
+    let plain = Bare::new(SMALL_STACK, false).map_err(failed)?;
     let guest = Guest::new(sandbox, SMALL_STACK)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();
@@ -29,7 +29,7 @@ pub fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
         let function = Function::new(name, &[Type::U32], Type::U32)?;
         let run = runtime.block_on(guest.run_here(&function, [Value::U32(n)].into()));
         ensure!(
-            returned(&run)? == &Value::U32(plain.kernel(name, n)?),
+            returned(&run)? == &Value::U32(plain.kernel(name, n).map_err(failed)?),
             "{name} computes something else when metered"
         );
         let metered = |times| {

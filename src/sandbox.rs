@@ -1,0 +1,33 @@
+//! The sandbox as every command uses it: what strangers wrote is compiled, and where a registry serves also run, by
+//! children of this program.
+
+use std::path::PathBuf;
+
+use glassbox_sandbox::{Compiler, Executor, Sandbox, SandboxConfig};
+
+use crate::failure::Failure;
+
+/// Returns how a sandbox is set up that keeps compiled components in `artifact_dir`, and runs them in another child.
+pub(crate) fn serving(artifact_dir: PathBuf) -> anyhow::Result<SandboxConfig> {
+    // One child has all the threads, and so keeps turns fair among everybody.
+    let executor = Executor::Processes { program: own()?, args: vec!["sandbox-execute".into()], count: 1 };
+    Ok(SandboxConfig { artifact_dir: Some(artifact_dir), executor, ..confined()? })
+}
+
+fn confined() -> anyhow::Result<SandboxConfig> {
+    let compiler = Compiler::Process { program: own()?, args: vec!["sandbox-compile".into()] };
+    Ok(SandboxConfig { compiler, ..SandboxConfig::default() })
+}
+
+/// Returns this program.
+fn own() -> std::io::Result<PathBuf> {
+    // The link leads to the program that runs, even after another was installed in its place.
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { Ok(link) } else { std::env::current_exe() }
+}
+
+/// Makes a sandbox that keeps nothing.
+pub(crate) fn temporary() -> Result<Sandbox, Failure> {
+    let sandbox = confined().and_then(|config| Ok(Sandbox::new(config)?));
+    sandbox.map_err(|error| Failure::error("internal", format!("{error:#}"), ""))
+}

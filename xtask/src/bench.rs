@@ -1,0 +1,67 @@
+//! Measures, and keeps what was measured in `docs/reference/benchmarks.md`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::process::{cargo, read, show};
+use crate::setup;
+
+const PAGE: &str = "docs/reference/benchmarks.md";
+
+const HEAD: &str = "# Benchmarks
+
+Written by `cargo xtask bench`, which builds everything in release mode and measures it in one run on one machine.
+Ratios are what counts: candidates take turns, and the best of several rounds stands.
+CPU time is that of the threads that did the work, so that what else the machine did shows little.
+
+";
+
+/// Runs the benchmarks, or the parts named, and writes the page when all of them ran.
+pub(crate) fn run(root: &Path, parts: &[String]) -> Result<()> {
+    let folder = root.join("bench/python");
+    setup::python(&folder)?;
+    let component = python_component(&folder)?;
+    let mut bench = cargo(root);
+    bench.args(["run", "--release", "--quiet", "-p", "glassbox-bench", "--"]);
+    bench.arg("--component").arg(&component).args(parts);
+    let page = read(&mut bench)?;
+    if !parts.is_empty() {
+        print!("{page}");
+        return Ok(());
+    }
+    let page = format!("{HEAD}{}\n\n{page}", machine());
+    fs::write(root.join(PAGE), &page).with_context(|| format!("cannot write {PAGE}"))?;
+    println!("{page}");
+    Ok(())
+}
+
+/// Builds the Python component, unless it is there.
+fn python_component(folder: &Path) -> Result<PathBuf> {
+    let component = folder.join("dist/python.wasm");
+    if !component.exists() {
+        fs::create_dir_all(folder.join("dist"))?;
+        let build =
+            ["-d", "wit", "-w", "python", "componentize", "--stub-wasi", "app", "-o", "dist/python.wasm"];
+        show(Command::new(folder.join(".venv/bin/componentize-py")).args(build).current_dir(folder))?;
+    }
+    Ok(component)
+}
+
+/// Says on what kind of machine this is.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.split('-').next().unwrap_or_default().trim().to_owned();
+    format!(
+        "Measured on {cores} cores of {}, Linux {kernel}.",
+        model.unwrap_or_else(|| "an unknown processor".into())
+    )
+}
