@@ -7,10 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use glassbox_core::egress::Egress;
 use glassbox_core::log::LogKey;
+use glassbox_core::manifest::HTTP_INTERFACE;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
 use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
-use glassbox_sandbox::Sandbox;
+use glassbox_sandbox::{Network, Sandbox, SandboxConfig};
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -59,8 +61,14 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
+            // Who lets components make requests lets them make those that their manifests declare.
+            let egress = match config.host.grants.allows(HTTP_INTERFACE) {
+                true => Egress::Any,
+                false => Egress::none(),
+            };
+            let network = Network { egress, ..Network::default() };
             let sandbox = sandbox::serving(data.join("artifacts"))
-                .and_then(|config| Ok(Sandbox::new(config)?))
+                .and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?))
                 .context("cannot start the sandbox")?;
             let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
                 .context("cannot open the devnet")?;

@@ -23,4 +23,5 @@ mod openapi;
 mod packages;
 mod paid;
 mod replay;
+mod serve;
 mod stage;

@@ -27,6 +27,8 @@ get /v1/quote/{ns}/{name}/{version}/{function}
 get /v1/receipts/{call}
 get /v1/registry
 get /v1/search
+get /v1/serve/{ns}/{name}/{version}/
+get /v1/serve/{ns}/{name}/{version}/{path}
 ";
 
 fn routes(document: &Value) -> Vec<(String, String)> {

@@ -15,6 +15,7 @@ pub mod canonical;
 pub mod case;
 pub mod digest;
 pub mod dsse;
+pub mod egress;
 pub mod files;
 pub mod key;
 pub mod ledger;

@@ -242,3 +242,40 @@ pub const TREE_DEPTH_MAX: usize = 64;
 
 /// The longest name in a guest's tree, in bytes: that of common file systems.
 pub const TREE_NAME_BYTES_MAX: usize = 255;
+
+/// The longest URL of an HTTP request, in bytes. Servers in use stop at 8 KiB.
+pub const HTTP_URL_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest name of an HTTP method, in bytes. The longest registered one has 17.
+pub const HTTP_METHOD_BYTES_MAX: usize = 32;
+
+/// The most header fields of one HTTP message. Servers in use stop at 100.
+pub const HTTP_FIELDS_MAX: usize = 128;
+
+/// The most bytes of the header fields of one HTTP message together. Servers in use stop between 8 and 64 KiB.
+pub const HTTP_FIELDS_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest body of an HTTP request or response, in bytes: a request and its response together must fit one
+/// observation, [`TRANSCRIPT_ENTRY_BYTES_MAX`].
+pub const HTTP_BODY_BYTES_MAX: usize = 896 * 1024;
+
+/// The most HTTP requests of one run. Each may take a connection, and somebody else's server pays for it.
+pub const HTTP_REQUESTS_MAX: usize = 64;
+
+/// How long one HTTP request may take from the name to the last byte, in milliseconds. Below [`CALL_WALL_MS_MAX`], so
+/// that a guest learns of a slow server before its own time is up.
+pub const HTTP_REQUEST_MS_MAX: u64 = 10_000;
+
+/// The most rules for HTTP requests of one manifest: each is asked for each request.
+pub const HTTP_RULES_MAX: usize = 64;
+
+/// The most bytes of HTTP header fields that one guest may hold at a time, copies among them: room for many messages of
+/// the largest size.
+pub const HTTP_FIELDS_HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most HTTP messages that one guest may begin to make, sent or not. Each holds a URL.
+pub const HTTP_MESSAGES_MAX: usize = 1_024;
+
+/// The largest receipt that goes into a header of a service's response, in bytes of base64. Clients in use cut the headers
+/// of a response at 8 KiB and more.
+pub const RECEIPT_HEADER_BYTES_MAX: usize = 7 * 1024;

@@ -1,5 +1,6 @@
 //! What of the host a component may use: what its manifest declares, as far as caller and operator allow it.
 
+use glassbox_core::egress::Egress;
 use glassbox_sandbox::{Effects, Grants};
 
 use crate::error::CallError;
@@ -25,7 +26,7 @@ impl Default for HostConfig {
 
 impl HostConfig {
     pub(crate) fn effects(&self) -> Effects<'_> {
-        Effects::Live { environment: &self.environment }
+        Effects::Live { environment: &self.environment, egress: &Egress::Any }
     }
 }
 

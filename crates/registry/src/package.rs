@@ -188,9 +188,10 @@ pub(crate) fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError
     files.iter().map(text).collect()
 }
 
-/// Reads the host interfaces that a manifest asks for.
+/// Reads the host interfaces that a manifest asks for, and the HTTP requests.
 pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
-    Grants::parse(manifest.component.imports_allow.iter().map(String::as_str))
+    let grants = Grants::parse(manifest.component.imports_allow.iter().map(String::as_str))?;
+    Ok(grants.with_http(manifest.component.http.clone()))
 }
 
 /// The manifest's name and version must be those of the WIT package, or a reader would be told two things.

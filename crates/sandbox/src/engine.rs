@@ -13,12 +13,14 @@ use wasmtime::{
 };
 
 use crate::artifact::Artifacts;
+use crate::host::http::client::{Client, Network};
 use crate::isolate::{Executors, Line, Recipe, Start};
 use crate::prepare::Hot;
 use crate::schedule::{Room, Scheduler};
 use crate::{Codegen, CompileLimits, Compiler, Executor, SandboxError, artifact, features};
 
-/// How a sandbox uses the machine. Nothing here changes what a call returns or costs.
+/// How a sandbox uses the machine. Nothing here changes what a call returns or costs, beyond what it finds on the
+/// network.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// Where compiled components are kept between runs of the program, or `None` to compile anew each time.
@@ -45,6 +47,8 @@ pub struct SandboxConfig {
     pub hot_bytes: usize,
     /// How guests become instructions. Decides how fast they are, and nothing else.
     pub codegen: Codegen,
+    /// What guests may do on the network, within what their manifests declare.
+    pub network: Network,
 }
 
 impl SandboxConfig {
@@ -76,6 +80,7 @@ impl Default for SandboxConfig {
             memory_bytes: limits::GUESTS_MEMORY_BYTES_MAX,
             hot_bytes: 512 * 1024 * 1024,
             codegen: Codegen::default(),
+            network: Network::default(),
         }
     }
 }
@@ -102,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) compile_limits: CompileLimits,
     pub(crate) compiling: Line,
     pub(crate) scheduler: Scheduler,
+    pub(crate) client: Arc<Client>,
     pub(crate) executors: Option<Executors>,
 }
 
@@ -168,6 +174,7 @@ impl Sandbox {
                 compile_limits: config.compile_limits,
                 compiling: Line::new(config.compiles),
                 scheduler,
+                client: Arc::new(Client::new(config.network)),
                 executors,
             }),
         })

@@ -44,7 +44,12 @@ impl Export {
             None => ty.clone(),
         };
         match component.get_export(interface.as_ref(), name.function()).ok_or_else(absent)? {
-            (ComponentItem::ComponentFunc(found), index) if is(&found, &own) => {
+            (ComponentItem::ComponentFunc(found), index)
+                if entry == Entry::Service && takes_resources(&found) =>
+            {
+                Ok(Self { name: name.clone(), ty: ty.clone(), own, entry, index, shape: None })
+            }
+            (ComponentItem::ComponentFunc(found), index) if entry != Entry::Service && is(&found, &own) => {
                 let shape = Shape::of(&own);
                 Ok(Self { name: name.clone(), ty: ty.clone(), own, entry, index, shape })
             }
@@ -62,6 +67,15 @@ fn is(found: &types::ComponentFunc, ty: &FunctionType) -> bool {
         && results.len() == usize::from(ty.result.is_some())
         && params.zip(&ty.params).all(|((_, found), param)| same(&found, &param.ty))
         && results.zip(&ty.result).all(|(found, ty)| same(&found, ty))
+}
+
+/// Tells whether a function takes two resources and returns nothing, as a server's does. That they are those that the
+/// host makes is the engine's to check.
+fn takes_resources(found: &types::ComponentFunc) -> bool {
+    let params = found.params();
+    params.len() == 2
+        && params.into_iter().all(|(_, param)| matches!(param, types::Type::Own(_)))
+        && found.results().len() == 0
 }
 
 fn same(found: &types::Type, ty: &Type) -> bool {

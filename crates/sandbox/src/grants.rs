@@ -3,17 +3,26 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use glassbox_core::egress::Rule;
+
+/// The package whose grant says by rules what it opens, so that nobody gets it among others.
+const BY_RULES: &str = "wasi:http";
+
 /// The packages of which interfaces can be granted. Everything else is foreign to the sandbox.
-pub(crate) const GRANTABLE: [&str; 5] =
-    ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random"];
+pub(crate) const GRANTABLE: [&str; 6] =
+    ["wasi:cli", "wasi:clocks", "wasi:filesystem", BY_RULES, "wasi:io", "wasi:random"];
 
 /// The host interfaces that a component may use, without their versions: `wasi:random/random`.
 ///
 /// A grant opens an interface, not the machine behind it. Granted clocks and random bytes are real, and granted
 /// environment variables are those that the operator supplies; whatever a guest learns from them is recorded. Granted
-/// files are those of the release, to be read. There are no directories of the machine, and there is no network.
+/// files are those of the release, to be read. HTTP requests are those that a rule allows. There are no directories of
+/// the machine, and there are no sockets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Grants(BTreeSet<String>);
+pub struct Grants {
+    interfaces: BTreeSet<String>,
+    http: Vec<Rule>,
+}
 
 /// Says that a text names nothing that can be granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,47 +39,59 @@ impl Grants {
     }
 
     /// Reads grants as manifests write them: `wasi:random/random`, `wasi:random` for a whole package, or `wasi` for all
-    /// five packages. A version behind `@` is ignored.
+    /// packages but `wasi:http`, which needs [rules](Self::with_http) of its own. A version behind `@` is ignored.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownGrant> {
         let mut granted = BTreeSet::new();
         for text in texts {
             let name = text.split('@').next().unwrap_or(text).trim();
             let package = name.split('/').next().unwrap_or(name);
             if name == "wasi" {
-                granted.extend(GRANTABLE.map(str::to_owned));
+                let without_rules = GRANTABLE.into_iter().filter(|package| *package != BY_RULES);
+                granted.extend(without_rules.map(str::to_owned));
             } else if GRANTABLE.contains(&package) && !name.ends_with('/') {
                 granted.insert(name.to_owned());
             } else {
                 return Err(UnknownGrant { grant: text.chars().take(120).collect() });
             }
         }
-        Ok(Self(granted))
+        Ok(Self { interfaces: granted, http: Vec::new() })
     }
 
-    /// Returns what both grant.
+    /// Says which HTTP requests the component may make, where `wasi:http/outgoing-handler` is granted.
+    pub fn with_http(self, http: Vec<Rule>) -> Self {
+        Self { http, ..self }
+    }
+
+    /// Returns the rules for HTTP requests.
+    pub fn http(&self) -> &[Rule] {
+        &self.http
+    }
+
+    /// Returns what both grant. The rules for HTTP requests are those of `self`, which declares them: others narrow them
+    /// by an [`Egress`](glassbox_core::egress::Egress) of their own.
     pub fn meet(&self, other: &Self) -> Self {
         let of = |one: &Self, other: &Self| -> BTreeSet<String> {
-            one.0.iter().filter(|name| other.allows(name)).cloned().collect()
+            one.interfaces.iter().filter(|name| other.allows(name)).cloned().collect()
         };
         // A package granted whole on one side and by interfaces on the other comes to those interfaces.
-        Self(&of(self, other) | &of(other, self))
+        Self { interfaces: &of(self, other) | &of(other, self), http: self.http.clone() }
     }
 
     /// Tells whether nothing is granted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.interfaces.is_empty()
     }
 
     /// Tells whether `interface`, with or without a version, is granted.
     pub fn allows(&self, interface: &str) -> bool {
         let name = interface.split('@').next().unwrap_or(interface);
         let package = name.split('/').next().unwrap_or(name);
-        self.0.contains(name) || self.0.contains(package)
+        self.interfaces.contains(name) || self.interfaces.contains(package)
     }
 
     /// Returns the grants, sorted: interfaces, and packages granted whole.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.interfaces.iter().map(String::as_str)
     }
 }
 
@@ -98,6 +119,8 @@ mod tests {
         assert!(!grants.allows("wasi:random/insecure@0.2.0") && !grants.allows("wasi:cli/environment"));
         assert!(Grants::parse(["wasi"]).expect("valid").allows("wasi:filesystem/types@0.2.0"));
         assert!(!Grants::none().allows("wasi:random/random"));
+        assert!(!Grants::parse(["wasi"]).expect("valid").allows("wasi:http/outgoing-handler"));
+        assert!(Grants::parse(["wasi:http"]).expect("valid").allows("wasi:http/outgoing-handler@0.2.3"));
     }
 
     #[test]
@@ -115,7 +138,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_offered() {
-        for text in ["wasi:http/outgoing-handler", "wasi:sockets", "", "random", "acme:x/y", "wasi:random/"] {
+        for text in ["wasi:http2/outgoing-handler", "wasi:sockets", "", "random", "acme:x/y", "wasi:random/"]
+        {
             assert!(Grants::parse([text]).is_err(), "{text}");
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use glassbox_core::profile::HostWork;
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
-use wasmtime::component::Val;
+use wasmtime::component::{ResourceAny, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::engine::Inner;
@@ -19,6 +19,7 @@ use crate::host::cli::Exit;
 use crate::host::entry::Entry;
 use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
+use crate::host::{command, service};
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
 use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
@@ -120,8 +121,14 @@ impl Job {
     /// Makes the host's side of the run: what the call brings, and what the component may ask for.
     fn host(&self, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
         let Export { name, ty, entry, .. } = &*self.export;
-        let mut host =
-            Host::new(fuel, deadline, self.prepared.shared_grants(), Observer::new(self.effects.clone()));
+        let client = self.sandbox.inner.client.clone();
+        let mut host = Host::new(
+            fuel,
+            deadline,
+            self.prepared.shared_grants(),
+            Observer::new(self.effects.clone()),
+            client,
+        );
         if self.prepared.is_provided("wasi:random") {
             let args = binary::encode_args(ty, &self.args)
                 .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;
@@ -151,17 +158,39 @@ impl Job {
 
     /// Calls the function, or the component's own behind one that the sandbox makes.
     async fn call(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
-        let entry = self.export.entry;
-        if entry == Entry::Function {
-            return self.call_own(store, &self.args).await;
-        }
+        let returned = match self.export.entry {
+            Entry::Function => self.call_own(store, &self.args).await,
+            Entry::Command => self.call_command(store).await,
+            Entry::Service => self.call_service(store).await,
+        };
+        // What it sent is on record also where it did not look at the answer, or failed.
+        let settled = store.data_mut().host.settle_all().await;
+        let value = returned?;
+        settled.map_err(Stop::Calling)?;
+        Ok(value)
+    }
+
+    async fn call_command(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
         let status = match self.call_own(store, &[]).await {
             Ok(Some(Value::Result(Ok(_)))) => 0,
             Ok(_) => 1,
             Err(stop) => stop.exit_status()?,
         };
-        let left = entry.leave(&mut store.data_mut().host, status, self.limits.output_bytes);
+        let left = command::leave(&mut store.data_mut().host, status, self.limits.output_bytes);
         left.map(Some).ok_or(Stop::TooMuch)
+    }
+
+    async fn call_service(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
+        let instance = self.prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
+        let function = instance.get_func(&mut *store, self.export.index).ok_or(Stop::NoSuchFunction)?;
+        let (request, outparam) = store.data_mut().host.incoming().map_err(Stop::Calling)?;
+        let args = [
+            ResourceAny::try_from_resource(request, &mut *store).map_err(Stop::Calling)?,
+            ResourceAny::try_from_resource(outparam, &mut *store).map_err(Stop::Calling)?,
+        ];
+        let args = args.map(Val::Resource);
+        function.call_async(&mut *store, &args, &mut []).await.map_err(Stop::Calling)?;
+        service::leave(&mut store.data_mut().host).map(Some).map_err(Stop::Unanswered)
     }
 
     /// Makes the instance and calls the component's own function.
@@ -204,6 +233,8 @@ enum Stop {
     Instantiating(wasmtime::Error),
     Calling(wasmtime::Error),
     Unexpected(convert::Unexpected),
+    /// A server did not answer.
+    Unanswered(String),
 }
 
 impl Stop {
@@ -231,6 +262,7 @@ impl Stop {
                 return Failure::new(FailureKind::NoSuchFunction, "the instance lacks the function");
             }
             Stop::Unexpected(error) => return Failure::new(FailureKind::NoSuchFunction, error.to_string()),
+            Stop::Unanswered(reason) => return Failure::new(FailureKind::Trap, reason),
             Stop::Instantiating(error) => (error, true),
             Stop::Calling(error) => (error, false),
         };

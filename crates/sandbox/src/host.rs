@@ -11,9 +11,11 @@ mod clocks;
 pub(crate) mod command;
 pub(crate) mod entry;
 mod filesystem;
+pub(crate) mod http;
 mod io;
 pub(crate) mod observer;
 mod random;
+pub(crate) mod service;
 mod stream;
 pub(crate) mod tree;
 mod wire;
@@ -29,13 +31,15 @@ use crate::Grants;
 use crate::meter::Guest;
 use cli::Stdio;
 use clocks::VirtualClock;
+use http::Http;
+use http::client::Client;
 use observer::Observer;
 use random::VirtualRandom;
 use tree::Tree;
 use work::Work;
 
 /// The interfaces that the host provides, without their versions.
-const PROVIDED: [&str; 20] = [
+const PROVIDED: [&str; 22] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -50,6 +54,8 @@ const PROVIDED: [&str; 20] = [
     "wasi:clocks/wall-clock",
     "wasi:filesystem/preopens",
     "wasi:filesystem/types",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -59,10 +65,11 @@ const PROVIDED: [&str; 20] = [
 ];
 
 /// Those of them whose answers come from outside once they are granted. All others are pure even then.
-const OBSERVING: [&str; 6] = [
+const OBSERVING: [&str; 7] = [
     "wasi:cli/environment",
     "wasi:clocks/monotonic-clock",
     "wasi:clocks/wall-clock",
+    "wasi:http/outgoing-handler",
     "wasi:random/insecure",
     "wasi:random/insecure-seed",
     "wasi:random/random",
@@ -91,12 +98,20 @@ pub(crate) struct Host {
     random: VirtualRandom,
     stdio: Stdio,
     tree: Tree,
+    pub(crate) http: Http,
+    client: Arc<Client>,
     table: ResourceTable,
 }
 
 impl Host {
     /// Makes the host's side of a run; `fuel_max` is all that its work may cost, and at `deadline` it waits no longer.
-    pub(crate) fn new(fuel_max: u64, deadline: Instant, grants: Arc<Grants>, observer: Observer) -> Self {
+    pub(crate) fn new(
+        fuel_max: u64,
+        deadline: Instant,
+        grants: Arc<Grants>,
+        observer: Observer,
+        client: Arc<Client>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HOST_RESOURCES_MAX);
         Self {
@@ -108,6 +123,8 @@ impl Host {
             random: VirtualRandom::default(),
             stdio: Stdio::default(),
             tree: Tree::empty(),
+            http: Http::default(),
+            client,
             table,
         }
     }
@@ -140,7 +157,7 @@ impl Host {
 
 /// Links every interface that the host provides. What is not granted is covered by refusals afterwards.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    use bindings::wasi::{cli, clocks, filesystem, io, random};
+    use bindings::wasi::{cli, clocks, filesystem, http, io, random};
     fn host(guest: &mut Guest) -> &mut Host {
         &mut guest.host
     }
@@ -162,6 +179,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     clocks::wall_clock::add_to_linker::<_, Own>(linker, host)?;
     filesystem::types::add_to_linker::<_, Own>(linker, host)?;
     filesystem::preopens::add_to_linker::<_, Own>(linker, host)?;
+    http::types::add_to_linker::<_, Own>(linker, host)?;
+    http::outgoing_handler::add_to_linker::<_, Own>(linker, host)?;
     random::random::add_to_linker::<_, Own>(linker, host)?;
     random::insecure::add_to_linker::<_, Own>(linker, host)?;
     random::insecure_seed::add_to_linker::<_, Own>(linker, host)

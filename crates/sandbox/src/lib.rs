@@ -44,6 +44,7 @@ pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
 pub use host::entry::Kind;
+pub use host::http::client::Network;
 pub use host::observer::Effects;
 pub use host::tree::FileSet;
 pub use inspect::{Import, ImportKind, Inspection, inspect};

@@ -1,5 +1,6 @@
 //! Gives a component its imports: the host's interfaces where it may have them, refusals everywhere else.
 
+use glassbox_core::manifest::HTTP_INTERFACE;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType};
@@ -20,24 +21,25 @@ struct Refused;
 
 /// Interfaces that do nothing by themselves: all they offer works on a handle that another interface must hand out.
 /// Once anything is granted they are the real ones, so that handles agree between interfaces.
-const HANDLES_ONLY: [&str; 6] = [
+const HANDLES_ONLY: [&str; 7] = [
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
     "wasi:filesystem/types",
+    "wasi:http/types",
     "wasi:cli/terminal-input",
     "wasi:cli/terminal-output",
 ];
 
 /// Tells whether the host provides an interface, named without its version, to a component.
 ///
-/// A program and a server get all that there is: what is not granted follows from their input alone.
+/// A program and a server get all that there is, but for the network: what is not granted follows from their input alone.
 pub(crate) fn is_provided(interface: &str, grants: &Grants, kind: Kind) -> bool {
     let may_have = match kind {
         Kind::Library => {
             !grants.is_empty() && (grants.allows(interface) || HANDLES_ONLY.contains(&interface))
         }
-        Kind::Command | Kind::Service => true,
+        Kind::Command | Kind::Service => interface != HTTP_INTERFACE || grants.allows(interface),
     };
     may_have && host::provides(interface)
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 use glassbox_core::limits;
 use glassbox_pay::Devnet;
 use glassbox_registry::Registry;
@@ -99,6 +99,8 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::call::quote))
         .routes(routes!(r::call::call))
         .routes(routes!(r::call::receipt))
+        .routes(routes!(r::serve::root))
+        .routes(routes!(r::serve::serve))
         .routes(routes!(r::publish::publish))
         .routes(routes!(r::log::checkpoint))
         .routes(routes!(r::log::tile))
@@ -135,6 +137,9 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
     let json = [("content-type", "application/json")];
     router
         .route("/openapi.json", get(move || async move { (json, document) }))
+        // Services take every method; the document has one, because it knows operations and not proxies.
+        .route("/v1/serve/{ns}/{name}/{version}/", any(r::serve::root))
+        .route("/v1/serve/{ns}/{name}/{version}/{*path}", any(r::serve::serve))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(count))

@@ -47,7 +47,7 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for B
 ///
 /// What is beyond that is read and thrown away, up to as much again: a client that is still sending when the connection
 /// closes never sees why.
-async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal> {
+pub(crate) async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     let mut beyond = 0;
     while let Some(frame) = body.frame().await {

@@ -11,6 +11,7 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress::Rule;
 use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
 use crate::{canonical, limits};
@@ -19,6 +20,9 @@ pub use parse::ManifestError;
 
 /// The file name of a manifest.
 pub const FILE_NAME: &str = "glassbox.toml";
+
+/// The host interface that makes HTTP requests, without its version.
+pub const HTTP_INTERFACE: &str = "wasi:http/outgoing-handler";
 
 /// A parsed and checked manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -138,6 +142,9 @@ pub struct Component {
     /// The host interfaces that it may use, such as `wasi:random/random`. None by default.
     #[serde(default)]
     pub imports_allow: BTreeSet<String>,
+    /// The HTTP requests that it may make, where it may have [`HTTP_INTERFACE`].
+    #[serde(default)]
+    pub http: Vec<Rule>,
 }
 
 fn default_execute() -> BTreeSet<Place> {
@@ -397,6 +404,26 @@ impl Manifest {
             (1..=limits::FUEL_MAX).contains(&fuel_max),
             "`fuel-max` is not between 1 and 100,000,000,000",
             "choose what one call really needs; the tests print their fuel",
+        )?;
+        rule(
+            self.component.http.len() <= limits::HTTP_RULES_MAX,
+            "there are more than 64 [[component.http]]",
+            "merge some",
+        )?;
+        let asks_for_http = self.component.imports_allow.iter().any(|grant| {
+            let name = grant.split('@').next().unwrap_or(grant).trim();
+            name == HTTP_INTERFACE
+                || HTTP_INTERFACE.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+        });
+        rule(
+            !asks_for_http || !self.component.http.is_empty(),
+            "`imports-allow` asks for HTTP requests, and no rule says which",
+            "add [[component.http]] with host = \"api.example.com\"",
+        )?;
+        rule(
+            asks_for_http || self.component.http.is_empty(),
+            "there is [[component.http]], and `imports-allow` does not ask for HTTP requests",
+            "write imports-allow = [\"wasi:http/outgoing-handler\"]",
         )?;
         self.check_money()
     }

@@ -153,6 +153,25 @@ support-until = 2029-12-31
     }
 
     #[test]
+    fn http_requests_need_the_interface_and_a_rule() {
+        let allow = |grant: &str| format!("{FREE}imports-allow = [{grant:?}]\n");
+        let rule = "[[component.http]]\nhost = \"api.example.com\"\n";
+        for grant in ["wasi:http/outgoing-handler", "wasi:http/outgoing-handler@0.2.3", "wasi:http"] {
+            let manifest = Manifest::parse(&format!("{}{rule}", allow(grant))).expect("valid");
+            assert_eq!(manifest.component.http.len(), 1);
+            assert!(refused(&allow(grant)).hint.contains("[[component.http]]"), "{grant}");
+        }
+        for grant in ["wasi:http/types", "wasi:random", "wasi:http/outgoing"] {
+            let error = refused(&format!("{}{rule}", allow(grant)));
+            assert!(error.hint.contains("outgoing-handler"), "{grant}");
+            assert!(Manifest::parse(&allow(grant)).is_ok(), "{grant}");
+        }
+        let bad = format!("{}{}", allow("wasi:http"), rule.replace("api.", "*."));
+        assert!(refused(&bad.replace(".example", "")).message.contains("is not a host"));
+        assert!(refused(&format!("{}{}", allow("wasi:http"), rule.repeat(65))).message.contains("64"));
+    }
+
+    #[test]
     fn sizes_are_written_with_their_unit() {
         let with = |size: &str| Manifest::parse(&format!("{FREE}memory-max = {size}\n"));
         assert_eq!(with("\"64MiB\"").expect("valid").memory_max_bytes(), 64 << 20);

@@ -93,7 +93,7 @@ fn file(value: &Value) -> Option<(&str, &[u8])> {
 }
 
 /// Makes the result of `run`, or returns `None` where it is larger than `output_bytes`.
-pub(super) fn leave(host: &mut Host, status: u8, output_bytes: usize) -> Option<Value> {
+pub(crate) fn leave(host: &mut Host, status: u8, output_bytes: usize) -> Option<Value> {
     let taken = |buffer: &Option<Buffer>| buffer.as_ref().map(Buffer::take).unwrap_or_default();
     let (stdout, stderr) = (taken(&host.stdio.stdout), taken(&host.stdio.stderr));
     let left = output_bytes.checked_sub(stdout.len())?.checked_sub(stderr.len())?;

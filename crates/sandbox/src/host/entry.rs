@@ -4,8 +4,8 @@
 //! the call's arguments mean to the guest, and what comes out.
 
 use super::Host;
-use super::command;
 use super::tree::FileSet;
+use super::{command, service};
 use crate::{Failure, FailureKind};
 use glassbox_core::FunctionName;
 use glassbox_core::value::{FunctionType, Value};
@@ -27,7 +27,7 @@ impl Kind {
         let mut kind = Self::Library;
         for export in exports {
             let interface = export.split('#').next().unwrap_or(export);
-            if is_version_0_2("wasi:http/incoming-handler", interface) {
+            if is_version_0_2(service::INTERFACE, interface) {
                 return Self::Service;
             }
             if is_version_0_2(command::INTERFACE, interface) {
@@ -49,6 +49,8 @@ pub(crate) enum Entry {
     Function,
     /// By `run` of `wasi:cli/run`, as a program.
     Command,
+    /// By `handle` of `wasi:http/incoming-handler`, as a server.
+    Service,
 }
 
 /// A function that the sandbox makes.
@@ -67,6 +69,11 @@ impl Entry {
             Some(interface) if name.function() == "run" && is_version_0_2(command::INTERFACE, interface) => {
                 Self::Command
             }
+            Some(interface)
+                if name.function() == "handle" && is_version_0_2(service::INTERFACE, interface) =>
+            {
+                Self::Service
+            }
             _ => Self::Function,
         }
     }
@@ -76,6 +83,7 @@ impl Entry {
         match self {
             Self::Function => None,
             Self::Command => Some(command::function()),
+            Self::Service => Some(service::function()),
         }
     }
 
@@ -87,20 +95,12 @@ impl Entry {
         files: &FileSet,
         output_bytes: usize,
     ) -> Result<(), Failure> {
-        match self {
+        let entered = match self {
             Self::Function => Ok(()),
-            Self::Command => command::enter(host, args, files, output_bytes)
-                .map_err(|reason| Failure::new(FailureKind::BadArguments, reason)),
-        }
-    }
-
-    /// Makes the result of a made function of the status that the component's own ended with, or returns `None` where it
-    /// is larger than allowed.
-    pub(crate) fn leave(self, host: &mut Host, status: u8, output_bytes: usize) -> Option<Value> {
-        match self {
-            Self::Function => None,
-            Self::Command => command::leave(host, status, output_bytes),
-        }
+            Self::Command => command::enter(host, args, files, output_bytes),
+            Self::Service => service::enter(host, args, output_bytes),
+        };
+        entered.map_err(|reason| Failure::new(FailureKind::BadArguments, reason))
     }
 }
 

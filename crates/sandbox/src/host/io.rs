@@ -28,6 +28,9 @@ pub enum Pollable {
     },
     /// Waits for something outside. Whether it is ready is an observation.
     Outside(Wait),
+    /// Waits for the response to the HTTP request at this place, for as long as that takes. That it is ready says
+    /// nothing of when, so it is no observation.
+    Response(usize),
 }
 
 /// A wait for something outside. In a replay nothing is waited for.
@@ -45,7 +48,7 @@ impl Wait {
         Self(None)
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> bool {
         if let Some(future) = &mut self.0
             && future.as_mut().poll(context).is_ready()
         {
@@ -72,6 +75,8 @@ impl Pollable {
             Self::Ready => true,
             Self::Timer { at } => *at <= now,
             Self::Outside(wait) => wait.poll(context),
+            // Once there is a response, this is another pollable.
+            Self::Response(_) => false,
         }
     }
 }
@@ -93,19 +98,24 @@ impl Host {
         Ok(ready)
     }
 
-    /// Waits until one of `pollables` is ready, of which one at least waits for something outside.
-    ///
-    /// The virtual clock stands still meanwhile: if it went to its next timer at once, every time-out would come before
-    /// what it is for.
-    async fn wait_outside(&mut self, pollables: &[Resource<Pollable>]) -> wasmtime::Result<Vec<u32>> {
-        // Whoever polls the guest looks at the deadline whenever it is polled; this has it polled then.
-        let mut deadline = match self.observer.live() {
+    /// Waits for the run's deadline. Whoever polls the guest looks at the clock whenever it is polled; this has it polled
+    /// then.
+    pub(super) fn until_deadline(&self) -> wasmtime::Result<Wait> {
+        Ok(match self.observer.live() {
             Some(live) => {
                 let _context = live.runtime()?.enter();
                 Wait::on(tokio::time::sleep_until(self.deadline.into()))
             }
             None => Wait::over(),
-        };
+        })
+    }
+
+    /// Waits until one of `pollables` is ready, of which one at least waits for something outside.
+    ///
+    /// The virtual clock stands still meanwhile: if it went to its next timer at once, every time-out would come before
+    /// what it is for.
+    async fn wait_outside(&mut self, pollables: &[Resource<Pollable>]) -> wasmtime::Result<Vec<u32>> {
+        let mut deadline = self.until_deadline()?;
         future::poll_fn(|context| match self.ready(pollables, context) {
             Ok(ready) if ready.is_empty() => {
                 deadline.poll(context);
@@ -130,7 +140,11 @@ impl Host {
             }
         }
         self.clock.advance_to(next);
-        self.ready(pollables, &mut context)
+        let ready = self.ready(pollables, &mut context)?;
+        if ready.is_empty() {
+            wasmtime::bail!("the guest waits for the response to a request whose body it has not finished");
+        }
+        Ok(ready)
     }
 }
 
@@ -141,6 +155,7 @@ impl poll::Host for Host {
         if pollables.is_empty() {
             wasmtime::bail!("`poll` was called with an empty list");
         }
+        self.settle_polled(&pollables).await?;
         let mut outside = false;
         for pollable in &pollables {
             outside |= self.table.get(pollable)?.is_outside();
@@ -163,12 +178,15 @@ impl poll::Host for Host {
 }
 
 impl poll::HostPollable for Host {
-    fn ready(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<bool> {
+    async fn ready(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<bool> {
         const IMPORT: &str = "wasi:io/poll#[method]pollable.ready";
         self.work.call(0)?;
         // Looking is a step in time: a guest that looks again and again must see its timer come.
         let now = self.clock.step();
         let args = pollable.rep().encode()?;
+        let pollables = [pollable];
+        self.settle_polled(&pollables).await?;
+        let [pollable] = pollables;
         let pollable = self.table.get_mut(&pollable)?;
         let mut context = Context::from_waker(Waker::noop());
         match pollable.is_outside() {
@@ -181,6 +199,7 @@ impl poll::HostPollable for Host {
         self.work.call(0)?;
         // That it ended says nothing that the guest did not know, so it is no observation.
         let pollables = [pollable];
+        self.settle_polled(&pollables).await?;
         if self.table.get(&pollables[0])?.is_outside() {
             self.wait_outside(&pollables).await?;
         } else {

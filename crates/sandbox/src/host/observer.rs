@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use glassbox_core::egress::Egress;
 use glassbox_core::transcript::{Entry, Transcript};
 use tokio::runtime::Handle;
 
@@ -19,6 +20,8 @@ pub enum Effects<'a> {
         /// The environment variables that the guest sees, names and values. They are recorded as any other answer,
         /// so no secret belongs here.
         environment: &'a [(String, String)],
+        /// The HTTP requests that the caller allows, within what the manifest declares.
+        egress: &'a Egress,
     },
     /// From the transcript of an earlier run, which must agree with this one question by question.
     Replay(&'a Transcript),
@@ -26,7 +29,7 @@ pub enum Effects<'a> {
 
 impl Default for Effects<'_> {
     fn default() -> Self {
-        Self::Live { environment: &[] }
+        Self::Live { environment: &[], egress: &Egress::Any }
     }
 }
 
@@ -59,6 +62,8 @@ pub(crate) enum Source {
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) environment: Arc<[(String, String)]>,
+    /// The HTTP requests that the caller allows.
+    pub(crate) egress: Arc<Egress>,
     /// Zero of the monotonic clock.
     pub(crate) started: Instant,
     /// The runtime whose timers and sockets are used, whichever thread the guest runs on. Where there is none, a guest
@@ -77,8 +82,9 @@ impl Source {
     /// Takes what answers need, the runtime of the caller among it.
     pub(crate) fn new(effects: Effects<'_>) -> Self {
         match effects {
-            Effects::Live { environment } => Self::Live(Live {
+            Effects::Live { environment, egress } => Self::Live(Live {
                 environment: environment.into(),
+                egress: Arc::new(egress.clone()),
                 started: Instant::now(),
                 runtime: Handle::try_current().ok(),
             }),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glassbox_core::egress::Egress;
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
 use glassbox_core::transcript::{Entry, Transcript};
@@ -57,7 +58,10 @@ async fn what_is_granted_is_recorded_and_replayed() {
     assert_ne!(output(&random).stdout, output(&other).stdout);
     run_and_replay(input(&["sleep", "0"])).await;
     let environment = [("USER".to_owned(), "ada".to_owned())];
-    let input = Input { effects: Effects::Live { environment: &environment }, ..input(&["env"]) };
+    let input = Input {
+        effects: Effects::Live { environment: &environment, egress: &Egress::Any },
+        ..input(&["env"])
+    };
     let (env, _) = run_and_replay(input).await;
     assert_eq!(output(&env).stdout, "USER=ada\n");
     // A failed run is replayed as well.

@@ -11,6 +11,7 @@ mod encode;
 mod execution;
 mod golden;
 mod host;
+mod http;
 mod inspection;
 mod isolation;
 mod metering;

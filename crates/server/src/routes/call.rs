@@ -93,7 +93,7 @@ pub(crate) async fn receipt(
     Ok(Json(convert::reply(CallReply { stored, replayed: true })))
 }
 
-fn count(result: &Result<CallReply, CallError>) {
+pub(super) fn count(result: &Result<CallReply, CallError>) {
     let outcome = match result {
         Ok(reply) => {
             metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);

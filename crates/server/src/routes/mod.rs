@@ -6,3 +6,4 @@ pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod operate;
 pub(crate) mod publish;
+pub(crate) mod serve;
