@@ -26,12 +26,12 @@ impl Guest {
     }
 
     /// Runs a function on this thread.
-    pub async fn run_here(&self, function: &Function, args: Arc<[Value]>) -> Run {
+    pub(crate) async fn run_here(&self, function: &Function, args: Arc<[Value]>) -> Run {
         self.sandbox.run_here(&self.prepared, function.invocation(args)).await
     }
 
     /// Runs a function on a thread for guests.
-    pub async fn run(&self, function: &Function, args: Arc<[Value]>, flow: Flow) -> Run {
+    pub(crate) async fn run(&self, function: &Function, args: Arc<[Value]>, flow: Flow) -> Run {
         self.sandbox.run(&self.prepared, function.invocation(args), flow).await
     }
 }

@@ -62,9 +62,9 @@ async fn a_package_that_does_not_hold_is_refused_and_told_why() {
             "acme:host/thing",
         ),
         (
-            component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance (export "f" (func)))))"#),
+            component(r#"(component (import "wasi:keyvalue/store@0.2.0" (instance (export "f" (func)))))"#),
             "import-not-granted",
-            "wasi:sockets",
+            "wasi:keyvalue",
         ),
         (manifest("[package]", "[package"), "manifest-invalid", "line 2"),
         (manifest("amount = \"0.002\"", "amount = 0.002"), "manifest-invalid", "line "),

@@ -133,7 +133,7 @@ async fn a_priced_service_is_paid_for_each_request() {
     // The same payment fetches the same reply, and buys nothing else.
     let again = request(&stage, "POST", "/x", Some(&payment)).await;
     assert_eq!(
-        (again.text, again.header("glassbox-call").map(str::to_owned)),
+        (again.text.clone(), again.header("glassbox-call").map(str::to_owned)),
         (paid.text.clone(), paid.header("glassbox-call").map(str::to_owned))
     );
     request(&stage, "POST", "/y", Some(&payment)).await.assert_problem(409, "payment-bound");

@@ -326,7 +326,9 @@ fn component_code(error: &SandboxError) -> &'static str {
         SandboxError::TooLarge { .. } => "component-too-large",
         SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
         SandboxError::CoreModule => "component-is-core-module",
-        SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => "component-too-complex",
+        SandboxError::TooMany { .. } | SandboxError::Unbounded { .. } | SandboxError::CompileLimit { .. } => {
+            "component-too-complex"
+        }
         SandboxError::NotGranted { .. } => "import-not-granted",
         SandboxError::Wit { .. } => "wit-invalid",
         SandboxError::World { .. } => "world-not-found",
@@ -342,6 +344,9 @@ fn component_next(error: &SandboxError) -> String {
     match error {
         SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => {
             "optimise for size, and leave out what is unused"
+        }
+        SandboxError::Unbounded { .. } => {
+            "compose it so that every module and component is defined where it is instantiated"
         }
         SandboxError::NotWasm => "check `path` in [component]: it must be the built component",
         SandboxError::CoreModule => {

@@ -18,7 +18,11 @@ impl Spec {
             ..WorldMismatch::default()
         };
         // What the comparison reads must be valid and bounded before it is read.
-        inspect(component).map_err(|error| refused(error.to_string()))?;
+        let inspection = inspect(component).map_err(|error| refused(error.to_string()))?;
+        // Types alone need nobody to provide anything.
+        let types_only = |name: &str| {
+            inspection.imports.iter().any(|import| import.types_only && import.interface == name)
+        };
         let mut types = Types::default();
         let target =
             self.target(&mut types).map_err(|error| refused(format!("cannot read the world: {error:#}")))?;
@@ -32,7 +36,7 @@ impl Spec {
             missing_exports: report.missing_exports().map(|(name, _)| name.to_owned()).collect(),
             unexpected_imports: report
                 .imports_not_in_target()
-                .filter(|name| !is_tolerated(name))
+                .filter(|name| !is_tolerated(name) && !types_only(name))
                 .map(str::to_owned)
                 .collect(),
             mismatched_types: report

@@ -244,11 +244,11 @@ async fn foreign_imports_are_refused_before_anything_runs() {
     let foreign = wasm(
         r#"(component
             (import "acme:secret/vault@1.0.0" (instance (export "open" (func))))
-            (import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func)))))"#,
+            (import "wasi:keyvalue/store@0.2.0" (instance (export "open" (func)))))"#,
     );
     match prepare(&foreign, &["wasi"]) {
         Err(SandboxError::NotGranted { interfaces }) => {
-            assert_eq!(interfaces, ["acme:secret/vault@1.0.0", "wasi:http/outgoing-handler@0.2.0"]);
+            assert_eq!(interfaces, ["acme:secret/vault@1.0.0", "wasi:keyvalue/store@0.2.0"]);
         }
         other => panic!("{other:?}"),
     }
