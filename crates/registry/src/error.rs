@@ -433,7 +433,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
-            Self::UnknownGrant(_) => "grant-unknown",
+            Self::UnknownGrant(_) => "grants-invalid",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
             Self::PaymentBound => "payment-bound",

@@ -93,7 +93,7 @@ fn status_of(code: &str) -> StatusCode {
         | "arguments-invalid"
         | "fuel-ceiling-invalid"
         | "nonce-too-long"
-        | "grant-unknown" => StatusCode::BAD_REQUEST,
+        | "grants-invalid" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
