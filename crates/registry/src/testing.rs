@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use glassbox_core::egress::Egress;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
-use glassbox_sandbox::{FailureKind, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox};
+use glassbox_sandbox::{Effects, FailureKind, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
@@ -91,7 +92,10 @@ async fn run_case(
     let args: Arc<[Value]> = checked.args.as_slice().into();
     let run = loop {
         let args = args.clone();
-        let invocation = Invocation::new(&function.name, &function.ty, args, limits);
+        // A case must pass wherever and whenever it runs, and a publisher has no requests to make at others' cost.
+        let effects = Effects::Live { environment: &[], egress: &Egress::none() };
+        let invocation =
+            Invocation { effects, ..Invocation::new(&function.name, &function.ty, args, limits) };
         let run = sandbox.run(prepared, invocation, flow(package)).await;
         // Others keep the threads busy; the publisher has time.
         if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {
