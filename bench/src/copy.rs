@@ -14,7 +14,7 @@ const BYTES: usize = 10_000_000;
 
 pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let bytes_ty = Type::List(Box::new(Type::U8));
-    let echo = Function::new("echo", &[bytes_ty.clone()], bytes_ty)?;
+    let echo = Function::new("echo", std::slice::from_ref(&bytes_ty), bytes_ty.clone())?;
     let echo_text = Function::new("echo-text", &[Type::String], Type::String)?;
     let guest = Guest::new(sandbox, SMALL_STACK)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -18,6 +18,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     fairness(report)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a measurement takes a given time, and waits for nothing")]
 /// Calls per second over `threads` threads that call as fast as they can for `duration`.
 fn throughput(guest: &Guest, threads: usize, duration: Duration) -> Result<f64> {
     let stop = AtomicBool::new(false);

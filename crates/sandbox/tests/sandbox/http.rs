@@ -463,7 +463,7 @@ async fn a_replay_that_leaves_its_transcript_is_noticed() {
         let setting = Setting { effects: Effects::Replay(&transcript), ..Setting::of(&origin) };
         setting.fetch("fetch", requests).await
     };
-    let same = replay(&[entry.clone()], &[origin.get("/")]).await;
+    let same = replay(std::slice::from_ref(&entry), &[origin.get("/")]).await;
     assert_eq!((same.outcome, same.fuel_used), (live.outcome, live.fuel_used));
     for (entries, request) in [
         (vec![], origin.get("/")),
