@@ -267,8 +267,12 @@ impl Request<'_> {
         let function = self.quote.function.to_string();
         let nonce = self.nonce.unwrap_or_default();
         let args = binary::encode_args(self.function_type, self.args)?;
-        // No name of an interface has a line break. Allowing nothing differs from saying nothing.
-        let grants = self.grants.map_or_else(String::new, |grants| format!("\n{}", grants.join("\n")));
+        // Allowing nothing differs from saying nothing, so what is there counts one more than its entries.
+        let mut grants = self.grants.map_or(0, |grants| grants.len() as u64 + 1).to_le_bytes().to_vec();
+        for grant in self.grants.unwrap_or_default() {
+            grants.extend((grant.len() as u64).to_le_bytes());
+            grants.extend(grant.as_bytes());
+        }
         Ok(Digest::of_parts(&[
             b"glassbox-request/1\0",
             self.component.as_bytes(),
@@ -280,8 +284,7 @@ impl Request<'_> {
             function.as_bytes(),
             &(nonce.len() as u64).to_le_bytes(),
             nonce.as_bytes(),
-            &(grants.len() as u64).to_le_bytes(),
-            grants.as_bytes(),
+            &grants,
             &args,
         ]))
     }
