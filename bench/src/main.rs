@@ -1,7 +1,7 @@
 //! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
 //!
-//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `scale`, `http`. `--component PATH` adds one to be
-//! compiled in `cold`.
+//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `http`. `--component PATH` adds one
+//! to be compiled in `cold` and `publish`.
 
 mod bare;
 mod calls;
@@ -11,16 +11,25 @@ mod guests;
 mod http;
 mod kernels;
 mod measure;
+mod publish;
 mod report;
 mod scale;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use report::Report;
 
-fn main() -> Result<()> {
+/// What the command uses too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<ExitCode> {
+    if std::env::args().nth(1).as_deref() == Some(publish::COMPILE) {
+        return Ok(glassbox_sandbox::compile_worker());
+    }
     let mut parts = Vec::new();
     let mut components = vec![("bench guest".to_owned(), guests::SMALL_STACK.to_vec())];
     let mut args = std::env::args().skip(1);
@@ -50,6 +59,11 @@ fn main() -> Result<()> {
     if wants("cold") {
         cold::run(&mut report, &components)?;
     }
+    if wants("publish") {
+        for (name, component) in &components[1..] {
+            publish::run(&mut report, name, component)?;
+        }
+    }
     if wants("scale") {
         scale::run(&mut report)?;
     }
@@ -57,5 +71,5 @@ fn main() -> Result<()> {
         http::run(&mut report)?;
     }
     print!("{}", report.page());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

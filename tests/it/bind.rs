@@ -30,7 +30,7 @@ async fn an_answer_counts_only_with_the_receipt_of_its_own_request() {
     };
     let executor = stage.registry.executor();
     let check = |args: Value, response: &CallResponse| {
-        check_reply(&call(args), &double(), response, &executor).map_err(|error| error.to_string())
+        check_reply(&call(args), &double().into(), response, &executor).map_err(|error| error.to_string())
     };
     assert_eq!(check(json!([21]), &first).unwrap().charge.amount.0, 2_000);
     assert!(check(json!({ "n": 21 }), &first).is_ok(), "by name as by position");
@@ -47,6 +47,6 @@ async fn an_answer_counts_only_with_the_receipt_of_its_own_request() {
     let other: Bundle = Bundle { format: "glassbox-bundle/2".into(), ..first.receipt.clone() };
     refused(CallResponse { receipt: other, ..first.clone() }, "format");
     let stranger = glassbox_core::key::SecretKey::from_seed(&[42; 32]).public();
-    let error = check_reply(&call(json!([21])), &double(), &first, &stranger).unwrap_err();
+    let error = check_reply(&call(json!([21])), &double().into(), &first, &stranger).unwrap_err();
     assert!(error.to_string().contains("signature"), "{error}");
 }

@@ -4,6 +4,7 @@
 //! came, before anybody relies on either.
 
 use glassbox_api::CallResponse;
+use glassbox_core::Hashed;
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::{Outcome, Receipt, Request};
 use glassbox_core::terms::quote;
@@ -20,7 +21,7 @@ const CALL_ID_DIGITS: usize = 32;
 /// Returns the receipt, which then speaks of this request, this output and this charge.
 pub fn check_reply(
     call: &Call<'_>,
-    ty: &FunctionType,
+    ty: &Hashed<FunctionType>,
     response: &CallResponse,
     executor: &PublicKey,
 ) -> Result<Receipt, ClientError> {

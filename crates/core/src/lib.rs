@@ -17,6 +17,7 @@ pub mod digest;
 pub mod dsse;
 pub mod egress;
 pub mod files;
+pub mod hashed;
 pub mod key;
 pub mod ledger;
 pub mod limits;
@@ -33,5 +34,6 @@ pub mod transcript;
 pub mod value;
 
 pub use digest::Digest;
+pub use hashed::Hashed;
 pub use money::{Atomic, Pico};
 pub use name::{FunctionName, PackageName, PackageRef, ReleaseId, Version};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::{ChargeOn, Price, Terms, Unit};
 use crate::money::{ATOMIC_DECIMALS, Atomic};
 use crate::name::FunctionName;
-use crate::{Digest, limits};
+use crate::{Digest, Hashed, limits};
 
 /// The upper bound for one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ pub fn applies(price: &Price, function: &FunctionName) -> bool {
 }
 
 /// Returns the most that one call of `function` within `fuel_max` can cost.
-pub fn quote(terms: &Terms, function: &FunctionName, fuel_max: u64) -> Quote {
+pub fn quote(terms: &Hashed<Terms>, function: &FunctionName, fuel_max: u64) -> Quote {
     let lines: Vec<Line> = terms
         .price
         .iter()
@@ -180,8 +180,8 @@ mod tests {
         }
     }
 
-    fn terms(price: Vec<Price>) -> Terms {
-        Terms {
+    fn terms(price: Vec<Price>) -> Hashed<Terms> {
+        Hashed::new(Terms {
             release: "a:b@1.0.0".parse().expect("valid"),
             license: "MIT".into(),
             execute: Default::default(),
@@ -191,7 +191,7 @@ mod tests {
             payee: vec![],
             currency: "USD".into(),
             accepts: vec![],
-        }
+        })
     }
 
     fn function() -> FunctionName {

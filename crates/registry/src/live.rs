@@ -5,7 +5,7 @@ use std::sync::Arc;
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Manifest, Terms};
-use glassbox_core::{Digest, PackageRef, ReleaseId, limits};
+use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Function, Grants, Prepared, Spec};
 use glassbox_store::ReleaseRow;
 
@@ -21,7 +21,7 @@ pub struct Live {
     /// The manifest.
     pub manifest: Manifest,
     /// The terms.
-    pub terms: Terms,
+    pub terms: Hashed<Terms>,
     /// The interface.
     pub spec: Spec,
     /// The component's digest.
@@ -39,7 +39,7 @@ impl Live {
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
         Ok(Self {
             id: row.id.clone(),
-            terms: Terms::of(&manifest),
+            terms: Terms::of(&manifest).into(),
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,

@@ -5,6 +5,7 @@
 
 use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
+use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::value::wave;
@@ -128,7 +129,7 @@ impl Package {
         Release {
             release: self.manifest.release(),
             manifest: Digest::of(&self.files.manifest),
-            terms: Terms::of(&self.manifest).digest(),
+            terms: Terms::of(&self.manifest).compute_digest(),
             wit: self.files.wit.digest(),
             tests: self.files.tests.digest(),
             component: Digest::of(&self.files.component),

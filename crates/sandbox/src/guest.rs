@@ -6,33 +6,39 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use glassbox_core::profile::HostWork;
+use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
 use wasmtime::component::{ResourceAny, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
-use crate::engine::Inner;
 use crate::function::Export;
 use crate::host::Host;
 use crate::host::cli::Exit;
 use crate::host::entry::Entry;
+use crate::host::http::client::Client;
 use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
 use crate::host::{command, service};
 use crate::link::NotGranted;
 use crate::meter::{Guest, Meter};
-use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, Sandbox, convert};
+use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, convert};
 
 /// One run with all that it needs, so that it can move to another thread.
 pub(crate) struct Job {
-    pub(crate) sandbox: Sandbox,
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) export: Arc<Export>,
     pub(crate) args: Arc<[Value]>,
     pub(crate) limits: RunLimits,
+    /// `None` where the component asks nothing of the host, which then has nothing to make ready.
+    pub(crate) outside: Option<Outside>,
+}
+
+/// What the host needs to answer a guest.
+pub(crate) struct Outside {
     pub(crate) effects: Source,
     pub(crate) files: Arc<FileSet>,
+    pub(crate) client: Arc<Client>,
 }
 
 /// What the guest left behind.
@@ -70,12 +76,13 @@ impl Job {
             Ok(bytes) => HostWork { values: self.args.iter().map(Value::count).sum(), bytes },
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
         };
-        let profile = self.sandbox.inner.profile;
+        let profile = Profile::current();
         let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
-        let host = match self.host(fuel, deadline) {
-            Ok(host) => host,
+        let host = self.outside.as_ref().map(|outside| self.host(outside, fuel, deadline));
+        let host = match host.transpose() {
+            Ok(host) => host.map(Box::new),
             Err(failure) => return refused(failure, 0),
         };
         let mut store = match self.store(fuel, host) {
@@ -86,13 +93,15 @@ impl Job {
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let Guest { memory, host } = store.data_mut();
         // The engine cannot count what the host did for the guest.
-        let engine_fuel = engine_fuel.saturating_add(host.work.fuel_used());
+        let host_fuel = host.as_ref().map_or(0, |host| host.work.fuel_used());
+        let engine_fuel = engine_fuel.saturating_add(host_fuel);
         let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
-        let returned = match host.observer.check_end() {
+        let followed = host.as_ref().map_or(Ok(()), |host| host.observer.check_end());
+        let returned = match followed {
             // A run that was cut short left nothing undone that it could have done.
             Err(diverged) if !matches!(&returned, Err(failure) if !failure.deterministic()) => {
                 Err(Failure::new(FailureKind::Diverged, diverged.to_string()))
@@ -100,7 +109,7 @@ impl Job {
             _ => returned,
         };
         let memory_peak_bytes = memory.peak_bytes();
-        let transcript = host.observer.take();
+        let transcript = host.as_mut().map(|host| host.observer.take()).unwrap_or_default();
         match returned {
             Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes, transcript },
             Err(failure) => {
@@ -119,16 +128,11 @@ impl Job {
     }
 
     /// Makes the host's side of the run: what the call brings, and what the component may ask for.
-    fn host(&self, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
+    fn host(&self, outside: &Outside, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
         let Export { name, ty, entry, .. } = &*self.export;
-        let client = self.sandbox.inner.client.clone();
-        let mut host = Host::new(
-            fuel,
-            deadline,
-            self.prepared.shared_grants(),
-            Observer::new(self.effects.clone()),
-            client,
-        );
+        let Outside { effects, files, client } = outside;
+        let observer = Observer::new(effects.clone());
+        let mut host = Host::new(fuel, deadline, self.prepared.shared_grants(), observer, client.clone());
         if self.prepared.is_provided("wasi:random") {
             let args = binary::encode_args(ty, &self.args)
                 .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;
@@ -136,22 +140,22 @@ impl Job {
         }
         if self.prepared.is_provided("wasi:filesystem") {
             // The files of a release were checked when it was published.
-            let tree = Tree::new(FileSet::clone(&self.files));
+            let tree = Tree::new(FileSet::clone(files));
             host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
         }
-        entry.enter(&mut host, &self.args, &self.files, self.limits.output_bytes)?;
+        entry.enter(&mut host, &self.args, files, self.limits.output_bytes)?;
         Ok(host)
     }
 
     /// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop
     /// in its start function.
-    fn store(&self, fuel: u64, host: Host) -> wasmtime::Result<Store<Guest>> {
-        let Inner { engine, profile, .. } = &*self.sandbox.inner;
+    fn store(&self, fuel: u64, host: Option<Box<Host>>) -> wasmtime::Result<Store<Guest>> {
+        let engine = self.prepared.pre.engine();
         let meter = Meter::new(self.limits.memory_bytes, self.limits.table_elements);
         let mut store = Store::new(engine, Guest { memory: meter, host });
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;
-        store.fuel_async_yield_interval(Some(profile.trap.yield_interval))?;
+        store.fuel_async_yield_interval(Some(Profile::current().trap.yield_interval))?;
         store.set_hostcall_fuel(handed_out_max(&self.export, self.limits.output_bytes));
         Ok(store)
     }
@@ -164,10 +168,13 @@ impl Job {
             Entry::Service => self.call_service(store).await,
         };
         // What it sent is on record also where it did not look at the answer, or failed.
-        let settled = store.data_mut().host.settle_all().await;
-        let value = returned?;
-        settled.map_err(Stop::Calling)?;
-        Ok(value)
+        if let Some(host) = &mut store.data_mut().host {
+            let settled = host.settle_all().await;
+            let value = returned?;
+            settled.map_err(Stop::Calling)?;
+            return Ok(value);
+        }
+        returned
     }
 
     async fn call_command(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
@@ -176,21 +183,21 @@ impl Job {
             Ok(_) => 1,
             Err(stop) => stop.exit_status()?,
         };
-        let left = command::leave(&mut store.data_mut().host, status, self.limits.output_bytes);
+        let left = command::leave(store.data_mut().host(), status, self.limits.output_bytes);
         left.map(Some).ok_or(Stop::TooMuch)
     }
 
     async fn call_service(&self, store: &mut Store<Guest>) -> Result<Option<Value>, Stop> {
         let instance = self.prepared.pre.instantiate_async(&mut *store).await.map_err(Stop::Instantiating)?;
         let function = instance.get_func(&mut *store, self.export.index).ok_or(Stop::NoSuchFunction)?;
-        let (request, outparam) = store.data_mut().host.incoming().map_err(Stop::Calling)?;
+        let (request, outparam) = store.data_mut().host().incoming().map_err(Stop::Calling)?;
         let args = [
             ResourceAny::try_from_resource(request, &mut *store).map_err(Stop::Calling)?,
             ResourceAny::try_from_resource(outparam, &mut *store).map_err(Stop::Calling)?,
         ];
         let args = args.map(Val::Resource);
         function.call_async(&mut *store, &args, &mut []).await.map_err(Stop::Calling)?;
-        service::leave(&mut store.data_mut().host).map(Some).map_err(Stop::Unanswered)
+        service::leave(store.data_mut().host()).map(Some).map_err(Stop::Unanswered)
     }
 
     /// Makes the instance and calls the component's own function.

@@ -159,7 +159,7 @@ impl Host {
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use bindings::wasi::{cli, clocks, filesystem, http, io, random};
     fn host(guest: &mut Guest) -> &mut Host {
-        &mut guest.host
+        guest.host()
     }
     type Own = HasSelf<Host>;
     io::error::add_to_linker::<_, Own>(linker, host)?;

@@ -7,7 +7,19 @@ use crate::host::Host;
 /// What the host knows of one running guest.
 pub(crate) struct Guest {
     pub(crate) memory: Meter,
-    pub(crate) host: Host,
+    /// `None` where the component asks nothing of the host.
+    pub(crate) host: Option<Box<Host>>,
+}
+
+impl Guest {
+    /// Returns the host's side of the run.
+    ///
+    /// # Panics
+    ///
+    /// When there is none. Only components that need it are linked to it, and for those there is one.
+    pub(crate) fn host(&mut self) -> &mut Host {
+        self.host.as_deref_mut().expect("a component linked to the host has one")
+    }
 }
 
 /// Counts memory and table elements over all memories and tables of a guest, and refuses what exceeds the limits.

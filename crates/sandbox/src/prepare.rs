@@ -1,7 +1,7 @@
 //! Compiles and links a component, once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use glassbox_core::value::FunctionType;
 use glassbox_core::{Digest, FunctionName};
@@ -28,7 +28,7 @@ pub struct Prepared {
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
     /// Functions that were called before. There are no more of them than the component exports.
-    exports: Mutex<HashMap<FunctionName, Arc<Export>>>,
+    exports: RwLock<HashMap<FunctionName, Arc<Export>>>,
 }
 
 impl Prepared {
@@ -49,7 +49,7 @@ impl Prepared {
 
     /// Tells whether other processes can run it: those that have its code, and nothing to provide.
     pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.kept && self.pure && self.grants.is_empty() && self.provided.is_empty()
+        self.kept && self.pure && self.grants.is_empty() && !self.asks_host()
     }
 
     /// Returns what the component is for.
@@ -61,6 +61,11 @@ impl Prepared {
         self.grants.clone()
     }
 
+    /// Tells whether the host provides anything to the component.
+    pub(crate) fn asks_host(&self) -> bool {
+        !self.provided.is_empty()
+    }
+
     /// Tells whether the host provides an interface of a package to the component.
     pub(crate) fn is_provided(&self, package: &str) -> bool {
         self.provided.iter().any(|interface| interface.split('/').next() == Some(package))
@@ -68,13 +73,13 @@ impl Prepared {
 
     /// Returns an exported function of type `ty`, looked up and checked once.
     pub(crate) fn export(&self, name: &FunctionName, ty: &FunctionType) -> Result<Arc<Export>, Failure> {
-        if let Some(export) = lock(&self.exports).get(name)
-            && export.ty == *ty
-        {
-            return Ok(export.clone());
+        let known = self.exports.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(export) = known.filter(|export| export.ty == *ty) {
+            return Ok(export);
         }
         let export = Arc::new(Export::find(self.pre.component(), name, ty)?);
-        lock(&self.exports).insert(name.clone(), export.clone());
+        let mut exports = self.exports.write().unwrap_or_else(PoisonError::into_inner);
+        exports.insert(name.clone(), export.clone());
         Ok(export)
     }
 }
@@ -133,7 +138,7 @@ impl Sandbox {
             provided: inspection.provided(grants, kind),
             bytes: image.end.addr() - image.start.addr(),
             pre,
-            exports: Mutex::default(),
+            exports: RwLock::default(),
         })
     }
 

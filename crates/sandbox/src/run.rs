@@ -9,7 +9,8 @@ use glassbox_core::value::{FunctionType, Value};
 use glassbox_core::{FunctionName, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::guest::Job;
+use crate::guest::{Job, Outside};
+use crate::host::entry::Entry;
 use crate::host::observer::{Effects, Source};
 use crate::schedule::NotRun;
 use crate::{FileSet, Flow, Prepared, Sandbox};
@@ -245,14 +246,16 @@ impl Sandbox {
     }
 
     fn job(&self, prepared: &Arc<Prepared>, invocation: Invocation<'_>) -> Result<Job, Failure> {
-        Ok(Job {
-            sandbox: self.clone(),
-            prepared: prepared.clone(),
-            export: prepared.export(invocation.function, invocation.ty)?,
-            args: invocation.args,
-            limits: invocation.limits.capped(),
+        let export = prepared.export(invocation.function, invocation.ty)?;
+        // A transcript must be followed also where nothing can be asked.
+        let replays = matches!(invocation.effects, Effects::Replay(transcript) if !transcript.is_empty());
+        let outside = replays || export.entry != Entry::Function || prepared.asks_host();
+        let outside = outside.then(|| Outside {
             effects: Source::new(invocation.effects),
             files: invocation.files.cloned().unwrap_or_default(),
-        })
+            client: self.inner.client.clone(),
+        });
+        let limits = invocation.limits.capped();
+        Ok(Job { prepared: prepared.clone(), export, args: invocation.args, limits, outside })
     }
 }

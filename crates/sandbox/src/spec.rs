@@ -8,7 +8,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use glassbox_core::value::{FunctionType, Param};
-use glassbox_core::{FunctionName, limits};
+use glassbox_core::{FunctionName, Hashed, limits};
 use wit_parser::{
     Docs, FunctionKind, InterfaceId, PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId,
     WorldItem, WorldKey,
@@ -32,7 +32,7 @@ pub struct Function {
     /// Its full name.
     pub name: FunctionName,
     /// What it takes and returns. Empty where [`Function::callable`] says that it cannot be called.
-    pub ty: FunctionType,
+    pub ty: Hashed<FunctionType>,
     /// Its documentation comment.
     pub docs: String,
     /// Whether it can be called by value, or why not.
@@ -266,7 +266,13 @@ pub(crate) fn function(
     let name = FunctionName::new(interface, &function.name)
         .map_err(|error| SandboxError::Wit { reason: error.to_string() })?;
     if let Some(Made { ty, signature, docs, .. }) = Entry::of(&name).made() {
-        return Ok(Some(Function { name, ty, docs: docs.to_owned(), callable: Ok(()), signature }));
+        return Ok(Some(Function {
+            name,
+            ty: ty.into(),
+            docs: docs.to_owned(),
+            callable: Ok(()),
+            signature,
+        }));
     }
     let mut converter = types::Converter::new(resolve);
     let typed = typed(&mut converter, function);
@@ -274,7 +280,7 @@ pub(crate) fn function(
     let callable = typed.as_ref().map(|_| ()).map_err(String::clone);
     Ok(Some(Function {
         name,
-        ty: typed.unwrap_or(FunctionType { params: Vec::new(), result: None }),
+        ty: typed.unwrap_or(FunctionType { params: Vec::new(), result: None }).into(),
         docs: function.docs.contents.as_deref().unwrap_or_default().trim().to_owned(),
         callable,
         signature: types::signature(resolve, function),

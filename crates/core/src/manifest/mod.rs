@@ -12,9 +12,10 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::Rule;
+use crate::hashed::Document;
 use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
-use crate::{canonical, limits};
+use crate::{Digest, canonical, limits};
 
 pub use parse::ManifestError;
 
@@ -591,9 +592,11 @@ impl Terms {
             accepts: manifest.settlement.accepts.clone(),
         }
     }
+}
 
-    /// Returns the digest of the canonical JSON of these terms.
-    pub fn digest(&self) -> crate::Digest {
+/// The digest of terms is that of their canonical JSON.
+impl Document for Terms {
+    fn compute_digest(&self) -> Digest {
         canonical::digest(self)
     }
 }

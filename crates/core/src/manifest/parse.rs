@@ -116,7 +116,7 @@ support-until = 2029-12-31
         assert!(!free.component_is_public());
         let priced = Manifest::parse(&format!("{FREE}{PRICED}")).expect("valid");
         assert_eq!(priced.price[0].amount, Atomic(2_000));
-        assert_ne!(Terms::of(&free).digest(), Terms::of(&priced).digest());
+        assert_ne!(Terms::of(&free).compute_digest(), Terms::of(&priced).compute_digest());
         let terms = serde_json::to_value(Terms::of(&priced)).expect("serialises");
         assert_eq!(terms["price"][0]["amount"], "0.002");
         assert_eq!(serde_json::from_value::<Terms>(terms).expect("reads back"), Terms::of(&priced));

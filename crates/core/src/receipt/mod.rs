@@ -12,7 +12,6 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::dsse::{Envelope, Predicate, Subject};
 use crate::key::{PublicKey, SecretKey};
 use crate::log::Checkpoint;
@@ -23,6 +22,7 @@ use crate::split::Share;
 use crate::terms::{Charge, Ending, Quote};
 use crate::transcript::Transcript;
 use crate::value::{FunctionType, Value, ValueError, binary};
+use crate::{Digest, Hashed};
 
 pub use verify::{Check, Report};
 
@@ -178,7 +178,7 @@ pub struct Opening {
     /// 32 random bytes in hexadecimal. Small inputs are guessable: without the salt, a digest of `42` gives it away.
     pub salt: String,
     /// The function's type.
-    pub function_type: FunctionType,
+    pub function_type: Hashed<FunctionType>,
     /// What the caller sent to tell this request from another with the same arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
@@ -194,7 +194,7 @@ pub struct Opening {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
     /// The terms.
-    pub terms: Terms,
+    pub terms: Hashed<Terms>,
 }
 
 impl Opening {
@@ -252,7 +252,7 @@ pub struct Request<'a> {
     /// The quote: terms, function and fuel ceiling.
     pub quote: &'a Quote,
     /// The function's type.
-    pub function_type: &'a FunctionType,
+    pub function_type: &'a Hashed<FunctionType>,
     /// The arguments.
     pub args: &'a [Value],
     /// What the caller sent to tell this request from another with the same arguments.

@@ -16,8 +16,8 @@ fn key() -> SecretKey {
     SecretKey::from_seed(&[9; 32])
 }
 
-fn terms() -> Terms {
-    Terms {
+fn terms() -> Hashed<Terms> {
+    Hashed::new(Terms {
         release: "acme:double@1.0.0".parse().expect("valid"),
         license: "MIT".into(),
         execute: Default::default(),
@@ -37,13 +37,13 @@ fn terms() -> Terms {
         payee: vec![Payee { id: "acct:ana@example.org".into(), share: 10_000 }],
         currency: "USD".into(),
         accepts: vec!["x402:exact".into()],
-    }
+    })
 }
 
 /// A call of `double(21)` that burnt 1,234 fuel.
 fn bundle() -> Bundle {
-    let ty =
-        FunctionType { params: vec![Param { name: "n".into(), ty: Type::U32 }], result: Some(Type::U32) };
+    let params = vec![Param { name: "n".into(), ty: Type::U32 }];
+    let ty = Hashed::new(FunctionType { params, result: Some(Type::U32) });
     let (args, output, salt, call) = (vec![Value::U32(21)], Value::U32(42), [7; 32], "0123456789abcdef");
     let quote = quote(&terms(), &"acme:double/api@1.0.0#double".parse().expect("valid"), 10_000);
     let outcome =
@@ -61,7 +61,7 @@ fn bundle() -> Bundle {
     let receipt = Receipt {
         call: call.into(),
         level: "L0".into(),
-        release: terms().release,
+        release: terms().release.clone(),
         component,
         function: quote.function.clone(),
         function_type: ty.digest(),
@@ -146,9 +146,12 @@ fn what_opens_a_receipt_cannot_be_exchanged() {
     assert_eq!(changed(|opening| opening.nonce = None), ["request"]);
     assert_eq!(changed(|opening| opening.salt = hex::encode([8; 32])), ["input", "output"]);
     assert_eq!(changed(|opening| opening.salt = "x".into()), ["input"]);
-    let cheaper = changed(|opening| opening.terms.price[0].amount = Atomic(1));
+    let cheaper =
+        changed(|opening| opening.terms = opening.terms.with(|terms| terms.price[0].amount = Atomic(1)));
     assert_eq!(cheaper, ["request", "terms", "charge"]);
-    let other_type = changed(|opening| opening.function_type.params[0].ty = Type::U64);
+    let other_type = changed(|opening| {
+        opening.function_type = opening.function_type.with(|ty| ty.params[0].ty = Type::U64);
+    });
     // The number 21 is encoded alike in both types, which is why the type is bound on its own.
     assert_eq!(other_type, ["function type", "request"]);
 }
@@ -203,10 +206,12 @@ fn a_stranger_cannot_sign_in_the_executors_name() {
 #[test]
 fn extreme_terms_of_a_stranger_do_not_panic() {
     let mut opening = bundle().opening;
-    opening.terms.price[0].amount = Atomic(crate::limits::AMOUNT_MAX * 1_000_000);
-    opening.terms.price = vec![opening.terms.price[0].clone(); 64];
     for share in [0, u32::MAX] {
-        opening.terms.payee = vec![Payee { id: "x".into(), share }; 3];
+        opening.terms = opening.terms.with(|terms| {
+            terms.price[0].amount = Atomic(crate::limits::AMOUNT_MAX * 1_000_000);
+            terms.price = vec![terms.price[0].clone(); 64];
+            terms.payee = vec![Payee { id: "x".into(), share }; 3];
+        });
         let digest = opening.terms.digest();
         let mut bundle = resigned(|receipt| {
             (receipt.terms, receipt.fuel_max, receipt.fuel_used) = (digest, u64::MAX, u64::MAX);

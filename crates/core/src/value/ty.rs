@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+use crate::hashed::Document;
 
 /// A WIT type whose values can leave an instance.
 ///
@@ -116,12 +117,12 @@ pub struct FunctionType {
     pub result: Option<Type>,
 }
 
-impl FunctionType {
-    /// Returns the SHA-256 of the canonical text, which is what `Display` prints, in UTF-8.
-    ///
-    /// Named types are spelled out, so the digest says what may be passed and not what it is called elsewhere. Names
-    /// of parameters, fields, cases and flags are part of it; names of types, interfaces and packages are not.
-    pub fn digest(&self) -> Digest {
+/// The digest of a type is the SHA-256 of its canonical text, which is what `Display` prints, in UTF-8.
+///
+/// Named types are spelled out, so the digest says what may be passed and not what it is called elsewhere. Names of
+/// parameters, fields, cases and flags are part of it; names of types, interfaces and packages are not.
+impl Document for FunctionType {
+    fn compute_digest(&self) -> Digest {
         Digest::of(self.to_string())
     }
 }

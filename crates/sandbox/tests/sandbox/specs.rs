@@ -219,7 +219,7 @@ fn hostile_wit_is_refused() {
     let deepest = records(31).expect("within the limit");
     let text = serde_json::to_string(&deepest.functions()[0].ty).expect("plain JSON");
     let read: glassbox_core::value::FunctionType = serde_json::from_str(&text).expect("can be read back");
-    assert_eq!(read, deepest.functions()[0].ty);
+    assert_eq!(read, *deepest.functions()[0].ty);
     // As deep as a file allows.
     for levels in [100, 150_000] {
         assert!(not_callable(world("", &format!("{}u8{}", "list<".repeat(levels), ">".repeat(levels)))));
