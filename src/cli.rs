@@ -277,6 +277,9 @@ pub(crate) struct VerifyArgs {
     /// The component to run [default: the registry's, where its terms allow]
     #[arg(long, value_name = "FILE", requires = "replay")]
     pub(crate) component: Option<PathBuf>,
+    /// The folder of the files that its release ships [default: the registry's, where its terms allow]
+    #[arg(long, value_name = "DIR", requires = "replay")]
+    pub(crate) files: Option<PathBuf>,
     /// The executor key to trust [default: the one that the receipt names]
     #[arg(long, value_name = "DID")]
     pub(crate) executor: Option<PublicKey>,

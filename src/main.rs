@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod embedded;
 mod failure;
+mod files;
 mod folder;
 mod home;
 mod node;

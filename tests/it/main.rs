@@ -16,6 +16,7 @@ mod command;
 mod crash;
 mod failing;
 mod faults;
+mod files;
 mod grants;
 mod journey;
 mod kill;

@@ -198,6 +198,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         wit: digest,
         tests: digest,
         component: digest,
+        files: None,
         source: None,
         authorship: Default::default(),
     };
@@ -214,6 +215,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         component: digest,
         wit: digest,
         tests: digest,
+        files: Some(digest),
         source: None,
         listing: "{}".into(),
         report: "{}".into(),

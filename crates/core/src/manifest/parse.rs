@@ -172,6 +172,21 @@ support-until = 2029-12-31
     }
 
     #[test]
+    fn files_need_the_interface() {
+        let files = |grant: &str| format!("{FREE}files = \"data/\"\nimports-allow = [{grant:?}]\n");
+        for grant in ["wasi", "wasi:filesystem", "wasi:filesystem/preopens", "wasi:filesystem/preopens@0.2.6"]
+        {
+            let manifest = Manifest::parse(&files(grant)).expect("valid");
+            assert_eq!(manifest.component.files.as_deref(), Some("data/"), "{grant}");
+        }
+        for grant in ["wasi:filesystem/types", "wasi:io", "wasi:filesystem/"] {
+            assert!(refused(&files(grant)).hint.contains("wasi:filesystem"), "{grant}");
+        }
+        assert!(Manifest::parse(&format!("{FREE}imports-allow = [\"wasi:filesystem\"]\n")).is_ok());
+        assert!(refused(&format!("{FREE}files = [\"data/\"]\n")).message.contains("string"));
+    }
+
+    #[test]
     fn sizes_are_written_with_their_unit() {
         let with = |size: &str| Manifest::parse(&format!("{FREE}memory-max = {size}\n"));
         assert_eq!(with("\"64MiB\"").expect("valid").memory_max_bytes(), 64 << 20);
