@@ -39,7 +39,7 @@ fn describe(release: &ReleaseResponse) -> String {
     let touches = match (release.pure, release.inert_imports.len()) {
         (true, _) if !release.grants.is_empty() => {
             format!(
-                "{}: uses {}, which follow from its input",
+                "{}: uses {}, and every call can be re-executed",
                 paint(GOOD, "pure"),
                 release.grants.join(", ")
             )
