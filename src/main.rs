@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     // Threads of guests that still spin must not keep a finished command alive.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit,
         Err(failure) => output.fail(&failure),
     }
 }

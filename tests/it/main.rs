@@ -25,5 +25,6 @@ mod openapi;
 mod packages;
 mod paid;
 mod replay;
+mod run;
 mod serve;
 mod stage;
