@@ -36,16 +36,15 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, F
         Program::Release(release) => remote(context, args, release).await?,
         Program::Folder(folder) => local(context, args, folder).await?,
     };
+    remark(context, args, &summary);
     match &out {
         Some(out) => out.write(&left.files)?,
         None if left.files.is_empty() => {}
-        None => remark(
-            context,
-            args,
-            &format!("{} not kept: name a folder with --out", count(left.files.len() as u64, "file")),
-        ),
+        None => {
+            let files = count(left.files.len() as u64, "file");
+            remark(context, args, &format!("{files} not kept: name a folder with --out"));
+        }
     }
-    remark(context, args, &summary);
     Ok(ExitCode::from(left.status))
 }
 

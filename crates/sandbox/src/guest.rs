@@ -140,7 +140,9 @@ impl Job {
             true => self.files.clone(),
             false => Arc::default(),
         };
-        if !files.is_empty() && self.prepared.is_provided("wasi:filesystem") {
+        // A program's tree is made with the files of its arguments.
+        let plants = *entry != Entry::Command && self.prepared.is_provided("wasi:filesystem");
+        if plants && !files.is_empty() {
             // The files of a release were checked when it was published.
             let tree = Tree::new(files.clone());
             host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);

@@ -247,6 +247,25 @@ async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
 }
 
 #[tokio::test]
+async fn a_store_of_an_older_schema_is_brought_up_to_date() {
+    let Stage { store, folder } = stage();
+    let written = release("acme:x@1.0.0", &SecretKey::from_seed(&[1; 32]), "one");
+    let (id, files) = (written.id.clone(), written.files);
+    store.publish(written).await.expect("new");
+    let row = store.release(&id).await.expect("readable").expect("there");
+    assert_eq!((row.files, row.source), (files, None));
+    drop(store);
+    let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
+    // As the first schema had it.
+    let older = "ALTER TABLE releases DROP COLUMN files; PRAGMA user_version = 1;";
+    database.execute_batch(older).expect("an older schema");
+    drop(database);
+    let store = Store::open(folder.path()).expect("the same store");
+    let row = store.release(&id).await.expect("readable").expect("there");
+    assert_eq!((row.files, row.component, row.report.as_str()), (None, Digest::of("one"), "{}"));
+}
+
+#[tokio::test]
 async fn the_log_only_grows_also_over_a_crash() {
     let Stage { store, folder } = stage();
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
