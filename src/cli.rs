@@ -126,6 +126,15 @@ Examples:
 
 Arguments are written in WAVE, the value notation of the component model.")]
     Call(CallArgs),
+    /// Run a program, and pay for it where that is allowed
+    #[command(after_help = "\
+Examples:
+  glassbox run acme:sort -- --reverse < names.txt
+  glassbox run acme:table --file in.csv=data.csv --out results --max-price 0.01 -- in.csv
+  glassbox run ./sort -- --help
+
+The exit code is the program's own, unless Glassbox says `error:`.")]
+    Run(RunArgs),
     /// Verify a receipt offline; with --replay, run the call again and compare
     #[command(
         after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
@@ -249,6 +258,13 @@ pub(crate) struct CallArgs {
     pub(crate) package: PackageRef,
     /// The call in WAVE: `function(args)` or `interface.function(args)`
     pub(crate) call: String,
+    #[command(flatten)]
+    pub(crate) allowance: Allowance,
+}
+
+/// What a caller allows a call to cost and to use, and where its receipt goes.
+#[derive(Debug, Args)]
+pub(crate) struct Allowance {
     /// The most that the call may cost, in dollars; without it, nothing is paid
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) max_price: Option<String>,
@@ -267,6 +283,57 @@ pub(crate) struct CallArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The package or release, or the folder of a package, which runs on this machine
+    #[arg(value_name = "NS:NAME[@VERSION]|DIR", value_parser = program)]
+    pub(crate) program: Program,
+    /// Show the program this file under a name of its own, such as in.csv=data.csv; may be repeated
+    #[arg(long = "file", value_name = "NAME=PATH", value_parser = named_file)]
+    pub(crate) files: Vec<(String, PathBuf)>,
+    /// Show the program what is in this folder; may be repeated
+    #[arg(long = "dir", value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// Write the files that the program made or changed into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Let them replace files that are there already
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) allowance: Allowance,
+    /// Say on stderr what the run cost, also where that is no terminal
+    #[arg(long)]
+    pub(crate) summary: bool,
+    /// The program's arguments
+    #[arg(last = true)]
+    pub(crate) args: Vec<String>,
+}
+
+/// What `run` runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Program {
+    /// A release, on the registry.
+    Release(PackageRef),
+    /// The package in a folder, here.
+    Folder(PathBuf),
+}
+
+/// Reads what to run: the names of packages have a colon, and folders that have one too begin with a dot or a slash.
+fn program(text: &str) -> Result<Program, NameError> {
+    if text.starts_with(['.', '/']) || !text.contains(':') {
+        return Ok(Program::Folder(text.into()));
+    }
+    package_ref(text).map(Program::Release)
+}
+
+fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("write NAME=PATH".into()),
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// A receipt file, or the id of a call of yours
     #[arg(value_name = "RECEIPT")]
@@ -277,6 +344,9 @@ pub(crate) struct VerifyArgs {
     /// The component to run [default: the registry's, where its terms allow]
     #[arg(long, value_name = "FILE", requires = "replay")]
     pub(crate) component: Option<PathBuf>,
+    /// The folder of the files that its release ships [default: the registry's, where its terms allow]
+    #[arg(long, value_name = "DIR", requires = "replay")]
+    pub(crate) files: Option<PathBuf>,
     /// The executor key to trust [default: the one that the receipt names]
     #[arg(long, value_name = "DID")]
     pub(crate) executor: Option<PublicKey>,

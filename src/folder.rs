@@ -9,6 +9,7 @@ use glassbox_core::manifest::{FILE_NAME, Manifest};
 use glassbox_registry::{Package, PackageFiles, PublishError};
 
 use crate::failure::Failure;
+use crate::files;
 
 /// Folders that tools leave behind, which are nobody's source.
 const LEFT_OUT: [&str; 3] = ["node_modules", "target", "__pycache__"];
@@ -40,7 +41,12 @@ fn read(folder: &Path) -> Result<PackageFiles, Failure> {
         Some(source) => Some(collect(&inside(folder, &source.path)?, |_| true)?),
         None => None,
     };
+    let files = match &manifest.component.files {
+        Some(files) => Some(shipped(folder, files)?),
+        None => None,
+    };
     Ok(PackageFiles {
+        files,
         wit: collect(&inside(folder, &manifest.spec.wit)?, |name| name.ends_with(".wit"))?,
         tests: collect(&inside(folder, tests)?, |name| name.ends_with(pattern))?,
         manifest: text,
@@ -69,6 +75,27 @@ fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Failure> {
             "use a path inside the folder",
         ))
     }
+}
+
+/// Reads the files that a release ships from the folder that its manifest names.
+fn shipped(folder: &Path, path: &str) -> Result<Files, Failure> {
+    let mut root = inside(folder, "")?;
+    for part in inside(Path::new(""), path)?.components() {
+        root.push(part);
+        match fs::symlink_metadata(&root) {
+            Ok(found) if found.is_dir() => {}
+            Ok(found) if found.is_symlink() => return Err(files::refuse(&root, "is a link")),
+            _ => return Err(PublishError::NoFiles(path.to_owned()).into()),
+        }
+    }
+    read_files(&root)
+}
+
+/// Reads a folder of files as a release ships them.
+pub(crate) fn read_files(root: &Path) -> Result<Files, Failure> {
+    let max_bytes = limits::RELEASE_FILES_BYTES_MAX;
+    let found = files::below(root, max_bytes)?;
+    Ok(Files::within(max_bytes, found).map_err(PublishError::from)?)
 }
 
 /// Collects the files below `root` that `wanted` says. A folder that is not there holds none.

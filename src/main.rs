@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod embedded;
 mod failure;
+mod files;
 mod folder;
 mod home;
 mod node;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     // Threads of guests that still spin must not keep a finished command alive.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit,
         Err(failure) => output.fail(&failure),
     }
 }

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use glassbox_sandbox::{Compiler, Executor, Sandbox, SandboxConfig};
+use glassbox_core::egress::Egress;
+use glassbox_sandbox::{Compiler, Executor, Network, Sandbox, SandboxConfig};
 
 use crate::failure::Failure;
 
@@ -26,8 +27,14 @@ fn own() -> std::io::Result<PathBuf> {
     if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
-/// Makes a sandbox that keeps nothing.
+/// Makes a sandbox that keeps nothing and reaches nobody.
 pub(crate) fn temporary() -> Result<Sandbox, Failure> {
-    let sandbox = confined().and_then(|config| Ok(Sandbox::new(config)?));
+    reaching(Egress::none())
+}
+
+/// Makes a sandbox that keeps nothing, from which guests may make the requests that `egress` says.
+pub(crate) fn reaching(egress: Egress) -> Result<Sandbox, Failure> {
+    let network = Network { egress, ..Network::default() };
+    let sandbox = confined().and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?));
     sandbox.map_err(|error| Failure::error("internal", format!("{error:#}"), ""))
 }

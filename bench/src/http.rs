@@ -124,6 +124,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             wit: one_file("world.wit", include_str!("../guest/wit/world.wit"))?,
             tests: one_file("add.toml", CASES)?,
             component: SMALL_STACK.to_vec(),
+            files: None,
             source: None,
         };
         let statement = Package::check(package.clone())?.statement().sign(&SecretKey::from_seed(&[7; 32]));

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use glassbox_api::{CallBody, CallResponse, QuoteResponse};
 use glassbox_client::{Budget, Call, Client};
 use glassbox_core::key::PublicKey;
-use glassbox_core::receipt::Bundle;
+use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_sandbox::Spec;
 
 use super::Context;
-use crate::cli::{CallArgs, QuoteArgs};
+use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
@@ -39,54 +39,91 @@ fn describe_quote(quote: &QuoteResponse) -> String {
 }
 
 pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failure> {
-    let amount_max = args.max_price.as_deref().map(Atomic::from_decimal).transpose().map_err(|error| {
-        Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
-    })?;
-    let client = context.client()?;
-    let typed = during("reading the interface", type_call(&client, &args.package, &args.call)).await?;
-    let wallet = amount_max.map(|_| context.home()?.wallet()).transpose()?;
-    let budget = wallet.as_ref().zip(amount_max).map(|(wallet, amount_max)| Budget { wallet, amount_max });
-    // Everything that could fail without the registry fails before it is paid.
-    let executor = executor(&client).await?;
-    let folder = match &args.receipt {
-        Some(path) => Folder::of(path)?,
-        None => Folder::of(&context.home()?.receipt_path("call"))?,
-    };
-    let grants = (args.allow_none || !args.allow.is_empty()).then(|| args.allow.clone());
-    let body = CallBody { args: typed.args.clone(), fuel: args.fuel, nonce: None, grants };
-    let call = Call { release: &typed.release, function: &typed.function, body };
-    let response = during("calling", client.call_with(&call, budget)).await?;
-    let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
+    let caller = Caller::new(context, &args.allowance)?;
+    let typed = during("reading the interface", type_call(&caller.client, &args.package, &args.call)).await?;
+    let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
-    context.output.answer(&response, || show(&typed.ty, &response));
-    let path = match &args.receipt {
-        Some(path) => path.clone(),
-        None => context.home()?.receipt_path(&receipt.call),
-    };
-    let charged = if receipt.charge.amount == Atomic::ZERO {
-        "free".to_owned()
-    } else {
-        format!("${}", receipt.charge.amount.to_decimal())
-    };
-    if let Err(error) = folder.keep(&path, &response.receipt) {
-        let kept = format!("{}/v1/receipts/{}", client.url(), receipt.call);
-        let hint = match &receipt.payment {
-            Some(_) => format!("the registry keeps it: curl {kept}"),
-            None => "call again: it was free".to_owned(),
-        };
-        let message = format!(
-            "the call was made ({charged}), and its receipt is not kept at `{}`: {error}",
-            path.display()
-        );
-        return Err(Failure::error("io", message, hint));
-    }
-    context.output.note(&format!(
-        "{} {charged}, {} fuel, receipt {}",
-        paint(GOOD, "✓"),
-        response.fuel_used,
-        path.display()
-    ));
+    context.output.answer(&made.response, || show(&typed.ty, &made.response));
+    context.output.note(&made.keep()?);
     Ok(())
+}
+
+/// Makes calls within what the command line allows.
+pub(super) struct Caller<'a> {
+    context: &'a Context,
+    allowance: &'a Allowance,
+    amount_max: Option<Atomic>,
+    pub(super) client: Client,
+}
+
+/// A call that was made. Its receipt holds, and is not kept yet.
+pub(super) struct Made {
+    pub(super) response: CallResponse,
+    receipt: Receipt,
+    /// Where the registry has it too, where it was paid.
+    url: String,
+    folder: Folder,
+    path: PathBuf,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn new(context: &'a Context, allowance: &'a Allowance) -> Result<Self, Failure> {
+        let amount_max = allowance.max_price.as_deref().map(Atomic::from_decimal).transpose();
+        let amount_max = amount_max.map_err(|error| {
+            Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
+        })?;
+        Ok(Self { context, allowance, amount_max, client: context.client()? })
+    }
+
+    /// Makes a call, pays where that is allowed, and checks the receipt.
+    pub(super) async fn call(&self, typed: &TypedCall) -> Result<Made, Failure> {
+        let Self { context, allowance, client, .. } = self;
+        let wallet = self.amount_max.map(|_| context.home()?.wallet()).transpose()?;
+        let budget = wallet.as_ref().zip(self.amount_max);
+        let budget = budget.map(|(wallet, amount_max)| Budget { wallet, amount_max });
+        // Everything that could fail without the registry fails before it is paid.
+        let executor = executor(client).await?;
+        let folder = match &allowance.receipt {
+            Some(path) => Folder::of(path)?,
+            None => Folder::of(&context.home()?.receipt_path("call"))?,
+        };
+        let grants = (allowance.allow_none || !allowance.allow.is_empty()).then(|| allowance.allow.clone());
+        let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, nonce: None, grants };
+        let call = Call { release: &typed.release, function: &typed.function, body };
+        let response = during("calling", client.call_with(&call, budget)).await?;
+        let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
+        let path = match &allowance.receipt {
+            Some(path) => path.clone(),
+            None => context.home()?.receipt_path(&receipt.call),
+        };
+        let url = format!("{}/v1/receipts/{}", client.url(), receipt.call);
+        Ok(Made { response, receipt, url, folder, path })
+    }
+}
+
+impl Made {
+    /// Keeps the receipt, and says in a line what the call cost and where that is.
+    pub(super) fn keep(&self) -> Result<String, Failure> {
+        let Self { response, receipt, path, .. } = self;
+        let charged = if receipt.charge.amount == Atomic::ZERO {
+            "free".to_owned()
+        } else {
+            format!("${}", receipt.charge.amount.to_decimal())
+        };
+        if let Err(error) = self.folder.keep(path, &response.receipt) {
+            let hint = match &receipt.payment {
+                Some(_) => format!("the registry keeps it: curl {}", self.url),
+                None => "call again: it was free".to_owned(),
+            };
+            let message = format!(
+                "the call was made ({charged}), and its receipt is not kept at `{}`: {error}",
+                path.display()
+            );
+            return Err(Failure::error("io", message, hint));
+        }
+        let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+    }
 }
 
 /// Asks the registry for the key that signs its receipts.
@@ -115,12 +152,7 @@ pub(super) async fn type_call(
     let (name, args) = wave::call_from_wave(call).map_err(|error| {
         invalid(error.to_string(), "write it like 'function(\"text\", 1)', in quotes for the shell".into())
     })?;
-    let release = client.release(reference).await?;
-    let files = client.files(reference, "wit").await?;
-    let texts: Vec<(String, String)> =
-        files.files.into_iter().filter_map(|file| Some((file.path, file.text?))).collect();
-    let spec = Spec::parse(&texts, Some(&release.world))
-        .map_err(|error| Failure::error("wit-invalid", error.to_string(), "the registry's WIT is damaged"))?;
+    let (release, spec) = interface(client, reference).await?;
     let function = spec.function(&name).ok_or_else(|| {
         let names: Vec<String> = spec.functions().iter().map(|function| function.name.short()).collect();
         let message = format!("there is no function `{name}`");
@@ -130,12 +162,23 @@ pub(super) async fn type_call(
     let values = wave::args_from_wave(&function.ty, &args)
         .map_err(|error| invalid(error.to_string(), hint.clone()))?;
     let args = json::args_to_json(&function.ty, &values).map_err(|error| invalid(error.to_string(), hint))?;
-    // The version is fixed from here on: the interface that was read is the one that is called.
-    let release = release
-        .release
-        .parse()
-        .map_err(|_| Failure::error("registry-invalid", "a release without a name", ""))?;
     Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args })
+}
+
+/// Reads the interface that the registry publishes. The version is fixed from here on: what was read is what is called.
+pub(super) async fn interface(
+    client: &Client,
+    reference: &PackageRef,
+) -> Result<(PackageRef, Spec), Failure> {
+    let release = client.release(reference).await?;
+    let files = client.files(reference, "wit").await?;
+    let texts: Vec<(String, String)> =
+        files.files.into_iter().filter_map(|file| Some((file.path, file.text?))).collect();
+    let spec = Spec::parse(&texts, Some(&release.world))
+        .map_err(|error| Failure::error("wit-invalid", error.to_string(), "the registry's WIT is damaged"))?;
+    let release = release.release.parse();
+    let release = release.map_err(|_| Failure::error("registry-invalid", "a release without a name", ""))?;
+    Ok((release, spec))
 }
 
 /// Writes what the function returned in WAVE.

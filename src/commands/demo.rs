@@ -13,7 +13,7 @@ use glassbox_core::manifest::Manifest;
 use glassbox_core::receipt::{Receipt, Report};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
-use glassbox_registry::{HostConfig, Package, PackageFiles, PublishError};
+use glassbox_registry::{Code, HostConfig, Package, PackageFiles, PublishError};
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
@@ -198,11 +198,12 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
     let sandbox = sandbox::temporary()?;
     let component = client.component(&reference).await?;
+    let code = Code { component: &component, files: None };
     let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
     story.line("   offline, from the receipt alone");
     checks(&story, &report, 0);
     let offline = report.checks.len();
-    glassbox_registry::replay(&sandbox, &response.receipt, &receipt, &component, &mut report).await;
+    glassbox_registry::replay(&sandbox, &response.receipt, &receipt, code, &mut report).await;
     story.line("   by running the component again");
     checks(&story, &report, offline);
     if !report.holds() {
@@ -322,6 +323,12 @@ fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
         wit: below("wit")?,
         tests: below("tests")?,
         component,
+        files: manifest
+            .component
+            .files
+            .as_ref()
+            .map(|folder| below(folder.trim_end_matches('/')))
+            .transpose()?,
         source: manifest.source.as_ref().map(|_| below("src")).transpose()?,
         manifest: text,
     })

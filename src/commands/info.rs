@@ -37,6 +37,13 @@ fn describe(release: &ReleaseResponse) -> String {
         lines.push(format!("      {}", paint(MONEY, price)));
     }
     let touches = match (release.pure, release.inert_imports.len()) {
+        (true, _) if !release.grants.is_empty() => {
+            format!(
+                "{}: uses {}, and every call can be re-executed",
+                paint(GOOD, "pure"),
+                release.grants.join(", ")
+            )
+        }
         (true, 0) => format!("{}: no imports, every call can be re-executed", paint(GOOD, "pure")),
         (true, inert) => {
             let inert = count(inert as u64, "inert import");
@@ -45,6 +52,10 @@ fn describe(release: &ReleaseResponse) -> String {
         (false, _) => format!("uses {}", release.grants.join(", ")),
     };
     let bytes = if release.download { "may be downloaded" } else { "runs on the registry only" };
+    let files = release.files.as_ref().map(|files| {
+        let count = count(files.count as u64, "file");
+        format!("  files      {} ({count}, {} bytes)", files.digest, files.size_bytes)
+    });
     let tests = &release.tests;
     lines.extend([
         String::new(),
@@ -52,6 +63,9 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  touches    {touches}"),
         format!("  tests      {} passed, at most {} fuel", tests.passed, tests.fuel_max),
         format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
+    ]);
+    lines.extend(files);
+    lines.extend([
         format!("  fuel       at most {} a call", release.fuel_max),
         format!("  licence    {}", release.license),
         format!(

@@ -8,10 +8,13 @@ mod key;
 mod new;
 mod package;
 mod publish;
+mod run;
 mod search;
 mod serve;
 mod verify;
 mod wallet;
+
+use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use glassbox_client::Client;
@@ -43,10 +46,11 @@ impl Context {
     }
 }
 
-/// Runs a command.
-pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+/// Runs a command, and returns how it exits.
+pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
     let context = Context { output, json: cli.global.json, global: cli.global };
-    match cli.command {
+    let done = match cli.command {
+        Command::Run(args) => return run::run(&context, &args).await,
         Command::Demo(args) => demo::run(&context, args).await,
         Command::New(args) => new::run(&context, &args),
         Command::Check(args) => package::check(&context, &args).await,
@@ -74,5 +78,6 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::SandboxCompile | Command::SandboxExecute => unreachable!("`main` has no runtime for it"),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

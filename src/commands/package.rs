@@ -28,7 +28,7 @@ pub(super) async fn check(context: &Context, args: &FolderArgs) -> Result<(), Fa
     let answer = Checked {
         release: package.manifest.release().to_string(),
         component: Digest::of(&package.files.component),
-        pure: listing.grants.is_empty(),
+        pure: listing.is_pure(),
         cases: package.cases.len(),
         listing,
     };
@@ -51,7 +51,14 @@ fn describe(checked: &Checked) -> String {
         lines.push(format!("             {}  {}", function.signature, paint(MONEY, &function.price)));
     }
     lines.push(format!("{yes} component  {} bytes, {}", listing.component_bytes, checked.component));
+    if let Some(files) = &listing.files {
+        let count = count(files.count as u64, "file");
+        lines.push(format!("{yes} files      {count}, {} bytes, {}", files.size_bytes, files.digest));
+    }
     lines.push(match (checked.pure, listing.inert_imports.len()) {
+        (true, _) if !listing.grants.is_empty() => {
+            format!("{yes} imports    pure; granted: {}", listing.grants.join(", "))
+        }
         (true, 0) => format!("{yes} imports    none: pure"),
         (true, inert) => {
             let inert = count(inert as u64, "inert import");

@@ -72,6 +72,7 @@ pub(super) async fn upload(
         wit: wire(&files.wit),
         tests: wire(&files.tests),
         component: STANDARD.encode(&files.component),
+        files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
         statement: package.statement().sign(key),
     };
@@ -85,6 +86,16 @@ pub(super) async fn upload(
         )
     })?;
     Ok(response)
+}
+
+/// Writes files that nobody reads as text: in base64 their size is known beforehand, whatever is in them.
+fn wire_bytes(files: &Files) -> Vec<File> {
+    let file = |(path, bytes): (&str, &[u8])| File {
+        path: path.to_owned(),
+        text: None,
+        base64: Some(STANDARD.encode(bytes)),
+    };
+    files.iter().map(file).collect()
 }
 
 fn wire(files: &Files) -> Vec<File> {

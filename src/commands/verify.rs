@@ -3,13 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use glassbox_api::File;
+use glassbox_core::files::Files;
 use glassbox_core::receipt::{Bundle, Receipt, Report};
 use glassbox_core::{PackageRef, limits};
+use glassbox_registry::Code;
 use serde::Serialize;
 
 use super::Context;
 use crate::cli::VerifyArgs;
 use crate::failure::Failure;
+use crate::folder;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
 use crate::sandbox;
@@ -30,8 +36,10 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
     let (mut report, receipt) = bundle.verify(args.executor.as_ref());
     if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
         let component = component(context, args, receipt).await?;
+        let files = files(context, args, receipt).await?;
+        let code = Code { component: &component, files: files.as_ref() };
         let sandbox = sandbox::temporary()?;
-        let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, &component, &mut report);
+        let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, code, &mut report);
         during("running the call again", replay).await;
     }
     let level = receipt.as_ref().map_or_else(|| "none".to_owned(), |receipt| receipt.level.clone());
@@ -86,11 +94,37 @@ async fn component(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> R
     if let Some(path) = &args.component {
         return fs::read(path).map_err(|error| Failure::io("read", path, &error));
     }
-    let reference: PackageRef = PackageRef {
-        package: receipt.release.package.clone(),
-        version: Some(receipt.release.version.clone()),
-    };
-    Ok(during("downloading the component", context.client()?.component(&reference)).await?)
+    Ok(during("downloading the component", context.client()?.component(&release(receipt))).await?)
+}
+
+/// Returns the files that the release shipped: those that are named, or the registry's where the receipt has any.
+async fn files(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> Result<Option<Files>, Failure> {
+    match (&args.files, receipt.files) {
+        (Some(folder), _) => folder::read_files(folder).map(Some),
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let client = context.client()?;
+            let response = during("downloading its files", client.files(&release(receipt), "files")).await?;
+            let file = |file: File| match (file.text, file.base64) {
+                (Some(text), None) => Some((file.path, text.into_bytes())),
+                (None, Some(base64)) => Some((file.path, STANDARD.decode(base64).ok()?)),
+                _ => None,
+            };
+            let files: Option<Vec<_>> = response.files.into_iter().map(file).collect();
+            let files = files.and_then(|files| Files::within(limits::RELEASE_FILES_BYTES_MAX, files).ok());
+            files.map(Some).ok_or_else(|| {
+                Failure::error(
+                    "registry-invalid",
+                    "the registry's files cannot be read",
+                    "name a folder with --files",
+                )
+            })
+        }
+    }
+}
+
+fn release(receipt: &Receipt) -> PackageRef {
+    PackageRef { package: receipt.release.package.clone(), version: Some(receipt.release.version.clone()) }
 }
 
 fn describe(answer: &Answer) -> String {

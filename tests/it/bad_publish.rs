@@ -187,6 +187,7 @@ async fn a_statement_counts_only_when_its_signer_says_exactly_this() {
         (of(&|release| release.terms = digest), "statement-differs"),
         (of(&|release| release.wit = digest), "statement-differs"),
         (of(&|release| release.tests = digest), "statement-differs"),
+        (of(&|release| release.files = Some(digest)), "statement-differs"),
         (of(&|release| release.source = Some(digest)), "statement-differs"),
     ] {
         let reply = stage.post("/v1/publish", &packages::request(&package, statement)).await;

@@ -3,8 +3,7 @@
 
 use glassbox_core::Digest;
 use glassbox_core::transcript::{Entry, Transcript};
-use glassbox_registry::PackageFiles;
-use glassbox_registry::replay;
+use glassbox_registry::{Code, PackageFiles, replay};
 use serde_json::json;
 
 use crate::packages::one_file;
@@ -57,6 +56,7 @@ fn clock() -> PackageFiles {
             "[[case]]\nname = \"not looking\"\ncall = \"look(0)\"\nexpect = \"0\"\n",
         ),
         component: wat::parse_str(CLOCK).unwrap(),
+        files: None,
         source: None,
     }
 }
@@ -74,8 +74,9 @@ async fn what_was_observed_is_on_the_receipt_and_runs_again() {
     let (bundle, receipt) = reply.receipt();
     assert!(!receipt.pure && receipt.grants == ["wasi:clocks/wall-clock"], "{receipt:?}");
     assert_eq!(receipt.transcript.as_ref().unwrap().entries, 1);
+    let code = Code { component: &package.component, files: None };
     let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
-    replay(&sandbox(), &bundle, &receipt, &package.component, &mut report).await;
+    replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
     assert!(report.holds(), "{report:?}");
 
     // Another answer in its place is found out by the hash, and by the output that comes of it.
@@ -86,7 +87,7 @@ async fn what_was_observed_is_on_the_receipt_and_runs_again() {
     entries.into_iter().for_each(|entry: Entry| transcript.push(entry).unwrap());
     forged.opening.transcript = Some(transcript);
     let (mut report, _) = forged.verify(Some(&keys().executor.public()));
-    replay(&sandbox(), &forged, &receipt, &package.component, &mut report).await;
+    replay(&sandbox(), &forged, &receipt, code, &mut report).await;
     let failed: Vec<_> =
         report.checks.iter().filter(|check| !check.holds).map(|check| check.name.as_str()).collect();
     assert_eq!(failed[0], "transcript", "{report:?}");

@@ -18,6 +18,7 @@ get /v1/packages
 get /v1/packages/{ns}/{name}
 get /v1/packages/{ns}/{name}/{version}
 get /v1/packages/{ns}/{name}/{version}/component
+get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests

@@ -24,6 +24,7 @@ pub(crate) fn example(name: &str) -> PackageFiles {
         wit: files(&folder.join("wit")),
         tests: files(&folder.join("tests")),
         component: std::fs::read(folder.join("dist").join(format!("{name}.wasm"))).unwrap(),
+        files: None,
         source: Some(files(&folder.join("src"))),
     }
 }
@@ -173,6 +174,7 @@ pub(crate) fn bench(version: &str) -> PackageFiles {
         wit: one_file("world.wit", format!("package lab:bench@{version};\n{BENCH_WIT}")),
         tests: one_file("bench.toml", BENCH_CASES),
         component: wat::parse_str(BENCH).unwrap(),
+        files: None,
         source: None,
     }
 }
@@ -196,6 +198,7 @@ pub(crate) fn request(package: &PackageFiles, statement: Envelope) -> PublishReq
         wit: files(&package.wit),
         tests: files(&package.tests),
         component: STANDARD.encode(&package.component),
+        files: package.files.as_ref().map(files),
         source: package.source.as_ref().map(files),
         statement,
     }

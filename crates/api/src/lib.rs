@@ -89,6 +89,9 @@ pub struct PublishRequest {
     pub tests: Vec<File>,
     /// The component, in base64.
     pub component: String,
+    /// The files that it may read, where it ships any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<File>>,
     /// The source files, where they are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Vec<File>>,
@@ -193,7 +196,7 @@ pub struct ReleaseResponse {
     pub world: String,
     /// The exported functions.
     pub functions: Vec<FunctionResponse>,
-    /// Whether it touches nothing outside: then its receipts can be re-executed.
+    /// Whether it touches nothing outside.
     pub pure: bool,
     /// The host interfaces that it was granted and uses.
     pub grants: Vec<String>,
@@ -203,7 +206,10 @@ pub struct ReleaseResponse {
     pub component: String,
     /// Its size.
     pub component_bytes: usize,
-    /// Whether it may be downloaded.
+    /// The files that it may read, where it ships any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesSummary>,
+    /// Whether it and its files may be downloaded.
     pub download: bool,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
@@ -218,6 +224,17 @@ pub struct ReleaseResponse {
     pub log_index: u64,
     /// When it was published, in RFC 3339.
     pub published_at: String,
+}
+
+/// The files that a release ships for its component to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FilesSummary {
+    /// The digest of the set.
+    pub digest: String,
+    /// How many there are.
+    pub count: usize,
+    /// How many bytes they have together.
+    pub size_bytes: usize,
 }
 
 /// An exported function.

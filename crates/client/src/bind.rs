@@ -47,6 +47,7 @@ pub fn check_reply(
     let args = json::args_from_json(ty, &call.body.args).map_err(|error| unbound(&error.to_string()))?;
     let request = Request {
         component: receipt.component,
+        files: receipt.files,
         quote: &quote(&opening.terms, &receipt.function, receipt.fuel_max),
         function_type: ty,
         args: &args,

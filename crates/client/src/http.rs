@@ -64,7 +64,7 @@ impl Client {
         self.get(&release_path("/v1/packages", reference), &[]).await
     }
 
-    /// Returns the files of a layer: `wit`, `tests` or `source`.
+    /// Returns the files of a layer: `wit`, `tests` or `source`, and `files` where the terms let them be downloaded.
     pub async fn files(&self, reference: &PackageRef, layer: &str) -> Result<FilesResponse, ClientError> {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }

@@ -41,14 +41,21 @@ pub enum FilesError {
 pub struct Files(BTreeMap<String, Vec<u8>>);
 
 impl Files {
-    /// Checks the paths, the count and the sizes.
+    /// Checks the paths, the count and the sizes of files that people read: WIT, tests and source.
     pub fn new(entries: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, FilesError> {
+        Self::within(limits::TEXT_FILE_BYTES_MAX, entries)
+    }
+
+    /// Checks the paths, the count and the sizes of files of at most `max_bytes` bytes each.
+    pub fn within(
+        max_bytes: usize,
+        entries: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<Self, FilesError> {
         let mut files = BTreeMap::new();
         for (path, bytes) in entries {
             if !is_safe(&path) {
                 return Err(FilesError::Path(path.chars().take(120).collect()));
             }
-            let max_bytes = limits::TEXT_FILE_BYTES_MAX;
             if bytes.len() > max_bytes {
                 return Err(FilesError::Size { path, size_bytes: bytes.len(), max_bytes });
             }
@@ -89,11 +96,11 @@ impl Files {
         canonical::to_bytes(&texts)
     }
 
-    /// Reads what [`Files::pack`] wrote; `None` for anything else.
+    /// Reads what [`Files::pack`] wrote; `None` for anything else. Sizes were checked before it was packed.
     pub fn unpack(packed: &[u8]) -> Option<Self> {
         let texts: BTreeMap<String, String> = serde_json::from_slice(packed).ok()?;
         let decode = |(path, text): (String, String)| Some((path, STANDARD.decode(text).ok()?));
-        Self::new(texts.into_iter().map(decode).collect::<Option<Vec<_>>>()?).ok()
+        Self::within(usize::MAX, texts.into_iter().map(decode).collect::<Option<Vec<_>>>()?).ok()
     }
 
     /// Returns the digest of the set: SHA-256 over a line `<file digest>  <path>\n` for each file in order, which is
@@ -139,5 +146,13 @@ mod tests {
         assert_ne!(ab.digest(), of("a").expect("safe").digest());
         assert_eq!(Files::unpack(&ab.pack()), Some(ab));
         assert_eq!(Files::unpack(br#"{"../x":""}"#), None);
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_layer() {
+        let large = || [("a".to_owned(), vec![0; limits::TEXT_FILE_BYTES_MAX + 1])];
+        assert!(matches!(Files::new(large()), Err(FilesError::Size { .. })));
+        let files = Files::within(limits::RELEASE_FILES_BYTES_MAX, large()).expect("it fits");
+        assert_eq!(Files::unpack(&files.pack()), Some(files));
     }
 }

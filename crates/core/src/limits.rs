@@ -33,17 +33,28 @@ pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 /// The largest single WIT or test file, in bytes.
 pub const TEXT_FILE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The most WIT, test and source files of one release together.
+/// The most files of one layer of a release: WIT, tests, source, or those that it ships. With their folders they must fit
+/// a guest's tree, [`TREE_NODES_MAX`].
 pub const FILES_MAX: usize = 1024;
 
 /// The largest source archive of a release, in bytes over all its files.
 pub const SOURCE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The largest set of files that a release ships for its component to read, in bytes, and so the largest of them. More
+/// than dictionaries and tables need, and little enough to be given to every call from memory.
+pub const RELEASE_FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes of files of releases that a registry keeps in memory, ready for the next call: 32 of the largest sets.
+pub const RELEASE_FILES_HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// The most test cases of one release: all of them run at publish.
 pub const TEST_CASES_MAX: usize = 2_000;
 
 /// The largest body of a call, in bytes of JSON.
 pub const CALL_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The most bytes of standard input and files that `glassbox run` reads: in base64 they must fit the body of a call.
+pub const RUN_INPUT_BYTES_MAX: usize = CALL_BODY_BYTES_MAX / 4 * 3;
 
 /// The deepest nesting of a value or a type. Each level costs host stack while it is converted.
 pub const VALUE_DEPTH_MAX: usize = 64;
@@ -174,8 +185,10 @@ pub const SEARCH_RESULTS_MAX: usize = 50;
 /// The longest nonce that a caller may send, in bytes.
 pub const NONCE_BYTES_MAX: usize = 128;
 
-/// The largest body of a publish, in bytes of JSON: a component and its source in base64, and room for the texts.
-pub const PUBLISH_BODY_BYTES_MAX: usize = (COMPONENT_BYTES_MAX + SOURCE_BYTES_MAX) / 3 * 4 + 4 * 1024 * 1024;
+/// The largest body of a publish, in bytes of JSON: a component, its files and its source in base64, and room for the
+/// texts.
+pub const PUBLISH_BODY_BYTES_MAX: usize =
+    (COMPONENT_BYTES_MAX + RELEASE_FILES_BYTES_MAX + SOURCE_BYTES_MAX) / 3 * 4 + 4 * 1024 * 1024;
 
 /// How long one HTTP request may take, in seconds. A publish compiles and runs every test.
 pub const REQUEST_SECONDS_MAX: u64 = 180;

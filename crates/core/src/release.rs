@@ -23,6 +23,9 @@ pub struct Release {
     pub tests: Digest,
     /// The component's bytes.
     pub component: Digest,
+    /// The files that the component may read, where it ships any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Digest>,
     /// The source files, where they are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,

@@ -27,7 +27,7 @@ use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
-use crate::error::{CallError, RegistryError};
+use crate::error::{CallError, RegistryError, failure_code};
 use crate::live::Live;
 use crate::meter::{Place, Refusal};
 use crate::open::Registry;
@@ -112,14 +112,7 @@ pub struct CallFailure {
 impl CallFailure {
     /// Returns the stable error code.
     pub fn code(&self) -> &'static str {
-        match self.failure.as_str() {
-            "out-of-fuel" => "guest-out-of-fuel",
-            "output-refused" => "guest-output-refused",
-            "not-granted" => "guest-import-not-granted",
-            "timed-out" => "call-timed-out",
-            "internal" => "internal",
-            _ => "guest-failed",
-        }
+        failure_code(&self.failure)
     }
 
     /// Returns what to do next.
@@ -201,6 +194,7 @@ impl Registry {
         let grants = self.granted(&live, allowed.as_deref())?;
         let bound = Request {
             component: live.component,
+            files: live.files.map(|files| files.digest),
             quote: &quote,
             function_type: &function.ty,
             args: &args,
@@ -357,6 +351,7 @@ impl Registry {
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
+        let files = self.files_of(&plan.live).await?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
             fuel: plan.quote.fuel_max,
@@ -366,6 +361,7 @@ impl Registry {
         let Function { name, ty, .. } = &plan.function;
         let invocation = Invocation {
             effects: self.config.host.effects(),
+            files: files.as_ref(),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
         };
         let flow = Flow::new(payer, plan.live.id.package.to_string());
@@ -406,6 +402,7 @@ impl Registry {
             call: call.to_owned(),
             release: plan.live.id.clone(),
             component: plan.live.component,
+            files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
             input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
             opening: Opening {

@@ -8,7 +8,7 @@ use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
 use glassbox_core::{Atomic, PackageRef, Version, limits};
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
-use glassbox_sandbox::{SandboxError, UnknownGrant, WorldMismatch};
+use glassbox_sandbox::{BadPath, SandboxError, UnknownGrant, WorldMismatch};
 use glassbox_store::StoreError;
 
 use crate::call::CallFailure;
@@ -24,6 +24,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Returns the stable error code of a failed run, by the name of its failure.
+pub fn failure_code(failure: &str) -> &'static str {
+    match failure {
+        "out-of-fuel" => "guest-out-of-fuel",
+        "output-refused" => "guest-output-refused",
+        "not-granted" => "guest-import-not-granted",
+        "timed-out" => "call-timed-out",
+        "internal" => "internal",
+        _ => "guest-failed",
+    }
 }
 
 /// Whether asking again can help.
@@ -56,6 +68,9 @@ pub enum RegistryError {
     /// The terms do not allow what was asked for.
     #[error("the terms of this release do not let its component be downloaded")]
     NotDownloadable,
+    /// The release ships no files.
+    #[error("this release ships no files")]
+    NoFiles,
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
@@ -88,6 +103,15 @@ pub enum PublishError {
     /// A set of files.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// A file that a guest cannot be shown.
+    #[error(transparent)]
+    FileTree(#[from] BadPath),
+    /// The manifest names files, and there are none.
+    #[error("`files` names `{0}`, where there are none")]
+    NoFiles(String),
+    /// There are files that the manifest does not name.
+    #[error("there are files, and the manifest names none")]
+    UndeclaredFiles,
     /// A WIT or test file that is not UTF-8.
     #[error("`{0}` is not UTF-8 text")]
     NotText(String),
@@ -289,6 +313,7 @@ impl RegistryError {
             Self::NoPackage(_) => "package-not-found",
             Self::NoRelease { .. } => "release-not-found",
             Self::NotDownloadable => "component-not-downloadable",
+            Self::NoFiles => "files-not-published",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::Name(_) => "name-invalid",
@@ -306,6 +331,7 @@ impl RegistryError {
             Self::NotDownloadable => {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
+            Self::NoFiles => "its component reads none; there is nothing to download".into(),
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
@@ -368,7 +394,8 @@ impl PublishError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Manifest(_) => "manifest-invalid",
-            Self::Files(_) | Self::NotText(_) => "files-invalid",
+            Self::Files(_) | Self::FileTree(_) | Self::UndeclaredFiles | Self::NotText(_) => "files-invalid",
+            Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_code(error),
             Self::World(_) => "world-mismatch",
@@ -393,7 +420,9 @@ impl PublishError {
     pub fn next(&self) -> String {
         match self {
             Self::Manifest(error) => error.hint.clone(),
-            Self::Files(_) | Self::NotText(_) => "leave it out, or rename it".into(),
+            Self::NoFiles(_) => "name a folder with files in it, or leave `files` out".into(),
+            Self::UndeclaredFiles => "name their folder as `files` in [component]".into(),
+            Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_next(error),
             Self::World(_) => "make the component and its world agree; see the list above".into(),

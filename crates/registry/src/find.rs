@@ -112,13 +112,22 @@ impl Registry {
 
     /// Returns the component's bytes, where the terms let them be downloaded.
     pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, RegistryError> {
+        let row = self.downloadable(reference).await?;
+        Ok(self.store.object(row.component).await?)
+    }
+
+    /// Returns the files that the component may read, where the terms let it be downloaded.
+    pub async fn component_files(&self, reference: &PackageRef) -> Result<Files, RegistryError> {
+        let row = self.downloadable(reference).await?;
+        let object = row.files.ok_or(RegistryError::NoFiles)?;
+        unpack_files(&row.id, &self.store.object(object).await?)
+    }
+
+    async fn downloadable(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
         let row = self.release_row(reference).await?;
         let manifest = Manifest::parse(&row.manifest)
             .map_err(|error| RegistryError::Damaged(row.id.to_string(), error.to_string()))?;
-        if !manifest.component_is_public() {
-            return Err(RegistryError::NotDownloadable);
-        }
-        Ok(self.store.object(row.component).await?)
+        if manifest.component_is_public() { Ok(row) } else { Err(RegistryError::NotDownloadable) }
     }
 
     /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.

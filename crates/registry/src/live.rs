@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Manifest, Terms};
+use glassbox_core::release::Release;
 use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Function, Grants, Prepared, Spec};
 use glassbox_store::ReleaseRow;
@@ -26,16 +28,28 @@ pub struct Live {
     pub spec: Spec,
     /// The component's digest.
     pub component: Digest,
+    /// The files that it ships for the component to read.
+    pub files: Option<ReleaseFiles>,
     /// What it may use of the host.
     pub grants: Grants,
     /// Who published it.
     pub publisher: PublicKey,
 }
 
+/// The files of a release, by digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseFiles {
+    /// The object that holds them.
+    pub object: Digest,
+    /// The set, as its publisher signed it.
+    pub digest: Digest,
+}
+
 impl Live {
     fn of(row: &ReleaseRow, wit: &Files) -> Result<Self, RegistryError> {
         let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
         let manifest = Manifest::parse(&row.manifest).map_err(|error| damaged(error.to_string()))?;
+        let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
         Ok(Self {
             id: row.id.clone(),
@@ -43,8 +57,13 @@ impl Live {
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
+            files: row
+                .files
+                .map(|object| signed_files(row, &publisher, object))
+                .transpose()
+                .map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
-            publisher: row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?,
+            publisher,
             manifest,
         })
     }
@@ -62,6 +81,14 @@ impl Live {
             }
         }
     }
+}
+
+/// Reads what the publisher signed of the files that are kept in `object`.
+fn signed_files(row: &ReleaseRow, publisher: &PublicKey, object: Digest) -> Result<ReleaseFiles, String> {
+    let statement: Envelope = serde_json::from_str(&row.statement).map_err(|error| error.to_string())?;
+    let signed = statement.verify::<Release>(publisher).map_err(|error| error.to_string())?;
+    let digest = signed.predicate.files.ok_or("its statement names no files")?;
+    Ok(ReleaseFiles { object, digest })
 }
 
 impl Registry {

@@ -16,6 +16,7 @@ use crate::error::RegistryError;
 use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
+use crate::shelf::Shelf;
 use crate::wait::Running;
 
 /// The keys of a registry. They sign for different things, so they are different keys.
@@ -48,6 +49,7 @@ pub struct Registry {
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
@@ -74,6 +76,7 @@ impl Registry {
             env,
             config,
             live: Mutex::new(HashMap::new()),
+            files: Shelf::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),

@@ -3,6 +3,8 @@
 //! The command line checks with exactly this code before it uploads, and the registry again after: a publisher
 //! learns at home what the registry would say.
 
+use std::sync::Arc;
+
 use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
@@ -10,7 +12,7 @@ use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, Version, limits};
-use glassbox_sandbox::{Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
+use glassbox_sandbox::{FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
@@ -26,6 +28,8 @@ pub struct PackageFiles {
     pub tests: Files,
     /// The component's bytes.
     pub component: Vec<u8>,
+    /// The files that it may read, under paths relative to their folder, where the release ships any.
+    pub files: Option<Files>,
     /// The source files, where they are published.
     pub source: Option<Files>,
 }
@@ -77,14 +81,28 @@ pub struct Listing {
     pub world: String,
     /// The exported functions.
     pub functions: Vec<FunctionListing>,
-    /// The host interfaces that it was granted and uses. Empty: the release is pure.
+    /// The host interfaces that it was granted and uses.
     pub grants: Vec<String>,
     /// Imports that its toolchain left in and that nothing needs; calling one fails.
     pub inert_imports: Vec<String>,
     /// The size of the component.
     pub component_bytes: usize,
-    /// Whether the component may be downloaded.
+    /// The files that it ships, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesListing>,
+    /// Whether the component and its files may be downloaded.
     pub download: bool,
+}
+
+/// The files that a release ships, as pages show them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FilesListing {
+    /// The digest of the set.
+    pub digest: Digest,
+    /// How many there are.
+    pub count: usize,
+    /// How many bytes they have together.
+    pub size_bytes: usize,
 }
 
 /// An exported function, as pages and search show it.
@@ -102,6 +120,13 @@ pub struct FunctionListing {
     pub not_callable: Option<String>,
 }
 
+impl Listing {
+    /// Tells whether the release can do nothing but compute: of what it uses, nothing is answered from outside.
+    pub fn is_pure(&self) -> bool {
+        !self.grants.iter().any(|interface| glassbox_sandbox::is_observing(interface))
+    }
+}
+
 impl Package {
     /// Checks `files`. The first failure is returned, with what to do about it.
     pub fn check(files: PackageFiles) -> Result<Self, PublishError> {
@@ -110,6 +135,7 @@ impl Package {
             return Err(PublishError::ComponentTooLarge { size_bytes: files.component.len() });
         }
         check_sizes(&files)?;
+        check_files(&manifest, files.files.as_ref())?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
@@ -133,6 +159,7 @@ impl Package {
             wit: self.files.wit.digest(),
             tests: self.files.tests.digest(),
             component: Digest::of(&self.files.component),
+            files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
             authorship: Authorship::default(),
         }
@@ -160,17 +187,23 @@ impl Package {
             grants: self.inspection.imports_of(ImportKind::Granted, &self.grants),
             inert_imports: self.inspection.imports_of(ImportKind::Inert, &self.grants),
             component_bytes: self.files.component.len(),
+            files: self.files.files.as_ref().map(|files| FilesListing {
+                digest: files.digest(),
+                count: files.len(),
+                size_bytes: files.size_bytes(),
+            }),
             download: self.manifest.component_is_public(),
         }
     }
 }
 
 fn check_sizes(files: &PackageFiles) -> Result<(), PublishError> {
-    let source = files.source.as_ref().map_or(0, Files::size_bytes);
+    let size_bytes = |files: &Option<Files>| files.as_ref().map_or(0, Files::size_bytes);
     let layers = [
         ("the WIT", files.wit.size_bytes(), limits::WIT_BYTES_MAX),
         ("the tests", files.tests.size_bytes(), limits::SOURCE_BYTES_MAX),
-        ("the source", source, limits::SOURCE_BYTES_MAX),
+        ("the files", size_bytes(&files.files), limits::RELEASE_FILES_BYTES_MAX),
+        ("the source", size_bytes(&files.source), limits::SOURCE_BYTES_MAX),
     ];
     match layers.into_iter().find(|(_, size_bytes, max_bytes)| size_bytes > max_bytes) {
         Some((what, size_bytes, max_bytes)) => {
@@ -178,6 +211,23 @@ fn check_sizes(files: &PackageFiles) -> Result<(), PublishError> {
         }
         None => Ok(()),
     }
+}
+
+/// Files must be there exactly where the manifest says so, and be what a guest can be shown.
+fn check_files(manifest: &Manifest, files: Option<&Files>) -> Result<(), PublishError> {
+    match (&manifest.component.files, files) {
+        (None, None) => Ok(()),
+        (Some(_), Some(files)) if !files.is_empty() => {
+            Ok(glassbox_sandbox::check_files(&Arc::new(file_set(files)))?)
+        }
+        (Some(folder), _) => Err(PublishError::NoFiles(folder.clone())),
+        (None, Some(_)) => Err(PublishError::UndeclaredFiles),
+    }
+}
+
+/// Copies the files of a release into what a guest is shown.
+pub fn file_set(files: &Files) -> FileSet {
+    files.iter().map(|(path, bytes)| (path.to_owned(), bytes.into())).collect()
 }
 
 /// Reads files that must be text.

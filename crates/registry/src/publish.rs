@@ -78,9 +78,9 @@ impl Registry {
         report: &TestReport,
     ) -> Result<NewRelease, PublishError> {
         let files = &package.files;
-        let source = match &files.source {
-            Some(source) => Some(self.store.put_object(source.pack()).await?),
-            None => None,
+        let keep = async |files: &Option<Files>| match files {
+            Some(files) => self.store.put_object(files.pack()).await.map(Some),
+            None => Ok(None),
         };
         let json = |value: serde_json::Result<String>| value.expect("our own documents have string keys");
         Ok(NewRelease {
@@ -91,7 +91,8 @@ impl Registry {
             component: self.store.put_object(files.component.clone()).await?,
             wit: self.store.put_object(files.wit.pack()).await?,
             tests: self.store.put_object(files.tests.pack()).await?,
-            source,
+            files: keep(&files.files).await?,
+            source: keep(&files.source).await?,
             listing: json(serde_json::to_string(&package.listing())),
             report: json(serde_json::to_string(report)),
             search: search_document(package),
@@ -108,7 +109,7 @@ fn check_statement(statement: &Envelope, package: &Package) -> Result<String, Pu
     let signed = statement.predicate;
     // What the publisher says of authorship is theirs to say; every digest is ours to compare.
     let expected = Release { authorship: signed.authorship.clone(), ..package.statement() };
-    let layers: [(&'static str, bool); 8] = [
+    let layers: [(&'static str, bool); 9] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
@@ -116,6 +117,7 @@ fn check_statement(statement: &Envelope, package: &Package) -> Result<String, Pu
         ("the WIT", signed.wit == expected.wit),
         ("the tests", signed.tests == expected.tests),
         ("the component", signed.component == expected.component),
+        ("the files", signed.files == expected.files),
         ("the source", signed.source == expected.source),
     ];
     match layers.iter().find(|(_, same)| !same) {

@@ -1,12 +1,27 @@
 //! Re-executing a call from its bundle: the check that no signature can replace.
 //!
-//! Needs the component and nothing else of the registry, so anybody who has both files can do it, on any machine.
+//! Needs the component, and the files that its release ships, and nothing else of the registry: anybody who has them can
+//! do it, on any machine.
+
+use std::sync::Arc;
 
 use glassbox_core::Digest;
+use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
 use glassbox_core::value::json;
 use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
+
+use crate::package::file_set;
+
+/// What ran: the parts of a release that decide what a call gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Code<'a> {
+    /// The component's bytes.
+    pub component: &'a [u8],
+    /// The files that the release ships, where there are any.
+    pub files: Option<&'a Files>,
+}
 
 /// Runs the call of `bundle` again and compares output and fuel with its receipt, check by check, into `report`.
 ///
@@ -17,11 +32,16 @@ pub async fn replay(
     sandbox: &Sandbox,
     bundle: &Bundle,
     receipt: &Receipt,
-    component: &[u8],
+    code: Code<'_>,
     report: &mut Report,
 ) {
-    let digest = Digest::of(component);
+    let digest = Digest::of(code.component);
     report.add("component", digest == receipt.component, digest.to_string());
+    let files = code.files.map(Files::digest);
+    if files.is_some() || receipt.files.is_some() {
+        let found = files.map_or_else(|| "there are none".to_owned(), |files| files.to_string());
+        report.add("files", files == receipt.files, found);
+    }
     let profile = Profile::current();
     report.add(
         "profile",
@@ -40,18 +60,18 @@ pub async fn replay(
     if !report.holds() {
         return;
     }
-    match run(sandbox, bundle, receipt, component).await {
+    match run(sandbox, bundle, receipt, code).await {
         Ok(run) => compare(bundle, receipt, &run, report),
         Err(error) => report.add("re-execution", false, error),
     }
 }
 
-async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &[u8]) -> Result<Run, String> {
+async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'_>) -> Result<Run, String> {
     let ty = &bundle.opening.function_type;
     let args = json::args_from_json(ty, &bundle.opening.args).map_err(|error| error.to_string())?;
     let grants =
         Grants::parse(receipt.grants.iter().map(String::as_str)).map_err(|error| error.to_string())?;
-    let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, component.to_vec());
+    let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, code.component.to_vec());
     let prepared = tokio::task::spawn_blocking(move || compiler.prepare(digest, &bytes, &grants))
         .await
         .map_err(|error| error.to_string())?
@@ -61,7 +81,9 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, component: &
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
         ..RunLimits::default()
     };
+    let files = code.files.map(|files| Arc::new(file_set(files)));
     let mut invocation = Invocation::new(&receipt.function, ty, args.into(), limits);
+    invocation.files = files.as_ref();
     if let Some(transcript) = &bundle.opening.transcript {
         invocation.effects = Effects::Replay(transcript);
     }

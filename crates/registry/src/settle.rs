@@ -28,6 +28,8 @@ pub(crate) struct Executed {
     pub(crate) call: String,
     pub(crate) release: ReleaseId,
     pub(crate) component: Digest,
+    #[serde(default)]
+    pub(crate) files: Option<Digest>,
     pub(crate) function: FunctionName,
     pub(crate) input: Digest,
     pub(crate) opening: Opening,
@@ -292,6 +294,7 @@ impl Registry {
             level: "L0".into(),
             release: executed.release.clone(),
             component: executed.component,
+            files: executed.files,
             function: executed.function.clone(),
             function_type: executed.opening.function_type.digest(),
             profile: Profile::current().digest(),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use glassbox_core::egress::Egress;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
-use glassbox_sandbox::{Effects, FailureKind, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox};
+use glassbox_sandbox::{
+    Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
-use crate::package::{CheckedCase, Package};
+use crate::package::{CheckedCase, Package, file_set};
 
 /// What the test cases of a release showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +54,11 @@ impl TestReport {
 pub async fn run(sandbox: &Sandbox, package: &Package) -> Result<TestReport, PublishError> {
     let component: Arc<[u8]> = package.files.component.as_slice().into();
     let prepared = prepare(sandbox, component, package).await?;
+    let files = package.files.files.as_ref().map(|files| Arc::new(file_set(files)));
     let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
     let mut fuel_left = limits::PUBLISH_FUEL_MAX;
     for case in &package.cases {
-        let case = run_case(sandbox, &prepared, package, case, fuel_left).await;
+        let case = run_case(sandbox, &prepared, files.as_ref(), package, case, fuel_left).await;
         fuel_left = fuel_left.saturating_sub(case.fuel);
         report.passed += usize::from(case.passed);
         report.failed += usize::from(!case.passed);
@@ -79,6 +82,7 @@ async fn prepare(
 async fn run_case(
     sandbox: &Sandbox,
     prepared: &Arc<Prepared>,
+    files: Option<&Arc<FileSet>>,
     package: &Package,
     checked: &CheckedCase,
     fuel_left: u64,
@@ -95,7 +99,7 @@ async fn run_case(
         // A case must pass wherever and whenever it runs, and a publisher has no requests to make at others' cost.
         let effects = Effects::Live { environment: &[], egress: &Egress::none() };
         let invocation =
-            Invocation { effects, ..Invocation::new(&function.name, &function.ty, args, limits) };
+            Invocation { effects, files, ..Invocation::new(&function.name, &function.ty, args, limits) };
         let run = sandbox.run(prepared, invocation, flow(package)).await;
         // Others keep the threads busy; the publisher has time.
         if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {

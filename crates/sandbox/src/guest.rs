@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use glassbox_core::manifest::FILES_INTERFACE;
 use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
@@ -138,12 +139,19 @@ impl Job {
                 .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;
             host.seed(name, &args);
         }
-        if self.prepared.is_provided("wasi:filesystem") {
+        // A program may always read what it is called with, and what its release ships only where that is granted.
+        let files = match self.prepared.grants().allows(FILES_INTERFACE) {
+            true => files.clone(),
+            false => Arc::default(),
+        };
+        // A program's tree is made with the files of its arguments.
+        let plants = *entry != Entry::Command && self.prepared.is_provided("wasi:filesystem");
+        if plants && !files.is_empty() {
             // The files of a release were checked when it was published.
-            let tree = Tree::new(FileSet::clone(files));
+            let tree = Tree::new(files.clone());
             host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
         }
-        entry.enter(&mut host, &self.args, files, self.limits.output_bytes)?;
+        entry.enter(&mut host, &self.args, &files, self.limits.output_bytes)?;
         Ok(host)
     }
 

@@ -80,9 +80,9 @@ pub(crate) fn provides(interface: &str) -> bool {
     PROVIDED.contains(&interface)
 }
 
-/// Tells whether the answers of an interface, named without its version, come from outside once it is granted.
-pub(crate) fn is_observing(interface: &str) -> bool {
-    OBSERVING.contains(&interface)
+/// Tells whether the answers of an interface, named with or without its version, come from outside once it is granted.
+pub fn is_observing(interface: &str) -> bool {
+    OBSERVING.contains(&interface.split('@').next().unwrap_or(interface))
 }
 
 /// What the host keeps for one running guest.

@@ -45,8 +45,9 @@ pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Grants, UnknownGrant};
 pub use host::entry::Kind;
 pub use host::http::client::Network;
+pub use host::is_observing;
 pub use host::observer::Effects;
-pub use host::tree::FileSet;
+pub use host::tree::{BadPath, FileSet, check_files};
 pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use isolate::{
     CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,

@@ -28,7 +28,8 @@ pub struct Invocation<'a> {
     pub limits: RunLimits,
     /// Where the answers of granted interfaces come from.
     pub effects: Effects<'a>,
-    /// The files of the release, for a component that may read them, or `None` where there are none.
+    /// The files of the release, or `None` where there are none. Only a component that is granted
+    /// [`FILES_INTERFACE`](glassbox_core::manifest::FILES_INTERFACE) sees them.
     pub files: Option<&'a Arc<FileSet>>,
 }
 

@@ -97,6 +97,11 @@ impl Spec {
         if named.next().is_none() { function } else { None }
     }
 
+    /// Returns the function that runs the program, or `None` where the world is not that of one.
+    pub fn program(&self) -> Option<&Function> {
+        self.functions.iter().find(|function| Entry::of(&function.name) == Entry::Command)
+    }
+
     /// Returns what the world imports: interfaces with their versions, and bare functions.
     pub fn imports(&self) -> Vec<String> {
         let imports = self.resolve.worlds[self.world].imports.iter();

@@ -96,6 +96,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::tests))
         .routes(routes!(r::find::source))
         .routes(routes!(r::find::component))
+        .routes(routes!(r::find::files))
         .routes(routes!(r::call::quote))
         .routes(routes!(r::call::call))
         .routes(routes!(r::call::receipt))

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    CallResponse, File, FilesResponse, FunctionResponse, FunctionSummary, QuoteLine, QuoteResponse,
-    ReleaseResponse, SearchResult, TestSummary,
+    CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary, QuoteLine,
+    QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
 };
 use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
@@ -29,9 +29,9 @@ pub(crate) fn result(found: Found) -> SearchResult {
     SearchResult {
         package: found.package.to_string(),
         version: found.version.to_string(),
+        pure: found.listing.is_pure(),
         description: found.listing.description,
         functions: found.listing.functions.iter().map(summary).collect(),
-        pure: found.listing.grants.is_empty(),
         tests_passed: found.tests_passed,
         matched: found.matched,
     }
@@ -41,9 +41,9 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
     SearchResult {
         package: view.row.id.package.to_string(),
         version: view.row.id.version.to_string(),
+        pure: view.listing.is_pure(),
         description: view.listing.description,
         functions: view.listing.functions.iter().map(summary).collect(),
-        pure: view.listing.grants.is_empty(),
         tests_passed: view.report.passed,
         matched: Vec::new(),
     }
@@ -64,6 +64,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
         });
     ReleaseResponse {
         release: row.id.to_string(),
+        pure: listing.is_pure(),
         description: listing.description,
         license: listing.license,
         authors: listing.authors,
@@ -71,11 +72,15 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
         keywords: listing.keywords,
         world: listing.world,
         functions: functions.collect(),
-        pure: listing.grants.is_empty(),
         grants: listing.grants,
         inert_imports: listing.inert_imports,
         component: row.component.to_string(),
         component_bytes: listing.component_bytes,
+        files: listing.files.map(|files| FilesSummary {
+            digest: files.digest.to_string(),
+            count: files.count,
+            size_bytes: files.size_bytes,
+        }),
         download: listing.download,
         fuel_max: live.terms.fuel_max,
         tests: tests(&report),

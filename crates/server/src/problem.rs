@@ -80,6 +80,7 @@ fn status_of(code: &str) -> StatusCode {
         | "release-not-found"
         | "function-not-found"
         | "receipt-not-found"
+        | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
         "payment-required" | "payment-invalid" | "payment-not-settled" => StatusCode::PAYMENT_REQUIRED,

@@ -27,6 +27,8 @@ pub struct NewRelease {
     pub wit: Digest,
     /// The object with the test files.
     pub tests: Digest,
+    /// The object with the files that the component may read.
+    pub files: Option<Digest>,
     /// The object with the source files.
     pub source: Option<Digest>,
     /// What pages show, as JSON.
@@ -65,6 +67,8 @@ pub struct ReleaseRow {
     pub wit: Digest,
     /// The object with the test files.
     pub tests: Digest,
+    /// The object with the files that the component may read.
+    pub files: Option<Digest>,
     /// The object with the source files.
     pub source: Option<Digest>,
     /// What pages show, as JSON.
@@ -90,23 +94,35 @@ pub struct PackageRow {
     pub versions: Vec<Version>,
 }
 
-const COLUMNS: &str = "package, version, publisher, statement, manifest, component, wit, tests, source, listing, \
-                       search, report, log_index, published_at";
+const COLUMNS: &str = "package, version, publisher, statement, manifest, component, wit, tests, listing, \
+                       search, report, source, files, log_index, published_at";
 
-struct RawRow([String; 8], Option<String>, [String; 3], i64, i64);
+struct RawRow([String; 11], [Option<String>; 2], i64, i64);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<RawRow> {
-    let mut texts: [String; 8] = Default::default();
+    let mut texts: [String; 11] = Default::default();
     for (index, text) in texts.iter_mut().enumerate() {
         *text = row.get(index)?;
     }
-    Ok(RawRow(texts, row.get(8)?, [row.get(9)?, row.get(10)?, row.get(11)?], row.get(12)?, row.get(13)?))
+    Ok(RawRow(texts, [row.get(11)?, row.get(12)?], row.get(13)?, row.get(14)?))
 }
 
 impl RawRow {
     fn read(self) -> Result<ReleaseRow, StoreError> {
-        let RawRow(texts, source, [listing, search, report], log_index, published_at) = self;
-        let [package, version, publisher, statement, manifest, component, wit, tests] = texts;
+        let RawRow(texts, [source, files], log_index, published_at) = self;
+        let [
+            package,
+            version,
+            publisher,
+            statement,
+            manifest,
+            component,
+            wit,
+            tests,
+            listing,
+            search,
+            report,
+        ] = texts;
         let package: PackageName = parse(&package)?;
         Ok(ReleaseRow {
             id: package.at(parse(&version)?),
@@ -116,6 +132,7 @@ impl RawRow {
             component: parse(&component)?,
             wit: parse(&wit)?,
             tests: parse(&tests)?,
+            files: files.as_deref().map(parse).transpose()?,
             source: source.as_deref().map(parse).transpose()?,
             listing,
             search,
@@ -176,8 +193,8 @@ impl Store {
                 let index = log::append(transaction, &entry)?;
                 transaction.execute(
                     "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,
-                        tests, source, listing, search, report, log_index, published_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                        tests, source, listing, search, report, log_index, published_at, files)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
                     params![
                         package,
                         version,
@@ -194,6 +211,7 @@ impl Store {
                         release.report,
                         index as i64,
                         release.now_ms,
+                        release.files.map(|digest| digest.to_string()),
                     ],
                 )?;
                 Ok(Published::New(index))

@@ -198,6 +198,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         wit: digest,
         tests: digest,
         component: digest,
+        files: None,
         source: None,
         authorship: Default::default(),
     };
@@ -214,6 +215,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         component: digest,
         wit: digest,
         tests: digest,
+        files: Some(digest),
         source: None,
         listing: "{}".into(),
         report: "{}".into(),
@@ -242,6 +244,25 @@ async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
     assert_eq!(newest.expect("there").id.version.to_string(), "1.1.0");
     assert_eq!(store.search("apple", 5).await.expect("searched").len(), 1);
     assert!(store.search("pear", 5).await.expect("searched").is_empty());
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_schema_is_brought_up_to_date() {
+    let Stage { store, folder } = stage();
+    let written = release("acme:x@1.0.0", &SecretKey::from_seed(&[1; 32]), "one");
+    let (id, files) = (written.id.clone(), written.files);
+    store.publish(written).await.expect("new");
+    let row = store.release(&id).await.expect("readable").expect("there");
+    assert_eq!((row.files, row.source), (files, None));
+    drop(store);
+    let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
+    // As the first schema had it.
+    let older = "ALTER TABLE releases DROP COLUMN files; PRAGMA user_version = 1;";
+    database.execute_batch(older).expect("an older schema");
+    drop(database);
+    let store = Store::open(folder.path()).expect("the same store");
+    let row = store.release(&id).await.expect("readable").expect("there");
+    assert_eq!((row.files, row.component, row.report.as_str()), (None, Digest::of("one"), "{}"));
 }
 
 #[tokio::test]

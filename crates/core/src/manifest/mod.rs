@@ -4,6 +4,7 @@
 //! manifest stand here; whether an export exists is for the registry, which has the WIT.
 
 mod parse;
+mod terms;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,18 +13,21 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::Rule;
-use crate::hashed::Document;
+use crate::limits;
 use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
-use crate::{Digest, canonical, limits};
 
 pub use parse::ManifestError;
+pub use terms::Terms;
 
 /// The file name of a manifest.
 pub const FILE_NAME: &str = "glassbox.toml";
 
 /// The host interface that makes HTTP requests, without its version.
 pub const HTTP_INTERFACE: &str = "wasi:http/outgoing-handler";
+
+/// The host interface that shows a component the files of its release, without its version.
+pub const FILES_INTERFACE: &str = "wasi:filesystem/preopens";
 
 /// A parsed and checked manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -143,6 +147,9 @@ pub struct Component {
     /// The host interfaces that it may use, such as `wasi:random/random`. None by default.
     #[serde(default)]
     pub imports_allow: BTreeSet<String>,
+    /// The folder of the files that it may read, where it may have [`FILES_INTERFACE`].
+    #[serde(default)]
+    pub files: Option<String>,
     /// The HTTP requests that it may make, where it may have [`HTTP_INTERFACE`].
     #[serde(default)]
     pub http: Vec<Rule>,
@@ -374,6 +381,14 @@ impl Manifest {
         self.component.execute.contains(&Place::Local)
     }
 
+    /// Tells whether `imports-allow` names an interface, or its whole package.
+    fn asks_for(&self, interface: &str) -> bool {
+        self.component.imports_allow.iter().any(|grant| {
+            let name = grant.split('@').next().unwrap_or(grant).trim();
+            name == interface || interface.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
     /// Checks the rules that need nothing but the manifest. Each names its fix.
     fn check(&self) -> Result<(), ManifestError> {
         let rule = |holds: bool, message: &str, hint: &str| {
@@ -411,11 +426,7 @@ impl Manifest {
             "there are more than 64 [[component.http]]",
             "merge some",
         )?;
-        let asks_for_http = self.component.imports_allow.iter().any(|grant| {
-            let name = grant.split('@').next().unwrap_or(grant).trim();
-            name == HTTP_INTERFACE
-                || HTTP_INTERFACE.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
-        });
+        let asks_for_http = self.asks_for(HTTP_INTERFACE);
         rule(
             !asks_for_http || !self.component.http.is_empty(),
             "`imports-allow` asks for HTTP requests, and no rule says which",
@@ -425,6 +436,13 @@ impl Manifest {
             asks_for_http || self.component.http.is_empty(),
             "there is [[component.http]], and `imports-allow` does not ask for HTTP requests",
             "write imports-allow = [\"wasi:http/outgoing-handler\"]",
+        )?;
+        let asks_for_files = self.asks_for(FILES_INTERFACE)
+            || self.component.imports_allow.iter().any(|grant| grant == "wasi");
+        rule(
+            asks_for_files || self.component.files.is_none(),
+            "there are `files`, and `imports-allow` does not ask for them",
+            "write imports-allow = [\"wasi:filesystem\"]",
         )?;
         self.check_money()
     }
@@ -550,53 +568,5 @@ mod optional_amount {
         deserializer: D,
     ) -> Result<Option<Atomic>, D::Error> {
         decimal_amount::deserialize(deserializer).map(Some)
-    }
-}
-
-/// Everything of a manifest that touches money or rights. Its digest stands on quotes and receipts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Terms {
-    /// The release that they belong to.
-    pub release: ReleaseId,
-    /// The licence of the component.
-    pub license: String,
-    /// Where it may run.
-    pub execute: BTreeSet<Place>,
-    /// Whether other components may link it.
-    pub import: bool,
-    /// The fuel ceiling of a call that names none.
-    pub fuel_max: u64,
-    /// The prices.
-    pub price: Vec<Price>,
-    /// The payees.
-    pub payee: Vec<Payee>,
-    /// The currency of every amount.
-    pub currency: String,
-    /// The rails that payments may take.
-    pub accepts: Vec<String>,
-}
-
-impl Terms {
-    /// Takes the terms out of a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
-        Self {
-            release: manifest.release(),
-            license: manifest.package.license.clone(),
-            execute: manifest.component.execute.clone(),
-            import: manifest.component.import,
-            fuel_max: manifest.fuel_max(),
-            price: manifest.price.clone(),
-            payee: manifest.payee.clone(),
-            currency: manifest.settlement.currency.clone(),
-            accepts: manifest.settlement.accepts.clone(),
-        }
-    }
-}
-
-/// The digest of terms is that of their canonical JSON.
-impl Document for Terms {
-    fn compute_digest(&self) -> Digest {
-        canonical::digest(self)
     }
 }

@@ -80,6 +80,7 @@ fn hint(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::*;
+    use crate::hashed::Document as _;
 
     const FREE: &str = r#"
 [package]
@@ -169,6 +170,21 @@ support-until = 2029-12-31
         let bad = format!("{}{}", allow("wasi:http"), rule.replace("api.", "*."));
         assert!(refused(&bad.replace(".example", "")).message.contains("is not a host"));
         assert!(refused(&format!("{}{}", allow("wasi:http"), rule.repeat(65))).message.contains("64"));
+    }
+
+    #[test]
+    fn files_need_the_interface() {
+        let files = |grant: &str| format!("{FREE}files = \"data/\"\nimports-allow = [{grant:?}]\n");
+        for grant in ["wasi", "wasi:filesystem", "wasi:filesystem/preopens", "wasi:filesystem/preopens@0.2.6"]
+        {
+            let manifest = Manifest::parse(&files(grant)).expect("valid");
+            assert_eq!(manifest.component.files.as_deref(), Some("data/"), "{grant}");
+        }
+        for grant in ["wasi:filesystem/types", "wasi:io", "wasi:filesystem/"] {
+            assert!(refused(&files(grant)).hint.contains("wasi:filesystem"), "{grant}");
+        }
+        assert!(Manifest::parse(&format!("{FREE}imports-allow = [\"wasi:filesystem\"]\n")).is_ok());
+        assert!(refused(&format!("{FREE}files = [\"data/\"]\n")).message.contains("string"));
     }
 
     #[test]

@@ -34,10 +34,13 @@ pub struct Receipt {
     pub call: String,
     /// How far this receipt is proved by itself. `L0`: signed by its executor.
     pub level: String,
-    /// The release that was called. A label: what ran is `component`.
+    /// The release that was called. A label: what ran is `component`, over `files`.
     pub release: ReleaseId,
     /// The component's bytes.
     pub component: Digest,
+    /// The files that its release ships, where there are any. Whether it could read them follows from `grants`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Digest>,
     /// The function that ran.
     pub function: FunctionName,
     /// Its type, so that the same bytes cannot be read as another.
@@ -249,6 +252,8 @@ impl Bundle {
 pub struct Request<'a> {
     /// The component's bytes.
     pub component: Digest,
+    /// The files that its release ships, where there are any.
+    pub files: Option<Digest>,
     /// The quote: terms, function and fuel ceiling.
     pub quote: &'a Quote,
     /// The function's type.
@@ -276,6 +281,7 @@ impl Request<'_> {
         Ok(Digest::of_parts(&[
             b"glassbox-request/1\0",
             self.component.as_bytes(),
+            self.files.as_ref().map_or(&[0; 32], Digest::as_bytes).as_slice(),
             self.quote.terms.as_bytes(),
             self.function_type.digest().as_bytes(),
             &self.quote.fuel_max.to_le_bytes(),

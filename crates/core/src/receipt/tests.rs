@@ -52,6 +52,7 @@ fn bundle() -> Bundle {
     let component = Digest::of("component");
     let request = Request {
         component,
+        files: None,
         quote: &quote,
         function_type: &ty,
         args: &args,
@@ -63,6 +64,7 @@ fn bundle() -> Bundle {
         level: "L0".into(),
         release: terms().release.clone(),
         component,
+        files: None,
         function: quote.function.clone(),
         function_type: ty.digest(),
         profile: Digest::of("profile"),
@@ -179,6 +181,15 @@ fn what_a_failure_costs_follows_from_its_name() {
     }
     assert_eq!(Ending::of_failure("trap"), Ending::GuestFailed);
     assert_eq!(Ending::of_failure("stack-exhausted"), Ending::Aborted);
+}
+
+#[test]
+fn the_files_are_part_of_what_was_asked_for() {
+    for files in [Digest::of("files"), Digest::from_bytes([0xff; 32])] {
+        assert_eq!(failing(&resigned(|receipt| receipt.files = Some(files))), ["request"]);
+    }
+    let receipt = resigned(|receipt| receipt.files = None).verify(None).1.expect("signed");
+    assert!(serde_json::to_value(receipt).expect("plain JSON").get("files").is_none());
 }
 
 #[test]

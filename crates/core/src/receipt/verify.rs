@@ -111,6 +111,7 @@ impl Bundle {
             let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
             let request = Request {
                 component: receipt.component,
+                files: receipt.files,
                 quote: &quote,
                 function_type: ty,
                 args,

@@ -1,6 +1,7 @@
 //! Programs as functions: `wasi:cli/run` with arguments, standard input and files in, and what it printed and wrote out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use glassbox_core::limits::QUOTED_CHARS_MAX;
 use glassbox_core::value::{Field, FunctionType, Param, Type, Value};
@@ -52,7 +53,7 @@ pub(crate) fn function() -> Made {
 pub(super) fn enter(
     host: &mut Host,
     args: &[Value],
-    files: &FileSet,
+    files: &Arc<FileSet>,
     output_bytes: usize,
 ) -> Result<(), String> {
     let [Value::List(args), Value::Bytes(stdin), Value::List(input)] = args else {
@@ -67,7 +68,8 @@ pub(super) fn enter(
                 path.chars().take(QUOTED_CHARS_MAX).collect::<String>()
             ));
         }
-        files.insert(path.to_owned(), bytes.into());
+        // One of the call hides one of the release.
+        Arc::make_mut(&mut files).insert(path.to_owned(), bytes.into());
     }
     let text = |arg: &Value| match arg {
         Value::String(text) => Some(text.clone()),

@@ -3,6 +3,8 @@
 //! A made function has a type like any other, so quotes, receipts and replays know nothing of it. Its module says what
 //! the call's arguments mean to the guest, and what comes out.
 
+use std::sync::Arc;
+
 use super::Host;
 use super::tree::FileSet;
 use super::{command, service};
@@ -92,7 +94,7 @@ impl Entry {
         self,
         host: &mut Host,
         args: &[Value],
-        files: &FileSet,
+        files: &Arc<FileSet>,
         output_bytes: usize,
     ) -> Result<(), Failure> {
         let entered = match self {

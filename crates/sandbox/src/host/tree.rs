@@ -25,7 +25,7 @@ pub(super) const ROOT: NodeId = 0;
 pub(crate) struct Tree {
     nodes: BTreeMap<NodeId, Node>,
     next: NodeId,
-    given: FileSet,
+    given: Arc<FileSet>,
     writable: bool,
     allowance: Allowance,
 }
@@ -62,12 +62,17 @@ impl Content {
     }
 }
 
-/// Says why a path of an input file was refused.
+/// Says why a file of an input or of a release was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` {reason}")]
-pub(crate) struct BadPath {
+pub struct BadPath {
     path: String,
     reason: &'static str,
+}
+
+/// Checks that `files` can be shown to a guest: how many there are, how long their names, how deep their folders.
+pub fn check_files(files: &Arc<FileSet>) -> Result<(), BadPath> {
+    Tree::new(files.clone()).map(|_| ())
 }
 
 impl Tree {
@@ -76,16 +81,16 @@ impl Tree {
         Self {
             nodes: BTreeMap::from([(ROOT, Node::directory(0))]),
             next: ROOT + 1,
-            given: FileSet::new(),
+            given: Arc::default(),
             writable: false,
             allowance: Allowance::new(0),
         }
     }
 
     /// Makes a tree of `given` files that can be read.
-    pub(crate) fn new(given: FileSet) -> Result<Self, BadPath> {
+    pub(crate) fn new(given: Arc<FileSet>) -> Result<Self, BadPath> {
         let mut tree = Self::empty();
-        for (path, bytes) in &given {
+        for (path, bytes) in &*given {
             let refused =
                 |reason| BadPath { path: path.chars().take(limits::QUOTED_CHARS_MAX).collect(), reason };
             tree.give(path, bytes.clone()).map_err(refused)?;

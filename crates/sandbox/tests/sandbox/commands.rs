@@ -16,7 +16,7 @@ fn a_program_is_one_function() {
     assert_eq!(spec.check_world(TOOL), Ok(()));
     let [run] = spec.functions() else { panic!("{:?}", spec.functions()) };
     assert_eq!(run.name.to_string(), "wasi:cli/run@0.2.6#run");
-    assert_eq!(run.callable, Ok(()));
+    assert_eq!((&run.callable, spec.program()), (&Ok(()), Some(run)));
     assert_eq!(
         run.signature,
         "run: func(args: list<string>, stdin: list<u8>, files: list<tuple<string, list<u8>>>) -> record { status: u8, \
@@ -117,6 +117,33 @@ async fn paths_of_input_files_are_checked() {
     for files in [[("a", ""), ("a", "")], [("a", ""), ("a/b", "")], [("a/b", ""), ("a", "")]] {
         let run = run_tool(Input { args: &["ls", "/"], files: &files, ..Input::default() }).await;
         assert_eq!(failure(&run).kind, FailureKind::BadArguments, "{files:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_the_release_are_shown_where_they_are_granted() {
+    let shipped = &[("dir/a.txt", "A"), ("dir/b.txt", "B")][..];
+    let run = async |args: &[&str], files: &[(&str, &str)], grants: &[&str]| {
+        run_tool(Input { args, files, shipped, grants, ..Input::default() }).await
+    };
+    for grants in [&["wasi:filesystem"][..], &["wasi:filesystem/preopens"], ALL] {
+        assert_eq!(output(&run(&["cat", "/dir/a.txt"], &[], grants).await).stdout, "A\n", "{grants:?}");
+    }
+    let granted = &["wasi:filesystem"][..];
+    // What the call brings stands beside them, and in place of one with the same path.
+    let mine = &[("dir/b.txt", "mine"), ("c.txt", "C")][..];
+    for (path, text) in [("/dir/a.txt", "A\n"), ("/dir/b.txt", "mine\n"), ("/c.txt", "C\n")] {
+        assert_eq!(output(&run(&["cat", path], mine, granted).await).stdout, text);
+    }
+    assert_eq!(output(&run(&["write", "/dir/a.txt", "A"], &[], granted).await).files, []);
+    let changed = output(&run(&["write", "/dir/a.txt", "new"], &[], granted).await).files;
+    assert_eq!(changed, [("dir/a.txt".to_owned(), "new".to_owned())]);
+    let clash = run(&["ls", "/"], &[("dir", "")], granted).await;
+    assert_eq!(failure(&clash).kind, FailureKind::BadArguments);
+    for grants in [&[][..], &["wasi:filesystem/types"], &["wasi:io", "wasi:random"]] {
+        let missing = output(&run(&["cat", "/dir/a.txt"], mine, grants).await);
+        assert_eq!((missing.status, &*missing.stderr), (1, "NotFound\n"), "{grants:?}");
+        assert_eq!(output(&run(&["cat", "/dir/b.txt"], mine, grants).await).stdout, "mine\n");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glassbox_core::value::Value;
-use glassbox_sandbox::{Effects, Failure, Flow, Invocation, Outcome, Run, RunLimits, Spec};
+use glassbox_sandbox::{Effects, Failure, FileSet, Flow, Invocation, Outcome, Run, RunLimits, Spec};
 
 use crate::component::{prepare, sandbox};
 
@@ -25,6 +25,8 @@ pub(crate) struct Input<'a> {
     pub(crate) args: &'a [&'a str],
     pub(crate) stdin: &'a str,
     pub(crate) files: &'a [(&'a str, &'a str)],
+    /// Files of the release.
+    pub(crate) shipped: &'a [(&'a str, &'a str)],
     pub(crate) grants: &'a [&'a str],
     pub(crate) effects: Effects<'a>,
     pub(crate) limits: RunLimits,
@@ -48,8 +50,11 @@ pub(crate) async fn run_tool(input: Input<'_>) -> Run {
         Value::List(files.collect()),
     ]);
     let prepared = prepare(TOOL, input.grants).expect("valid");
+    let shipped = input.shipped.iter().map(|(path, content)| (path.to_string(), content.as_bytes().into()));
+    let shipped: Arc<FileSet> = Arc::new(shipped.collect());
     let invocation = Invocation {
         effects: input.effects,
+        files: Some(&shipped),
         ..Invocation::new(&function.name, &function.ty, args, input.limits)
     };
     sandbox().run(&prepared, invocation, Flow::new("payer", "package")).await

@@ -35,12 +35,14 @@ pub(crate) async fn publish(
         let detail = format!("`component` is not base64: {error}");
         Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, "send the component's bytes in base64")
     })?;
+    let text = limits::TEXT_FILE_BYTES_MAX;
     let package = PackageFiles {
         manifest: request.manifest,
-        wit: files(request.wit)?,
-        tests: files(request.tests)?,
+        wit: files(request.wit, text)?,
+        tests: files(request.tests, text)?,
         component,
-        source: request.source.map(files).transpose()?,
+        files: request.files.map(|shipped| files(shipped, limits::RELEASE_FILES_BYTES_MAX)).transpose()?,
+        source: request.source.map(|source| files(source, text)).transpose()?,
     };
     // On a task of its own, with its place: a publisher who hangs up must not leave work behind that nobody counts.
     let publishing = tokio::spawn(async move {
@@ -60,7 +62,8 @@ pub(crate) async fn publish(
     Ok((status, Json(response)))
 }
 
-fn files(files: Vec<File>) -> Result<Files, Refusal> {
+/// Reads a layer whose files have at most `max_bytes` bytes each.
+fn files(files: Vec<File>, max_bytes: usize) -> Result<Files, Refusal> {
     let file = |file: File| match (file.text, file.base64) {
         (Some(text), None) => Ok((file.path, text.into_bytes())),
         (None, Some(base64)) => match STANDARD.decode(base64) {
@@ -70,7 +73,7 @@ fn files(files: Vec<File>) -> Result<Files, Refusal> {
         _ => Err(invalid(format!("`{}` needs exactly one of `text` and `base64`", file.path))),
     };
     let files = files.into_iter().map(file).collect::<Result<Vec<_>, _>>()?;
-    Ok(Files::new(files).map_err(PublishError::from)?)
+    Ok(Files::within(max_bytes, files).map_err(PublishError::from)?)
 }
 
 fn invalid(detail: String) -> Refusal {
