@@ -386,7 +386,25 @@ fn definitions(payload: &Payload<'_>) -> usize {
 }
 
 pub(crate) fn invalid(error: BinaryReaderError) -> SandboxError {
-    SandboxError::Invalid { offset: error.offset(), reason: error.message().to_owned() }
+    let said = error.message();
+    let reason = match explanation(said) {
+        Some(explanation) => format!("{said}: {explanation}"),
+        None => said.to_owned(),
+    };
+    SandboxError::Invalid { offset: error.offset(), reason }
+}
+
+/// Says what a publisher would have to guess from the words of the validator.
+fn explanation(said: &str) -> Option<String> {
+    // Said as if there were something to switch on.
+    let feature = said.contains("enabled") || said.contains("disallowed") || said.contains("proposal");
+    if feature || (said.contains("require") && said.contains("feature")) {
+        Some(format!("the profile `{}` leaves this out", Profile::current().id))
+    } else if said.contains("not valid to be used as") {
+        Some("a resource or another type that it names must be exported, too".to_owned())
+    } else {
+        None
+    }
 }
 
 fn bounded(what: &'static str, count: usize, max: usize) -> Result<(), SandboxError> {
