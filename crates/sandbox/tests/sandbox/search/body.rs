@@ -380,7 +380,7 @@ impl Draw<'_> {
                 "v128.const f64x2 0x1p-1060 0.5",
                 "v128.const i32x4 1 -1 0x12345678 7",
             ],
-            _ => &["local.get $r", "ref.null func", "ref.func $same", "global.get $rg"],
+            _ => &["local.get $r", "local.get $r", "ref.null func", "global.get $rg"],
         };
         Node::new(self.random.of(texts), Kind::Value(slot), vec![])
     }

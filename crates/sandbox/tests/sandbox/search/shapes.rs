@@ -7,7 +7,10 @@ use crate::random::Random;
 /// A program of a known shape.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
-    pub(crate) name: String,
+    /// What it does, without how much of it.
+    pub(crate) kind: &'static str,
+    /// How much of it.
+    pub(crate) size: usize,
     core: String,
 }
 
@@ -30,7 +33,7 @@ fn run(around: &str, body: &str) -> String {
 
 /// Draws how large a shape is. Which one follows from the number, so that each has its share.
 pub(crate) fn draw(number: u64, random: &mut Random) -> Shape {
-    const KINDS: [fn(usize) -> Shape; 11] = [
+    const KINDS: [fn(usize) -> Shape; 12] = [
         values_carried_round,
         values_returned,
         values_called_with,
@@ -40,6 +43,7 @@ pub(crate) fn draw(number: u64, random: &mut Random) -> Shape {
         jumps_all_over,
         branches_by_chance,
         functions_looked_up_again,
+        numbers_too_small,
         values_across_lines,
         bytes_read_as_words,
     ];
@@ -48,15 +52,18 @@ pub(crate) fn draw(number: u64, random: &mut Random) -> Shape {
     KINDS[(number % KINDS.len() as u64) as usize](size)
 }
 
-/// A loop that takes values and gives them back one place further: a constant and a branch move all of them.
+/// A loop that takes values and gives them back one place further: a branch moves all of them. That they are looked at
+/// behind it keeps the compiler from leaving them out.
 fn values_carried_round(size: usize) -> Shape {
-    let params = "i32 ".repeat(size);
-    let core = format!(
-        r#"(func (export "run") (param $n i32) (result i32) {}
-            (loop (param {params}) (local.get $n) (br 0)) (unreachable))"#,
-        "(local.get $n) ".repeat(size)
+    let values = "i32 ".repeat(size);
+    let around = "(global $one (mut i32) (i32.const 1)) (global $seen (mut i32) (i32.const 0))";
+    let body = format!(
+        "(local.set $x (global.get $one)) {}
+         (loop (param {values}) (result {values}) (local.get $x) (br_if 0 (local.get $x)) (drop)) {}",
+        "(local.get $n) ".repeat(size),
+        "(global.set $seen) ".repeat(size)
     );
-    Shape { name: format!("a loop that carries {size} values"), core }
+    Shape { kind: "values that a loop carries round", size, core: run(around, &body) }
 }
 
 /// A function that returns what it was returned.
@@ -68,7 +75,7 @@ fn values_returned(size: usize) -> Shape {
         "(local.get 0) ".repeat(size)
     );
     let body = format!("(call $f (i32.const 100)) {}", "(drop) ".repeat(size));
-    Shape { name: format!("{size} values returned by each of 100 calls"), core: run(&around, &body) }
+    Shape { kind: "values returned by each of 100 calls", size, core: run(&around, &body) }
 }
 
 /// A function that is called with what another returned, and so on: nobody pushes anything.
@@ -80,7 +87,7 @@ fn values_called_with(size: usize) -> Shape {
     );
     let calls = "(call $f) ".repeat(20);
     let body = format!("(call $g) {calls} {}", "(drop) ".repeat(size));
-    Shape { name: format!("20 functions called with {size} values"), core: run(&around, &body) }
+    Shape { kind: "values that each of 20 functions is called with", size, core: run(&around, &body) }
 }
 
 /// Blocks that are left in two ways with many values each.
@@ -92,7 +99,7 @@ fn values_out_of_blocks(size: usize) -> Shape {
     );
     let body =
         format!("{STEP} {} {} {}", "(local.get $x) ".repeat(size), block.repeat(20), "(drop) ".repeat(size));
-    Shape { name: format!("20 blocks left with {size} values in two ways"), core: run("", &body) }
+    Shape { kind: "values that 20 blocks are left with in two ways", size, core: run("", &body) }
 }
 
 /// A function that has a large frame, and returns before it uses any of it.
@@ -106,7 +113,8 @@ fn large_frames(size: usize) -> Shape {
          (func $f (param i32) (if (i32.eqz (local.get 0)) (then (return))) {values} {stores})"
     );
     Shape {
-        name: format!("calls of a function with a frame of {count} vectors"),
+        kind: "vectors in the frame of a function that returns at once",
+        size: count,
         core: run(&around, &"(call $f (local.get $n)) ".repeat(20)),
     }
 }
@@ -125,7 +133,7 @@ fn functions_all_over(size: usize) -> Shape {
         "{STEP} (drop (call_indirect (type $t) (local.get $n) (i32.and (local.get $x) (i32.const {}))))",
         count - 1
     );
-    Shape { name: format!("calls by chance among {count} functions"), core: run(&around, &call.repeat(8)) }
+    Shape { kind: "functions called by chance", size: count, core: run(&around, &call.repeat(8)) }
 }
 
 /// Jumps by chance to many places.
@@ -140,7 +148,7 @@ fn jumps_all_over(size: usize) -> Shape {
         "{STEP} {opened} (br_table {targets} 0 (i32.and (local.get $x) (i32.const {}))) {closed}",
         count - 1
     );
-    Shape { name: format!("jumps by chance to {count} places"), core: run("", &body) }
+    Shape { kind: "places jumped to by chance", size: count, core: run("", &body) }
 }
 
 /// Branches that are taken by the bits of a number.
@@ -153,7 +161,7 @@ fn branches_by_chance(size: usize) -> Shape {
         })
         .collect();
     let core = run("(global $g (mut i32) (i32.const 0))", &format!("{STEP} {branches}"));
-    Shape { name: format!("{bits} branches for each number by chance"), core }
+    Shape { kind: "branches by the bits of a number by chance", size: bits, core }
 }
 
 /// A table whose functions are looked up, and forgotten again by copying what was never looked up.
@@ -166,7 +174,19 @@ fn functions_looked_up_again(size: usize) -> Shape {
     );
     let gets: String = (0..count).map(|at| format!("(drop (table.get $t (i32.const {at})))")).collect();
     let body = format!("(table.copy $t $t (i32.const 0) (i32.const {count}) (i32.const {count})) {gets}");
-    Shape { name: format!("{count} functions of a table looked up again"), core: run(&around, &body) }
+    Shape { kind: "functions of a table looked up again", size: count, core: run(&around, &body) }
+}
+
+/// Products that are too small for all their digits, which some machines make slowly.
+fn numbers_too_small(size: usize) -> Shape {
+    let around = "(global $tiny (mut f64) (f64.const 0x1p-1060)) (global $one (mut f64) (f64.const 1))";
+    let product = "(local.set $d (f64.mul (local.get $d) (local.get $e)))";
+    let body = format!(
+        "(local.set $d (global.get $tiny)) (local.set $e (global.get $one)) {} (global.set $tiny (local.get $d))",
+        product.repeat(size)
+    );
+    let core = run(around, &body).replace("(local $i i32)", "(local $d f64) (local $e f64)");
+    Shape { kind: "products of numbers too small for all their digits", size, core }
 }
 
 /// Loads and stores that lie on two lines, or on two pages, of memory.
@@ -175,8 +195,9 @@ fn values_across_lines(size: usize) -> Shape {
         let at = at * 4096 + 4093;
         format!("(i64.store (i32.const {at}) (i64.add (i64.load (i32.const {at})) (i64.const 1)))")
     };
-    let body: String = (0..size.min(200)).map(one).collect();
-    Shape { name: format!("{} words on two pages each", size.min(200)), core: run("(memory 16)", &body) }
+    let size = size.min(200);
+    let body: String = (0..size).map(one).collect();
+    Shape { kind: "words on two pages each", size, core: run("(memory 16)", &body) }
 }
 
 /// Bytes that are stored one by one and loaded together at once.
@@ -190,5 +211,5 @@ fn bytes_read_as_words(size: usize) -> Shape {
         )
     };
     let body: String = (0..size).map(one).collect();
-    Shape { name: format!("{size} words read as soon as one byte is stored"), core: run("(memory 1)", &body) }
+    Shape { kind: "words read as soon as one byte is stored", size, core: run("(memory 1)", &body) }
 }
