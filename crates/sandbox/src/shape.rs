@@ -396,11 +396,13 @@ pub(crate) fn invalid(error: BinaryReaderError) -> SandboxError {
 
 /// Says what a publisher would have to guess from the words of the validator.
 fn explanation(said: &str) -> Option<String> {
+    // What is between backticks are names of the component's own.
+    let words: String = said.split('`').step_by(2).collect();
     // Said as if there were something to switch on.
-    let feature = said.contains("enabled") || said.contains("disallowed") || said.contains("proposal");
-    if feature || (said.contains("require") && said.contains("feature")) {
+    let is_feature = words.contains("enabled") || words.contains("disallowed") || words.contains("proposal");
+    if is_feature || (words.contains("require") && words.contains("feature")) {
         Some(format!("the profile `{}` leaves this out", Profile::current().id))
-    } else if said.contains("not valid to be used as") {
+    } else if words.contains("not valid to be used as") {
         Some("a resource or another type that it names must be exported, too".to_owned())
     } else {
         None

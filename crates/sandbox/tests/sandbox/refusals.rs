@@ -458,6 +458,9 @@ fn beyond_the_profile() {
         // The validator's words are as if somebody could switch it on.
         refused(name, text, Invalid, "the profile `glassbox-det/1` leaves this out");
     }
+    let named = wasm(r#"(component (import "enabled" (func)) (import "enabled" (func)))"#);
+    let message = inspect(&named).expect_err("one name twice").to_string();
+    assert!(!message.contains("leaves this out"), "{message}");
     for (name, text, expected, part) in [
         (
             "an interface that nobody has",

@@ -216,15 +216,15 @@ impl Draw<'_> {
             }
             7 => {
                 let slot = self.slot();
-                let name = &slot.name()[..1];
-                // A funcref's name begins as an `f32`'s does.
                 let name = match slot {
-                    Slot::Funcref => "r",
-                    Slot::I64 => "l",
-                    Slot::F64 => "d",
-                    _ => name,
+                    Slot::I32 => "$ig",
+                    Slot::I64 => "$lg",
+                    Slot::F32 => "$fg",
+                    Slot::F64 => "$dg",
+                    Slot::V128 => "$vg",
+                    _ => "$rg",
                 };
-                statement(format!("global.set ${name}g"), vec![self.value(slot, depth)])
+                statement(format!("global.set {name}"), vec![self.value(slot, depth)])
             }
             8 => {
                 let slot = self.slot();
@@ -232,11 +232,12 @@ impl Draw<'_> {
             }
             // Numbers that look like chance, which nothing can predict.
             9 => {
-                let seed = Node::new("local.get $i", Kind::Fixed, vec![]);
-                let factor = Node::new("i32.const 1103515245", Kind::Fixed, vec![]);
-                let step = Node::new("i32.const 12345", Kind::Fixed, vec![]);
-                let product = Node::new("i32.mul", Kind::Fixed, vec![seed, factor]);
-                statement("local.set $i".into(), vec![Node::new("i32.add", Kind::Fixed, vec![product, step])])
+                let leaf = |text| fixed(text, vec![]);
+                let product = fixed("i32.mul", vec![leaf("local.get $i"), leaf("i32.const 1103515245")]);
+                statement(
+                    "local.set $i".into(),
+                    vec![fixed("i32.add", vec![product, leaf("i32.const 12345")])],
+                )
             }
             10 => {
                 let then = fixed("then", vec![self.statement(depth.saturating_sub(1))]);

@@ -36,30 +36,6 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    /// Returns the type of such a value.
-    pub(crate) fn ty(self) -> Self {
-        match self {
-            Self::Address | Self::Size | Self::Index | Self::Count => Self::I32,
-            Self::Start | Self::Few | Self::Callee | Self::Divisor32 => Self::I32,
-            Self::Divisor64 => Self::I64,
-            Self::Small32 => Self::F32,
-            Self::Small64 => Self::F64,
-            ty => ty,
-        }
-    }
-
-    /// Returns the name of the type in text.
-    pub(crate) fn name(self) -> &'static str {
-        match self.ty() {
-            Self::I64 => "i64",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::V128 => "v128",
-            Self::Funcref => "funcref",
-            _ => "i32",
-        }
-    }
-
     fn of(letter: u8) -> Self {
         match letter {
             b'i' => Self::I32,
