@@ -57,6 +57,12 @@ enum Task {
     Vectors,
     /// Print how long a unit of fuel takes in programs that do one thing over and over
     Costs,
+    /// Search for programs that take far more time for their fuel than others, and print the worst
+    SearchCosts {
+        /// How many programs to draw and to change: a thousand take some minutes
+        #[arg(default_value_t = 1000)]
+        count: usize,
+    },
     /// Write the generated pages of docs/reference
     Codegen {
         /// Compare instead, and fail when a page is not current
@@ -86,6 +92,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fixtures { name } => fixtures::run(&root, name.as_deref()),
         Task::Vectors => vectors::run(&root),
         Task::Costs => vectors::costs(&root),
+        Task::SearchCosts { count } => vectors::search(&root, count),
         Task::Codegen { check: false } => codegen::write(&root),
         Task::Codegen { check: true } => codegen::check(&root),
     }

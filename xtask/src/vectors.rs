@@ -17,8 +17,18 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     show(cargo(root).args(golden))
 }
 
-/// Prints how long a unit of fuel takes, in an optimised build: the host's part is slow without.
+/// Prints how long a unit of fuel takes in programs that do one thing each.
 pub(crate) fn costs(root: &Path) -> Result<()> {
-    let table = ["test", "--release", "--package", "glassbox-sandbox", "--test", "sandbox", "costs::table"];
-    show(cargo(root).args(table).args(["--", "--nocapture"]).env("GLASSBOX_COSTS", "1"))
+    table(root, "costs::table", ("GLASSBOX_COSTS", "1"))
+}
+
+/// Prints the programs whose units of fuel take longest, of `count` that are drawn and changed.
+pub(crate) fn search(root: &Path, count: usize) -> Result<()> {
+    table(root, "search::table", ("GLASSBOX_SEARCH", &count.to_string()))
+}
+
+/// Has a test print its table, in an optimised build: the host's part is slow without.
+fn table(root: &Path, test: &str, (variable, value): (&str, &str)) -> Result<()> {
+    let args = ["test", "--release", "--package", "glassbox-sandbox", "--test", "sandbox", test];
+    show(cargo(root).args(args).args(["--", "--exact", "--nocapture"]).env(variable, value))
 }

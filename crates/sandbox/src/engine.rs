@@ -230,6 +230,8 @@ pub(crate) fn engine(
     // How far it may go. The host's frames on the same stack need room beyond the guest's.
     config.max_wasm_stack(profile.limits.stack_bytes);
     config.async_stack_size(profile.limits.stack_bytes + HOST_STACK_BYTES);
+    // Nobody is shown a backtrace, and to take one goes through every frame of a stack that may hold half a million.
+    config.wasm_backtrace_max_frames(None);
     config.memory_init_cow(true);
     config.memory_may_move(false);
     // How it is compiled, and marked so that other versions' code is never loaded.

@@ -386,7 +386,27 @@ fn definitions(payload: &Payload<'_>) -> usize {
 }
 
 pub(crate) fn invalid(error: BinaryReaderError) -> SandboxError {
-    SandboxError::Invalid { offset: error.offset(), reason: error.message().to_owned() }
+    let said = error.message();
+    let reason = match explanation(said) {
+        Some(explanation) => format!("{said}: {explanation}"),
+        None => said.to_owned(),
+    };
+    SandboxError::Invalid { offset: error.offset(), reason }
+}
+
+/// Says what a publisher would have to guess from the words of the validator.
+fn explanation(said: &str) -> Option<String> {
+    // What is between backticks are names of the component's own.
+    let words: String = said.split('`').step_by(2).collect();
+    // Said as if there were something to switch on.
+    let is_feature = words.contains("enabled") || words.contains("disallowed") || words.contains("proposal");
+    if is_feature || (words.contains("require") && words.contains("feature")) {
+        Some(format!("the profile `{}` leaves this out", Profile::current().id))
+    } else if words.contains("not valid to be used as") {
+        Some("a resource or another type that it names must be exported, too".to_owned())
+    } else {
+        None
+    }
 }
 
 fn bounded(what: &'static str, count: usize, max: usize) -> Result<(), SandboxError> {

@@ -36,6 +36,22 @@ pub(crate) fn wrapped(module: &[u8]) -> Vec<u8> {
     component(&[section(1, module)])
 }
 
+/// Splits a component around its first core module, where that is its first section.
+pub(crate) fn first_module(component: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (head, rest) = component.split_at_checked(8)?;
+    let (&1, rest) = rest.split_first()? else { return None };
+    let (mut len, mut digits) = (0, 0);
+    for byte in rest.iter().take(4) {
+        len |= usize::from(byte & 0x7f) << (7 * digits);
+        digits += 1;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (module, after) = rest.get(digits..)?.split_at_checked(len)?;
+    Some((head, module, after))
+}
+
 /// A type section with one function type of `params` and `results` numbers of type `i32`.
 pub(crate) fn function_type(params: usize, results: usize) -> Vec<u8> {
     let list = |count| [leb(count), vec![0x7f; count]].concat();

@@ -14,24 +14,8 @@ use glassbox_sandbox::{
 use wasm_mutate::WasmMutate;
 
 use crate::component::{run_in, wasm};
-use crate::encode::section;
-
-/// Random numbers that are the same everywhere: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-}
+use crate::encode::{first_module, section};
+use crate::random::Random;
 
 /// A component to damage, with a call of it that works.
 struct Seed {
@@ -249,7 +233,7 @@ fn changed_modules_run() {
     for seed_number in 0.. {
         let mut random = Random(seed_number);
         let seed = &seeds[random.below(seeds.len())];
-        let Some((before, module, after)) = only_module(&seed.bytes) else { continue };
+        let Some((before, module, after)) = first_module(&seed.bytes) else { continue };
         let mut mutate = WasmMutate::default();
         mutate.seed(seed_number).preserve_semantics(false).fuel(200);
         let Ok(modules) = mutate.run(module) else { continue };
@@ -269,22 +253,6 @@ fn changed_modules_run() {
         "{accepted} of {changed} accepted; of the sample {returned} returned, {failed} failed, {refused} were refused"
     );
     assert!(accepted > 1_000 && returned > 50);
-}
-
-/// Splits a component around its first core module, where that is its first section.
-fn only_module(component: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (head, rest) = component.split_at_checked(8)?;
-    let (&1, rest) = rest.split_first()? else { return None };
-    let (mut len, mut digits) = (0, 0);
-    for byte in rest.iter().take(4) {
-        len |= usize::from(byte & 0x7f) << (7 * digits);
-        digits += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    let (module, after) = rest.get(digits..)?.split_at_checked(len)?;
-    Some((head, module, after))
 }
 
 const WIT: &str = r#"package acme:shapes@1.2.3;
