@@ -14,9 +14,9 @@ impl Bare {
         Self::with(component, fuel, false)
     }
 
-    /// An engine that computes the same on every processor, without counting.
-    pub(crate) fn deterministic(component: &[u8]) -> Result<Self> {
-        Self::with(component, false, true)
+    /// An engine that computes the same on every processor, and counts by its own costs or not at all.
+    pub(crate) fn deterministic(component: &[u8], fuel: bool) -> Result<Self> {
+        Self::with(component, fuel, true)
     }
 
     fn with(component: &[u8], fuel: bool, deterministic: bool) -> Result<Self> {
