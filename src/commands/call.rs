@@ -9,7 +9,7 @@ use glassbox_client::{Budget, Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_core::value::{FunctionType, json, wave};
-use glassbox_core::{Atomic, PackageRef};
+use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
 
 use super::Context;
@@ -138,7 +138,7 @@ async fn executor(client: &Client) -> Result<PublicKey, Failure> {
 pub(super) struct TypedCall {
     pub(super) release: PackageRef,
     pub(super) function: String,
-    pub(super) ty: FunctionType,
+    pub(super) ty: Hashed<FunctionType>,
     pub(super) args: serde_json::Value,
 }
 
