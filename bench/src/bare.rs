@@ -11,6 +11,15 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn new(component: &[u8], fuel: bool) -> Result<Self> {
+        Self::with(component, fuel, false)
+    }
+
+    /// An engine that computes the same on every processor, without counting.
+    pub(crate) fn deterministic(component: &[u8]) -> Result<Self> {
+        Self::with(component, false, true)
+    }
+
+    fn with(component: &[u8], fuel: bool, deterministic: bool) -> Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(16);
         pool.total_core_instances(64);
@@ -22,6 +31,7 @@ impl Bare {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         config.concurrency_support(false);
         config.consume_fuel(fuel);
+        config.cranelift_nan_canonicalization(deterministic);
         let engine = Engine::new(&config)?;
         let component = Component::from_binary(&engine, component)?;
         let pre = Linker::new(&engine).instantiate_pre(&component)?;

@@ -30,6 +30,10 @@ fn main() -> Result<ExitCode> {
     if std::env::args().nth(1).as_deref() == Some(publish::COMPILE) {
         return Ok(glassbox_sandbox::compile_worker());
     }
+    if std::env::args().nth(1).as_deref() == Some(scale::CALL_LOOP) {
+        scale::call_loop(&std::env::args().nth(2).unwrap_or_default())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut parts = Vec::new();
     let mut components = vec![("bench guest".to_owned(), guests::SMALL_STACK.to_vec())];
     let mut args = std::env::args().skip(1);

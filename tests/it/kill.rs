@@ -43,7 +43,7 @@ world = "work"
 [component]
 path = "work.wasm"
 execute = ["remote", "local"]
-fuel-max = 100_000_000_000
+fuel-max = 250_000_000_000
 [[price]]
 id = "call"
 unit = "call"

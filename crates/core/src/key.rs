@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::{Signer as _, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The multicodec prefix of an Ed25519 public key (`0xed`, as a varint).
 const ED25519_MULTICODEC: [u8; 2] = [0xed, 0x01];
@@ -23,33 +23,55 @@ pub enum KeyError {
 }
 
 /// An Ed25519 public key. Prints and parses as `did:key:z6Mk…`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct PublicKey(VerifyingKey);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicKey {
+    key: VerifyingKey,
+    /// The printed form. Base58 is slow to write, and every receipt names its signer twice.
+    name: [u8; NAME_BYTES],
+}
+
+/// The length of every name: the prefix of the code and the length of the key fix the number of digits.
+const NAME_BYTES: usize = "did:key:z".len() + 47;
 
 impl PublicKey {
+    fn new(key: VerifyingKey) -> Self {
+        let bytes = [ED25519_MULTICODEC.as_slice(), key.as_bytes()].concat();
+        let name = format!("did:key:z{}", bs58::encode(bytes).into_string());
+        Self { key, name: name.into_bytes().try_into().expect("34 bytes that begin so have 47 digits") }
+    }
+
+    fn name(&self) -> &str {
+        std::str::from_utf8(&self.name).expect("base58 is ASCII")
+    }
+
     /// Tells whether `signature` is this key's signature over `message`.
     ///
     /// Uses strict verification, so that one message has no second valid signature by small-order tricks.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         ed25519_dalek::Signature::from_slice(signature)
-            .is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())
+            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
     }
 
     /// Returns the 32 bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.key.as_bytes()
     }
 
     pub(crate) fn dalek(&self) -> &VerifyingKey {
-        &self.0
+        &self.key
     }
 }
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [ED25519_MULTICODEC.as_slice(), self.0.as_bytes()].concat();
-        write!(f, "did:key:z{}", bs58::encode(bytes).into_string())
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -68,13 +90,7 @@ impl FromStr for PublicKey {
         let encoded = text.strip_prefix("did:key:z").filter(|rest| rest.len() <= 64).ok_or_else(error)?;
         let bytes = bs58::decode(encoded).into_vec().map_err(|_| error())?;
         let key = bytes.strip_prefix(&ED25519_MULTICODEC).and_then(|key| <&[u8; 32]>::try_from(key).ok());
-        Ok(Self(VerifyingKey::from_bytes(key.ok_or_else(error)?).map_err(|_| error())?))
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> Self {
-        key.to_string()
+        Ok(Self::new(VerifyingKey::from_bytes(key.ok_or_else(error)?).map_err(|_| error())?))
     }
 }
 
@@ -88,12 +104,16 @@ impl TryFrom<String> for PublicKey {
 
 /// An Ed25519 secret key. Never prints; zeroed when dropped.
 #[derive(Clone)]
-pub struct SecretKey(ed25519_dalek::SigningKey);
+pub struct SecretKey {
+    key: ed25519_dalek::SigningKey,
+    public: PublicKey,
+}
 
 impl SecretKey {
     /// Makes a key from 32 random bytes.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        Self { public: PublicKey::new(key.verifying_key()), key }
     }
 
     /// Reads a key from the 64 hexadecimal digits of its seed.
@@ -105,17 +125,17 @@ impl SecretKey {
 
     /// Writes the seed as 64 hexadecimal digits, for a key file.
     pub fn to_hex(&self) -> String {
-        hex::encode(self.0.to_bytes())
+        hex::encode(self.key.to_bytes())
     }
 
     /// Returns the public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        self.public
     }
 
     /// Signs `message`: 64 bytes, the same each time.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        self.key.sign(message).to_bytes()
     }
 }
 

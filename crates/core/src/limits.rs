@@ -81,7 +81,7 @@ pub const WIT_TYPE_DEPTH_MAX: usize = 64;
 pub const WIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The most fuel that the test cases of one release may burn together. About half a minute of work.
-pub const PUBLISH_FUEL_MAX: u64 = 300_000_000_000;
+pub const PUBLISH_FUEL_MAX: u64 = 750_000_000_000;
 
 /// How long a call waits to start, in milliseconds, before its caller is told to come back. Longer, and
 /// its payment could expire in the line.
@@ -109,11 +109,11 @@ pub const RAIL_WAIT_MS_MAX: u64 = 30_000;
 /// The most nodes of one value, so that a small JSON text cannot become a gigabyte of host memory.
 pub const VALUE_NODES_MAX: usize = 2_000_000;
 
-/// The fuel of a call whose manifest and caller name none. About a tenth of a second of work.
+/// The fuel of a call whose manifest and caller name none. About 40 milliseconds of work.
 pub const FUEL_DEFAULT: u64 = 1_000_000_000;
 
 /// The most fuel one call may ask for. About ten seconds of work.
-pub const FUEL_MAX: u64 = 100_000_000_000;
+pub const FUEL_MAX: u64 = 250_000_000_000;
 
 /// The memory of one call, over all linear memories of its component, in bytes.
 pub const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 
@@ -124,6 +124,11 @@ pub struct Limits {
     /// The most locals times branches, summed over all functions of a component. About 0.2 microseconds each.
     /// JavaScript has 6.7 million.
     pub merges_max: usize,
+    /// The most results of one core function or block. They move at every call, return and branch, and nobody is paid
+    /// for that. Compilers return more than one value seldom, and more than a handful never.
+    pub results_max: usize,
+    /// The most values that one block of a core function takes from outside of it.
+    pub block_params_max: usize,
     /// The most operands of operators beyond the sixteenth of each, summed over a component, a jump table's once for
     /// each target. A call of two bytes may have two thousand, of some ten microseconds each.
     /// Python has 12.
@@ -156,8 +161,19 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HostCosts {
-    /// For every call: making and dropping the instance.
+    /// For every call.
     pub per_call: u64,
+    /// For every instance of a core module that the component is made of.
+    pub per_core_instance: u64,
+    /// For every type, import, export, global, segment and so on of all instances together.
+    pub per_definition: u64,
+    /// For every 1,024 bytes of data, begun ones included, that instances write into memories before the call.
+    pub per_data_kib: u64,
+    /// For every page of 64 KiB that memories have at the start or grow by: sooner or later it is made ready and
+    /// cleared.
+    pub per_memory_page: u64,
+    /// For every element that tables have at the start or grow by.
+    pub per_table_element: u64,
     /// For every value of the arguments, as [`Value::count`](crate::value::Value::count) counts them.
     pub per_value_lowered: u64,
     /// For every value of the result.
@@ -170,6 +186,8 @@ pub struct HostCosts {
     pub per_host_call: u64,
     /// For every byte that crosses in such a call, in either direction.
     pub per_host_byte: u64,
+    /// For every random byte, on top of that: virtual ones are hashed.
+    pub per_random_byte: u64,
 }
 
 /// The clocks of guests that are given no real ones: the same on every run.
@@ -219,20 +237,26 @@ impl Profile {
         self.digest
     }
 
-    /// Returns the host's share of a call's fuel: for the call itself, its arguments and its result.
-    ///
-    /// A call that did not return has lifted nothing.
-    pub fn host_fuel(&self, lowered: HostWork, lifted: HostWork) -> u64 {
+    /// Returns what a call costs by itself and for its arguments.
+    pub fn lowered_fuel(&self, args: HostWork) -> u64 {
+        let host = &self.host;
+        host.per_call.saturating_add(args.fuel(host.per_value_lowered, host.per_byte_lowered))
+    }
+
+    /// Returns what a result costs. A call that did not return has lifted nothing.
+    pub fn lifted_fuel(&self, result: HostWork) -> u64 {
+        result.fuel(self.host.per_value_lifted, self.host.per_byte_lifted)
+    }
+
+    /// Returns what instances cost before any of their code runs, but for their memories and tables.
+    pub fn start_fuel(&self, work: StartWork) -> u64 {
         let host = &self.host;
         let parts = [
-            (host.per_value_lowered, lowered.values),
-            (host.per_byte_lowered, lowered.bytes),
-            (host.per_value_lifted, lifted.values),
-            (host.per_byte_lifted, lifted.bytes),
+            (host.per_core_instance, work.core_instances),
+            (host.per_definition, work.definitions),
+            (host.per_data_kib, work.data_bytes.div_ceil(1024)),
         ];
-        parts
-            .iter()
-            .fold(host.per_call, |sum, (cost, count)| sum.saturating_add(cost.saturating_mul(*count as u64)))
+        parts.iter().fold(0, |sum, (cost, count)| sum.saturating_add(cost.saturating_mul(*count as u64)))
     }
 }
 
@@ -243,6 +267,24 @@ pub struct HostWork {
     pub values: usize,
     /// How many bytes they have in the canonical encoding.
     pub bytes: usize,
+}
+
+/// What a component does before any of its code runs, but for its memories and tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartWork {
+    /// How many instances of core modules it makes.
+    pub core_instances: usize,
+    /// How many types, imports, exports, globals, segments and so on they have together.
+    pub definitions: usize,
+    /// How many bytes of data they write into memories.
+    pub data_bytes: usize,
+}
+
+impl HostWork {
+    fn fuel(self, per_value: u64, per_byte: u64) -> u64 {
+        let values = per_value.saturating_mul(self.values as u64);
+        values.saturating_add(per_byte.saturating_mul(self.bytes as u64))
+    }
 }
 
 #[cfg(test)]
@@ -279,7 +321,7 @@ mod tests {
         {
             assert!(profile.operators[name] > 0, "{name}");
         }
-        assert_eq!(profile.operators["I32Add"], 1);
+        assert_eq!(profile.operators["I32Add"], 4);
         assert!(profile.variable.values().all(|cost| *cost > 0));
     }
 
@@ -291,9 +333,11 @@ mod tests {
     #[test]
     fn host_fuel_saturates() {
         let profile = Profile::current();
-        let none = HostWork::default();
         let all = HostWork { values: usize::MAX, bytes: usize::MAX };
-        assert_eq!(profile.host_fuel(none, none), profile.host.per_call);
-        assert_eq!(profile.host_fuel(all, all), u64::MAX);
+        assert_eq!(profile.lowered_fuel(HostWork::default()), profile.host.per_call);
+        assert_eq!(profile.lowered_fuel(all), u64::MAX);
+        assert_eq!(profile.lifted_fuel(all), u64::MAX);
+        let all = StartWork { core_instances: usize::MAX, definitions: usize::MAX, data_bytes: usize::MAX };
+        assert_eq!(profile.start_fuel(all), u64::MAX);
     }
 }

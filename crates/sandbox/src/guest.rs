@@ -78,7 +78,9 @@ impl Job {
             Err(error) => return refused(Failure::new(FailureKind::BadArguments, error.to_string()), 0),
         };
         let profile = Profile::current();
-        let Some(fuel) = self.limits.fuel.checked_sub(profile.host_fuel(lowered, HostWork::default())) else {
+        let entering = profile.lowered_fuel(lowered);
+        let entering = entering.saturating_add(self.prepared.start_fuel());
+        let Some(fuel) = self.limits.fuel.checked_sub(entering) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
         let host = self.outside.as_ref().map(|outside| self.host(outside, fuel, deadline));
@@ -93,12 +95,13 @@ impl Job {
         let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let Guest { memory, host } = store.data_mut();
-        // The engine cannot count what the host did for the guest.
+        // The engine cannot count what the host did for the guest, nor what a page of memory costs.
         let host_fuel = host.as_ref().map_or(0, |host| host.work.fuel_used());
-        let engine_fuel = engine_fuel.saturating_add(host_fuel);
+        let burnt =
+            entering.saturating_add(engine_fuel).saturating_add(host_fuel).saturating_add(memory.fuel_used());
         let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
-            let used = profile.host_fuel(lowered, lifted).saturating_add(engine_fuel);
+            let used = burnt.saturating_add(profile.lifted_fuel(lifted));
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
         let followed = host.as_ref().map_or(Ok(()), |host| host.observer.check_end());
@@ -117,11 +120,7 @@ impl Job {
                 let fuel_used = match failure.kind {
                     FailureKind::OutOfFuel => self.limits.fuel,
                     // The engine last looked up to one interval ago, so the work since then is added in full.
-                    _ => profile
-                        .host_fuel(lowered, HostWork::default())
-                        .saturating_add(engine_fuel)
-                        .saturating_add(profile.trap.yield_interval)
-                        .min(self.limits.fuel),
+                    _ => burnt.saturating_add(profile.trap.yield_interval).min(self.limits.fuel),
                 };
                 Ended { result: Err(failure), fuel_used, memory_peak_bytes, transcript }
             }
@@ -159,7 +158,7 @@ impl Job {
     /// in its start function.
     fn store(&self, fuel: u64, host: Option<Box<Host>>) -> wasmtime::Result<Store<Guest>> {
         let engine = self.prepared.pre.engine();
-        let meter = Meter::new(self.limits.memory_bytes, self.limits.table_elements);
+        let meter = Meter::new(fuel, self.limits.memory_bytes, self.limits.table_elements);
         let mut store = Store::new(engine, Guest { memory: meter, host });
         store.limiter(|guest| &mut guest.memory);
         store.set_fuel(fuel)?;

@@ -4,7 +4,7 @@
 //! profile, and of bounded size and shape. What it imports is then a matter of [`Grants`].
 
 use glassbox_core::limits;
-use glassbox_core::profile::Profile;
+use glassbox_core::profile::{Profile, StartWork};
 use serde::{Deserialize, Serialize};
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
@@ -28,6 +28,8 @@ pub struct Inspection {
     pub core_modules: usize,
     /// How many bytes it has.
     pub bytes: usize,
+    /// What each call of it does before any of its code runs.
+    pub start: StartWork,
 }
 
 /// Something that a component imports.
@@ -188,7 +190,7 @@ impl Ends {
                 _ => {}
             }
         }
-        Ok(Inspection { imports, exports, core_modules: shape.modules(), bytes })
+        Ok(Inspection { imports, exports, core_modules: shape.modules(), bytes, start: shape.start() })
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Prepared {
     kind: Kind,
     /// The interfaces that the host provides to it, without their versions.
     provided: Vec<String>,
+    start_fuel: u64,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
     /// Functions that were called before. There are no more of them than the component exports.
@@ -50,6 +51,11 @@ impl Prepared {
     /// Tells whether other processes can run it: those that have its code, and nothing to provide.
     pub(crate) fn runs_elsewhere(&self) -> bool {
         self.kept && self.pure && self.grants.is_empty() && !self.asks_host()
+    }
+
+    /// Returns what making its instances costs, but for memories and tables.
+    pub(crate) fn start_fuel(&self) -> u64 {
+        self.start_fuel
     }
 
     /// Returns what the component is for.
@@ -136,6 +142,7 @@ impl Sandbox {
             kept,
             kind,
             provided: inspection.provided(grants, kind),
+            start_fuel: self.inner.profile.start_fuel(inspection.start),
             bytes: image.end.addr() - image.start.addr(),
             pre,
             exports: RwLock::default(),

@@ -4,11 +4,12 @@
 //! instantiate the one below a thousand times, and a function of a megabyte can keep a compiler busy for a day. So
 //! everything that costs more than its bytes is counted, while it is read and before anything is made of it.
 
-use glassbox_core::profile::{Limits, Profile};
+use glassbox_core::profile::{Limits, Profile, StartWork};
 use wasmparser::{
-    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    Data, DataKind, Element, ElementItems, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody,
-    Instance, Operator, Payload, ValidatorResources,
+    BinaryReaderError, BlockType, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, CompositeInnerType, Data, DataKind, Element, ElementItems, Encoding,
+    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Instance, Operator, Payload,
+    RecGroup, ValidatorResources, WasmModuleResources,
 };
 
 use crate::SandboxError;
@@ -25,6 +26,8 @@ pub(crate) struct Shape {
     functions: usize,
     definitions: usize,
     work: Work,
+    /// What an instance of the component comes to, once all of it is read.
+    whole: Footprint,
 }
 
 /// A module or component that is being read.
@@ -82,7 +85,8 @@ impl Footprint {
 impl Shape {
     pub(crate) fn new() -> Self {
         let limits = &Profile::current().limits;
-        Self { limits, open: Vec::new(), modules: 0, functions: 0, definitions: 0, work: Work::default() }
+        let (modules, functions, definitions, work, whole) = Default::default();
+        Self { limits, open: Vec::new(), modules, functions, definitions, work, whole }
     }
 
     /// Returns how many modules and components the payload that was counted last lies in.
@@ -93,6 +97,12 @@ impl Shape {
     /// Returns how many core modules there are, over all nesting.
     pub(crate) fn modules(&self) -> usize {
         self.modules
+    }
+
+    /// Returns what an instance of the component does before any of its code runs.
+    pub(crate) fn start(&self) -> StartWork {
+        let Footprint { core_instances, definitions, data_bytes, .. } = self.whole;
+        StartWork { core_instances, definitions, data_bytes }
     }
 
     /// Counts a payload of `component` before it is validated.
@@ -116,6 +126,12 @@ impl Shape {
                 bounded("core functions", self.functions, limits.core_functions_max)?;
             }
             payload => {
+                if let Payload::TypeSection(section) = payload {
+                    for group in section.clone() {
+                        let results = results(&group.map_err(invalid)?);
+                        bounded("results of one core function", results, limits.results_max)?;
+                    }
+                }
                 let definitions = definitions(payload);
                 self.definitions = self.definitions.saturating_add(definitions);
                 bounded("definitions", self.definitions, limits.definitions_max)?;
@@ -130,7 +146,10 @@ impl Shape {
 
     fn close(&mut self) {
         let Some(Open { encoding, mut footprint, .. }) = self.open.pop() else { return };
-        let Some(outer) = self.open.last_mut() else { return };
+        let Some(outer) = self.open.last_mut() else {
+            self.whole = footprint;
+            return;
+        };
         footprint.instances += 1;
         match encoding {
             Encoding::Module => {
@@ -162,11 +181,21 @@ impl Shape {
             let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
             let mut times = 1;
             match &operator {
-                Operator::Block { .. } | Operator::If { .. } => {
+                Operator::Block { blockty } | Operator::If { blockty } => {
+                    bounded(
+                        "values into one block",
+                        block_params(&validator, blockty),
+                        limits.block_params_max,
+                    )?;
                     open.push(false);
                     branches += 1;
                 }
-                Operator::Loop { .. } => {
+                Operator::Loop { blockty } => {
+                    bounded(
+                        "values into one block",
+                        block_params(&validator, blockty),
+                        limits.block_params_max,
+                    )?;
                     open.push(true);
                     branches += 2;
                     loop_depth += 1;
@@ -204,6 +233,27 @@ impl Shape {
         self.work.check(limits)?;
         Ok(validator.into_allocations())
     }
+}
+
+/// Returns how many values a block takes from outside. A loop passes them on with every turn, and no operator is paid
+/// for that.
+fn block_params(validator: &FuncValidator<ValidatorResources>, ty: &BlockType) -> usize {
+    let BlockType::FuncType(index) = ty else { return 0 };
+    // A type that is not there is refused when the operator is validated.
+    let ty = validator.resources().sub_type_at(*index);
+    ty.map_or(0, |ty| match &ty.composite_type.inner {
+        CompositeInnerType::Func(function) => function.params().len(),
+        _ => 0,
+    })
+}
+
+/// Returns the most results of a core function's type, which is a block's too.
+fn results(group: &RecGroup) -> usize {
+    let results = group.types().map(|ty| match &ty.composite_type.inner {
+        CompositeInnerType::Func(function) => function.results().len(),
+        _ => 0,
+    });
+    results.max().unwrap_or(0)
 }
 
 const WIDE: &str = "operands beyond sixteen, over all operators";

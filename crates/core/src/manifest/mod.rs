@@ -418,7 +418,7 @@ impl Manifest {
         let fuel_max = self.fuel_max();
         rule(
             (1..=limits::FUEL_MAX).contains(&fuel_max),
-            "`fuel-max` is not between 1 and 100,000,000,000",
+            "`fuel-max` is not between 1 and 250,000,000,000",
             "choose what one call really needs; the tests print their fuel",
         )?;
         rule(

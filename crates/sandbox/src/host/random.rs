@@ -71,6 +71,7 @@ impl Host {
                 limits::HOST_READ_BYTES_MAX
             );
         }
+        self.work.random(count)?;
         let mut bytes = vec![0; count];
         if !self.observes(interface) {
             self.random.fill(&mut bytes);
@@ -86,6 +87,7 @@ impl Host {
 
     fn random_u64(&mut self, interface: &str, function: &str) -> wasmtime::Result<u64> {
         self.work.call(size_of::<u64>())?;
+        self.work.random(size_of::<u64>())?;
         if !self.observes(interface) {
             return Ok(self.random.u64());
         }
@@ -116,6 +118,7 @@ impl insecure::Host for Host {
 impl insecure_seed::Host for Host {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         self.work.call(2 * size_of::<u64>())?;
+        self.work.random(2 * size_of::<u64>())?;
         if !self.observes(SEED) {
             return Ok((self.random.u64(), self.random.u64()));
         }

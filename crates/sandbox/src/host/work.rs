@@ -32,7 +32,16 @@ impl Work {
 
     /// Charges `bytes` that cross in the call that is under way. Asked before they are made.
     pub(crate) fn bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        let fuel = self.costs.per_host_byte.saturating_mul(bytes as u64);
+        self.charge(self.costs.per_host_byte, bytes)
+    }
+
+    /// Charges `bytes` of the call that is under way for being random.
+    pub(crate) fn random(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.charge(self.costs.per_random_byte, bytes)
+    }
+
+    fn charge(&mut self, cost: u64, count: usize) -> wasmtime::Result<()> {
+        let fuel = cost.saturating_mul(count as u64);
         self.fuel_used = self.fuel_used.saturating_add(fuel);
         if self.fuel_used <= self.fuel_max { Ok(()) } else { Err(Trap::OutOfFuel.into()) }
     }

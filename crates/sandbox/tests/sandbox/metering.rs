@@ -3,21 +3,24 @@
 use glassbox_core::Digest;
 use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::value::Value;
-use glassbox_sandbox::{Grants, Outcome, RunLimits, Sandbox, SandboxConfig};
+use glassbox_sandbox::{Grants, Outcome, RunLimits, Sandbox, SandboxConfig, inspect};
 use serde_json::json;
 
 use crate::component::{function_type, integer_component, integer_type, run, run_in, sandbox, wasm};
 
-/// The host's share of a call that takes and returns one small `u32`.
-fn host_fuel() -> u64 {
+/// The host's share of a call that takes and returns one small `u32`, without memories and tables.
+fn host_fuel(component: &[u8]) -> u64 {
     let small = HostWork { values: 1, bytes: 1 };
-    Profile::current().host_fuel(small, small)
+    let profile = Profile::current();
+    let start = inspect(component).expect("valid").start;
+    profile.lowered_fuel(small) + profile.start_fuel(start) + profile.lifted_fuel(small)
 }
 
 async fn guest_fuel(core: &str, n: u32) -> u64 {
-    let run = run(&integer_component(core), "run", &integer_type(), json!([n]), RunLimits::default()).await;
+    let component = integer_component(core);
+    let run = run(&component, "run", &integer_type(), json!([n]), RunLimits::default()).await;
     assert!(matches!(run.outcome, Outcome::Returned(Some(Value::U32(_)))), "{core}: {:?}", run.outcome);
-    run.fuel_used - host_fuel()
+    run.fuel_used - host_fuel(&component)
 }
 
 /// Golden figures. A change of the engine or of the profile that moves one needs a new profile id.
@@ -25,12 +28,12 @@ async fn guest_fuel(core: &str, n: u32) -> u64 {
 async fn golden_fuel() {
     for (n, fuel, core) in [
         (1, 2, r#"(func (export "run") (param i32) (result i32) (local.get 0))"#),
-        (1, 4, r#"(func (export "run") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))"#),
-        (1, 6, r#"(func (export "run") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 1)))"#),
-        (1, 23, r#"(func (export "run") (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 1)))"#),
+        (1, 7, r#"(func (export "run") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))"#),
+        (1, 11, r#"(func (export "run") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 1)))"#),
+        (1, 63, r#"(func (export "run") (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 1)))"#),
         (
             100,
-            703,
+            2003,
             r#"(func (export "run") (param i32) (result i32)
                 (loop $l (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
                     (br_if $l (local.get 0)) (nop) (drop (i32.const 0)) )
@@ -38,11 +41,15 @@ async fn golden_fuel() {
         ),
         (
             100,
-            125,
+            10_355,
             r#"(memory 1) (func (export "run") (param i32) (result i32)
                 (memory.fill (i32.const 0) (i32.const 7) (local.get 0)) (local.get 0))"#,
         ),
-        (2, 752, r#"(memory 1) (func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#),
+        (
+            2,
+            30_752,
+            r#"(memory 1) (func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#,
+        ),
     ] {
         assert_eq!(guest_fuel(core, n).await, fuel, "{core}");
     }
@@ -126,10 +133,11 @@ async fn a_trap_is_charged_for_the_work_before_it() {
     }
     let interval = Profile::current().trap.yield_interval;
     assert!(charged[0] >= honest, "{} of {honest}", charged[0]);
-    assert!(charged[0] <= honest + host_fuel() + interval);
+    let host_fuel = host_fuel(&faulting);
+    assert!(charged[0] <= honest + host_fuel + interval);
     assert_eq!(charged, [charged[0]; 3]);
     // Never more than was offered.
-    let limits = RunLimits { fuel: honest + host_fuel() + 1000, ..limits };
+    let limits = RunLimits { fuel: honest + host_fuel + 1000, ..limits };
     let run = run(&faulting, "run", &integer_type(), json!([n]), limits).await;
     assert!(run.fuel_used <= limits.fuel);
 }
