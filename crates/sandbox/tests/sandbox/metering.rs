@@ -41,13 +41,13 @@ async fn golden_fuel() {
         ),
         (
             100,
-            10_355,
+            25_355,
             r#"(memory 1) (func (export "run") (param i32) (result i32)
                 (memory.fill (i32.const 0) (i32.const 7) (local.get 0)) (local.get 0))"#,
         ),
         (
             2,
-            30_752,
+            75_752,
             r#"(memory 1) (func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#,
         ),
     ] {
