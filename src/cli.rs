@@ -271,8 +271,9 @@ pub(crate) struct Allowance {
     /// The fuel ceiling
     #[arg(long)]
     pub(crate) fuel: Option<u64>,
-    /// Allow only this host interface of those that the release declares; may be repeated
-    #[arg(long, value_name = "INTERFACE", conflicts_with = "allow_none")]
+    /// Allow only this host interface of those that the release declares, or only HTTP requests to this URL and what
+    /// lies below it, such as https://*.example.com/v1/ or "GET https://api.example.com"; may be repeated
+    #[arg(long, value_name = "INTERFACE|URL", conflicts_with = "allow_none")]
     pub(crate) allow: Vec<String>,
     /// Allow no host interface
     #[arg(long)]
@@ -366,9 +367,9 @@ pub(crate) struct ServeArgs {
     /// The operator's fee, in basis points of each charge
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1500))]
     pub(crate) fee_bps: u32,
-    /// Let components use this host interface where their manifests declare it; may be repeated [default: wasi, which is
-    /// all but outgoing requests]
-    #[arg(long, value_name = "INTERFACE")]
+    /// Let components use this host interface, or make HTTP requests to this URL and what lies below it, where their
+    /// manifests declare it; may be repeated [default: wasi, which is all but HTTP requests]
+    #[arg(long, value_name = "INTERFACE|URL")]
     pub(crate) allow: Vec<String>,
     /// Let components use no host interface
     #[arg(long, conflicts_with = "allow")]

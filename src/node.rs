@@ -7,12 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use glassbox_core::egress::Egress;
 use glassbox_core::log::LogKey;
-use glassbox_core::manifest::HTTP_INTERFACE;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
 use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
-use glassbox_sandbox::{Network, Sandbox, SandboxConfig};
+use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -26,7 +24,10 @@ pub(crate) struct NodeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) fee_bps: u32,
-    pub(crate) host: HostConfig,
+    /// What components may use of this machine.
+    pub(crate) allowed: Allowed,
+    /// The variables that components may be shown, names and values.
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -61,11 +62,8 @@ impl Node {
             let store = Store::open(&data.join("registry"))
                 .with_context(|| format!("cannot open the store in `{}`", data.display()))?;
             config.faults.iter().cloned().for_each(|fault| store.inject(fault));
-            // Who lets components make requests lets them make those that their manifests declare.
-            let egress = match config.host.grants.allows(HTTP_INTERFACE) {
-                true => Egress::Any,
-                false => Egress::none(),
-            };
+            let Allowed { grants, egress } = config.allowed;
+            let host = HostConfig { grants, environment: config.environment };
             let network = Network { egress, ..Network::default() };
             let sandbox = sandbox::serving(data.join("artifacts"))
                 .and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?))
@@ -81,7 +79,7 @@ impl Node {
                 Arc::new(devnet.clone()),
                 Keys { executor, log },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host: config.host },
+                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host },
             );
             let registry = registry.await.context("cannot open the registry")?;
             Ok(Self { url, listener, registry, devnet, _lock: lock })

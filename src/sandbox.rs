@@ -4,9 +4,21 @@
 use std::path::PathBuf;
 
 use glassbox_core::egress::Egress;
-use glassbox_sandbox::{Compiler, Executor, Network, Sandbox, SandboxConfig};
+use glassbox_sandbox::{Allowed, AllowedError, Compiler, Executor, Network, Sandbox, SandboxConfig};
 
 use crate::failure::Failure;
+
+/// What to do about an [`AllowedError`].
+pub(crate) const ALLOWED_HINT: &str =
+    "name interfaces such as wasi:clocks/wall-clock and URLs such as https://api.example.com/v1/";
+
+/// Reads what `--allow` and `--allow-none` let components use of this machine: without either, all but HTTP requests.
+pub(crate) fn allowed(allow: &[String], none: bool) -> Result<Allowed, AllowedError> {
+    match none || !allow.is_empty() {
+        true => Allowed::parse(allow.iter().map(String::as_str)),
+        false => Ok(Allowed::without_network()),
+    }
+}
 
 /// Returns how a sandbox is set up that keeps compiled components in `artifact_dir`, and runs them in another child.
 pub(crate) fn serving(artifact_dir: PathBuf) -> anyhow::Result<SandboxConfig> {

@@ -13,7 +13,8 @@ use glassbox_core::manifest::Manifest;
 use glassbox_core::receipt::{Receipt, Report};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
-use glassbox_registry::{Code, HostConfig, Package, PackageFiles, PublishError};
+use glassbox_registry::{Code, Package, PackageFiles, PublishError};
+use glassbox_sandbox::Allowed;
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
@@ -53,7 +54,8 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         listen: args.listen,
         public_url: None,
         fee_bps: FEE_BPS,
-        host: HostConfig::default(),
+        allowed: Allowed::without_network(),
+        environment: Vec::new(),
         faults: Vec::new(),
     };
     let node = Node::open(&folder.path().join("registry"), config).await?;

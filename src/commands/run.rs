@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
-use glassbox_core::manifest::HTTP_INTERFACE;
 use glassbox_core::value::{FunctionType, Value, json};
 use glassbox_core::{Digest, PackageRef, limits};
 use glassbox_registry::package::file_set;
@@ -27,7 +26,7 @@ use crate::files::{self, Entries, Existing, Out};
 use crate::folder;
 use crate::output::{GOOD, count, paint};
 use crate::progress::during;
-use crate::sandbox;
+use crate::sandbox::{self, ALLOWED_HINT};
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
@@ -97,10 +96,13 @@ async fn local(context: &Context, args: &RunArgs, folder: &Path) -> Result<(Left
     let package = during("checking", folder::check(folder)).await?;
     let function = program_of(&package.spec, &package.manifest.release().to_string())?;
     let fuel = fuel(&args.allowance, &package)?;
-    let grants = grants(&args.allowance, &package)?;
+    let Allowance { allow, allow_none, .. } = &args.allowance;
+    // As on a registry: what the manifest declares and the command line allows.
+    let allowed = sandbox::allowed(allow, *allow_none)
+        .map_err(|error| Failure::no("grants-invalid", error.to_string(), ALLOWED_HINT))?;
+    let grants = package.grants.meet(&allowed.grants);
     let values = input(args)?;
-    let egress = if grants.allows(HTTP_INTERFACE) { Egress::Any } else { Egress::none() };
-    let sandbox = sandbox::reaching(egress)?;
+    let sandbox = sandbox::reaching(allowed.egress)?;
     let run = during("running", execute(&sandbox, &package, function, &grants, values, fuel)).await?;
     let value = match run.outcome {
         Outcome::Returned(value) => value,
@@ -160,21 +162,6 @@ fn fuel(allowance: &Allowance, package: &Package) -> Result<u64, Failure> {
             ))
         }
     }
-}
-
-/// Returns what the program may use of this machine: what its manifest declares and the command line allows, which is
-/// everything but outgoing requests unless it says otherwise, as on a registry.
-fn grants(allowance: &Allowance, package: &Package) -> Result<Grants, Failure> {
-    let allowed = match allowance {
-        Allowance { allow_none: true, .. } => Grants::none(),
-        Allowance { allow, .. } if allow.is_empty() => {
-            Grants::parse(["wasi"]).expect("`wasi` can be granted")
-        }
-        Allowance { allow, .. } => Grants::parse(allow.iter().map(String::as_str)).map_err(|error| {
-            Failure::no("grants-invalid", error.to_string(), "name interfaces such as wasi:clocks/wall-clock")
-        })?,
-    };
-    Ok(package.grants.meet(&allowed))
 }
 
 fn hint(code: &str) -> &'static str {

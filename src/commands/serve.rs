@@ -1,7 +1,5 @@
 //! `glassbox serve`.
 
-use glassbox_registry::HostConfig;
-use glassbox_sandbox::Grants;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -10,6 +8,7 @@ use crate::cli::ServeArgs;
 use crate::failure::Failure;
 use crate::node::{Node, NodeConfig, interrupted};
 use crate::output::{DIM, MONEY, NAME, paint};
+use crate::sandbox::{self, ALLOWED_HINT};
 
 #[derive(Serialize)]
 struct Answer {
@@ -21,7 +20,9 @@ struct Answer {
 pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failure> {
     log_to_stderr("info", context.json);
     let config = NodeConfig {
-        host: host(&args)?,
+        allowed: sandbox::allowed(&args.allow, args.allow_none)
+            .map_err(|error| Failure::error("grant-unknown", error.to_string(), ALLOWED_HINT))?,
+        environment: args.env,
         listen: args.listen,
         public_url: args.public_url,
         fee_bps: args.fee_bps,
@@ -43,21 +44,6 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         )
     });
     node.serve(interrupted()).await
-}
-
-/// Reads what components may use of this machine.
-fn host(args: &ServeArgs) -> Result<HostConfig, Failure> {
-    let mut host = HostConfig { environment: args.env.clone(), ..HostConfig::default() };
-    if args.allow_none || !args.allow.is_empty() {
-        host.grants = Grants::parse(args.allow.iter().map(String::as_str)).map_err(|error| {
-            Failure::error(
-                "grant-unknown",
-                error.to_string(),
-                "name interfaces such as wasi:clocks/wall-clock",
-            )
-        })?;
-    }
-    Ok(host)
 }
 
 /// Logs to stderr: `GLASSBOX_LOG` says what, `level` is what it says otherwise.

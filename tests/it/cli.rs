@@ -50,7 +50,7 @@ const CALL: &str = "to-html(\"# Hi\", commonmark)";
 
 fn registry() -> (Server, Shell) {
     let shell = Shell::new("");
-    let server = Server::start(&shell.folder.path().join("data"), None);
+    let server = Server::start(&shell.folder.path().join("data"), &[]);
     let shell = Shell { registry: server.url.clone(), ..shell };
     (server, shell)
 }

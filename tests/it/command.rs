@@ -44,13 +44,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts serving `data` on a port of the system's choice, with `--crash-at` where a point is given.
-    pub(crate) fn start(data: &Path, crash_at: Option<&str>) -> Self {
+    /// Starts serving `data` on a port of the system's choice, with some more arguments.
+    pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data);
-        if let Some(point) = crash_at {
-            command.args(["--crash-at", point]);
-        }
+        command.args(args);
         let mut child =
             command.env("GLASSBOX_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());

@@ -117,7 +117,7 @@ impl Payer {
 
 /// What must hold after a restart, whatever happened before it.
 async fn charged_once_and_answered(data: &Path, payer: &Payer, n: u64) {
-    let server = Server::start(data, None);
+    let server = Server::start(data, &[]);
     let client = Client::new(&server.url).unwrap();
     let first = payer.call(&client).await.unwrap();
     assert_eq!(first.output, json!(n));
@@ -137,7 +137,7 @@ async fn a_crash_at_any_write_of_a_paid_call_charges_once_and_loses_no_reply() {
             let point = format!("{verb}:{moment}");
             let shell = Shell::new("");
             let data = shell.folder.path().join("data");
-            let mut server = Server::start(&data, Some(&point));
+            let mut server = Server::start(&data, &["--crash-at", &point]);
             let shell = Shell { registry: server.url.clone(), ..shell };
             publish(&shell);
             let client = Client::new(&server.url).unwrap();
@@ -153,7 +153,7 @@ async fn a_crash_at_any_write_of_a_paid_call_charges_once_and_loses_no_reply() {
 async fn kill_9_while_a_guest_runs_charges_nothing_and_the_retry_once() {
     let shell = Shell::new("");
     let data = shell.folder.path().join("data");
-    let mut server = Server::start(&data, None);
+    let mut server = Server::start(&data, &[]);
     let shell = Shell { registry: server.url.clone(), ..shell };
     publish(&shell);
     let client = Client::new(&server.url).unwrap();
@@ -169,7 +169,7 @@ async fn kill_9_while_a_guest_runs_charges_nothing_and_the_retry_once() {
     tokio::join!(calling, killing);
 
     // Shorter from here on: what matters is that the first run was charged nothing, and that its payment is free.
-    let server = Server::start(&data, None);
+    let server = Server::start(&data, &[]);
     let client = Client::new(&server.url).unwrap();
     assert_eq!(payer.spent(&client).await, 0);
     drop(server);

@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod command;
 mod crash;
+mod egress;
 mod failing;
 mod faults;
 mod files;

@@ -30,7 +30,7 @@ fn write(folder: &Path) {
 /// A registry that has `lab:words`, which lies in the folder `words` too.
 fn registry() -> (Server, Shell) {
     let shell = Shell::new("");
-    let server = Server::start(&shell.folder.path().join("registry"), None);
+    let server = Server::start(&shell.folder.path().join("registry"), &[]);
     let shell = Shell { registry: server.url.clone(), ..shell };
     write(&shell.folder.path().join("words"));
     let output = shell.run(&["publish", "words"]);
@@ -170,6 +170,7 @@ fn what_cannot_be_run_or_written_is_refused() {
         (&["lab:words", "--out", "words/words.wasm"], (2, "io")),
         (&["lab:words", "--allow", "the moon"], (1, "grants-invalid")),
         (&["words", "--allow", "the moon"], (1, "grants-invalid")),
+        (&["words", "--allow", "https://u@a.org"], (1, "grants-invalid")),
         (&["words", "--fuel", "0"], (1, "fuel-ceiling-invalid")),
         (&["lab:words", "--fuel", "0"], (1, "fuel-ceiling-invalid")),
         (&["words", "--fuel", "20000"], (1, "guest-out-of-fuel")),

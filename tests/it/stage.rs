@@ -13,7 +13,7 @@ use glassbox_core::{Atomic, Digest};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Devnet, Facilitator as _, Faulty, PayError, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
 use serde_json::Value;
@@ -98,12 +98,13 @@ impl Drop for Stage {
 /// One sandbox for the process, with what it compiled kept under `target`: each component compiles once.
 pub(crate) fn sandbox() -> Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX
-        .get_or_init(|| {
-            let artifact_dir = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"));
-            Sandbox::new(SandboxConfig { artifact_dir, ..SandboxConfig::default() }).unwrap()
-        })
-        .clone()
+    SANDBOX.get_or_init(|| reaching(Network::default())).clone()
+}
+
+/// Another one, from which guests reach a network.
+fn reaching(network: Network) -> Sandbox {
+    let artifact_dir = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"));
+    Sandbox::new(SandboxConfig { artifact_dir, network, ..SandboxConfig::default() }).unwrap()
 }
 
 pub(crate) fn keys() -> Keys {
@@ -123,6 +124,14 @@ impl Stage {
         Self::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::On).await
     }
 
+    /// A registry with nothing published, whose operator allows this much, also to reach this machine.
+    pub(crate) async fn allowing(allowed: Allowed) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
+        let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
+        Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
+    }
+
     /// A registry that has `lab:bench@1.0.0`.
     pub(crate) async fn new() -> Self {
         let stage = Self::empty().await;
@@ -140,6 +149,16 @@ impl Stage {
 
     /// Opens the registry that a folder holds.
     pub(crate) async fn open(folder: Arc<TempDir>, world: World, sweep: Sweep) -> Self {
+        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default()).await
+    }
+
+    async fn open_with(
+        folder: Arc<TempDir>,
+        world: World,
+        sweep: Sweep,
+        sandbox: Sandbox,
+        host: HostConfig,
+    ) -> Self {
         let treasury = wallet("treasury").address();
         let journal = folder.path().join("devnet.journal");
         // After a power cut, the last task to notice still has the journal open.
@@ -158,10 +177,9 @@ impl Stage {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let config =
-            RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone(), host: HostConfig::default() };
+        let config = RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone(), host };
         let registry =
-            Registry::open(store, sandbox(), rail.clone(), keys(), world.env(), config).await.unwrap();
+            Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();

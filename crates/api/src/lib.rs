@@ -319,7 +319,8 @@ pub struct CallBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// What of the declared host interfaces the component may use, such as `wasi:clocks/wall-clock`; all of them when
-    /// absent.
+    /// absent. A URL, `https://api.example.com/v1/` or `GET https://*.example.com`, allows HTTP requests to it alone and
+    /// what lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
 }

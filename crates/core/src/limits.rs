@@ -279,7 +279,7 @@ pub const HTTP_REQUESTS_MAX: usize = 64;
 /// that a guest learns of a slow server before its own time is up.
 pub const HTTP_REQUEST_MS_MAX: u64 = 10_000;
 
-/// The most rules for HTTP requests of one manifest: each is asked for each request.
+/// The most rules for HTTP requests of one manifest, caller or operator: each is asked for each request.
 pub const HTTP_RULES_MAX: usize = 64;
 
 /// The most bytes of HTTP header fields that one guest may hold at a time, copies among them: room for many messages of

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use glassbox_core::egress::Egress;
 use glassbox_core::ledger::deposit;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
@@ -21,7 +22,7 @@ use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_sandbox::{
-    FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
+    Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
 use glassbox_store::{CallRow, Hold, NewCall};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,8 @@ pub struct CallRequest {
     /// Anything, to tell this request from another with the same arguments. Without one, the same request by the same
     /// payer is answered from the first until its reply was delivered.
     pub nonce: Option<String>,
-    /// What of the declared grants the component may use, by the names of interfaces; all of them when absent.
+    /// What of the declared grants the component may use, by the names of interfaces, and by URLs for HTTP requests; all
+    /// of them when absent.
     pub grants: Option<Vec<String>>,
     /// The payment, where one came.
     pub payment: Option<PaymentPayload>,
@@ -147,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) allowed: Option<Vec<String>>,
     /// What the component is granted: what it declares, as far as caller and operator allow it.
     pub(crate) grants: Grants,
+    /// The HTTP requests that the caller allows.
+    pub(crate) egress: Egress,
 }
 
 /// The payer of all calls that cost nothing, in whose turn they run.
@@ -191,7 +195,7 @@ impl Registry {
             return Err(CallError::NonceTooLong);
         }
         let allowed = request.grants.clone();
-        let grants = self.granted(&live, allowed.as_deref())?;
+        let Allowed { grants, egress } = self.granted(&live, allowed.as_deref())?;
         let bound = Request {
             component: live.component,
             files: live.files.map(|files| files.digest),
@@ -202,7 +206,7 @@ impl Registry {
             grants: allowed.as_deref(),
         };
         let request = bound.digest().map_err(invalid)?;
-        Ok(Plan { live, function, args: args.into(), quote, request, nonce, allowed, grants })
+        Ok(Plan { live, function, args: args.into(), quote, request, nonce, allowed, grants, egress })
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
@@ -360,7 +364,7 @@ impl Registry {
         };
         let Function { name, ty, .. } = &plan.function;
         let invocation = Invocation {
-            effects: self.config.host.effects(),
+            effects: self.config.host.effects(&plan.egress),
             files: files.as_ref(),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
         };

@@ -8,7 +8,7 @@ use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
 use glassbox_core::{Atomic, PackageRef, Version, limits};
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
-use glassbox_sandbox::{BadPath, SandboxError, UnknownGrant, WorldMismatch};
+use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
 use glassbox_store::StoreError;
 
 use crate::call::CallFailure;
@@ -257,7 +257,7 @@ pub enum CallError {
     NonceTooLong,
     /// What the caller allows is nothing that can be granted.
     #[error(transparent)]
-    UnknownGrant(UnknownGrant),
+    Allowed(#[from] AllowedError),
     /// A payment is needed, or another than the one that came.
     #[error("{}this call costs ${}", refusal(required), amount.to_decimal())]
     PaymentRequired {
@@ -462,7 +462,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
-            Self::UnknownGrant(_) => "grants-invalid",
+            Self::Allowed(_) => "grants-invalid",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
             Self::PaymentBound => "payment-bound",
@@ -483,7 +483,11 @@ impl CallError {
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
-            Self::UnknownGrant(_) => "leave `grants` out to allow what the release declares".into(),
+            Self::Allowed(_) => {
+                "leave `grants` out to allow what the release declares, or name interfaces such as \
+                                 `wasi:clocks/wall-clock` and URLs such as `https://api.example.com/v1/`"
+                    .into()
+            }
             Self::NonceTooLong => "send a shorter one; a random 32-digit text will do".into(),
             Self::PaymentRequired { .. } => {
                 "sign one of `accepts` and send it in the PAYMENT-SIGNATURE header; `glassbox call` does it"

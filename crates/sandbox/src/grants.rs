@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use glassbox_core::egress::Rule;
+use glassbox_core::egress::{Egress, Rule, RuleError};
+use glassbox_core::limits;
+use glassbox_core::manifest::HTTP_INTERFACE;
 
 /// The package whose grant says by rules what it opens, so that nobody gets it among others.
 const BY_RULES: &str = "wasi:http";
@@ -101,6 +103,54 @@ impl fmt::Display for Grants {
     }
 }
 
+/// What a caller or an operator allows, within what manifests declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// The interfaces.
+    pub grants: Grants,
+    /// The HTTP requests, where `grants` hold `wasi:http/outgoing-handler`.
+    pub egress: Egress,
+}
+
+/// Says why a text allows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AllowedError {
+    /// It names no interface that can be granted.
+    #[error(transparent)]
+    Interface(#[from] UnknownGrant),
+    /// It seems to be a rule for HTTP requests, and is none.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// There are too many rules for HTTP requests.
+    #[error("there are more than {} rules for HTTP requests", limits::HTTP_RULES_MAX)]
+    TooManyRules,
+}
+
+impl Allowed {
+    /// Returns what an operator allows who says nothing: everything but HTTP requests.
+    pub fn without_network() -> Self {
+        Self::parse(["wasi"]).expect("`wasi` can be granted")
+    }
+
+    /// Reads [interfaces](Grants::parse), and [rules](Rule::from_str) such as `GET https://api.example.com/v1/`, which
+    /// allow `wasi:http/outgoing-handler` for those requests alone. Named as an interface it is allowed for every one.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, AllowedError> {
+        let (rules, interfaces): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| text.contains("://"));
+        if rules.len() > limits::HTTP_RULES_MAX {
+            return Err(AllowedError::TooManyRules);
+        }
+        let rules: Vec<Rule> = rules.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        let mut grants = Grants::parse(interfaces)?;
+        if grants.allows(HTTP_INTERFACE) {
+            return Ok(Self { grants, egress: Egress::Any });
+        }
+        if !rules.is_empty() {
+            grants.interfaces.insert(HTTP_INTERFACE.to_owned());
+        }
+        Ok(Self { grants, egress: Egress::Rules(rules) })
+    }
+}
+
 /// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
 /// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
 pub(crate) fn is_tolerated(interface: &str) -> bool {
@@ -134,6 +184,33 @@ mod tests {
             grants(&["wasi:random/random"])
         );
         assert!(meet(&["wasi:random"], &["wasi:clocks"]).is_empty() && meet(&["wasi"], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_rule_allows_requests_and_an_interface_all_of_them() {
+        let allowed = |texts: &[&str]| Allowed::parse(texts.iter().copied()).expect("valid");
+        let rule = "GET https://a.org/v1/";
+        let rules = |count| Egress::Rules(vec![rule.parse().expect("a rule"); count]);
+        for (texts, grants, egress) in [
+            (&[][..], "", Egress::none()),
+            (&["wasi:clocks"], "wasi:clocks", Egress::none()),
+            (&["wasi:http/types"], "wasi:http/types", Egress::none()),
+            (&[rule], HTTP_INTERFACE, rules(1)),
+            (&[rule, "wasi:io", rule], "wasi:http/outgoing-handler, wasi:io", rules(2)),
+            (&["wasi:http/types", rule], "wasi:http/outgoing-handler, wasi:http/types", rules(1)),
+            (&["wasi:http/outgoing-handler@0.2.3", rule], HTTP_INTERFACE, Egress::Any),
+            (&[rule, "wasi:http"], "wasi:http", Egress::Any),
+        ] {
+            let found = allowed(texts);
+            assert_eq!((found.grants.to_string(), found.egress), (grants.into(), egress), "{texts:?}");
+        }
+        assert_eq!(allowed(&["wasi", rule]).egress, rules(1));
+        assert!(matches!(Allowed::parse(["https://a.org?q"]), Err(AllowedError::Rule(_))));
+        assert!(matches!(Allowed::parse(["a.org"]), Err(AllowedError::Interface(_))));
+        let most = [rule; limits::HTTP_RULES_MAX];
+        assert_eq!(allowed(&most).egress, rules(limits::HTTP_RULES_MAX));
+        let too_many = most.into_iter().chain([rule]);
+        assert_eq!(Allowed::parse(too_many), Err(AllowedError::TooManyRules));
     }
 
     #[test]

@@ -42,7 +42,7 @@ mod world;
 pub use codegen::Codegen;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
-pub use grants::{Grants, UnknownGrant};
+pub use grants::{Allowed, AllowedError, Grants, UnknownGrant};
 pub use host::entry::Kind;
 pub use host::http::client::Network;
 pub use host::is_observing;

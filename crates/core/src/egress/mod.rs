@@ -39,7 +39,8 @@ impl Egress {
     }
 }
 
-/// Requests that are allowed: `[[component.http]]` of a manifest.
+/// Requests that are allowed: `[[component.http]]` of a manifest, or a URL such as `https://*.example.com/v1/` after
+/// methods or none, in the [words](Rule::from_str) of callers and operators.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "RuleTable")]
 pub struct Rule {
@@ -69,14 +70,19 @@ pub enum RuleError {
     #[error("`{0}` is not a method; write methods such as [\"GET\", \"POST\"], or leave them out for all")]
     Method(String),
     /// A path prefix that no path can have.
-    #[error("`{0}` is not a path prefix; write one such as \"/v1/items\", without `..`, `//`, `%` and `;`")]
+    #[error(
+        "`{0}` is not a path prefix; write one such as \"/v1/items\", without `..`, `//`, `%`, `;`, `?`, `#` and `*`"
+    )]
     PathPrefix(String),
     /// A scheme that is not offered.
     #[error("`{0}` is not a scheme; write \"https\" or \"http\"")]
     Scheme(String),
     /// A port that is none.
-    #[error("0 is not a port")]
-    Port,
+    #[error("`{0}` is not a port; write one from 1 to 65535, or leave it out for the scheme's own")]
+    Port(String),
+    /// A text that is no URL.
+    #[error("`{0}` is not a URL; write one such as \"https://api.example.com/v1/\"")]
+    Url(String),
 }
 
 #[derive(Deserialize)]
@@ -133,7 +139,7 @@ impl Rule {
 
     /// Allows another port in place of the scheme's own.
     pub fn with_port(self, port: u16) -> Result<Self, RuleError> {
-        if port == 0 { Err(RuleError::Port) } else { Ok(Self { port, ..self }) }
+        if port == 0 { Err(RuleError::Port("0".into())) } else { Ok(Self { port, ..self }) }
     }
 
     /// Allows these methods alone. They are told apart by case, as in HTTP.
@@ -151,7 +157,8 @@ impl Rule {
 
     /// Allows paths alone that are `prefix`, or below it. `/v1` has `/v1/x` below it, and not `/v10`.
     pub fn with_path_prefix(self, prefix: &str) -> Result<Self, RuleError> {
-        let plain = target::is_path(prefix) && !target::is_ambiguous(prefix) && !prefix.contains(['%', ';']);
+        let plain =
+            target::is_path(prefix) && !target::is_ambiguous(prefix) && !prefix.contains(['%', ';', '*']);
         match plain {
             true => Ok(Self { path_prefix: prefix.to_owned(), ..self }),
             false => Err(RuleError::PathPrefix(clip(prefix))),
@@ -188,6 +195,32 @@ impl Pattern {
             // An address has no labels, so no domain above it.
             (Self::Below(_), Host::Address(_)) => false,
         }
+    }
+}
+
+/// Reads what `Display` writes: `https://api.example.com`, or `GET,POST http://*.example.com:8080/v1/`.
+///
+/// The URL's host may be a pattern, and its path is a prefix. There is no user information, no query and no fragment: a
+/// rule that seemed to ask for them would allow more than its reader thinks.
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let (methods, url) = match text.split_once(' ') {
+            Some((methods, url)) => (Some(methods), url),
+            None => (None, text),
+        };
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| RuleError::Url(clip(text)))?;
+        let (authority, prefix) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (host, port) = target::split_port(authority);
+        let mut rule = Rule::https(host)?.with_scheme(scheme.parse()?);
+        if let Some(digits) = port {
+            rule.port = target::port_of(digits).ok_or_else(|| RuleError::Port(clip(digits)))?;
+        }
+        if let Some(methods) = methods {
+            rule = rule.with_methods(methods.split(','))?;
+        }
+        if prefix.is_empty() { Ok(rule) } else { rule.with_path_prefix(prefix) }
     }
 }
 
@@ -376,6 +409,7 @@ mod tests {
             "path-prefix = '/a//b'",
             "path-prefix = '/a%20b'",
             "path-prefix = '/a?b'",
+            "path-prefix = '/a/*'",
             "scheme = 'ftp'",
             "port = 0",
             "port = 65536",
@@ -399,5 +433,62 @@ mod tests {
         let text = rule("host = '*.a.org'\nmethods = ['POST', 'GET']\nport = 8443\npath-prefix = '/v1'")
             .expect("a rule");
         assert_eq!(text.to_string(), "GET,POST https://*.a.org:8443/v1");
+    }
+
+    #[test]
+    fn rules_are_read_as_they_print() {
+        for (text, printed) in [
+            ("https://A.org", "https://a.org/"),
+            ("http://a.org:8080/x", "http://a.org:8080/x"),
+            ("https://a.org:443/v1/", "https://a.org/v1/"),
+            ("http://[::1]:80", "http://[::1]/"),
+            ("https://*.a.org:8443/a:b@c", "https://*.a.org:8443/a:b@c"),
+            ("GET https://a.org/v1/", "GET https://a.org/v1/"),
+            ("POST,GET https://*.a.org", "GET,POST https://*.a.org/"),
+        ] {
+            let rule: Rule = text.parse().expect(text);
+            assert_eq!(rule.to_string(), printed, "{text}");
+            assert_eq!(printed.parse(), Ok(rule), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_rules_say_why() {
+        for (text, reason) in [
+            ("", "a URL"),
+            ("a.org", "a URL"),
+            ("a.org/v1", "a URL"),
+            ("GET a.org", "a URL"),
+            ("GET  https://a.org", "a scheme"),
+            ("ftp://a.org", "a scheme"),
+            ("://a.org", "a scheme"),
+            ("https://", "a host"),
+            ("https:///v1", "a host"),
+            ("https://*", "a host"),
+            ("https://*.com", "a host"),
+            ("https://u@a.org", "a host"),
+            ("https://u:p@a.org:80", "a host"),
+            ("https://a.org\\b", "a host"),
+            ("https://a.org https://b.org", "a method"),
+            ("https://u:p@a.org", "a port"),
+            ("https://a.org:", "a port"),
+            ("https://a.org:0", "a port"),
+            ("https://a.org:+1", "a port"),
+            ("https://a.org:65536/", "a port"),
+            ("https://a.org?q", "a path prefix"),
+            ("https://a.org/?q", "a path prefix"),
+            ("https://a.org#f", "a path prefix"),
+            ("https://a.org/v1#f", "a path prefix"),
+            ("https://a.org/v1/../x", "a path prefix"),
+            ("https://a.org/%2e%2e/x", "a path prefix"),
+            ("https://a.org//v1", "a path prefix"),
+            ("https://a.org/v1/*", "a path prefix"),
+            ("CONNECT https://a.org", "a method"),
+            ("GET, https://a.org", "a method"),
+            (" https://a.org", "a method"),
+        ] {
+            let found = text.parse::<Rule>().expect_err(text).to_string();
+            assert!(found.contains(&format!("is not {reason}")), "{text}: {found}");
+        }
     }
 }

@@ -110,18 +110,11 @@ impl Target {
         if authority.len().saturating_add(path_with_query.len()) > limits::HTTP_URL_BYTES_MAX {
             return Err(TargetError::TooLong);
         }
-        let (host, port) = match authority.rsplit_once(':') {
-            // A colon inside brackets belongs to the address.
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority, None),
-        };
+        let (host, port) = split_port(authority);
         let host = Host::parse(host).ok_or(TargetError::Authority)?;
         let port = match port {
             None => scheme.port(),
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().ok().filter(|port| *port != 0).ok_or(TargetError::Authority)?
-            }
-            Some(_) => return Err(TargetError::Authority),
+            Some(digits) => port_of(digits).ok_or(TargetError::Authority)?,
         };
         let (path, query) = match path_with_query.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -165,6 +158,21 @@ impl fmt::Display for Target {
         f.write_str(&self.path)?;
         self.query.as_ref().map_or(Ok(()), |query| write!(f, "?{query}"))
     }
+}
+
+/// Splits an authority into its host and the text of its port, where it names one.
+pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // A colon inside brackets belongs to the address.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// Reads a port. Returns `None` where the text is none.
+pub(super) fn port_of(digits: &str) -> Option<u16> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|port| plain && *port != 0)
 }
 
 /// Tells whether a text is an absolute path in which no segment is `.` or `..`.
