@@ -150,14 +150,14 @@ fn memory(report: &mut Report) -> Result<()> {
             }
         });
     };
-    call(1_000);
+    call(10_000);
     let before = resident_bytes();
     call(100_000);
     let grown = resident_bytes().saturating_sub(before);
     report.figure("resident memory grown over 100,000 calls", grown as f64 / 1e6, "MB", 1.0);
     report.heading("Memory");
     report.text(&format!(
-        "{:.1} MB resident after 1,000 calls, {:.1} MB more after 100,000 more.",
+        "{:.1} MB resident after 10,000 calls, {:.1} MB more after 100,000 more.",
         before as f64 / 1e6,
         grown as f64 / 1e6
     ));

@@ -1,8 +1,8 @@
 //! Measures, and keeps what was measured in `docs/reference/benchmarks.md`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
@@ -24,10 +24,10 @@ pub(crate) fn run(root: &Path, parts: &[String]) -> Result<()> {
     let folder = root.join("bench/python");
     setup::python(&folder)?;
     let component = python_component(&folder)?;
-    let mut bench = cargo(root);
-    bench.args(["run", "--release", "--quiet", "-p", "glassbox-bench", "--"]);
-    bench.arg("--component").arg(&component).args(parts);
-    let page = read(&mut bench)?;
+    // Of the whole workspace, so that what was built for the command is built the same way and used again.
+    show(cargo(root).args(["build", "--release", "--workspace", "--bin", "glassbox-bench"]))?;
+    let program = program("glassbox-bench")?;
+    let page = read(Command::new(program).arg("--component").arg(&component).args(parts))?;
     if !parts.is_empty() {
         print!("{page}");
         return Ok(());
@@ -48,6 +48,13 @@ fn python_component(folder: &Path) -> Result<PathBuf> {
         show(Command::new(folder.join(".venv/bin/componentize-py")).args(build).current_dir(folder))?;
     }
     Ok(component)
+}
+
+/// Returns where a release build puts a program: beside the folder of debug builds, which this task runs from.
+fn program(name: &str) -> Result<PathBuf> {
+    let here = env::current_exe().context("this program lies nowhere")?;
+    let target = here.ancestors().nth(2).context("this program lies in no target folder")?;
+    Ok(target.join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX)))
 }
 
 /// Says on what kind of machine this is.
