@@ -4,72 +4,16 @@
 //! Machines are noisy, so no time is asserted: `cargo xtask costs` prints the table that costs are drawn from. What the
 //! host does is only as quick as the build; what guests do is compiled the same in every build.
 
-use std::time::Duration;
-
-use glassbox_core::Digest;
-use glassbox_core::value::json;
-use glassbox_sandbox::{Grants, Invocation, Outcome, RunLimits, Sandbox, SandboxConfig};
-use rustix::time::{ClockId, clock_gettime};
-use serde_json::json;
-
-use crate::component::{integer_component, integer_type};
-
-/// Runs programs on this thread and reads its clock.
-struct Stopwatch {
-    sandbox: Sandbox,
-    runtime: tokio::runtime::Runtime,
-}
+use crate::component::integer_component;
+use crate::stopwatch::{Stopwatch, Taken};
 
 /// What the profile notes that a unit takes, in picoseconds.
 const NOTED_PICOSECONDS: f64 = 40.0;
 
-/// What a program took.
-struct Taken {
-    cpu: Duration,
-    fuel: u64,
-    ended: String,
-}
-
-impl Taken {
-    /// Returns the picoseconds of processor time that one unit of fuel came to.
-    fn picoseconds(&self) -> u64 {
-        u64::try_from(self.cpu.as_nanos() * 1000 / u128::from(self.fuel.max(1))).unwrap_or(u64::MAX)
-    }
-}
-
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
-}
-
-impl Stopwatch {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let config = SandboxConfig { threads: 1, hot_bytes: 1, ..SandboxConfig::default() };
-        Self { sandbox: Sandbox::new(config).expect("starts"), runtime: runtime.expect("starts") }
-    }
-
-    /// Runs a component to the end of its fuel or of its work, and returns the quickest of `tries`.
-    fn take(&self, component: &[u8], fuel: u64, tries: usize) -> Taken {
-        let prepared = self.sandbox.prepare(Digest::of(component), component, &Grants::none());
-        let prepared = prepared.unwrap_or_else(|error| panic!("{error}"));
-        let ty = integer_type();
-        let function = "run".parse().expect("a name");
-        let limits = RunLimits { fuel, memory_bytes: 512 * 1024 * 1024, ..RunLimits::default() };
-        let once = || {
-            let args = json::args_from_json(&ty, &json!([0])).expect("a number");
-            let started = thread_time();
-            let invocation = Invocation::new(&function, &ty, args.into(), limits);
-            let run = self.runtime.block_on(self.sandbox.run_here(&prepared, invocation));
-            let cpu = thread_time() - started;
-            let ended = match &run.outcome {
-                Outcome::Returned(_) => "returned".to_owned(),
-                Outcome::Failed(failure) => failure.kind.to_string(),
-            };
-            Taken { cpu, fuel: run.fuel_used, ended }
-        };
-        (0..tries).map(|_| once()).min_by_key(|taken| taken.cpu).expect("at least one try")
-    }
+/// Runs a component to the end of its fuel or of its work, and returns the quickest of `tries`.
+fn quickest(stopwatch: &Stopwatch, component: &[u8], fuel: u64, tries: usize) -> Taken {
+    let taken = stopwatch.take(component, fuel, tries).unwrap_or_else(|error| panic!("{error}"));
+    taken.into_iter().min_by_key(|taken| taken.cpu).expect("at least one try")
 }
 
 /// A core module whose function repeats `body` for as long as there is fuel.
@@ -241,10 +185,10 @@ fn openings() -> Vec<(String, Vec<u8>)> {
 fn every_suspect_ends_when_its_fuel_does() {
     let stopwatch = Stopwatch::new();
     for (name, component) in suspects() {
-        assert_eq!(stopwatch.take(&component, 300_000, 1).ended, "out-of-fuel", "{name}");
+        assert_eq!(quickest(&stopwatch, &component, 300_000, 1).ended(), "out-of-fuel", "{name}");
     }
     for (name, component) in openings() {
-        assert_eq!(stopwatch.take(&component, 1_000_000_000, 1).ended, "returned", "{name}");
+        assert_eq!(quickest(&stopwatch, &component, 1_000_000_000, 1).ended(), "returned", "{name}");
     }
 }
 
@@ -259,7 +203,7 @@ fn table() {
     let mut rows: Vec<_> = suspects()
         .into_iter()
         .map(|(name, component)| {
-            let taken = stopwatch.take(&component, FUEL, 3);
+            let taken = quickest(&stopwatch, &component, FUEL, 3);
             (taken.picoseconds(), name, taken)
         })
         .collect();
@@ -269,13 +213,18 @@ fn table() {
         println!(
             "{name:<42} {picoseconds:>10} {:>8.1}  {}",
             *picoseconds as f64 / NOTED_PICOSECONDS,
-            taken.ended
+            taken.ended()
         );
     }
     println!("\n{:<42} {:>10} {:>10} {:>8}  ended", "before the call", "us", "fuel", "x note");
     for (name, component) in openings() {
-        let taken = stopwatch.take(&component, 10 * FUEL, 5);
+        let taken = quickest(&stopwatch, &component, 10 * FUEL, 5);
         let ratio = taken.picoseconds() as f64 / NOTED_PICOSECONDS;
-        println!("{name:<42} {:>10} {:>10} {ratio:>8.1}  {}", taken.cpu.as_micros(), taken.fuel, taken.ended);
+        println!(
+            "{name:<42} {:>10} {:>10} {ratio:>8.1}  {}",
+            taken.cpu.as_micros(),
+            taken.run.fuel_used,
+            taken.ended()
+        );
     }
 }
