@@ -1,0 +1,3 @@
+//! What is said to contracts, and what they answer.
+
+pub(crate) mod abi;

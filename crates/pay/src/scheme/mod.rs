@@ -1,0 +1,3 @@
+//! The schemes: what each has a payer sign.
+
+pub mod batch;
