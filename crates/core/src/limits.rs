@@ -305,3 +305,21 @@ pub const HTTP_MESSAGES_MAX: usize = 1_024;
 /// The largest receipt that goes into a header of a service's response, in bytes of base64. Clients in use cut the headers
 /// of a response at 8 KiB and more.
 pub const RECEIPT_HEADER_BYTES_MAX: usize = 7 * 1024;
+
+/// How long a reply is kept after it was handed over, in milliseconds: a day, in which a program can be restarted and
+/// ask again.
+pub const REPLY_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long it is believed what a channel's contract said, in milliseconds. A third of the shortest delay of a
+/// withdrawal, so that one is noticed while vouchers can still be claimed.
+pub const CHANNEL_KNOWN_MS: i64 = 5 * 60 * 1_000;
+
+/// How long a channel rests before its vouchers are claimed, in milliseconds.
+pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
+
+/// How long a payer has to wait for its deposit when the operator does not answer, in seconds: a day, so that an operator
+/// who is away for a night loses nothing.
+pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
+
+/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 100;
