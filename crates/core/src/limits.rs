@@ -323,3 +323,14 @@ pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
 /// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
 pub const CLAIMS_MAX: usize = 100;
+
+/// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
+/// bytes and its names.
+pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
+
+/// The most blocks of a bearer token, the issuer's included. Each costs a verification, and may be a budget that a call
+/// reserves in.
+pub const TOKEN_BLOCKS_MAX: usize = 16;
+
+/// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
+pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;

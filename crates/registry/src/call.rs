@@ -31,8 +31,8 @@ use tracing::{debug, info, warn};
 use crate::error::{CallError, RegistryError, failure_code};
 use crate::live::Live;
 use crate::meter::{Place, Refusal};
-use crate::open::Registry;
 use crate::offer::voucher_refused;
+use crate::open::Registry;
 use crate::payment::{Means, Payment, Tender};
 use crate::settle::{Executed, Posted, Recorded};
 
@@ -462,7 +462,6 @@ impl Registry {
             finished_at_ms: self.env.now_ms(),
         })
     }
-
 }
 
 impl Plan {

@@ -15,7 +15,7 @@ use glassbox_pay::payment::Authorization;
 use glassbox_pay::scheme::batch::{self, Action};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_pay::{B256, Settlement};
-use glassbox_store::{CallState, ChannelPosting, OwedTransfer, Outcome as StoredOutcome, Posting, Standing};
+use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use tracing::{info, warn};
