@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ASSET, NETWORK};
 use crate::error::PayError;
-use crate::exact::{Authorization, PaymentKey};
+use crate::exact::{Authorization, Method, PaymentKey};
 use crate::wallet_file::sync_directory_of;
 use crate::x402::{ExactAuthorization, ExactPayload};
 use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
@@ -81,6 +81,7 @@ impl Operation {
             valid_after: transfer.valid_after,
             valid_before: transfer.valid_before,
             signature: signature.ok_or("the signature is not 65 bytes")?,
+            method: Method::Eip3009,
         })
     }
 }

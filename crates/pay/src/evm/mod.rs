@@ -1,0 +1,3 @@
+//! What is said to contracts on an EVM network.
+
+pub mod addresses;
