@@ -206,11 +206,24 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 /// The most that one faucet request mints, in atomic units: a hundred play dollars.
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
-/// The gas of one call to the devnet's token. Its dearest function takes about 100,000.
-pub const DEVNET_GAS_MAX: u64 = 1_000_000;
+/// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
+pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
-/// The longest line of the devnet's journal, in bytes. The largest operation takes about 700.
-pub const JOURNAL_LINE_BYTES_MAX: usize = 4096;
+/// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
+pub const DEVNET_CALL_BYTES_MAX: usize = 96 * 1024;
+
+/// The most transactions that wait in the devnet's mempool; there are some in drills alone.
+pub const DEVNET_MEMPOOL_MAX: usize = 1024;
+
+/// The most blocks that the devnet can undo, or make without a transaction, at once.
+pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
+
+/// The most vouchers that are claimed in one transaction.
+pub const CLAIMS_MAX: usize = 64;
+
+/// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
+pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
 /// The largest wallet file, in bytes. Ours take about 200.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;

@@ -18,9 +18,9 @@ use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
-use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
+use glassbox_pay::{Rejection, Scheme};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -441,7 +441,7 @@ impl Registry {
             return None;
         }
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
-        let offer = self.rail.offer(quote.amount_max, self.rail.treasury(), timeout_s);
+        let offer = self.rail.offer(Scheme::Exact, quote.amount_max, self.rail.treasury(), timeout_s);
         Some(PaymentRequired {
             x402_version: glassbox_pay::x402::VERSION,
             error: None,

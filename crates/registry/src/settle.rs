@@ -71,7 +71,8 @@ impl Registry {
         payment: &PaymentPayload,
         offer: &PaymentRequirements,
     ) -> Result<CallReply, CallError> {
-        let settlement = within(self.rail.settle(payment, offer)).await;
+        let amount = offer.amount().map_err(|reason| RegistryError::Damaged("offer".into(), reason))?;
+        let settlement = within(self.rail.settle(payment, offer, amount)).await;
         let response = settlement.response(self.rail.network());
         match settlement {
             Settlement::Settled { transaction, payer, amount, .. } => {

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 /// The extension's name.
 pub const NAME: &str = "eip2612GasSponsoring";
 
+/// The extension's version.
+pub const VERSION: &str = "1";
+
 /// An EIP-2612 permit as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Eip2612Info {
@@ -36,7 +39,7 @@ pub fn declare() -> Value {
     json!({
         "info": {
             "description": "The facilitator accepts EIP-2612 gasless Permit to `Permit2` canonical contract.",
-            "version": "1",
+            "version": VERSION,
         },
         "schema": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
