@@ -321,9 +321,6 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
-/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 100;
-
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.
 pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
@@ -334,3 +331,10 @@ pub const TOKEN_BLOCKS_MAX: usize = 16;
 
 /// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
 pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;
+
+/// Credit that is bought at once, in atomic units: ten thousand dollars.
+pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
+
+/// From how much on the vouchers of a channel are claimed, in atomic units: a dollar, of which a claim on a cheap chain
+/// takes less than a hundredth.
+pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);

@@ -34,7 +34,7 @@ impl Registry {
                 mime_type: Some("application/json".into()),
             },
             accepts: self.offers(quote),
-            extensions: Some(self.extensions()),
+            extensions: None,
         })
     }
 
@@ -81,7 +81,8 @@ pub(crate) fn voucher_refused(
         if let Some(channel) = &channel {
             offer.extra.insert(CHANNEL_STATE.into(), channel_state(channel));
             if !channel.signature.is_empty() {
-                let voucher = json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
+                let voucher =
+                    json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
                 offer.extra.insert(VOUCHER_STATE.into(), voucher);
             }
         }

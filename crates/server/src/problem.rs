@@ -83,7 +83,14 @@ fn status_of(code: &str) -> StatusCode {
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
-        "payment-required" | "payment-invalid" | "payment-not-settled" => StatusCode::PAYMENT_REQUIRED,
+        "payment-required" | "payment-invalid" | "payment-not-settled" | "credit-short" => {
+            StatusCode::PAYMENT_REQUIRED
+        }
+        "token-refused" => StatusCode::UNAUTHORIZED,
+        "token-spent" => StatusCode::FORBIDDEN,
+        "account-not-found" => StatusCode::NOT_FOUND,
+        "reply-forgotten" => StatusCode::GONE,
+        "amount-invalid" => StatusCode::BAD_REQUEST,
         "payment-bound" | "release-exists" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
         "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
@@ -147,7 +154,7 @@ impl From<CallError> for Refusal {
         refusal.problem.charged =
             error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
-            CallError::PaymentRequired { required, .. } => refusal
+            CallError::PaymentRequired { required, .. } | CallError::CreditSpent { required, .. } => refusal
                 .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
                 .with("required", json!(required)),
             CallError::NotSettled { response, required } => refusal

@@ -73,7 +73,22 @@ pub struct OwedTransfer {
     /// How much.
     pub amount: Atomic,
     /// Whom the rail shall pay, where that is not the account itself.
-    pub reference: Option<String>,
+    pub payee: Option<String>,
+}
+
+impl OwedTransfer {
+    /// Returns the refund of a call that was posted just now.
+    pub fn refund(call: &str, payer: &str, amount: Atomic) -> Self {
+        Self { subject: call.to_owned(), debit: Account::Payer(payer.to_owned()), amount, payee: None }
+    }
+
+    /// Returns whom the account belongs to, where it is a payer's.
+    pub fn payer(&self) -> Option<&str> {
+        match &self.debit {
+            Account::Payer(payer) => Some(payer),
+            _ => None,
+        }
+    }
 }
 
 /// Which of an account's four sums.
@@ -385,12 +400,15 @@ impl Store {
         .await
     }
 
-    /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late.
+    /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late. Nothing
+    /// goes back of a payment that the chain may still take back itself.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT subject, debit, amount, reference FROM transfers
-                 WHERE state = 'pending' AND kind = ?1 ORDER BY tried_at, id LIMIT ?2",
+                 WHERE state = 'pending' AND kind = ?1 AND NOT EXISTS (
+                    SELECT 1 FROM calls WHERE calls.id = subject AND standing = 'mined')
+                 ORDER BY tried_at, id LIMIT ?2",
             )?;
             let mut rows = statement.query(params![kind.as_str(), limit as i64])?;
             let mut owed = Vec::new();
@@ -403,7 +421,7 @@ impl Store {
                     subject: row.get(0)?,
                     debit: parse(&row.get::<_, String>(1)?)?,
                     amount: Atomic(pico / PICO_PER_ATOMIC),
-                    reference: row.get(3)?,
+                    payee: row.get(3)?,
                 });
             }
             Ok(owed)
