@@ -219,6 +219,28 @@ pub const DEVNET_MEMPOOL_MAX: usize = 1024;
 /// The most blocks that the devnet can undo, or make without a transaction, at once.
 pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 
+/// The most bytes of a transaction that somebody else has signed for the devnet. It costs them nothing and is kept; an
+/// approval or a withdrawal takes about 400.
+pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
+
+/// The most bytes of one request of JSON-RPC.
+pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
+
+/// The most requests of one batch of JSON-RPC. Each may take the devnet for as long as its gas lasts, some 50 ms.
+pub const JSON_RPC_BATCH_MAX: usize = 32;
+
+/// The most blocks that one request for events searches.
+pub const JSON_RPC_LOG_BLOCKS_MAX: u64 = 10_000;
+
+/// The most events of one answer.
+pub const JSON_RPC_LOGS_MAX: usize = 1_000;
+
+/// The most contracts, or values of a topic, that one request for events names.
+pub const JSON_RPC_TOPICS_MAX: usize = 64;
+
+/// The most blocks of one history of fees, all of which are zero.
+pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
+
 /// The most vouchers that are claimed in one transaction.
 pub const CLAIMS_MAX: usize = 64;
 

@@ -16,7 +16,7 @@ pub mod chain;
 pub mod devnet;
 pub mod eip712;
 mod error;
-mod evm;
+pub mod evm;
 pub mod exact;
 pub mod facilitator;
 pub mod faults;

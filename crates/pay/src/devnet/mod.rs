@@ -8,8 +8,10 @@
 //! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
 
 mod journal;
+mod json_rpc;
 mod machine;
 mod node;
+mod raw;
 mod transaction;
 mod weather;
 

@@ -108,6 +108,11 @@ impl Node {
         self.blocks.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
+    /// Returns the hash of a block. Block 0 is the one in which the contracts were placed.
+    pub(super) fn hash_of(&self, number: u64) -> B256 {
+        self.block(number).map_or_else(|| keccak256("glassbox devnet"), |block| block.hash)
+    }
+
     /// Returns the number of the block that holds a transaction.
     pub(super) fn block_of(&self, transaction: B256) -> Option<u64> {
         self.transactions.get(&transaction).copied()
@@ -243,6 +248,15 @@ impl Node {
         if transaction.call.data.len() > DEVNET_CALL_BYTES_MAX {
             return Err(Refusal::Invalid(format!("a call has at most {DEVNET_CALL_BYTES_MAX} bytes")));
         }
+        if let Some(nonce) = transaction.nonce {
+            let next = self.machine.account(transaction.call.from).nonce;
+            let low_or_high = if nonce < next { "low" } else { "high" };
+            if nonce != next {
+                return Err(Refusal::Invalid(format!(
+                    "nonce too {low_or_high}: it is {nonce}, and the next is {next}"
+                )));
+            }
+        }
         let run = self.machine.run(&transaction.call, block).map_err(|stopped| match stopped {
             Stopped::Reverted(output) => Refusal::Reverted(output),
             Stopped::Invalid(reason) => Refusal::Invalid(reason),
@@ -284,7 +298,7 @@ impl Node {
     }
 
     fn append(&mut self, time_s: u64, mined: Option<Mined>, undo: Option<Undo>) {
-        let parent = self.blocks.last().map_or(B256::ZERO, |latest| latest.hash);
+        let parent = self.hash_of(self.height());
         let transaction = mined.as_ref().map_or(B256::ZERO, |mined| mined.transaction.hash);
         let number = self.height() + 1;
         let hash = keccak256(

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 
 use super::journal::Operation;
 use super::machine::MINTER;
-use super::{ASSET, NETWORK, token};
+use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
 use crate::evm::abi;
 use crate::settler;
@@ -17,6 +17,8 @@ pub(super) struct Transaction {
     pub(super) hash: B256,
     /// The id under which it was submitted.
     pub(super) id: Option<String>,
+    /// How many transactions its sender must have made before; told by those who sign, and by nobody else.
+    pub(super) nonce: Option<u64>,
     pub(super) call: Call,
 }
 
@@ -29,7 +31,12 @@ impl Transaction {
                 let data = hex::decode(data).map_err(|error| error.to_string())?;
                 let call = Call { from: account(from)?, to: account(to)?, data: data.into() };
                 let hash = submission_hash(id, &call);
-                return Ok(Self { hash, id: Some(id.clone()), call });
+                return Ok(Self { hash, id: Some(id.clone()), nonce: None, call });
+            }
+            Operation::Raw { transaction } => {
+                let bytes = hex::decode(transaction).map_err(|error| error.to_string())?;
+                let raw = raw::read(&bytes)?;
+                return Ok(Self { hash: raw.hash, id: None, nonce: Some(raw.nonce), call: raw.call });
             }
             Operation::Mint { to, amount } => {
                 (None, to_token(MINTER, abi::mint(account(to)?, U256::from(amount.0))))
@@ -47,7 +54,7 @@ impl Transaction {
             }
             Operation::Idle { .. } | Operation::Undo { .. } => return Err("it is no transaction".to_owned()),
         };
-        Ok(Self { hash: block_hash(block, call.from, &call.data), id, call })
+        Ok(Self { hash: block_hash(block, call.from, &call.data), id, nonce: None, call })
     }
 }
 

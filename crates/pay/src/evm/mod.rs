@@ -1,3 +1,4 @@
-//! What is said to contracts, and what they answer.
+//! What is said to contracts on an EVM network.
 
 pub(crate) mod abi;
+pub mod addresses;
