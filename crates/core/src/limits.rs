@@ -241,6 +241,10 @@ pub const JSON_RPC_TOPICS_MAX: usize = 64;
 /// The most blocks of one history of fees, all of which are zero.
 pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 
+/// How long after asking for it a payer may take its deposit back alone, in seconds: time for the operator to notice and
+/// to claim what it is owed, also after a day without power.
+pub const WITHDRAW_DELAY_SECONDS: u64 = 2 * 24 * 60 * 60;
+
 /// The most vouchers that are claimed in one transaction.
 pub const CLAIMS_MAX: usize = 64;
 

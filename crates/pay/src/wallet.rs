@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::eip712::{self, Transfer};
 use crate::error::PayError;
-use crate::exact::Offer;
+use crate::scheme::{Offer, Scheme, TransferMethod};
 use crate::x402::{ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, Resource, VERSION};
 
 /// A secp256k1 key that pays. It is wiped from memory when dropped and never prints.
@@ -55,6 +55,11 @@ impl Wallet {
         self.address
     }
 
+    /// Signs a hash: r, s, v.
+    pub(crate) fn sign(&self, digest: B256) -> [u8; 65] {
+        eip712::sign(&self.key, digest)
+    }
+
     /// Signs a payment of the offer with a fresh random nonce. `now_s` is the Unix second; `resource` is repeated
     /// from the 402 answer and not covered by the signature.
     pub fn sign_exact(
@@ -75,7 +80,11 @@ impl Wallet {
         now_s: u64,
         nonce: B256,
     ) -> Result<PaymentPayload, PayError> {
-        let offer = Offer::read(offered).map_err(|rejection| PayError::Unpayable(rejection.message))?;
+        let offer = Offer::read(Scheme::Exact, offered)
+            .map_err(|rejection| PayError::Unpayable(rejection.message))?;
+        if offer.method == Some(TransferMethod::Permit2) {
+            return Err(PayError::Unpayable("the offer is to be paid by Permit2".to_owned()));
+        }
         let transfer = Transfer {
             from: self.address,
             to: offer.pay_to,

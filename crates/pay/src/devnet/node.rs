@@ -17,7 +17,8 @@ use super::weather::{Fault, Sky};
 use super::{ASSET, atomic};
 use crate::chain::{Call, Standing, Submission, TransferEvent};
 use crate::error::PayError;
-use crate::evm::abi;
+use crate::evm::calls;
+use crate::evm::reverts::{Moment, Purpose, read_revert};
 
 /// Why an operation had no effect.
 #[derive(Debug)]
@@ -225,7 +226,9 @@ impl Node {
             return Err(format!("block {} at {} does not follow", block.number, block.time_s));
         }
         let effect = self.run(&entry.operation, block).map_err(|refusal| match refusal {
-            Refusal::Reverted(output) => abi::read_revert(&output).to_string(),
+            Refusal::Reverted(output) => {
+                read_revert(Purpose::Transfer, Moment::Submitted, &output).to_string()
+            }
             Refusal::Invalid(reason) | Refusal::Broken(reason) => reason,
         })?;
         self.take_effect(effect, block);
@@ -332,7 +335,7 @@ impl Node {
         logs: &[Log],
         block: machine::Block,
     ) -> Result<Vec<TransferEvent>, Refusal> {
-        abi::read_transfers(ASSET, logs)
+        calls::read_transfers(ASSET, logs)
             .map(|transfer| {
                 Ok(TransferEvent {
                     transaction: transaction.hash,

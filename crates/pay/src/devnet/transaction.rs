@@ -6,7 +6,7 @@ use super::journal::Operation;
 use super::machine::MINTER;
 use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
-use crate::evm::abi;
+use crate::evm::calls;
 use crate::settler;
 
 /// Who submitted payments when the devnet settled them itself.
@@ -39,18 +39,18 @@ impl Transaction {
                 return Ok(Self { hash: raw.hash, id: None, nonce: Some(raw.nonce), call: raw.call });
             }
             Operation::Mint { to, amount } => {
-                (None, to_token(MINTER, abi::mint(account(to)?, U256::from(amount.0))))
+                (None, to_token(MINTER, calls::mint(account(to)?, U256::from(amount.0))))
             }
             Operation::PayOut { id, from, to, amount } => {
-                let data = abi::transfer(account(to)?, U256::from(amount.0));
-                (Some(settler::pay_out_submission_id(id)), to_token(account(from)?, data))
+                let data = calls::transfer(account(to)?, U256::from(amount.0));
+                (Some(settler::pay_out_id(id)), to_token(account(from)?, data))
             }
             Operation::Settle(exact) => {
                 let transfer = exact.transfer().map_err(|rejection| rejection.to_string())?;
                 let signature = exact.signature_bytes().and_then(|bytes| bytes.try_into().ok());
                 let signature = signature.ok_or("the signature is not 65 bytes")?;
-                let data = abi::transfer_with_authorization(&transfer, &signature);
-                (Some(settler::exact_submission_id(&token(), &transfer)), to_token(SETTLER, data))
+                let data = calls::transfer_with_authorization(&transfer, &signature);
+                (Some(settler::transfer_id(&token(), &transfer)), to_token(SETTLER, data))
             }
             Operation::Idle { .. } | Operation::Undo { .. } => return Err("it is no transaction".to_owned()),
         };

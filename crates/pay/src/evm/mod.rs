@@ -2,3 +2,5 @@
 
 pub(crate) mod abi;
 pub mod addresses;
+pub(crate) mod calls;
+pub(crate) mod reverts;

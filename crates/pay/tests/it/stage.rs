@@ -76,3 +76,8 @@ pub(crate) fn wallet(name: &str) -> Wallet {
 pub(crate) fn nonce(number: u64) -> B256 {
     keccak256(number.to_be_bytes())
 }
+
+/// Payments of every scheme, made by the stock SDK.
+pub(crate) fn stock_schemes() -> serde_json::Value {
+    serde_json::from_str(include_str!("../data/stock-schemes.json")).unwrap()
+}
