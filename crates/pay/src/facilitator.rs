@@ -4,15 +4,17 @@
 //! fail on demand. Everything that moves money is idempotent, so a caller that does not know what happened
 //! asks again with the same words.
 
+use std::fmt;
+
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 
 use crate::chain::{Standing, TransferEvent};
 use crate::error::PayError;
+use crate::exact::PaymentKey;
 use crate::network::Network;
 use crate::scheme::batch::ChannelConfig;
-use crate::scheme::{PaymentKey, Scheme};
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SettleResponse};
 
 /// Why a payment was refused. Nothing has moved.
@@ -100,6 +102,34 @@ impl Settlement {
     }
 }
 
+/// How a payer's signature limits what moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Exactly the signed amount.
+    Exact,
+    /// At most the signed amount, once.
+    Upto,
+    /// Out of a deposit, by cumulative vouchers.
+    Batch,
+}
+
+impl Scheme {
+    /// Returns the scheme as it is written on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Upto => "upto",
+            Self::Batch => "batch-settlement",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What the contract knows of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChannelState {
@@ -182,7 +212,8 @@ pub trait Facilitator: Send + Sync {
     /// settled is what arrived.
     async fn claim(&self, id: &str, claims: &[Claim]) -> Settlement;
 
-    /// Claims what is owed of one channel and gives `amount` of the rest back to its payer.
+    /// Claims what is owed of one channel, moves it to the treasury, and gives `amount` of the rest back to the payer, or
+    /// as much as there is. The amount settled is what went back.
     async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement;
 
     /// Returns how much of the asset an address has.

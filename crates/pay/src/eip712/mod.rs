@@ -64,6 +64,11 @@ fn digest(domain_separator: B256, message: B256) -> B256 {
     keccak256([&[0x19, 0x01][..], domain_separator.as_slice(), message.as_slice()].concat())
 }
 
+/// Returns the hash that is signed of a text that people read. See EIP-191, "personal messages".
+pub fn text_digest(text: &str) -> B256 {
+    keccak256(format!("\x19Ethereum Signed Message:\n{}{text}", text.len()))
+}
+
 /// Returns the address whose key made the signature (r, s, v) of the digest. Takes the canonical form only.
 pub fn recover(digest: B256, signature: &[u8]) -> Result<Address, SignatureError> {
     let bytes: &[u8; 65] = signature.try_into().map_err(|_| SignatureError::Length)?;

@@ -284,8 +284,7 @@ fn check_channel(
     if channel.token != offer.domain.verifying_contract {
         return differs(ErrorCode::BatchTokenMismatch, "token is not that of the offer");
     }
-    let delay = offered.extra.get(WITHDRAW_DELAY).and_then(Value::as_u64);
-    let delay = delay.ok_or_else(|| refused(format!("the offer's `extra.{WITHDRAW_DELAY}` is no number")))?;
+    let delay = withdraw_delay(offered)?;
     if channel.withdraw_delay != delay {
         return differs(ErrorCode::BatchWithdrawDelayMismatch, "withdrawDelay is not that of the offer");
     }
@@ -293,6 +292,12 @@ fn check_channel(
         return differs(ErrorCode::BatchWithdrawDelayOutOfRange, "withdrawDelay is out of range");
     }
     Ok(id)
+}
+
+/// Reads the delay of a withdrawal that the offer names.
+pub(crate) fn withdraw_delay(offered: &PaymentRequirements) -> Result<u64, Rejection> {
+    let delay = offered.extra.get(WITHDRAW_DELAY).and_then(Value::as_u64);
+    delay.ok_or_else(|| refused(format!("the offer's `extra.{WITHDRAW_DELAY}` is no number")))
 }
 
 fn read_deposit(

@@ -17,46 +17,20 @@ pub mod permit2;
 pub mod upto;
 mod window;
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
 use crate::facilitator::Rejection;
-use crate::x402::{ErrorCode, PaymentPayload, SCHEME_BATCH, SCHEME_EXACT, SCHEME_UPTO, clip};
+use crate::x402::{ErrorCode, PaymentPayload, clip};
 
+pub use crate::facilitator::Scheme;
 pub use key::PaymentKey;
 pub(crate) use offer::{Offer, TransferMethod};
-
-/// How an amount is authorized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scheme {
-    /// A fixed amount.
-    Exact,
-    /// What was used, up to a ceiling.
-    Upto,
-    /// Many calls out of one deposit, by vouchers.
-    Batch,
-}
 
 impl Scheme {
     /// Every scheme.
     pub const ALL: [Self; 3] = [Self::Exact, Self::Upto, Self::Batch];
-
-    /// Returns its name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => SCHEME_EXACT,
-            Self::Upto => SCHEME_UPTO,
-            Self::Batch => SCHEME_BATCH,
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl FromStr for Scheme {

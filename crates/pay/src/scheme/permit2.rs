@@ -3,8 +3,9 @@
 use alloy_primitives::{Address, U256};
 use glassbox_core::Atomic;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::field::{address, number, signed_by};
+use super::field::{address, malformed, number, signed_by};
 use super::offer::Offer;
 use super::window::Window;
 use crate::eip712::permit2::{PermitTransfer, Witness, permit_transfer_digest};
@@ -12,7 +13,7 @@ use crate::eip712::token;
 use crate::evm::addresses::PERMIT2;
 use crate::facilitator::Rejection;
 use crate::x402::extensions::gas_sponsoring::{self, Eip2612Info};
-use crate::x402::{ErrorCode, PaymentPayload};
+use crate::x402::{ErrorCode, PaymentPayload, clip};
 
 /// The scheme's part of a payment by Permit2. `W` is what binds it to the scheme's contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,20 @@ impl<W> Permit2Payload<W> {
     }
 }
 
+/// Reads how much a payment by Permit2 may move, and until when.
+pub(crate) fn amount_and_deadline(payment: &PaymentPayload) -> Result<(U256, U256), Rejection> {
+    let part = &payment.payload;
+    // A deposit has it one level deeper.
+    let deposited = part.get("deposit").and_then(|deposit| deposit.get("authorization"));
+    let authorization =
+        deposited.map_or(part.get("permit2Authorization"), |it| it.get("permit2Authorization"));
+    let authorization = authorization.cloned().unwrap_or_default();
+    let authorization: Permit2Authorization<Value> = serde_json::from_value(authorization)
+        .map_err(|error| malformed(format!("it is no payment by Permit2: {}", clip(&error.to_string()))))?;
+    let transfer = authorization.transfer()?;
+    Ok((transfer.amount, transfer.deadline))
+}
+
 /// Reads the allowance that came with a payment of `amount`, if one did. `other_amount` is the code for one over another
 /// amount.
 pub(super) fn read_permit(
@@ -122,10 +137,11 @@ pub(super) fn read_permit(
     amount: Atomic,
     other_amount: ErrorCode,
 ) -> Result<Option<Permit>, Rejection> {
-    let Some(info) = gas_sponsoring::read(payload.extensions.as_ref()) else {
+    let ill_formed = |message| Rejection::new(ErrorCode::Eip2612Format, message);
+    let Some(info) = gas_sponsoring::read(payload.extensions.as_ref()).map_err(ill_formed)? else {
         return Ok(None);
     };
-    let permit = read_info(&info).map_err(|error| Rejection::new(ErrorCode::Eip2612Format, error.message))?;
+    let permit = read_info(&info).map_err(|error| ill_formed(error.message))?;
     let refused = |code, message: &str| Err(Rejection::new(code, message));
     if permit.owner != payer {
         return refused(ErrorCode::Eip2612FromMismatch, "the permit is not the payer's");

@@ -6,14 +6,14 @@ use glassbox_core::limits::CLAIMS_MAX;
 
 use super::{Move, Settler, unverified};
 use crate::chain::{Call, Chain, Submission};
-use crate::eip712::batch::{ClaimEntry, channel_id, claim_batch_digest, deposit_nonce, refund_digest};
+use crate::eip712::batch::{channel_id, deposit_nonce};
 use crate::eip712::permit2::{PermitTransfer, Witness, permit_transfer_digest};
 use crate::eip712::token::{Transfer, receive_digest};
 use crate::error::PayError;
 use crate::evm::addresses::{BATCH_SETTLEMENT, ERC3009_DEPOSIT_COLLECTOR, PERMIT2_DEPOSIT_COLLECTOR};
 use crate::evm::calls::{self, Permit2612, VoucherClaim};
 use crate::evm::reverts::{Moment, Purpose, read_revert};
-use crate::facilitator::{ChannelState, Claim, Rejection, Settlement};
+use crate::facilitator::{ChannelState, Claim, Facilitator as _, Rejection, Settlement};
 use crate::scheme::batch::{Action, Authorization, ChannelConfig, Deposit, DepositMethod};
 use crate::x402::ErrorCode;
 
@@ -135,7 +135,7 @@ impl<C: Chain> Settler<C> {
         for claim in claims {
             self.check_channel(&claim.channel)?;
         }
-        let settle = calls::settle_claimed(self.operator.address(), self.token.verifying_contract);
+        let settle = calls::settle_claimed(self.operator.address(), self.asset());
         Ok(self.call_to(BATCH_SETTLEMENT, calls::multicall(&[self.signed_claims(claims), settle])))
     }
 
@@ -144,7 +144,7 @@ impl<C: Chain> Settler<C> {
         self.submit_out(format!("claim:{id}"), call, Purpose::Claim, self.operator.address()).await
     }
 
-    /// Submits a refund, after claiming what is owed and not yet claimed.
+    /// Submits a refund, after claiming what is owed and not yet claimed, and moves what was claimed to the treasury.
     pub(super) async fn submit_refund(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement {
         if amount == Atomic::ZERO {
             return Settlement::rejected(ErrorCode::BatchRefundAmountInvalid, "a refund of nothing");
@@ -152,20 +152,20 @@ impl<C: Chain> Settler<C> {
         if let Err(rejection) = self.check_channel(&claim.channel) {
             return Settlement::Rejected(rejection);
         }
-        let chain_id = self.chain.network().chain_id;
-        let channel = channel_id(chain_id, &claim.channel);
+        let network = self.chain.network();
+        let channel = channel_id(network.chain_id, &claim.channel);
         let state = match self.channel_state(channel).await {
             Ok(state) => state,
             Err(error) => return Settlement::Unknown { detail: error.to_string() },
         };
-        let digest = refund_digest(chain_id, channel, state.refund_nonce, amount.0);
-        let signature = self.operator.sign(digest);
+        let signature = self.operator.sign_refund(network, channel, state.refund_nonce, amount);
         let refund = calls::refund_with_signature(&claim.channel, amount, state.refund_nonce, &signature);
-        let data = if claim.total_claimed > state.total_claimed {
-            calls::multicall(&[self.signed_claims(std::slice::from_ref(claim)), refund])
-        } else {
-            refund
-        };
+        let mut steps = Vec::new();
+        if claim.total_claimed > state.total_claimed {
+            steps.push(self.signed_claims(std::slice::from_ref(claim)));
+        }
+        steps.extend([calls::settle_claimed(self.operator.address(), self.asset()), refund]);
+        let data = calls::multicall(&steps);
         let call = self.call_to(BATCH_SETTLEMENT, data);
         self.submit_out(format!("refund:{id}"), &call, Purpose::Refund, claim.channel.payer).await
     }
@@ -197,16 +197,7 @@ impl<C: Chain> Settler<C> {
 
     /// Writes the claim of vouchers, signed by the operator.
     fn signed_claims(&self, claims: &[Claim]) -> Bytes {
-        let chain_id = self.chain.network().chain_id;
-        let entries: Vec<_> = claims
-            .iter()
-            .map(|claim| ClaimEntry {
-                channel_id: channel_id(chain_id, &claim.channel),
-                max_claimable: claim.max_claimable.0,
-                total_claimed: claim.total_claimed.0,
-            })
-            .collect();
-        let signature = self.operator.sign(claim_batch_digest(chain_id, &entries));
+        let signature = self.operator.sign_claim_batch(self.chain.network(), claims);
         let claims = claims.iter().map(|claim| VoucherClaim {
             channel: &claim.channel,
             max_claimable: claim.max_claimable,
@@ -223,7 +214,7 @@ impl<C: Chain> Settler<C> {
             (ErrorCode::BatchReceiverAuthorizerMismatch, "its authorizer is not the operator")
         } else if channel.receiver != operator {
             (ErrorCode::BatchReceiverMismatch, "its receiver is not the treasury")
-        } else if channel.token != self.token.verifying_contract {
+        } else if channel.token != self.asset() {
             (ErrorCode::BatchTokenMismatch, "its token is another")
         } else {
             return Ok(());

@@ -11,7 +11,7 @@ mod upto;
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
-use glassbox_core::limits::{PAY_OUT_ID_BYTES_MAX, WITHDRAW_DELAY_SECONDS};
+use glassbox_core::limits::{CHANNEL_WITHDRAW_SECONDS, PAY_OUT_ID_BYTES_MAX};
 use serde_json::{Map, Value};
 
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
@@ -171,7 +171,7 @@ impl<C: Chain> Facilitator for Settler<C> {
             }
             Scheme::Batch => {
                 say(RECEIVER_AUTHORIZER, self.operator.address().to_checksum(None).into());
-                say(WITHDRAW_DELAY, WITHDRAW_DELAY_SECONDS.into());
+                say(WITHDRAW_DELAY, CHANNEL_WITHDRAW_SECONDS.into());
             }
         }
         PaymentRequirements {

@@ -22,12 +22,6 @@ pub const VERSION: u32 = 2;
 /// The name of the scheme that pays a fixed amount.
 pub const SCHEME_EXACT: &str = "exact";
 
-/// The name of the scheme that pays what was used, up to a ceiling.
-pub const SCHEME_UPTO: &str = "upto";
-
-/// The name of the scheme that pays many calls out of one deposit.
-pub const SCHEME_BATCH: &str = "batch-settlement";
-
 /// What a server answers with status 402: who wants how much for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

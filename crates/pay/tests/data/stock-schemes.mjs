@@ -65,9 +65,9 @@ function keep(name, payer, offered, made, others = []) {
 async function pay(name, Scheme, offered, extensions, reads = fresh) {
   const payer = signer(PAYER, reads);
   const { payload, extensions: added } = await new Scheme(payer).createPaymentPayload(2, offered, { extensions });
-  // As the stock client does: what the server said stays, what the scheme adds goes over it.
+  // As the stock client does: the scheme adds to what the server said.
   const merged = added && Object.fromEntries(
-    Object.entries(added).map(([key, { info }]) => [key, { ...extensions[key], info: { ...extensions[key].info, ...info } }]),
+    Object.entries(added).map(([key, { info }]) => [key, { ...extensions[key], info: { ...info, ...extensions[key].info } }]),
   );
   keep(name, payer, offered, { payload, ...(merged ? { extensions: merged } : {}) });
 }
@@ -132,6 +132,7 @@ console.log(JSON.stringify({
   made_by: 'npm @x402/evm 2.27.0, viem 2.57.0',
   now_s: NOW_S,
   keys: { payer: PAYER, authorizer: AUTHORIZER, operator: OPERATOR },
+  sponsored: SPONSORED,
   payments: vectors,
   channel_id: channelId,
   claims,

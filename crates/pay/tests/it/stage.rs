@@ -81,3 +81,11 @@ pub(crate) fn nonce(number: u64) -> B256 {
 pub(crate) fn stock_schemes() -> serde_json::Value {
     serde_json::from_str(include_str!("../data/stock-schemes.json")).unwrap()
 }
+
+/// The payment of that name among them.
+pub(crate) fn stock_payment(name: &str) -> PaymentPayload {
+    let vectors = stock_schemes();
+    let vector =
+        vectors["payments"].as_array().unwrap().iter().find(|vector| vector["name"] == name).unwrap();
+    serde_json::from_value(vector["payload"].clone()).unwrap()
+}

@@ -6,6 +6,28 @@ pub mod gas_sponsoring;
 
 use serde_json::{Map, Value};
 
+use super::PaymentPayload;
+
+/// Puts what the server declared into a payment, as x402 wants it echoed. What the client added stays, where the server
+/// said nothing else.
+pub fn echo(payment: &mut PaymentPayload, declared: Option<&Map<String, Value>>) {
+    if let Some(declared) = declared {
+        merge(payment.extensions.get_or_insert_with(Map::new), declared);
+    }
+}
+
+/// Puts `over` into `under`, object by object.
+fn merge(under: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (name, value) in over {
+        match (under.get_mut(name), value) {
+            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
+            _ => {
+                under.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// Reads the `info` of an extension, if it is there and an object.
 fn info<'a>(extensions: Option<&'a Map<String, Value>>, name: &str) -> Option<&'a Map<String, Value>> {
     extensions?.get(name)?.get("info")?.as_object()
