@@ -207,7 +207,7 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
@@ -219,8 +219,27 @@ pub const DEVNET_MEMPOOL_MAX: usize = 1024;
 /// The most blocks that the devnet can undo, or make without a transaction, at once.
 pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 
-/// The most vouchers that are claimed in one transaction.
-pub const CLAIMS_MAX: usize = 64;
+/// The most bytes of a transaction that somebody else has signed for the devnet. It costs them nothing and is kept; an
+/// approval or a withdrawal takes about 400.
+pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
+
+/// The most bytes of one request of JSON-RPC.
+pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
+
+/// The most requests of one batch of JSON-RPC. Each may take the devnet for as long as its gas lasts, some 50 ms.
+pub const JSON_RPC_BATCH_MAX: usize = 32;
+
+/// The most blocks that one request for events searches.
+pub const JSON_RPC_LOG_BLOCKS_MAX: u64 = 10_000;
+
+/// The most events of one answer.
+pub const JSON_RPC_LOGS_MAX: usize = 1_000;
+
+/// The most contracts, or values of a topic, that one request for events names.
+pub const JSON_RPC_TOPICS_MAX: usize = 64;
+
+/// The most blocks of one history of fees, all of which are zero.
+pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;

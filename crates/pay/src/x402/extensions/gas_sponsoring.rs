@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::x402::clip;
+
 /// The extension's name.
 pub const NAME: &str = "eip2612GasSponsoring";
 
@@ -59,7 +61,10 @@ pub fn declare() -> Value {
     })
 }
 
-/// Reads what a client added. Nothing, if it only echoes the declaration: it then has an allowance already.
-pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Eip2612Info> {
-    Eip2612Info::deserialize(super::info(extensions, NAME)?).ok()
+/// Reads what a client added, or says what is wrong with it. Nothing, if it only echoes the declaration: it then has an
+/// allowance already.
+pub fn read(extensions: Option<&Map<String, Value>>) -> Result<Option<Eip2612Info>, String> {
+    let added = |info: &&Map<String, Value>| info.contains_key("from") || info.contains_key("signature");
+    let info = super::info(extensions, NAME).filter(added);
+    info.map(Eip2612Info::deserialize).transpose().map_err(|error| clip(&error.to_string()))
 }
