@@ -357,3 +357,9 @@ pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
 /// From how much on the vouchers of a channel are claimed, in atomic units: a dollar, of which a claim on a cheap chain
 /// takes less than a hundredth.
 pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
+
+/// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 64;
+
+/// Transfers that an audit reads at a time.
+pub const AUDIT_PAGE: usize = 10_000;

@@ -3,6 +3,7 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod audit;
 mod call;
 mod channels;
 mod credit;
@@ -24,6 +25,7 @@ mod shelf;
 pub mod testing;
 mod wait;
 
+pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
 pub use credit::{Credit, CreditBalance, TopUpReply};

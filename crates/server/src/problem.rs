@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
-use glassbox_pay::x402;
+use glassbox_pay::x402::{self, ErrorCode, PaymentRequired};
 use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
 use serde_json::json;
 
@@ -149,8 +149,13 @@ impl From<CallError> for Refusal {
         if code == "internal" {
             tracing::error!(error = chain(&error), "A call failed inside");
         }
-        let mut refusal =
-            Self::new(status_of(code), code, error.to_string(), error.next()).retry(error.retry());
+        let status = match &error {
+            CallError::PaymentRequired { required, .. } if lacks_allowance(required) => {
+                StatusCode::PRECONDITION_FAILED
+            }
+            _ => status_of(code),
+        };
+        let mut refusal = Self::new(status, code, error.to_string(), error.next()).retry(error.retry());
         refusal.problem.charged =
             error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
@@ -172,6 +177,11 @@ impl From<CallError> for Refusal {
             _ => refusal,
         }
     }
+}
+
+/// Tells whether the payer only has to let Permit2 move its tokens. Clients of x402 know that by a status of its own.
+fn lacks_allowance(required: &PaymentRequired) -> bool {
+    required.error.as_deref() == Some(ErrorCode::Permit2AllowanceRequired.as_str())
 }
 
 /// Answers for a path that leads nowhere.

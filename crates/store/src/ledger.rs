@@ -335,6 +335,48 @@ impl Store {
         .await
     }
 
+    /// Returns the posted calls whose charge is not what its receivers got: the call, its charge, and what they got.
+    pub async fn check_charges(&self) -> Result<Vec<(String, Atomic, Pico)>, StoreError> {
+        self.read(|connection| {
+            let mut shared: BTreeMap<String, u128> = BTreeMap::new();
+            let mut statement = connection.prepare(
+                "SELECT subject, amount FROM transfers WHERE state = 'posted' AND kind IN ('charge', 'top-up')",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                *shared.entry(row.get(0)?).or_default() += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+            }
+            let mut statement = connection.prepare("SELECT id, charge FROM calls WHERE state = 'posted'")?;
+            let mut rows = statement.query([])?;
+            let mut differences = Vec::new();
+            while let Some(row) = rows.next()? {
+                let call: String = row.get(0)?;
+                let charge = Atomic(amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?);
+                let shared = Pico(shared.remove(&call).unwrap_or_default());
+                if shared != charge.to_pico() {
+                    differences.push((call, charge, shared));
+                }
+            }
+            // What is left is of calls that were never posted.
+            differences.extend(shared.into_iter().map(|(call, shared)| (call, Atomic::ZERO, Pico(shared))));
+            Ok(differences)
+        })
+        .await
+    }
+
+    /// Returns the transaction on the rail that the deposit of a call is booked under.
+    pub async fn transaction_of(&self, subject: &str) -> Result<Option<String>, StoreError> {
+        let subject = subject.to_owned();
+        self.read(move |connection| {
+            let found = connection
+                .prepare_cached("SELECT reference FROM transfers WHERE subject = ?1 AND kind = 'deposit'")?
+                .query_row([subject], |row| row.get(0))
+                .optional()?;
+            Ok(found.flatten())
+        })
+        .await
+    }
+
     /// Returns the posted transfers of an account, or of all, after the number `after`, at most `limit`, in their order.
     pub async fn transfers(
         &self,
