@@ -3,11 +3,14 @@
 
 mod check;
 mod devnet;
+mod extensions;
 mod faults;
 mod header;
+mod hostile;
 mod journal;
 mod schemes;
 mod stage;
 mod token;
+mod v1;
 mod vectors;
 mod wallet;
