@@ -200,6 +200,15 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a settlement may take after the run, in seconds. An authorization must outlive the run by this much.
 pub const SETTLE_SECONDS_MAX: u64 = 6;
 
+/// The shortest id that a client may give its payment, in bytes: shorter ones meet by chance. The extension says so.
+pub const PAYMENT_ID_BYTES_MIN: usize = 16;
+
+/// The longest id that a client may give its payment, in bytes. The extension says so.
+pub const PAYMENT_ID_BYTES_MAX: usize = 128;
+
+/// How old a sign-in may be, in seconds. That of the stock package.
+pub const SIGN_IN_SECONDS_MAX: i64 = 300;
+
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
@@ -339,6 +348,8 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// How long a payer has to wait for its deposit when the operator does not answer, in seconds: a day, so that an operator
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
+
+
 
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.

@@ -255,6 +255,7 @@ impl Registry {
                 network: offer.network.clone(),
                 amount: Some(owed.to_string()),
                 extra: extra.as_object().cloned(),
+                extensions: None,
             }),
             transaction,
             standing: Standing::Vouched,

@@ -4,14 +4,18 @@
 mod channels;
 mod check;
 mod devnet;
+mod extensions;
 mod faults;
 mod header;
+mod hostile;
 mod journal;
 mod json_rpc;
 mod schemes;
 mod stage;
 mod token;
 mod upto;
+
+mod v1;
 mod vectors;
 mod wallet;
 mod weather;
