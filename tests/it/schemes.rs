@@ -82,7 +82,7 @@ async fn a_ceiling_of_which_nothing_is_owed_moves_nothing() {
 async fn an_allowance_that_is_missing_is_asked_for() {
     let stage = Stage::new().await;
     let buyer = stage.buyer("ana", 1).await;
-    let body = json!({ "args": [10] });
+    let body = json!({ "args": [10], "fuel": 50_000_000 });
     let mut payment = upto(&buyer, &bench("burn"), &body, "one", 0).await;
     payment.extensions = None;
     let reply = buyer.send(&bench("burn"), &body, Some(&x402::encode(&payment))).await;

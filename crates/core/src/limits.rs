@@ -368,7 +368,7 @@ pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
 pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
 
 /// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 64;
+pub const CLAIMS_MAX: usize = 100;
 
 /// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
 /// the extensions is left out.
