@@ -85,11 +85,12 @@ impl Registry {
                     "the voucher of a refund says what was charged, no more and no less",
                 ));
             }
-            channel.learn(&self.ask_contract(wish.batch.channel_id).await?, self.env.now_ms());
-            Ok(channel)
+            let known = self.ask_contract(wish.batch.channel_id).await?;
+            channel.learn(&known, self.env.now_ms());
+            Ok((channel, known))
         };
-        let channel = match found.await {
-            Ok(channel) => channel,
+        let (channel, known) = match found.await {
+            Ok(found) => found,
             Err(error) => return error,
         };
         let rest = channel.balance.0.saturating_sub(channel.charged.0);
@@ -106,6 +107,14 @@ impl Registry {
             signature: wish.batch.signature.to_vec(),
             total_claimed: channel.charged,
         };
+        // Written down first: what may be on its way back pays no call any more, whatever becomes of the answer.
+        match self.store.take_out(&id, channel.charged, Atomic(amount), known, self.env.now_ms()).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way");
+            }
+            Err(error) => return error.into(),
+        }
         let key = format!("refund:{id}:{}", channel.refund_nonce);
         let settlement = within(self.rail.refund_channel(&key, &newest, Atomic(amount))).await;
         let response = settlement.response(self.rail.network());
@@ -121,7 +130,14 @@ impl Registry {
                 response.extra = extra.as_object().cloned();
                 CallError::ChannelRefunded { channel: channel.id, response: Box::new(response) }
             }
-            Settlement::Rejected(rejection) => plan.refused(required, rejection),
+            Settlement::Rejected(rejection) => {
+                if let Ok(known) = self.ask_contract(wish.batch.channel_id).await
+                    && let Err(error) = self.store.learn_channel(&id, known, self.env.now_ms()).await
+                {
+                    error!(%error, "Could not note what is in a channel");
+                }
+                plan.refused(required, rejection)
+            }
             Settlement::Unknown { detail } => {
                 warn!(channel = id, detail, "The refund of a channel is unknown");
                 CallError::Busy

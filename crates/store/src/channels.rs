@@ -290,6 +290,30 @@ impl Store {
         .await
     }
 
+    /// Takes what shall go back to a channel's payer out of what its vouchers may spend, where no call is under way and its
+    /// calls cost `charged`. Returns whether that is so. What the contract says later has the last word.
+    pub async fn take_out(
+        &self,
+        id: &str,
+        charged: Atomic,
+        amount: Atomic,
+        known: ChainState,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write("take_out", move |transaction| {
+            let Some(mut channel) = find(transaction, &id)? else { return Ok(false) };
+            if channel.call.is_some() || channel.charged != charged {
+                return Ok(false);
+            }
+            channel.learn(&known, now_ms);
+            channel.balance.0 = channel.balance.0.saturating_sub(amount.0);
+            write(transaction, &channel)?;
+            Ok(true)
+        })
+        .await
+    }
+
     /// Books that vouchers were claimed: `claims` has each channel with what was claimed of it in all, and the transfer
     /// of what that was more than before. Calls that are paid by it are final. Booking it again changes nothing.
     pub async fn post_claims(

@@ -443,13 +443,16 @@ impl Store {
     }
 
     /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late. Nothing
-    /// goes back of a payment that the chain may still take back itself.
+    /// goes back of a payment that the chain may still take back itself, nor of credit that was bought by one.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT subject, debit, amount, reference FROM transfers
                  WHERE state = 'pending' AND kind = ?1 AND NOT EXISTS (
                     SELECT 1 FROM calls WHERE calls.id = subject AND standing = 'mined')
+                 AND NOT EXISTS (
+                    SELECT 1 FROM transfers AS bought JOIN calls ON calls.id = bought.subject
+                    WHERE bought.credit = transfers.debit AND bought.kind = 'top-up' AND standing = 'mined')
                  ORDER BY tried_at, id LIMIT ?2",
             )?;
             let mut rows = statement.query(params![kind.as_str(), limit as i64])?;
