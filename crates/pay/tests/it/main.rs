@@ -9,6 +9,7 @@ mod header;
 mod journal;
 mod json_rpc;
 mod schemes;
+mod settler;
 mod stage;
 mod token;
 mod upto;
