@@ -200,6 +200,15 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a settlement may take after the run, in seconds. An authorization must outlive the run by this much.
 pub const SETTLE_SECONDS_MAX: u64 = 6;
 
+/// The shortest id that a client may give its payment, in bytes: shorter ones meet by chance. The extension says so.
+pub const PAYMENT_ID_BYTES_MIN: usize = 16;
+
+/// The longest id that a client may give its payment, in bytes. The extension says so.
+pub const PAYMENT_ID_BYTES_MAX: usize = 128;
+
+/// How old a sign-in may be, in seconds. That of the stock package.
+pub const SIGN_IN_SECONDS_MAX: i64 = 300;
+
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
@@ -340,8 +349,7 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
-/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 100;
+
 
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.
@@ -353,3 +361,16 @@ pub const TOKEN_BLOCKS_MAX: usize = 16;
 
 /// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
 pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;
+
+/// Credit that is bought at once, in atomic units: ten thousand dollars.
+pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
+
+/// From how much on the vouchers of a channel are claimed, in atomic units: a dollar, of which a claim on a cheap chain
+/// takes less than a hundredth.
+pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
+
+/// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 64;
+
+/// Transfers that an audit reads at a time.
+pub const AUDIT_PAGE: usize = 10_000;

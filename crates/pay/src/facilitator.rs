@@ -86,6 +86,7 @@ impl Settlement {
                 network: network.to_string(),
                 amount: Some(amount.to_string()),
                 extra: None,
+                extensions: None,
             }),
             Self::Rejected(rejection) => Some(SettleResponse {
                 success: false,
@@ -96,6 +97,7 @@ impl Settlement {
                 network: network.to_string(),
                 amount: None,
                 extra: None,
+                extensions: None,
             }),
             Self::Unknown { .. } => None,
         }

@@ -5,9 +5,10 @@ use glassbox_core::terms::Quote;
 use glassbox_core::{Atomic, FunctionName, limits};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{CHANNEL_STATE, VOUCHER_STATE};
+use glassbox_pay::x402::extensions::gas_sponsoring;
 use glassbox_pay::x402::{ErrorCode, PaymentRequired, PaymentRequirements, Resource, VERSION};
 use glassbox_store::{ChannelRow, VoucherRefusal};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::call::Plan;
 use crate::error::CallError;
@@ -34,7 +35,7 @@ impl Registry {
                 mime_type: Some("application/json".into()),
             },
             accepts: self.offers(quote),
-            extensions: Some(self.extensions()),
+            extensions: self.extensions(),
         })
     }
 
@@ -54,6 +55,15 @@ impl Registry {
         offered
             .map(|scheme| self.rail.offer(scheme, quote.amount_max, self.rail.treasury(), timeout_s))
             .collect()
+    }
+
+    /// Says which extensions of the protocol are spoken here.
+    fn extensions(&self) -> Option<Map<String, Value>> {
+        let mut extensions = Map::new();
+        if self.rail.schemes().contains(&Scheme::Upto) {
+            extensions.insert(gas_sponsoring::NAME.into(), gas_sponsoring::declare());
+        }
+        (!extensions.is_empty()).then_some(extensions)
     }
 
     fn call_url(&self, live: &Live, function: &FunctionName) -> String {
@@ -81,7 +91,8 @@ pub(crate) fn voucher_refused(
         if let Some(channel) = &channel {
             offer.extra.insert(CHANNEL_STATE.into(), channel_state(channel));
             if !channel.signature.is_empty() {
-                let voucher = json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
+                let voucher =
+                    json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
                 offer.extra.insert(VOUCHER_STATE.into(), voucher);
             }
         }

@@ -4,7 +4,6 @@ use glassbox_core::limits;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{self, Action};
-use glassbox_pay::x402::extensions::payment_identifier;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{B256, Rejection};
 use glassbox_store::{Backing, Budget, ChainState, Voucher};
@@ -38,7 +37,11 @@ pub(crate) struct Tender {
 /// How the charge is collected.
 pub(crate) enum Means {
     /// By what was signed, on the rail.
-    Signed { payment: Box<PaymentPayload>, offer: Box<PaymentRequirements>, authorization: Box<Authorization> },
+    Signed {
+        payment: Box<PaymentPayload>,
+        offer: Box<PaymentRequirements>,
+        authorization: Box<Authorization>,
+    },
     /// Out of prepaid credit.
     Credit(Vec<Budget>),
 }
@@ -82,10 +85,7 @@ impl Tender {
                 channel: channel_text(batch.channel_id),
                 config: serde_json::to_string(&batch.channel).expect("a channel has string keys"),
                 ceiling: batch.max_claimable,
-                deposit: match &batch.action {
-                    Action::Deposit(deposit) => deposit.amount,
-                    Action::Voucher | Action::Refund(_) => glassbox_core::Atomic::ZERO,
-                },
+                deposit: batch.deposited(),
                 known,
             })),
         }
@@ -117,7 +117,7 @@ impl Registry {
                 Some(Known {
                     payer: authorization.payer().to_string(),
                     key: (authorization.scheme() != Scheme::Batch).then(|| authorization.key().to_string()),
-                    identifier: payment_identifier::read(payment).ok().flatten(),
+                    identifier: identifier(payment),
                 })
             }
         }
@@ -138,7 +138,7 @@ impl Registry {
                 let now_s = (self.env.now_ms() / 1_000) as u64;
                 let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
                 let authorization = payment::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
-                let identifier = payment_identifier::read(&payment).map_err(refused)?;
+                let identifier = identifier(&payment);
                 let mut key = authorization.key().to_string();
                 if authorization.scheme() == Scheme::Batch {
                     // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
@@ -149,10 +149,27 @@ impl Registry {
                     rail: rail_text(&offer),
                     key,
                     identifier,
-                    means: Means::Signed { payment, offer: Box::new(offer), authorization: Box::new(authorization) },
+                    means: Means::Signed {
+                        payment,
+                        offer: Box::new(offer),
+                        authorization: Box::new(authorization),
+                    },
                 })
             }
         }
+    }
+}
+
+impl Registry {
+    /// Asks the rail whether a payment could be settled now. A rail that does not answer is busy.
+    pub(crate) async fn verify_now(
+        &self,
+        payment: &PaymentPayload,
+        offer: &PaymentRequirements,
+    ) -> Result<Result<(), Rejection>, CallError> {
+        let patience = std::time::Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
+        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
+        Ok(verified.map_err(|_| CallError::Busy)?.map(|_| ()))
     }
 }
 
@@ -164,4 +181,9 @@ pub(crate) fn rail_text(offer: &PaymentRequirements) -> String {
 /// Returns a channel's id as it is stored.
 pub(crate) fn channel_text(id: B256) -> String {
     format!("{id:#x}")
+}
+
+fn identifier(payment: &PaymentPayload) -> Option<String> {
+    let extension = payment.extensions.as_ref()?.get("payment-identifier")?;
+    extension.get("info")?.get("id")?.as_str().map(str::to_owned)
 }

@@ -4,8 +4,10 @@
 mod channels;
 mod check;
 mod devnet;
+mod extensions;
 mod faults;
 mod header;
+mod hostile;
 mod journal;
 mod json_rpc;
 mod schemes;
@@ -13,6 +15,8 @@ mod settler;
 mod stage;
 mod token;
 mod upto;
+
+mod v1;
 mod vectors;
 mod wallet;
 mod weather;

@@ -3,12 +3,10 @@
 use alloy_primitives::{B256, U256, hex};
 use glassbox_core::Atomic;
 use glassbox_pay::eip712::batch::channel_id;
-use glassbox_pay::scheme::batch::{Action, BatchPayload, ChannelConfig};
+use glassbox_pay::scheme::batch::{Action, ChannelConfig};
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::x402::extensions;
-use glassbox_pay::{
-    Authorization, Claim, ErrorCode, PaymentPayload, Rejection, Scheme, Wallet, devnet, payment,
-};
+use glassbox_pay::{Authorization, Claim, PaymentPayload, Rejection, Wallet, devnet, payment};
 use serde_json::{Value, json};
 
 use crate::stage::{stock_payment, stock_schemes};
