@@ -11,6 +11,7 @@ mod hostile;
 mod journal;
 mod json_rpc;
 mod schemes;
+mod settler;
 mod stage;
 mod token;
 mod upto;
