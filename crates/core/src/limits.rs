@@ -374,5 +374,8 @@ pub const CLAIMS_MAX: usize = 100;
 /// the extensions is left out.
 pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
 
+/// The most payees that are paid in one transaction: each takes some 60,000 gas.
+pub const PAY_OUTS_MAX: usize = 200;
+
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;

@@ -30,10 +30,10 @@ pub mod wallet_file;
 pub mod x402;
 
 pub use alloy_primitives::{Address, B256, U256, hex};
-pub use chain::{Chain, Standing, TransferEvent};
+pub use chain::{Chain, Fee, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;
-pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+pub use facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Scheme, Settlement, Verified};
 pub use faults::Faulty;
 pub use network::Network;
 pub use payment::Authorization;
