@@ -6,10 +6,11 @@ use std::time::Duration;
 use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::chain::{Call, Chain, Submission};
+use glassbox_pay::eip712::batch::channel_id;
 use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
 use glassbox_pay::evm::initiate_withdraw;
 use glassbox_pay::scheme::Scheme;
-use glassbox_pay::scheme::batch::{ChannelConfig, channel_id};
+use glassbox_pay::scheme::batch::ChannelConfig;
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::x402::{self, PaymentPayload, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{B256, Facilitator as _, U256, devnet};
@@ -81,7 +82,7 @@ async fn a_ceiling_of_which_nothing_is_owed_moves_nothing() {
 async fn an_allowance_that_is_missing_is_asked_for() {
     let stage = Stage::new().await;
     let buyer = stage.buyer("ana", 1).await;
-    let body = json!({ "args": [10] });
+    let body = json!({ "args": [10], "fuel": 50_000_000 });
     let mut payment = upto(&buyer, &bench("burn"), &body, "one", 0).await;
     payment.extensions = None;
     let reply = buyer.send(&bench("burn"), &body, Some(&x402::encode(&payment))).await;

@@ -349,8 +349,6 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
-
-
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.
 pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
@@ -370,7 +368,11 @@ pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
 pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
 
 /// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 64;
+pub const CLAIMS_MAX: usize = 100;
+
+/// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
+/// the extensions is left out.
+pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
 
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;

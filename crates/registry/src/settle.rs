@@ -285,8 +285,11 @@ impl Registry {
         executed: Executed,
         collected: Collected,
     ) -> Result<CallReply, CallError> {
-        let Collected { payment, response, transaction, standing, channel } = collected;
+        let Collected { payment, mut response, transaction, standing, channel } = collected;
         let rail = format!("x402:{}", payment.network);
+        if let Some(response) = &mut response {
+            self.attest(response, &payment.payer, &self.call_url(&executed.release, &executed.function));
+        }
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
         let receipt = self.own_receipt(&stored.bundle)?;
         let posting = Posting {

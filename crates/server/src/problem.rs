@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
-use glassbox_pay::x402::{self, ErrorCode, PaymentRequired};
+use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
 use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
 use serde_json::json;
 
@@ -50,6 +50,14 @@ impl Refusal {
     fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem.extra.insert(name.into(), value);
         self
+    }
+
+    /// Puts into the body what the header asks for: as version 2 of x402 writes it, and beside it as version 1 does, whose
+    /// clients read bodies.
+    fn asking(self, required: &PaymentRequired) -> Self {
+        let refusal = self.with("required", json!(required));
+        let Some(first) = v1::required(required) else { return refusal };
+        refusal.with("x402Version", json!(first.x402_version)).with("accepts", json!(first.accepts))
     }
 
     fn header(mut self, name: &'static str, value: String) -> Self {
@@ -159,9 +167,9 @@ impl From<CallError> for Refusal {
         refusal.problem.charged =
             error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
-            CallError::PaymentRequired { required, .. } | CallError::CreditSpent { required, .. } => refusal
-                .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
-                .with("required", json!(required)),
+            CallError::PaymentRequired { required, .. } | CallError::CreditSpent { required, .. } => {
+                refusal.header(x402::PAYMENT_REQUIRED, x402::encode(&*required)).asking(&required)
+            }
             CallError::NotSettled { response, required } => refusal
                 .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
                 .header(x402::PAYMENT_RESPONSE, x402::encode(&*response))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
-use glassbox_pay::x402::{self, SettleResponse};
+use glassbox_pay::x402::{self, SettleResponse, v1};
 use glassbox_registry::{CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -70,7 +70,7 @@ pub(crate) async fn call(
     count(&result);
     match result {
         Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
-        result => Ok(respond(result?)),
+        result => Ok(respond(result?, headers.contains_key(v1::X_PAYMENT))),
     }
 }
 
@@ -85,13 +85,19 @@ pub(super) fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
     response
 }
 
-fn respond(reply: CallReply) -> Response {
-    let settlement = reply.stored.settlement.as_ref().map(x402::encode);
+/// `first` tells whether the payment came in version 1 of x402, and is answered so.
+fn respond(reply: CallReply, first: bool) -> Response {
+    let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
+        true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
+        false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
+    });
     let mut response = Json(convert::reply(reply)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(value) = settlement.and_then(|settlement| HeaderValue::from_str(&settlement).ok()) {
-        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    if let Some((name, value)) = settlement
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        response.headers_mut().insert(name, value);
     }
     response
 }
