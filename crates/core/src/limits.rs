@@ -216,7 +216,7 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
