@@ -212,8 +212,22 @@ pub const DEVNET_GAS_MAX: u64 = 1_000_000;
 /// The longest line of the devnet's journal, in bytes. The largest operation takes about 700.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 4096;
 
-/// The largest wallet file, in bytes. Ours take about 200.
+/// The largest wallet file, in bytes. Keystores take about 500.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The most memory that opening a keystore may take, in bytes: four times what geth's and ours take. The file names its
+/// own cost, so a forged one could ask for all there is.
+pub const KEYSTORE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The most work that opening a keystore by scrypt may take, as the product of its three parameters: eight times what
+/// geth's and ours take, some seconds.
+pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
+
+/// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
+pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The longest password, in bytes: a file given as one by mistake is no password.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;

@@ -6,6 +6,7 @@
 //! - [`x402`]: the wire of x402 version 2, its headers and error codes.
 //! - [`exact`]: the check of an `exact` payment against our own current offer.
 //! - [`wallet`]: a payer's key and the signing of payments.
+//! - [`keystore`]: such a key under a password, and [`wallet_file`]: in a file.
 //! - [`facilitator`]: the door to a chain, with its three outcomes.
 //! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
@@ -16,6 +17,7 @@ mod error;
 pub mod exact;
 pub mod facilitator;
 pub mod faults;
+pub mod keystore;
 mod network;
 pub mod wallet;
 pub mod wallet_file;
@@ -27,6 +29,7 @@ pub use error::PayError;
 pub use exact::{Authorization, PaymentKey};
 pub use facilitator::{Facilitator, Rejection, Settlement, Verified};
 pub use faults::Faulty;
+pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use wallet::Wallet;
 pub use x402::{ErrorCode, PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};

@@ -6,6 +6,7 @@ mod devnet;
 mod faults;
 mod header;
 mod journal;
+mod keystore;
 mod stage;
 mod token;
 mod vectors;
