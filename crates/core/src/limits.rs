@@ -226,6 +226,20 @@ pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
 /// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
 pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
 
+/// The largest policy of a wallet, in bytes: room for hundreds of hosts and addresses.
+pub const POLICY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of a day's spending journal, in bytes. A long host and the longest names stay below 1,000.
+pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
+
+/// The largest spending journal of one day, in bytes. Each payment reads it whole, so who pays a hundred thousand times
+/// a day should pay by a channel.
+pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
+/// was thought lost should not turn up tomorrow.
+pub const OFFER_SECONDS_MAX: u64 = 3_600;
+
 /// The longest password, in bytes: a file given as one by mistake is no password.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
