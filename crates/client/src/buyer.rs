@@ -63,6 +63,11 @@ impl Buyer {
         self.wallet.address()
     }
 
+    /// Returns what may be spent.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Signs the first way to pay that the wallet can take and that is within all bounds.
     pub(crate) async fn sign(
         &self,
