@@ -115,6 +115,9 @@ pub(crate) fn spending_failure(error: &SpendingError) -> Failure {
             chain(error),
             "pay again tomorrow, in UTC, or from another --home",
         ),
+        SpendingError::Busy(_) => {
+            Failure::error("spending-busy", chain(error), "end the process that hangs, and run this again")
+        }
         _ => Failure::error("io", chain(error), "nothing was paid: make room, or mend the folder's rights"),
     }
 }

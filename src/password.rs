@@ -30,25 +30,36 @@ pub(crate) fn opening(file: Option<&Path>, what: &str) -> Result<Password, Failu
     ask(&format!("Password of {what}: "))
 }
 
+/// What an empty password means to whoever is asked for a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Empty {
+    /// That the key shall lie in clear.
+    Plain,
+    /// Nothing; there must be one.
+    Refused,
+}
+
 /// Returns the password for what is about to be written; `None` where nobody gives one.
-pub(crate) fn choosing(file: Option<&Path>) -> Result<Option<Password>, Failure> {
-    let password = match given(file)? {
-        Some(password) => password,
-        None => return choosing_by_hand(),
-    };
-    if password.is_empty() {
-        let message = "the password for the wallet is empty";
-        return Err(Failure::no("password-invalid", message, "write one, or use --plain for play money"));
+pub(crate) fn choosing(file: Option<&Path>, empty: Empty) -> Result<Option<Password>, Failure> {
+    match given(file)? {
+        Some(password) if password.is_empty() => {
+            let message = "the password for the wallet is empty";
+            Err(Failure::no("password-invalid", message, "write one, or use --plain for play money"))
+        }
+        Some(password) => Ok(Some(password)),
+        None => choosing_by_hand(empty),
     }
-    Ok(Some(password))
 }
 
 /// Asks a person for a new password, twice; `None` where there is nobody, or nothing is typed.
-pub(crate) fn choosing_by_hand() -> Result<Option<Password>, Failure> {
+pub(crate) fn choosing_by_hand(empty: Empty) -> Result<Option<Password>, Failure> {
     if !can_ask() {
         return Ok(None);
     }
-    let password = ask("New password for the wallet (none: its key lies in clear, for play money): ")?;
+    let password = ask(match empty {
+        Empty::Plain => "New password for the wallet (none: its key lies in clear, for play money): ",
+        Empty::Refused => "New password for the wallet: ",
+    })?;
     if password.is_empty() {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ use crate::cli::{NewWallet, WalletCommand};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
-use crate::password::{self, Password};
+use crate::password::{self, Empty, Password};
 use crate::progress::during;
 use crate::wallet;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, command: &WalletCommand) -> Result<()
     match command {
         WalletCommand::New(new) => {
             wallet::check_none(&home)?;
-            let password = chosen(new)?;
+            let password = chosen(new, Empty::Plain)?;
             let wallet = wallet::random()?;
             wallet::keep_new(&home, &wallet, password.as_ref()).await?;
             tell_kept(context, &home, "Made", &wallet, password.is_some());
@@ -93,8 +93,8 @@ async fn address(home: &Home) -> Result<(String, bool), Failure> {
     }
 }
 
-fn chosen(new: &NewWallet) -> Result<Option<Password>, Failure> {
-    if new.plain { Ok(None) } else { password::choosing(new.password.file.as_deref()) }
+fn chosen(new: &NewWallet, empty: Empty) -> Result<Option<Password>, Failure> {
+    if new.plain { Ok(None) } else { password::choosing(new.password.file.as_deref(), empty) }
 }
 
 fn tell_kept(context: &Context, home: &Home, done: &str, wallet: &Wallet, encrypted: bool) {
@@ -131,7 +131,7 @@ async fn import(from: &Path, new: &NewWallet) -> Result<(Wallet, Option<Password
         let message = format!("`{}` holds neither a keystore nor a private key", from.display());
         Failure::no("wallet-invalid", message, "give a keystore of version 3, or 64 hexadecimal digits")
     })?;
-    match chosen(new)? {
+    match chosen(new, Empty::Refused)? {
         // Unlike a new key, this one may hold something already.
         None if !new.plain => Err(Failure::no(
             "wallet-password-needed",
@@ -171,7 +171,7 @@ async fn export(
     let keystore = match wallet::read(home)? {
         WalletFile::Keystore(keystore) => keystore,
         WalletFile::Plain(wallet) => {
-            let password = password::choosing(password_file)?.ok_or_else(|| {
+            let password = password::choosing(password_file, Empty::Refused)?.ok_or_else(|| {
                 let message = "a keystore needs a password";
                 Failure::no("wallet-password-needed", message, "give one with --password-file FILE")
             })?;
@@ -192,7 +192,7 @@ async fn export(
     let address = keystore.address().map(|address| address.to_string()).unwrap_or_default();
     let answer = Exported { address, file: to.display().to_string() };
     context.output.answer(&answer, || {
-        format!("Wrote wallet {} to {}, under the same password", paint(NAME, &answer.address), answer.file)
+        format!("Wrote wallet {} to {}, under its password", paint(NAME, &answer.address), answer.file)
     });
     Ok(())
 }
@@ -208,8 +208,8 @@ async fn passwd(
     let password = match new_password_file {
         Some(file) => Some(password::read(file)?),
         // There is no old password, so one that is given is the new one.
-        None if was_plain => password::choosing(password_file)?,
-        None => password::choosing_by_hand()?,
+        None if was_plain => password::choosing(password_file, Empty::Refused)?,
+        None => password::choosing_by_hand(Empty::Refused)?,
     };
     let password = password.filter(|password| !password.is_empty()).ok_or_else(|| {
         let message = "there is no new password";

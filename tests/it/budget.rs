@@ -1,7 +1,7 @@
 //! A buyer of the client library: what it writes down of payments that end in every way, and what it never signs.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use glassbox_client::policy::Rule;
 use glassbox_client::spending::{Outcome, day_of};
@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::packages;
-use crate::stage::{Stage, Sweep, World, wallet};
+use crate::stage::{Stage, Sweep, World, until, wallet};
 
 /// A registry whose clock is that of its clients, its client, and a buyer with a dollar.
 async fn market() -> (Stage, Client, Buyer, TempDir) {
@@ -61,6 +61,29 @@ async fn every_payment_is_written_down_with_its_outcome() {
     assert!(matches!(error, ClientError::Undecided), "{error:?}");
     let (outcomes, counted) = written(&home);
     assert_eq!((outcomes[2], counted), (None, 4_000), "unknown counts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paid_answer_is_handed_over_although_its_outcome_cannot_be_written_down() {
+    let (stage, client, buyer, home) = market().await;
+    // The settlement takes until the journal is damaged.
+    stage.rail.next_settle(MoveFault::Delay(Duration::from_secs(5)));
+    let paying = {
+        let (client, buyer) = (client.clone(), buyer.clone());
+        tokio::spawn(async move { client.call(&release(), "double", json!([21]), Some(&buyer)).await })
+    };
+    let folder = home.path().join("spending");
+    let journal = until("a line in the journal", async || {
+        let path = std::fs::read_dir(&folder).ok()?.next()?.ok()?.path();
+        std::fs::read_to_string(&path).ok()?.contains("signed").then_some(path)
+    })
+    .await;
+    std::fs::write(&journal, "damage\n").unwrap();
+    assert_eq!(paying.await.unwrap().unwrap().output, json!(42));
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), "damage\n", "and nobody hides it");
+    let next = client.call(&release(), "double", json!([1]), Some(&buyer)).await.unwrap_err();
+    assert!(matches!(next, ClientError::Spending(_)), "{next:?}");
+    assert_eq!(stage.payments().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,7 @@ fn code(shell: &Shell, args: &[&str]) -> (i32, String) {
     (exit, error["code"].as_str().unwrap().to_owned())
 }
 
-fn call<'a>(max_price: &'a str) -> [&'a str; 5] {
+fn call(max_price: &str) -> [&str; 5] {
     ["call", "docs:markdown", CALL, "--max-price", max_price]
 }
 

@@ -546,6 +546,23 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_and_the_module_show_a_policy_that_is_valid() {
+        let guide = include_str!("../../../docs/guides/paying.md");
+        let toml =
+            guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a policy");
+        let policy = Policy::parse(toml).expect("valid");
+        assert_eq!(policy.max.day, Some(Atomic(2_000_000)));
+        assert!(
+            policy.allow.hosts.is_some() && policy.allow.payees.is_some() && policy.allow.schemes.is_some()
+        );
+        let module = include_str!("policy.rs")
+            .split("//! ```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("//! ```").next());
+        assert_eq!(Policy::parse(&module.expect("a policy").replace("//!", "")), Ok(policy));
+    }
+
+    #[test]
     fn the_sums_of_a_day_are_bounded_to_the_unit() {
         let policy =
             Policy::parse("max = { day = '1', host-day = '0.5', payee-day = '0.4' }").expect("valid");

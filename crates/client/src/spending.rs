@@ -10,12 +10,13 @@
 //! nothing is paid until somebody has looked.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use glassbox_core::limits::{SPENDING_DAY_BYTES_MAX, SPENDING_LINE_BYTES_MAX};
+use glassbox_core::limits::{SPENDING_DAY_BYTES_MAX, SPENDING_LINE_BYTES_MAX, SPENDING_WAIT_MS_MAX};
 use glassbox_core::{Atomic, Digest};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -106,6 +107,9 @@ pub enum SpendingError {
     /// The journal of the day has no room for more.
     #[error("the spending journal `{0}` has no room for more payments of this day")]
     Full(PathBuf),
+    /// Somebody else has the journal, for longer than writing a payment down takes.
+    #[error("another process holds the spending journal `{0}`")]
+    Busy(PathBuf),
     /// The operating system gave no random bytes.
     #[error("no random bytes from the operating system")]
     Random,
@@ -294,7 +298,7 @@ impl Journal {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path).map_err(failed("open"))?;
-        file.lock().map_err(failed("lock"))?;
+        lock(&file, &path)?;
         let mut bytes = Vec::new();
         let mut limited = (&mut file).take(SPENDING_DAY_BYTES_MAX + 1);
         limited.read_to_end(&mut bytes).map_err(failed("read"))?;
@@ -417,6 +421,23 @@ fn checksum(before: &str, json: &str) -> String {
     let mut digits = Digest::of(format!("{before}{json}")).hex();
     digits.truncate(CHECKSUM_DIGITS);
     digits
+}
+
+/// Takes the journal for this process alone. Waits for whoever has it, but not for one that hangs.
+fn lock(file: &File, path: &Path) -> Result<(), SpendingError> {
+    let deadline = Instant::now() + Duration::from_millis(SPENDING_WAIT_MS_MAX);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(TryLockError::WouldBlock) => return Err(SpendingError::Busy(path.to_owned())),
+            Err(TryLockError::Error(source)) => {
+                return Err(SpendingError::File { action: "lock", path: path.to_owned(), source });
+            }
+        }
+    }
 }
 
 /// Makes a folder that is its owner's alone, and those above it.

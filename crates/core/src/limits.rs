@@ -236,6 +236,10 @@ pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
 /// a day should pay by a channel.
 pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
+/// has the journal for longer hangs.
+pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
 /// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
 /// was thought lost should not turn up tomorrow.
 pub const OFFER_SECONDS_MAX: u64 = 3_600;

@@ -270,6 +270,20 @@ fn on_a_full_disk_nothing_is_paid_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_journal_that_somebody_keeps_is_waited_for_and_not_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spending, bytes) = written(folder.path());
+    let path = journal(folder.path());
+    let kept = File::open(&path).unwrap();
+    kept.lock().unwrap();
+    let refused = spending.reserve(&spend("1"), &Policy::default(), noon());
+    assert!(matches!(refused, Err(SpendingError::Busy(_))), "{refused:?}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    kept.unlock().unwrap();
+    let _third = spending.reserve(&spend("1"), &Policy::default(), noon()).unwrap();
+}
+
+#[test]
 fn what_cannot_be_written_down_is_not_paid() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();

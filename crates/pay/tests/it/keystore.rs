@@ -63,6 +63,30 @@ fn the_vectors_of_the_definition_open() {
     }
 }
 
+/// As `eth-account` writes them: the address in mixed case.
+#[test]
+fn a_file_of_python_opens() {
+    let file = json!({
+        "address": "008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b",
+        "crypto": {
+            "cipher": "aes-128-ctr",
+            "cipherparams": { "iv": "2f054109510f047fde4239a34aabebf5" },
+            "ciphertext": "477194ac9a07669184bf4a35cf4e7b6a87f2169bfa0cc95dd9e39bb0d81b87eb",
+            "kdf": "pbkdf2",
+            "kdfparams": {
+                "c": 1000,
+                "dklen": 32,
+                "prf": "hmac-sha256",
+                "salt": "f762e1d862a9324beab8448172b18df8",
+            },
+            "mac": "0af22fe271f57967fe1a5f50d5c43a9905dcb7e46ac6c10d45f77b469d2de042",
+        },
+        "id": "40288ae2-27c2-4fa3-ac77-40800d6d0872",
+        "version": 3,
+    });
+    assert_eq!(parse(&file).unwrap().open("pw").unwrap().to_hex().as_str(), SECRET);
+}
+
 #[test]
 fn what_is_sealed_is_opened_again_by_its_password_alone() {
     let wallet = Wallet::from_hex(SECRET).unwrap();
