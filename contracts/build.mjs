@@ -1,11 +1,11 @@
-// Compiles token.sol and writes token.bin-runtime, or with --check compares it with the one that is there.
+// Compiles every contract here and writes its runtime code, or with --check compares it with the one that is there.
 //
 //   node contracts/build.mjs [--check] [path to a node_modules that holds solc 0.8.28]
 //
 // The path may also come from NODE_MODULES. Compiled code carries no metadata, so the same compiler gives the
 // same bytes on every machine.
 import { createRequire } from "node:module";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,18 +20,19 @@ if (!solc.version().startsWith(`${SOLC}+`)) {
   fail(`solc is ${solc.version()}, not ${SOLC}\nhint: npm install solc@${SOLC}`);
 }
 
+const files = readdirSync(here).filter((file) => file.endsWith(".sol"));
 const output = JSON.parse(
   solc.compile(
     JSON.stringify({
       language: "Solidity",
-      sources: { "token.sol": { content: readFileSync(join(here, "token.sol"), "utf8") } },
+      sources: Object.fromEntries(files.map((file) => [file, { content: readFileSync(join(here, file), "utf8") }])),
       settings: {
         // paris has no PUSH0, so the code also runs on older test chains.
         evmVersion: "paris",
         viaIR: true,
         optimizer: { enabled: true, runs: 200 },
         metadata: { appendCBOR: false, bytecodeHash: "none" },
-        outputSelection: { "token.sol": { DevnetDollar: ["evm.deployedBytecode", "storageLayout"] } },
+        outputSelection: { "*": { "*": ["abi", "evm.deployedBytecode", "storageLayout"] } },
       },
     }),
   ),
@@ -39,20 +40,33 @@ const output = JSON.parse(
 for (const { formattedMessage } of output.errors ?? []) console.error(formattedMessage);
 if (output.errors?.length) fail("the compiler complains");
 
-const contract = output.contracts["token.sol"].DevnetDollar;
-const minter = contract.storageLayout.storage.find(({ label }) => label === "minter");
+const minter = output.contracts["token.sol"].DevnetDollar.storageLayout.storage.find(({ label }) => label === "minter");
 if (minter?.slot !== "0" || minter.offset !== 0) fail("the minter is not in storage slot 0, where the devnet writes it");
-if (Object.keys(contract.evm.deployedBytecode.immutableReferences ?? {}).length) fail("the code has immutables");
 
-const path = join(here, "token.bin-runtime");
-const built = `${contract.evm.deployedBytecode.object}\n`;
-if (check) {
-  if (readFileSync(path, "utf8") !== built) fail("token.bin-runtime is not what token.sol compiles to\nhint: node contracts/build.mjs");
-  console.error(`token.bin-runtime is what token.sol compiles to (${(built.length - 1) / 2} bytes)`);
-} else {
-  writeFileSync(path, built);
-  console.error(`wrote ${path} (${(built.length - 1) / 2} bytes)`);
+let stale = false;
+for (const file of files) {
+  // Interfaces have no code; each file has one contract beside them.
+  const contracts = Object.entries(output.contracts[file]).filter(([, { evm }]) => evm.deployedBytecode.object);
+  if (contracts.length !== 1) fail(`${file} has ${contracts.length} contracts with code, not one`);
+  const [name, { abi, evm }] = contracts[0];
+  if (abi.some(({ type }) => type === "constructor")) fail(`${name} has a constructor`);
+  if (Object.keys(evm.deployedBytecode.immutableReferences ?? {}).length) fail(`${name} has immutables`);
+
+  const code = file.replace(/\.sol$/, ".bin-runtime");
+  const path = join(here, code);
+  const built = `${evm.deployedBytecode.object}\n`;
+  const size = `${(built.length - 1) / 2} bytes`;
+  if (!check) {
+    writeFileSync(path, built);
+    console.error(`wrote ${code} (${size})`);
+  } else if (existsSync(path) && readFileSync(path, "utf8") === built) {
+    console.error(`${code} is what ${file} compiles to (${size})`);
+  } else {
+    console.error(`${code} is not what ${file} compiles to`);
+    stale = true;
+  }
 }
+if (stale) fail("hint: node contracts/build.mjs");
 
 function fail(message) {
   console.error(message);

@@ -144,12 +144,13 @@ pub(crate) fn price(required: &PaymentRequired) -> Result<Atomic, ClientError> {
     way.amount().map_err(ClientError::NoWayToPay)
 }
 
-/// Returns the ways to pay that a wallet can sign.
+/// Returns the ways to pay that need nothing but a signature: the payer's allowances and channels are not looked after.
 fn payable(required: &PaymentRequired) -> impl Iterator<Item = &PaymentRequirements> {
-    required
-        .accepts
-        .iter()
-        .filter(|way| way.scheme == x402::SCHEME_EXACT && way.max_timeout_seconds <= OFFER_SECONDS_MAX)
+    required.accepts.iter().filter(|way| {
+        let method = way.extra_text("assetTransferMethod").unwrap_or("eip3009");
+        let is_signed = way.scheme == x402::SCHEME_EXACT && method == "eip3009";
+        is_signed && way.max_timeout_seconds <= OFFER_SECONDS_MAX
+    })
 }
 
 fn no_way(required: &PaymentRequired) -> ClientError {

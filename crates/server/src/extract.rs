@@ -2,11 +2,11 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402;
-use glassbox_registry::Retry;
+use glassbox_registry::{Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -125,8 +125,31 @@ pub(crate) fn reference(namespace: &str, name: &str, version: &str) -> Result<Pa
     Ok(format!("{namespace}:{name}@{version}").parse()?)
 }
 
-/// Reads the payment of a request, where there is one.
-pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refusal> {
+/// How a token that spends credit comes: as RFC 6750 says.
+const BEARER: &str = "Bearer ";
+
+/// The caller's own name for its request, for payments that have none of their own.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Reads what a request is paid with: what was signed, or a token that spends credit.
+pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
+    if let Some(signed) = signed(headers)? {
+        return Ok(Some(Payment::X402(Box::new(signed))));
+    }
+    let Some(token) = token(headers) else { return Ok(None) };
+    let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Some(Payment::Credit(Credit::new(token, identifier).map_err(Refusal::from)?)))
+}
+
+/// Returns the token of a request, where it is one of a registry's.
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let token = value.strip_prefix(BEARER)?.trim();
+    token.starts_with(Credit::PREFIX).then_some(token)
+}
+
+/// Reads the signed payment of a request, where there is one.
+pub(crate) fn signed(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refusal> {
     let Some(value) = headers.get(x402::PAYMENT_SIGNATURE) else { return Ok(None) };
     let refuse = |reason: String| {
         let next = "send base64 of an x402 version 2 PaymentPayload, or leave the header out to get the requirements";

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
-use glassbox_pay::x402;
+use glassbox_pay::x402::{self, SettleResponse};
 use glassbox_registry::{CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -68,7 +68,21 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?))
+    match result {
+        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
+        result => Ok(respond(result?)),
+    }
+}
+
+/// Answers a payer that asked for the rest of its channel, in the words of the stock servers.
+pub(super) fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
+    let body = serde_json::json!({ "message": "Refund acknowledged", "channelId": channel });
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&x402::encode(settlement)) {
+        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    }
+    response
 }
 
 fn respond(reply: CallReply) -> Response {

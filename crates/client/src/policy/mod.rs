@@ -18,22 +18,24 @@
 //! Without a policy a wallet pays play money only. A policy binds whoever pays through this crate; it cannot bind
 //! somebody who has the wallet's key.
 
+mod words;
+
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use glassbox_core::Atomic;
-use glassbox_core::limits::{POLICY_FILE_BYTES_MAX, QUOTED_CHARS_MAX};
-use glassbox_pay::{Address, Network, devnet};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use glassbox_core::limits::POLICY_FILE_BYTES_MAX;
+use glassbox_pay::{Address, Scheme};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::words::address;
+pub use self::words::{Asset, Host};
+use self::words::{dollars, list, some_list};
 
 /// The file name of a policy, in the home folder.
 pub const FILE_NAME: &str = "policy.toml";
-
-/// The schemes of x402 that a policy may name.
-const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
 
 /// What a wallet may spend. The default allows play money only, without other bounds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -98,25 +100,6 @@ impl Default for Allow {
 fn play_money() -> Vec<Asset> {
     vec![Asset::DEVNET]
 }
-
-/// A registry's address without a path, such as `https://registry.example.com`: one host and port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Host(String);
-
-/// A token on a network, by its CAIP-19 id, such as `eip155:84532/erc20:0x036CbD53842c5426634e7929541eC2318f3dCF7e`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Asset {
-    /// The network.
-    pub network: Network,
-    /// The token's contract.
-    pub address: Address,
-}
-
-/// A scheme of x402 that is known here: `exact`, `upto` or `batch-settlement`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scheme(&'static str);
 
 /// What a payment could take at most, and from whom for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,8 +250,9 @@ impl Policy {
         let is_payee = payees.as_ref().is_none_or(|payees| payees.iter().any(is_payee));
         allowed(Rule::AllowPayees, is_payee, "the address", &spend.payee, "payees")?;
         allowed(Rule::AllowAssets, assets.contains(&spend.asset), "the token", &spend.asset, "assets")?;
-        let is_scheme =
-            schemes.as_ref().is_none_or(|schemes| schemes.iter().any(|scheme| scheme.0 == spend.scheme));
+        let is_scheme = schemes
+            .as_ref()
+            .is_none_or(|schemes| schemes.iter().any(|scheme| scheme.as_str() == spend.scheme));
         allowed(Rule::AllowSchemes, is_scheme, "the scheme", &spend.scheme, "schemes")?;
         if spend.deposit {
             let max = self.max.deposit.unwrap_or(Atomic::ZERO);
@@ -334,142 +318,6 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-impl Host {
-    /// Returns the host of a registry's address, whatever its path.
-    pub fn of(url: &str) -> Result<Self, String> {
-        let refused = || format!("`{}` is not the address of a registry", clip(url));
-        let url = reqwest::Url::parse(url).map_err(|_| refused())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(refused());
-        }
-        Ok(Self(url.origin().ascii_serialization()))
-    }
-
-    /// Returns it as text, such as `https://registry.example.com`, without a slash at the end.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Host {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let host = Self::of(text)?;
-        let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
-        let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        // A path would promise a narrower rule than it is.
-        if is_plain && url.username().is_empty() && url.password().is_none() {
-            Ok(host)
-        } else {
-            Err(format!("`{}` has more than a host and a port; write `{host}`", clip(text)))
-        }
-    }
-}
-
-impl Asset {
-    /// The devnet's token: play money.
-    pub const DEVNET: Self = Self { network: devnet::NETWORK, address: devnet::ASSET };
-}
-
-impl FromStr for Asset {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("`{}` is not a token; write it like \"{}\"", clip(text), Self::DEVNET);
-        let (network, token) = text.split_once('/').ok_or_else(refused)?;
-        let address = token.strip_prefix("erc20:").ok_or_else(refused)?;
-        Ok(Self {
-            network: network.parse().map_err(|_| refused())?,
-            address: self::address(address).map_err(|_| refused())?,
-        })
-    }
-}
-
-impl FromStr for Scheme {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = SCHEMES.into_iter().find(|scheme| *scheme == text);
-        known.map(Self).ok_or_else(|| format!("`{}` is none of {}", clip(text), SCHEMES.join(", ")))
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Asset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/erc20:{}", self.network, self.address)
-    }
-}
-
-macro_rules! text_conversions {
-    ($($name:ty),*) => {$(
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.to_string()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = String;
-
-            fn try_from(text: String) -> Result<Self, String> {
-                text.parse()
-            }
-        }
-    )*};
-}
-
-text_conversions!(Host, Asset);
-
-/// Reads an address in any letter case.
-pub(crate) fn address(text: &str) -> Result<Address, String> {
-    let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 40);
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| format!("`{}` is not an address: `0x` and 40 hexadecimal digits", clip(text)))
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(QUOTED_CHARS_MAX).collect()
-}
-
-/// An entry of a list, from its text.
-trait Entry: Sized {
-    fn read(text: &str) -> Result<Self, String>;
-}
-
-macro_rules! entries {
-    ($($name:ty => $read:expr),*) => {$(
-        impl Entry for $name {
-            fn read(text: &str) -> Result<Self, String> {
-                $read(text)
-            }
-        }
-    )*};
-}
-
-entries!(Host => str::parse, Asset => str::parse, Scheme => str::parse, Address => address);
-
-fn dollars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Atomic>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Atomic::from_decimal(&text).map(Some).map_err(D::Error::custom)
-}
-
-fn list<'de, D: Deserializer<'de>, T: Entry>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| T::read(text).map_err(D::Error::custom)).collect()
-}
-
-fn some_list<'de, D: Deserializer<'de>, T: Entry>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
-    list(deserializer).map(Some)
 }
 
 #[cfg(test)]
@@ -547,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_guide_and_the_module_show_a_policy_that_is_valid() {
-        let guide = include_str!("../../../docs/guides/paying.md");
+        let guide = include_str!("../../../../docs/guides/paying.md");
         let toml =
             guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a policy");
         let policy = Policy::parse(toml).expect("valid");
@@ -555,7 +403,7 @@ mod tests {
         assert!(
             policy.allow.hosts.is_some() && policy.allow.payees.is_some() && policy.allow.schemes.is_some()
         );
-        let module = include_str!("policy.rs")
+        let module = include_str!("mod.rs")
             .split("//! ```toml\n")
             .nth(1)
             .and_then(|rest| rest.split("//! ```").next());
