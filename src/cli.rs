@@ -11,6 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::name::NameError;
 use glassbox_core::{PackageName, PackageRef};
 use glassbox_store::Fault;
+use jiff::civil::Date;
 
 /// The registry that is asked when nobody names one.
 pub(crate) const REGISTRY: &str = "http://127.0.0.1:8402";
@@ -51,7 +52,7 @@ pub(crate) struct Global {
         value_name = "URL"
     )]
     pub(crate) registry: String,
-    /// The folder of keys, wallet and receipts [default: ~/.config/glassbox]
+    /// The folder of keys, wallet, policy and receipts [default: ~/.config/glassbox]
     #[arg(
         long,
         global = true,
@@ -145,7 +146,7 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
     )]
     Serve(ServeArgs),
-    /// Make, show or fund the wallet that pays for calls
+    /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),
     /// Make or show the key that signs releases
@@ -268,6 +269,8 @@ pub(crate) struct Allowance {
     /// The most that the call may cost, in dollars; without it, nothing is paid
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) max_price: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordFile,
     /// The fuel ceiling
     #[arg(long)]
     pub(crate) fuel: Option<u64>,
@@ -281,6 +284,14 @@ pub(crate) struct Allowance {
     /// Where to keep the receipt [default: receipts/CALL.json in the home folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+}
+
+/// Where the wallet's password comes from.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordFile {
+    /// The file that holds the wallet's password [default: GLASSBOX_WALLET_PASSWORD, or you are asked]
+    #[arg(long = "password-file", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -384,10 +395,59 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WalletCommand {
-    /// Make a throw-away wallet for play money
-    New,
+    /// Make a wallet, under a password where one is given
+    #[command(after_help = "\
+Examples:
+  glassbox wallet new
+  glassbox wallet new --password-file password.txt
+  glassbox wallet new --plain
+
+Without a password its key lies in clear, and it pays play money only.")]
+    New(NewWallet),
+    /// Take over a key: hexadecimal digits, or a keystore of geth, cast or other wallets
+    #[command(
+        after_help = "Examples:\n  glassbox wallet import ~/.foundry/keystores/agent\n  echo $KEY | glassbox wallet import - --password-file password.txt"
+    )]
+    Import {
+        /// The file with the key; `-` is standard input
+        #[arg(value_name = "FILE|-")]
+        from: PathBuf,
+        #[command(flatten)]
+        new: NewWallet,
+    },
+    /// Write the wallet as a keystore that geth, cast and other wallets read
+    #[command(
+        after_help = "Examples:\n  glassbox wallet export agent.json\n  glassbox wallet export - > agent.json"
+    )]
+    Export {
+        /// The file to make; `-` is standard output
+        #[arg(value_name = "FILE|-")]
+        to: PathBuf,
+        #[command(flatten)]
+        password: PasswordFile,
+    },
     /// Show the address and what it has
     Show,
+    /// Put the wallet under a password, or under another
+    #[command(
+        after_help = "Examples:\n  glassbox wallet passwd\n  glassbox wallet passwd --password-file old.txt --new-password-file new.txt"
+    )]
+    Passwd {
+        #[command(flatten)]
+        password: PasswordFile,
+        /// The file that holds the new password [default: you are asked]
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+    },
+    /// Show what was spent in a day, beside what may be
+    #[command(
+        after_help = "Examples:\n  glassbox wallet spending\n  glassbox wallet spending --day 2026-11-21 --json"
+    )]
+    Spending {
+        /// The UTC day [default: today]
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        day: Option<Date>,
+    },
     /// Ask the devnet's faucet for play money
     #[command(after_help = "Examples:\n  glassbox wallet fund\n  glassbox wallet fund 5")]
     Fund {
@@ -395,6 +455,16 @@ pub(crate) enum WalletCommand {
         #[arg(default_value = "10")]
         usd: String,
     },
+}
+
+/// How a new wallet is kept.
+#[derive(Debug, Args)]
+pub(crate) struct NewWallet {
+    #[command(flatten)]
+    pub(crate) password: PasswordFile,
+    /// Keep its key in clear, for play money
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) plain: bool,
 }
 
 #[derive(Debug, Subcommand)]

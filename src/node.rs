@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::home::{load_key, new_key, wallet_failure};
-use crate::sandbox;
+use crate::home::{load_key, new_key};
+use crate::{sandbox, wallet};
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
@@ -183,7 +183,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// The operator's wallet: payments arrive there, refunds leave from there.
 fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: PayError| wallet_failure(path, &error);
+    let failed = |error: PayError| wallet::failure(path, &error);
     if path.exists() {
         return wallet_file::load(path).map_err(failed);
     }

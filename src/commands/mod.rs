@@ -11,6 +11,7 @@ mod publish;
 mod run;
 mod search;
 mod serve;
+mod spending;
 mod verify;
 mod wallet;
 

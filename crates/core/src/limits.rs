@@ -253,8 +253,40 @@ pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
-/// The largest wallet file, in bytes. Ours take about 200.
+/// The largest wallet file, in bytes. Keystores take about 500.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The most memory that opening a keystore may take, in bytes: four times what geth's and ours take. The file names its
+/// own cost, so a forged one could ask for all there is.
+pub const KEYSTORE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The most work that opening a keystore by scrypt may take, as the product of its three parameters: eight times what
+/// geth's and ours take, some seconds.
+pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
+
+/// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
+pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The largest policy of a wallet, in bytes: room for hundreds of hosts and addresses.
+pub const POLICY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of a day's spending journal, in bytes. A long host and the longest names stay below 1,000.
+pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
+
+/// The largest spending journal of one day, in bytes. Each payment reads it whole, so who pays a hundred thousand times
+/// a day should pay by a channel.
+pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
+/// has the journal for longer hangs.
+pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
+/// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
+/// was thought lost should not turn up tomorrow.
+pub const OFFER_SECONDS_MAX: u64 = 3_600;
+
+/// The longest password, in bytes: a file given as one by mistake is no password.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;
