@@ -49,6 +49,10 @@ impl Home {
         self.0.join("wallet.json")
     }
 
+    pub(crate) fn credit_path(&self) -> PathBuf {
+        self.0.join("credit.token")
+    }
+
     pub(crate) fn receipt_path(&self, call: &str) -> PathBuf {
         self.0.join("receipts").join(format!("{call}.json"))
     }
@@ -91,22 +95,24 @@ pub(crate) fn load_key(path: &Path) -> Result<Option<SecretKey>, Failure> {
     }
 }
 
+/// Writes a new file that only its owner may read. One that is there already stays, and is an error.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // A temporary file is its owner's alone from the start; the name appears only once it is whole.
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Makes a key in a new file that only its owner may read. A key that is there already stays.
 pub(crate) fn new_key(path: &Path) -> Result<SecretKey, Failure> {
     let key = SecretKey::from_seed(&glassbox_registry::Env::system().random());
     let file = KeyFile { format: KEY_FORMAT.into(), public: key.public().to_string(), secret: key.to_hex() };
     let text = serde_json::to_string_pretty(&file).expect("a key file has string keys");
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        // A temporary file is its owner's alone from the start; the name appears only once it is whole.
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist_noclobber(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    match write() {
+    match write_private(path, &text) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let message = format!("there is a key at `{}` already", path.display());

@@ -12,7 +12,7 @@ use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
 
-use super::Context;
+use super::{Context, credit};
 use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
@@ -73,7 +73,11 @@ impl<'a> Caller<'a> {
         let amount_max = amount_max.map_err(|error| {
             Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
         })?;
-        Ok(Self { context, allowance, amount_max, client: context.client()? })
+        let client = match allowance.credit {
+            true => context.client()?.with_token(&credit::token(&context.home()?)?.to_string()),
+            false => context.client()?,
+        };
+        Ok(Self { context, allowance, amount_max, client })
     }
 
     /// Makes a call, pays where that is allowed, and checks the receipt.

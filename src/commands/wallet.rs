@@ -83,7 +83,7 @@ fn file(home: &Home) -> String {
 }
 
 /// Returns the address, and whether a password opens the wallet. Asks for it only where the file does not say.
-async fn address(home: &Home) -> Result<(String, bool), Failure> {
+pub(super) async fn address(home: &Home) -> Result<(String, bool), Failure> {
     match wallet::read(home)? {
         WalletFile::Plain(wallet) => Ok((wallet.address().to_string(), false)),
         WalletFile::Keystore(keystore) => match keystore.address() {

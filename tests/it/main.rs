@@ -23,6 +23,7 @@ mod files;
 mod grants;
 mod journey;
 mod kill;
+mod ledger;
 mod log;
 mod openapi;
 mod packages;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use glassbox_api::{CallBody, CallResponse};
+use glassbox_api::{CallBody, CallResponse, CreditRequest, CreditResponse};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::x402::{self, PaymentRequired};
 use reqwest::{Method, Response, StatusCode};
@@ -48,7 +48,7 @@ impl Client {
         buyer: Option<&Buyer>,
     ) -> Result<CallResponse, ClientError> {
         let response = self.send_call(call, None).await?;
-        if response.status() != StatusCode::PAYMENT_REQUIRED {
+        if response.status() != StatusCode::PAYMENT_REQUIRED || self.pays_by_credit() {
             return self.read(response).await;
         }
         let required = self.required(&response)?;
@@ -80,6 +80,51 @@ impl Client {
                 Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {}
                 Err(ClientError::Transport { .. }) => {}
                 Ok(response) => return self.read(response).await,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+        Err(ClientError::Undecided)
+    }
+
+    /// Buys prepaid credit for `account`, or for a new one, whose token is then in the answer. `buyer` pays.
+    pub async fn buy_credit(
+        &self,
+        request: &CreditRequest,
+        buyer: &Buyer,
+    ) -> Result<CreditResponse, ClientError> {
+        let ask = |payment: Option<&str>| {
+            let asked = self.request(Method::POST, "/v1/credit").json(request);
+            match payment {
+                Some(payment) => asked.header(x402::PAYMENT_SIGNATURE, payment),
+                None => asked,
+            }
+        };
+        let response = self.send(ask(None)).await?;
+        if response.status() != StatusCode::PAYMENT_REQUIRED {
+            return self.read(response).await;
+        }
+        let required = self.required(&response)?;
+        let host = Host::of(self.url()).map_err(ClientError::Url)?;
+        let signed = buyer.sign(&required, host, "credit").await?;
+        let mut wait = Duration::from_millis(250);
+        for _ in 0..PAID_TRIES_MAX {
+            match self.send(ask(Some(&signed.header))).await {
+                Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {}
+                Err(ClientError::Transport { .. }) => {}
+                Ok(response) => {
+                    let bought: Result<CreditResponse, ClientError> = self.read(response).await;
+                    let outcome = match &bought {
+                        Ok(bought) => bought.credited.amount.parse().ok().map(Outcome::Charged),
+                        Err(ClientError::Problem(problem)) if problem.status < 500 => {
+                            Some(Outcome::NotCharged)
+                        }
+                        Err(_) => None,
+                    };
+                    buyer.record(signed, outcome).await;
+                    return bought;
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(wait).await;

@@ -409,5 +409,8 @@ pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
 /// The most payees that are paid in one transaction: each takes some 60,000 gas.
 pub const PAY_OUTS_MAX: usize = 200;
 
+/// Transfers of one page of a statement.
+pub const STATEMENT_ROWS_MAX: usize = 1_000;
+
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;

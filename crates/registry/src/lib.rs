@@ -42,3 +42,5 @@ pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, replay};
 pub use testing::TestReport;
+
+pub use glassbox_store::TransferRow;
