@@ -3,6 +3,8 @@
 use glassbox_core::{Atomic, FunctionName, PackageName};
 use serde::{Deserialize, Serialize};
 
+use crate::block;
+
 /// What one block of a token allows. What is `None` is not narrowed by this block.
 ///
 /// The caps of a token are those of all its blocks together, so a block can only narrow.
