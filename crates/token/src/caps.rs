@@ -62,9 +62,7 @@ pub enum Rule {
         asked: String,
     },
     /// Its time is over.
-    #[error(
-        "ended at {expires_at_s} seconds since 1970 and it is {now_s}; ask whoever gave you the token for a new one"
-    )]
+    #[error("ended at {}; ask whoever gave you the token for a new one", block::show_date(*expires_at_s))]
     Expired {
         /// The first second in which nothing is allowed.
         expires_at_s: u64,
