@@ -85,7 +85,7 @@ fn standard_allows(token: &Token, call: &Call) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_block_only_narrows(chain in proptest::collection::vec(caps(), 1..4), calls in proptest::collection::vec(calls(), 12)) {
