@@ -143,7 +143,7 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
     }
     let Some(token) = token(headers) else { return Ok(None) };
     let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Some(Payment::Credit(Credit::new(token, identifier).map_err(Refusal::from)?)))
+    Ok(Some(Payment::Credit(Box::new(Credit::new(token, identifier)?))))
 }
 
 /// Returns the token of a request, where it is one of a registry's.

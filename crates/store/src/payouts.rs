@@ -74,11 +74,7 @@ impl Store {
     pub async fn owed_of_run(&self, run: &str) -> Result<Vec<OwedTransfer>, StoreError> {
         let pattern = format!("payout:{run}:%");
         self.read(move |connection| {
-            ledger::owed_where(
-                connection,
-                "kind = 'payout' AND subject LIKE ?1 ORDER BY subject",
-                &[&pattern],
-            )
+            ledger::owed_where(connection, "kind = 'payout' AND subject LIKE ?1 ORDER BY subject", [&pattern])
         })
         .await
     }

@@ -110,32 +110,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-#[ignore = "measures, and asserts nothing: run it alone"]
-fn how_long_it_takes() {
-    let verifier = issuer().verifier();
-    let mut token = issuer().mint("payer:ana", &all_caps()).expect("minted");
-    for blocks in 1..=4 {
-        let text = token.to_string();
-        let timed = |name: &str, work: &mut dyn FnMut()| {
-            let start = Instant::now();
-            (0..1_000).for_each(|_| work());
-            println!(
-                "{blocks} blocks, {} bytes, {name}: {} µs",
-                text.len(),
-                start.elapsed().as_micros() / 1_000
-            );
-        };
-        timed("parse", &mut || drop(text.parse::<Token>().expect("a token")));
-        timed("parse, verify, authorize", &mut || {
-            let token: Token = text.parse().expect("a token");
-            verifier.verify(&token).expect("verified").authorize(&call().request()).expect("allowed");
-        });
-        let verified = verifier.verify(&token).expect("verified");
-        timed("authorize", &mut || drop(verified.authorize(&call().request()).expect("allowed")));
-        timed("attenuate", &mut || drop(token.attenuate(&all_caps()).expect("appended")));
-        token = token.attenuate(&all_caps()).expect("appended");
-    }
-    println!("the format's own authorizer allows it: {}", standard_allows(&token, &call()));
-}
