@@ -166,6 +166,9 @@ await works("batch: an EIP-3009 deposit opens the channel", async () => {
   equal(await channel(config), [5000n, 0n]);
   await charged(erc3009Client, first, 700);
 });
+await refused("batch: a deposit beyond what a channel can count", "DepositOverflow", () =>
+  deposit(first.payload, { amount: 2n ** 128n - 1n }),
+);
 await refused("batch: the same deposit again", "AuthorizationUsedOrCanceled", () => deposit(first.payload));
 
 await refused("batch: a Permit2 deposit without allowance", "invalid_batch_settlement_evm_permit2_allowance_required", async () =>
