@@ -68,7 +68,7 @@ impl Node {
             let sandbox = sandbox::serving(data.join("artifacts"))
                 .and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?))
                 .context("cannot start the sandbox")?;
-            let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury.address())
+            let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury)
                 .context("cannot open the devnet")?;
             let origin =
                 format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
@@ -76,7 +76,7 @@ impl Node {
             let registry = Registry::open(
                 store,
                 sandbox,
-                Arc::new(devnet.clone()),
+                Arc::new(devnet.facilitator()),
                 Keys { executor, log },
                 Env::system(),
                 RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host },

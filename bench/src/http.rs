@@ -116,8 +116,8 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let sandbox = Sandbox::new(SandboxConfig { threads: 1, ..SandboxConfig::default() })?;
-        let treasury = Wallet::from_bytes(&[9; 32])?.address();
-        let devnet = Devnet::open(Some(&folder.join("devnet.journal")), treasury)?;
+        let operator = Wallet::from_bytes(&[9; 32])?;
+        let devnet = Devnet::open(Some(&folder.join("devnet.journal")), operator)?;
         let keys = Keys {
             executor: SecretKey::from_seed(&EXECUTOR_SEED),
             log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
@@ -129,7 +129,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             host: HostConfig::default(),
         };
         let store = Store::open(&folder.join("store"))?;
-        let rail = Arc::new(devnet.clone());
+        let rail = Arc::new(devnet.facilitator());
         let registry = Registry::open(store, sandbox, rail, keys, Env::system(), config).await?;
         let one_file = |path: &str, text: &str| Files::new([(path.to_owned(), text.as_bytes().to_vec())]);
         let package = PackageFiles {

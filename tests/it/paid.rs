@@ -1,7 +1,6 @@
 //! A paid call: what is asked, what is paid, who gets it, what proves it.
 
 use glassbox_core::{Atomic, Pico};
-use glassbox_pay::Facilitator as _;
 use serde_json::{Value, json};
 
 use crate::buyer::bench;
@@ -49,8 +48,9 @@ async fn a_payment_buys_the_output_and_moves_exactly_its_amount() {
     assert!(settlement.success && settlement.error_reason.is_none());
     assert_eq!(settlement.payer, Some(buyer.wallet.address().to_checksum(None)));
     assert_eq!(settlement.amount.as_deref(), Some("2000"));
-    let transaction = stage.devnet().receipt(settlement.transaction.parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((transaction.from, transaction.amount), (buyer.wallet.address(), Atomic(2_000)));
+    let transfer = stage.devnet().transfers().await.unwrap().pop().unwrap();
+    assert_eq!(transfer.transaction.to_string(), settlement.transaction);
+    assert_eq!((transfer.from, transfer.amount), (buyer.wallet.address(), Atomic(2_000)));
 
     assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000 - 2_000);
     assert_eq!(stage.balance(stage.devnet().treasury()).await, 2_000);

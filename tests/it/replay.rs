@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use glassbox_pay::Facilitator as _;
 use glassbox_pay::faults::MoveFault;
 use glassbox_pay::x402;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use glassbox_core::ledger::Account;
 use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest};
 use glassbox_pay::devnet::Clock;
-use glassbox_pay::{Address, Devnet, Facilitator as _, Faulty, PayError, Wallet};
+use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::Options;
@@ -78,7 +78,7 @@ pub(crate) enum Sweep {
 /// A running registry.
 pub(crate) struct Stage {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) rail: Arc<Faulty<Devnet>>,
+    pub(crate) rail: Arc<Faulty<Settler<Devnet>>>,
     pub(crate) world: World,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -159,7 +159,7 @@ impl Stage {
         sandbox: Sandbox,
         host: HostConfig,
     ) -> Self {
-        let treasury = wallet("treasury").address();
+        let operator = wallet("treasury");
         let journal = folder.path().join("devnet.journal");
         // After a power cut, the last task to notice still has the journal open.
         let devnet = until("the devnet's journal", async || {
@@ -167,13 +167,13 @@ impl Stage {
                 let world = world.clone();
                 Arc::new(move || world.now_s())
             };
-            match Devnet::open_with_clock(Some(&journal), treasury, clock) {
+            match Devnet::open_with_clock(Some(&journal), operator.clone(), clock) {
                 Err(PayError::JournalInUse(_)) => None,
                 opened => Some(opened.unwrap()),
             }
         })
         .await;
-        let rail = Arc::new(Faulty::new(devnet.clone()));
+        let rail = Arc::new(Faulty::new(devnet.facilitator()));
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -207,7 +207,7 @@ impl Stage {
     }
 
     pub(crate) fn devnet(&self) -> &Devnet {
-        self.rail.inner()
+        self.rail.inner().chain()
     }
 
     /// Publishes under the usual key, over HTTP, and insists that it is new.

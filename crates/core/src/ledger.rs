@@ -1,12 +1,21 @@
 //! Double entry: every movement of money is a balanced transfer between two accounts, in pico.
 //!
 //! This module says which transfers a call makes; `store` writes them in the same transaction as the call's state.
-//! A transfer is *pending* while its call is undecided, then *posted* or *voided*, never both. Only posted transfers
-//! count in a balance.
+//! A transfer is *pending* while it is undecided, then *posted* or *voided*, never both. Only posted transfers count
+//! in a balance.
 //!
-//! A paid call moves money in at most three steps: the *deposit* (rail → payer), which mirrors the settled payment;
-//! the *charge* (payer → operator and payees); and the *refund* (payer → rail) of what the ceiling exceeded the
-//! charge by. After all three the payer's account is back where it was.
+//! Money comes in by three roads, and a paid call takes one of them:
+//!
+//! ```text
+//! by a payment    rail ──deposit──▶ payer ──charge──▶ operator, payees      what the ceiling exceeded the charge by:
+//!                                                                           payer ──refund──▶ rail
+//! by a voucher    escrow ──voucher─▶ payer ──charge──▶ operator, payees     later: rail ──claim──▶ escrow
+//! by credit       payer ──charge──▶ operator, payees                        before: rail ──deposit──▶ payer,
+//!                                                                           or operator ──grant──▶ payer
+//! ```
+//!
+//! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
+//! else's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +32,10 @@ pub enum Account {
     /// The outside world behind a payment rail, such as `x402:eip155:84532`. Its balance is the negative of what the
     /// operator holds there.
     Rail(String),
-    /// What is owed to a payer.
+    /// What the vouchers of a channel promise, by the channel's id. Its balance is the negative of what they are worth
+    /// beyond what was claimed.
+    Escrow(String),
+    /// What is owed to a payer: nothing between two calls, or prepaid credit.
     Payer(String),
     /// What is owed to a payee.
     Payee(String),
@@ -35,6 +47,7 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rail(id) => write!(f, "rail:{id}"),
+            Self::Escrow(id) => write!(f, "escrow:{id}"),
             Self::Payer(id) => write!(f, "payer:{id}"),
             Self::Payee(id) => write!(f, "payee:{id}"),
             Self::Operator => f.write_str("operator"),
@@ -42,9 +55,9 @@ impl fmt::Display for Account {
     }
 }
 
-/// Says that a text names no account.
+/// Says that a text is no word of the ledger's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a ledger account")]
+#[error("`{0}` is no account and no kind of transfer")]
 pub struct AccountError(String);
 
 impl FromStr for Account {
@@ -54,6 +67,7 @@ impl FromStr for Account {
         match text.split_once(':') {
             None if text == "operator" => Ok(Self::Operator),
             Some(("rail", id)) => Ok(Self::Rail(id.into())),
+            Some(("escrow", id)) => Ok(Self::Escrow(id.into())),
             Some(("payer", id)) => Ok(Self::Payer(id.into())),
             Some(("payee", id)) => Ok(Self::Payee(id.into())),
             _ => Err(AccountError(text.chars().take(80).collect())),
@@ -103,31 +117,96 @@ pub struct Transfer {
 pub enum Kind {
     /// A settled payment arriving.
     Deposit,
+    /// What a voucher promises for a call.
+    Voucher,
+    /// Credit set aside for a call. Never posted: the charge takes its place.
+    Hold,
     /// A charge, one transfer for each receiver.
     Charge,
-    /// The unused part of a ceiling going back.
+    /// What a payer gets back: the unused part of a ceiling, or credit.
     Refund,
+    /// What vouchers promised, arriving.
+    Claim,
+    /// Credit that the operator gives.
+    Grant,
+    /// Earnings going out.
+    Payout,
+    /// A deposit that the chain took back.
+    Loss,
 }
 
 impl Kind {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Deposit, "deposit"),
+        (Self::Voucher, "voucher"),
+        (Self::Hold, "hold"),
+        (Self::Charge, "charge"),
+        (Self::Refund, "refund"),
+        (Self::Claim, "claim"),
+        (Self::Grant, "grant"),
+        (Self::Payout, "payout"),
+        (Self::Loss, "loss"),
+    ];
+
     /// Returns the word that the database stores.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deposit => "deposit",
-            Self::Charge => "charge",
-            Self::Refund => "refund",
-        }
+        Self::ALL.iter().find(|(kind, _)| *kind == self).expect("all kinds are listed").1
+    }
+}
+
+impl FromStr for Kind {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, AccountError> {
+        let known = Self::ALL.iter().find(|(_, word)| *word == text);
+        known.map(|(kind, _)| *kind).ok_or_else(|| AccountError(text.chars().take(80).collect()))
+    }
+}
+
+impl Transfer {
+    fn new(kind: Kind, debit: Account, credit: Account, amount: Pico) -> Self {
+        Self { debit, credit, amount, kind }
     }
 }
 
 /// Returns the deposit that mirrors a payment of `amount` by `payer` over `rail`. Pending until it is settled.
 pub fn deposit(rail: &str, payer: &str, amount: Atomic) -> Transfer {
-    Transfer {
-        debit: Account::Rail(rail.into()),
-        credit: Account::Payer(payer.into()),
-        amount: amount.to_pico(),
-        kind: Kind::Deposit,
-    }
+    Transfer::new(Kind::Deposit, Account::Rail(rail.into()), Account::Payer(payer.into()), amount.to_pico())
+}
+
+/// Returns what a voucher of `channel` promises for a call. Pending at the ceiling, posted at the charge.
+pub fn voucher(channel: &str, payer: &str, amount: Atomic) -> Transfer {
+    Transfer::new(
+        Kind::Voucher,
+        Account::Escrow(channel.into()),
+        Account::Payer(payer.into()),
+        amount.to_pico(),
+    )
+}
+
+/// Returns what is set aside of a payer's credit while a call runs. Voided when the call is decided.
+pub fn hold(payer: &str, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Hold, Account::Payer(payer.into()), Account::Operator, amount.to_pico())
+}
+
+/// Returns the arrival of what the vouchers of `channel` promised.
+pub fn claim(rail: &str, channel: &str, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Claim, Account::Rail(rail.into()), Account::Escrow(channel.into()), amount.to_pico())
+}
+
+/// Returns credit that the operator gives to `payer`, at the operator's own expense.
+pub fn grant(payer: &str, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Grant, Account::Operator, Account::Payer(payer.into()), amount.to_pico())
+}
+
+/// Returns the paying out of what `account` earned. Pending until the rail has paid it out.
+pub fn payout(rail: &str, account: Account, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Payout, account, Account::Rail(rail.into()), amount.to_pico())
+}
+
+/// Returns the loss of a deposit that the chain took back for good: it is the operator's.
+pub fn loss(rail: &str, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Loss, Account::Operator, Account::Rail(rail.into()), amount.to_pico())
 }
 
 /// Returns the transfers of a charge, one for each share.
@@ -145,12 +224,7 @@ pub fn charge(payer: &str, shares: &[Share]) -> Vec<Transfer> {
 
 /// Returns the refund of `amount` to `payer` over `rail`. Pending until the rail has paid it out.
 pub fn refund(rail: &str, payer: &str, amount: Atomic) -> Transfer {
-    Transfer {
-        debit: Account::Payer(payer.into()),
-        credit: Account::Rail(rail.into()),
-        amount: amount.to_pico(),
-        kind: Kind::Refund,
-    }
+    Transfer::new(Kind::Refund, Account::Payer(payer.into()), Account::Rail(rail.into()), amount.to_pico())
 }
 
 #[cfg(test)]
@@ -181,7 +255,8 @@ mod tests {
 
     #[test]
     fn accounts_print_and_parse() {
-        for text in ["operator", "payer:0xab", "payee:did:key:z6Mk", "rail:x402:eip155:84532"] {
+        for text in ["operator", "payer:0xab", "payee:did:key:z6Mk", "rail:x402:eip155:84532", "escrow:0x01"]
+        {
             assert_eq!(text.parse::<Account>().expect("valid").to_string(), text);
         }
         assert!("bank:x".parse::<Account>().is_err() && "".parse::<Account>().is_err());

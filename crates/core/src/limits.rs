@@ -206,11 +206,24 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 /// The most that one faucet request mints, in atomic units: a hundred play dollars.
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
-/// The gas of one call to the devnet's token. Its dearest function takes about 100,000.
-pub const DEVNET_GAS_MAX: u64 = 1_000_000;
+/// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
+pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
-/// The longest line of the devnet's journal, in bytes. The largest operation takes about 700.
-pub const JOURNAL_LINE_BYTES_MAX: usize = 4096;
+/// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
+pub const DEVNET_CALL_BYTES_MAX: usize = 96 * 1024;
+
+/// The most transactions that wait in the devnet's mempool; there are some in drills alone.
+pub const DEVNET_MEMPOOL_MAX: usize = 1024;
+
+/// The most blocks that the devnet can undo, or make without a transaction, at once.
+pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
+
+/// The most vouchers that are claimed in one transaction.
+pub const CLAIMS_MAX: usize = 64;
+
+/// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
+pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
 /// The largest wallet file, in bytes. Ours take about 200.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
@@ -292,3 +305,32 @@ pub const HTTP_MESSAGES_MAX: usize = 1_024;
 /// The largest receipt that goes into a header of a service's response, in bytes of base64. Clients in use cut the headers
 /// of a response at 8 KiB and more.
 pub const RECEIPT_HEADER_BYTES_MAX: usize = 7 * 1024;
+
+/// How long a reply is kept after it was handed over, in milliseconds: a day, in which a program can be restarted and
+/// ask again.
+pub const REPLY_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long it is believed what a channel's contract said, in milliseconds. A third of the shortest delay of a
+/// withdrawal, so that one is noticed while vouchers can still be claimed.
+pub const CHANNEL_KNOWN_MS: i64 = 5 * 60 * 1_000;
+
+/// How long a channel rests before its vouchers are claimed, in milliseconds.
+pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
+
+/// How long a payer has to wait for its deposit when the operator does not answer, in seconds: a day, so that an operator
+/// who is away for a night loses nothing.
+pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
+
+/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 100;
+
+/// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
+/// bytes and its names.
+pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
+
+/// The most blocks of a bearer token, the issuer's included. Each costs a verification, and may be a budget that a call
+/// reserves in.
+pub const TOKEN_BLOCKS_MAX: usize = 16;
+
+/// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
+pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;

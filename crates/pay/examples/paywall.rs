@@ -15,32 +15,33 @@ use axum::routing::get;
 use glassbox_core::Atomic;
 use glassbox_pay::x402::{self, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE};
 use glassbox_pay::{
-    Address, Devnet, Facilitator, PaymentPayload, PaymentRequired, PaymentRequirements, Resource, Settlement,
-    Wallet, exact,
+    Address, Devnet, Facilitator, PaymentPayload, PaymentRequired, PaymentRequirements, Resource, Scheme,
+    Settlement, Settler, Wallet, exact,
 };
 
 const RUN_MS_MAX: u64 = 1_000;
 
 struct Page {
-    devnet: Devnet,
+    rail: Settler<Devnet>,
     url: String,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let payer: Address = std::env::args().nth(1).ok_or("usage: paywall 0xPAYER")?.parse()?;
-    let devnet = Devnet::open(None, Wallet::random()?.address())?;
+    let devnet = Devnet::open(None, Wallet::random()?)?;
     devnet.faucet(payer, Atomic(1_000_000)).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
     println!("{url}");
-    eprintln!("{}: {payer} has a dollar", devnet.label());
-    let router = Router::new().route("/", get(page)).with_state(Arc::new(Page { devnet, url }));
+    let rail = devnet.facilitator();
+    eprintln!("{}: {payer} has a dollar", rail.label());
+    let router = Router::new().route("/", get(page)).with_state(Arc::new(Page { rail, url }));
     Ok(axum::serve(listener, router).await?)
 }
 
 async fn page(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
-    let offered = page.devnet.offer(Atomic(2_000), page.devnet.treasury(), 60);
+    let offered = page.rail.offer(Scheme::Exact, Atomic(2_000), page.rail.treasury(), 60);
     let Some(header) = headers.get(PAYMENT_SIGNATURE) else {
         return payment_required(&page, offered, "payment required");
     };
@@ -56,11 +57,11 @@ async fn page(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     if let Err(rejection) = exact::check(&payload, &offered, now_s, RUN_MS_MAX) {
         return payment_required(&page, offered, rejection.code.as_str());
     }
-    if let Err(rejection) = page.devnet.verify(&payload, &offered).await {
+    if let Err(rejection) = page.rail.verify(&payload, &offered).await {
         return payment_required(&page, offered, rejection.code.as_str());
     }
-    let settlement = page.devnet.settle(&payload, &offered).await;
-    let response = settlement.response(page.devnet.network()).map(|response| x402::encode(&response));
+    let settlement = page.rail.settle(&payload, &offered, Atomic(2_000)).await;
+    let response = settlement.response(page.rail.network()).map(|response| x402::encode(&response));
     match (settlement, response) {
         (Settlement::Settled { payer, amount, .. }, Some(response)) => {
             eprintln!("{payer} paid {amount}");
@@ -85,7 +86,7 @@ fn payment_required(page: &Page, offered: PaymentRequirements, error: &str) -> R
         error: Some(error.to_owned()),
         resource: Resource {
             url: page.url.clone(),
-            description: Some(format!("A page ({})", page.devnet.label())),
+            description: Some(format!("A page ({})", page.rail.label())),
             mime_type: Some("text/plain".to_owned()),
         },
         accepts: vec![offered],

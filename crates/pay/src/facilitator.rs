@@ -1,16 +1,20 @@
-//! The door to a chain: who verifies a payment, settles it, and pays out.
+//! Payment as the rest of the product sees it: who verifies a payment, settles it, and pays out.
 //!
-//! Implementors: the [`Devnet`](crate::Devnet) in this process and [`Faulty`](crate::Faulty), which makes another
-//! one fail on demand. Everything that moves money is idempotent, so a caller that does not know what happened
+//! Implementors: [`Settler`](crate::Settler) over any chain and [`Faulty`](crate::Faulty), which makes another one
+//! fail on demand. Everything that moves money is idempotent, so a caller that does not know what happened
 //! asks again with the same words.
 
-use alloy_primitives::{Address, B256};
+use std::fmt;
+
+use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 
+use crate::chain::{Standing, TransferEvent};
 use crate::error::PayError;
 use crate::exact::PaymentKey;
 use crate::network::Network;
+use crate::scheme::batch::ChannelConfig;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SettleResponse};
 
 /// Why a payment was refused. Nothing has moved.
@@ -98,7 +102,63 @@ impl Settlement {
     }
 }
 
+/// How a payer's signature limits what moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Exactly the signed amount.
+    Exact,
+    /// At most the signed amount, once.
+    Upto,
+    /// Out of a deposit, by cumulative vouchers.
+    Batch,
+}
+
+impl Scheme {
+    /// Returns the scheme as it is written on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Upto => "upto",
+            Self::Batch => "batch-settlement",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the contract knows of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChannelState {
+    /// How much is in it, what was claimed included.
+    pub balance: Atomic,
+    /// How much was claimed of it.
+    pub total_claimed: Atomic,
+    /// The Unix second at which the payer asked for its money back; zero if it did not.
+    pub withdraw_requested_at: u64,
+    /// The number that the next refund must carry.
+    pub refund_nonce: U256,
+}
+
+/// A voucher to be claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The channel.
+    pub channel: ChannelConfig,
+    /// The total that the voucher allows to be claimed.
+    pub max_claimable: Atomic,
+    /// The voucher's signature.
+    pub signature: Vec<u8>,
+    /// The total that is to be claimed after this, at most `max_claimable`.
+    pub total_claimed: Atomic,
+}
+
 /// Verifies and settles payments in one asset on one network, and pays out from the operator's treasury.
+///
+/// Everything that moves money is idempotent by its id or by the payment itself.
 #[async_trait]
 pub trait Facilitator: Send + Sync {
     /// Returns the name to show to people, such as `devnet, play money`.
@@ -113,10 +173,13 @@ pub trait Facilitator: Send + Sync {
     /// Returns the operator's own address, from which pay-outs are made.
     fn treasury(&self) -> Address;
 
-    /// Writes an offer to be paid `amount` by the `exact` scheme. `timeout_s` is how long the payer's
-    /// authorization shall live: it must cover the longest run and
-    /// [`SETTLE_SECONDS_MAX`](glassbox_core::limits::SETTLE_SECONDS_MAX).
-    fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements;
+    /// Returns the schemes that it settles, in the order in which they are offered.
+    fn schemes(&self) -> &[Scheme];
+
+    /// Writes an offer to be paid `amount`: the price of `exact`, the ceiling of `upto`, the most of one call of
+    /// `batch-settlement`. `timeout_s` is how long the payer's authorization shall live: it must cover the longest run
+    /// and [`SETTLE_SECONDS_MAX`](glassbox_core::limits::SETTLE_SECONDS_MAX).
+    fn offer(&self, scheme: Scheme, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements;
 
     /// Says whether the payment could be settled now. Moves nothing and reserves nothing.
     async fn verify(
@@ -125,15 +188,39 @@ pub trait Facilitator: Send + Sync {
         offered: &PaymentRequirements,
     ) -> Result<Verified, Rejection>;
 
-    /// Settles the payment. Settling one authorization again returns the first answer, even after it expired;
-    /// a nonce that was spent on another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`]. `offered` is the
-    /// offer under which the payment was taken, so keep it with the call: a price may have changed since.
-    async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement;
+    /// Settles `amount` of the payment: under `exact` the offer's amount, under `upto` anything above zero up to it; a
+    /// deposit of `batch-settlement` is deposited, and `amount` is the deposit's.
+    ///
+    /// Settling one authorization again returns the first answer, even after it expired; a nonce that was spent on
+    /// another transfer is rejected with [`ErrorCode::NonceAlreadyUsed`]. `offered` is the offer under which the
+    /// payment was taken, so keep it with the call: a price may have changed since.
+    async fn settle(
+        &self,
+        payload: &PaymentPayload,
+        offered: &PaymentRequirements,
+        amount: Atomic,
+    ) -> Settlement;
 
     /// Pays `amount` from the treasury, for refunds and earnings. `id` makes it happen once: the same words again
     /// return the first answer, the same `id` with another payee or amount is rejected.
     async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement;
 
+    /// Returns what the contract knows of a channel. One that was never deposited into is empty.
+    async fn channel(&self, id: B256) -> Result<ChannelState, PayError>;
+
+    /// Claims vouchers of channels whose receiver is the treasury, and moves what was claimed there. The amount
+    /// settled is what arrived.
+    async fn claim(&self, id: &str, claims: &[Claim]) -> Settlement;
+
+    /// Claims what is owed of one channel and gives `amount` of the rest back to its payer.
+    async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement;
+
     /// Returns how much of the asset an address has.
     async fn balance(&self, address: Address) -> Result<Atomic, PayError>;
+
+    /// Returns how sure it is that a transaction stays.
+    async fn standing(&self, transaction: B256) -> Result<Standing, PayError>;
+
+    /// Returns the transfers from or to the treasury since the block `from_block`, that one included, in order.
+    async fn transfers(&self, from_block: u64) -> Result<Vec<TransferEvent>, PayError>;
 }

@@ -8,16 +8,17 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 
+use crate::chain::{Standing, TransferEvent};
 use crate::error::PayError;
-use crate::facilitator::{Facilitator, Rejection, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
 use crate::network::Network;
 use crate::x402::{PaymentPayload, PaymentRequirements};
 
-/// What goes wrong in one `settle` or `pay_out`.
+/// What goes wrong in one call that moves money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MoveFault {
     /// The request is lost on the way: the chain never hears of it, and the caller cannot know.
@@ -46,6 +47,8 @@ pub struct Faulty<F> {
     verify: Script<VerifyFault>,
     settle: Script<MoveFault>,
     pay_out: Script<MoveFault>,
+    claim: Script<MoveFault>,
+    refund_channel: Script<MoveFault>,
 }
 
 type Script<T> = Mutex<VecDeque<T>>;
@@ -53,7 +56,14 @@ type Script<T> = Mutex<VecDeque<T>>;
 impl<F: Facilitator> Faulty<F> {
     /// Wraps `inner`, with no fault scripted.
     pub fn new(inner: F) -> Self {
-        Self { inner, verify: Script::default(), settle: Script::default(), pay_out: Script::default() }
+        Self {
+            inner,
+            verify: Script::default(),
+            settle: Script::default(),
+            pay_out: Script::default(),
+            claim: Script::default(),
+            refund_channel: Script::default(),
+        }
     }
 
     /// Returns the wrapped facilitator, which never fails on demand.
@@ -74,6 +84,16 @@ impl<F: Facilitator> Faulty<F> {
     /// Adds a fault for the next `pay_out` that has none yet.
     pub fn next_pay_out(&self, fault: MoveFault) {
         add(&self.pay_out, fault);
+    }
+
+    /// Adds a fault for the next `claim` that has none yet.
+    pub fn next_claim(&self, fault: MoveFault) {
+        add(&self.claim, fault);
+    }
+
+    /// Adds a fault for the next `refund_channel` that has none yet.
+    pub fn next_refund_channel(&self, fault: MoveFault) {
+        add(&self.refund_channel, fault);
     }
 }
 
@@ -123,8 +143,12 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
         self.inner.treasury()
     }
 
-    fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements {
-        self.inner.offer(amount, pay_to, timeout_s)
+    fn schemes(&self) -> &[Scheme] {
+        self.inner.schemes()
+    }
+
+    fn offer(&self, scheme: Scheme, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements {
+        self.inner.offer(scheme, amount, pay_to, timeout_s)
     }
 
     async fn verify(
@@ -140,15 +164,40 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
         self.inner.verify(payload, offered).await
     }
 
-    async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement {
-        under(take(&self.settle), self.inner.settle(payload, offered)).await
+    async fn settle(
+        &self,
+        payload: &PaymentPayload,
+        offered: &PaymentRequirements,
+        amount: Atomic,
+    ) -> Settlement {
+        under(take(&self.settle), self.inner.settle(payload, offered, amount)).await
     }
 
     async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement {
         under(take(&self.pay_out), self.inner.pay_out(id, to, amount)).await
     }
 
+    async fn channel(&self, id: B256) -> Result<ChannelState, PayError> {
+        self.inner.channel(id).await
+    }
+
+    async fn claim(&self, id: &str, claims: &[Claim]) -> Settlement {
+        under(take(&self.claim), self.inner.claim(id, claims)).await
+    }
+
+    async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement {
+        under(take(&self.refund_channel), self.inner.refund_channel(id, claim, amount)).await
+    }
+
     async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
         self.inner.balance(address).await
+    }
+
+    async fn standing(&self, transaction: B256) -> Result<Standing, PayError> {
+        self.inner.standing(transaction).await
+    }
+
+    async fn transfers(&self, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
+        self.inner.transfers(from_block).await
     }
 }

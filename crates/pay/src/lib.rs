@@ -4,29 +4,40 @@
 //! move and says which of three things happened; what a call costs, when to hold and when to post is decided above.
 //!
 //! - [`x402`]: the wire of x402 version 2, its headers and error codes.
-//! - [`exact`]: the check of an `exact` payment against our own current offer.
+//! - [`payment`]: the check of a payment against our own current offer, by its [`scheme`].
+//! - [`eip712`]: the messages that are signed.
+//! - [`evm`]: what is said to contracts.
 //! - [`wallet`]: a payer's key and the signing of payments.
-//! - [`facilitator`]: the door to a chain, with its three outcomes.
+//! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
+//! - [`settler`]: the facilitator over any chain.
+//! - [`chain`]: the door to a chain.
 //! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
 
+pub mod chain;
 pub mod devnet;
 pub mod eip712;
 mod error;
-pub mod exact;
+pub mod evm;
 pub mod facilitator;
 pub mod faults;
 mod network;
+pub mod payment;
+pub mod scheme;
+pub mod settler;
 pub mod wallet;
 pub mod wallet_file;
 pub mod x402;
 
 pub use alloy_primitives::{Address, B256};
+pub use chain::{Chain, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;
-pub use exact::{Authorization, PaymentKey};
-pub use facilitator::{Facilitator, Rejection, Settlement, Verified};
+pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
 pub use faults::Faulty;
 pub use network::Network;
+pub use payment::Authorization;
+pub use scheme::{PaymentKey, exact};
+pub use settler::Settler;
 pub use wallet::Wallet;
 pub use x402::{ErrorCode, PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};

@@ -13,26 +13,28 @@
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
-use glassbox_core::ledger::deposit;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
-use glassbox_pay::Rejection;
 use glassbox_pay::exact::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
+use glassbox_pay::{Rejection, Scheme};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
-use glassbox_store::{CallRow, Hold, NewCall};
+use glassbox_store::{CallRow, Hold, NewCall, VoucherRefusal};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use crate::error::{CallError, RegistryError, failure_code};
 use crate::live::Live;
 use crate::meter::{Place, Refusal};
+use crate::offer::voucher_refused;
 use crate::open::Registry;
-use crate::settle::Executed;
+use crate::payment::{Means, Payment, Tender};
+use crate::settle::{Executed, Posted, Recorded};
 
 /// A request to run a function once.
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ pub struct CallRequest {
     /// of them when absent.
     pub grants: Option<Vec<String>>,
     /// The payment, where one came.
-    pub payment: Option<PaymentPayload>,
+    pub payment: Option<Payment>,
 }
 
 /// What a caller gets.
@@ -172,8 +174,8 @@ impl Registry {
         let paid = tokio::spawn(async move { registry.call_paid(request, payment).await });
         let reply = paid.await.map_err(|_| RegistryError::Worker)??;
         // Still here, so the caller is too. Until this is noted, the same request is answered from this reply.
-        if reply.stored.settlement.is_some()
-            && let Err(error) = self.store.mark_delivered(&reply.stored.call).await
+        if reply.stored.charged > Atomic::ZERO
+            && let Err(error) = self.store.mark_delivered(&reply.stored.call, self.env.now_ms()).await
         {
             warn!(call.id = logged(&reply.stored.call), %error, "Could not note that a reply was delivered");
         }
@@ -220,7 +222,7 @@ impl Registry {
     }
 
     /// The paid road. Every early return before `record` leaves the payment unspent.
-    async fn call_paid(&self, request: CallRequest, payment: PaymentPayload) -> Result<CallReply, CallError> {
+    async fn call_paid(&self, request: CallRequest, payment: Payment) -> Result<CallReply, CallError> {
         // It is never too late, nor too dear, nor too crowded, to fetch what a payment bought.
         if let Some(row) = self.presented(&payment).await? {
             return self.answer_from(&row, request).await;
@@ -229,46 +231,39 @@ impl Registry {
         let Some(required) = self.requirements(&plan.live, &plan.quote) else {
             return self.call_free(plan).await;
         };
-        let offer = required.accepts[0].clone();
-        let refused = |rejection: Rejection| CallError::PaymentRequired {
-            amount: plan.quote.amount_max,
-            required: Box::new(PaymentRequired {
-                error: Some(rejection.code.to_string()),
-                ..required.clone()
-            }),
-        };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
-        let now_s = (self.env.now_ms() / 1_000) as u64;
-        let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
-        let authorization = exact::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
-        let payer = authorization.key.payer.to_string();
-        let place = self.enter(&payer)?;
+        let tender = self.check(payment, &plan, &required)?;
+        if let Some(refund) = tender.channel_refund() {
+            return Err(self.refund_channel(refund, &plan, &required).await);
+        }
+        let place = self.enter(&tender.payer)?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
 
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");
-        match self.hold(&call, &plan, &offer, &payment, &authorization).await? {
+        match self.hold(&call, &plan, &tender).await? {
             Hold::Held => {}
             // Presented at the same moment by another request for the same: one run, one charge.
-            Hold::SamePayment(row) if row.request != plan.request => return Err(CallError::PaymentBound),
+            Hold::SamePayment(row) | Hold::SameIdentifier(row) if row.request != plan.request => {
+                return Err(CallError::PaymentBound);
+            }
             // Or signed anew while the first payment is undecided: a payer must not pay twice for one thing.
-            Hold::SamePayment(row) | Hold::SameRequest(row) => {
+            Hold::SamePayment(row) | Hold::SameIdentifier(row) | Hold::SameRequest(row) => {
                 drop((work, slot, place));
                 return self.await_decision(&row.id).await;
             }
+            Hold::Voucher(refusal) => return Err(voucher_refused(refusal, &plan, required)),
+            Hold::Credit(refusal) => return Err(CallError::Credit { refusal, required: Box::new(required) }),
         }
         // The chain is asked only now: before the hold, another presentation of this payment could be settled in between,
         // and its payer would be told to sign anew.
-        let verified = self.verify(&payment, &offer).await;
-        if !matches!(verified, Ok(Ok(_))) {
+        if let Err(refused) = self.verify(&tender, &plan, &required).await {
             self.store.release_call(&call, self.env.now_ms()).await?;
-        }
-        if let Err(rejection) = verified? {
             place.failed();
-            return Err(refused(rejection));
+            return Err(refused);
         }
-        let executed = match self.run(&plan, &call, &payer).await {
+        let executed = match self.run(&plan, &call, &tender.payer).await {
             Ok(executed) => executed,
             Err(error) => {
                 self.store.release_call(&call, self.env.now_ms()).await?;
@@ -281,23 +276,37 @@ impl Registry {
             }
             return self.end_unpaid(&call, executed).await;
         }
-        self.store.record_outcome(&call, executed.outcome()?, self.env.now_ms()).await?;
-        debug!(call.id = logged(&call), fuel_used = executed.fuel_used, "Recorded a call");
-        let settled = self.settle(&call, executed, &payment, &offer).await;
-        if matches!(settled, Err(CallError::NotSettled { .. })) {
-            // The run was for nothing. A payer who spends the money meanwhile must not have that without end.
-            place.failed();
+        if !tender.needs_rail() {
+            return self.post_at_once(&call, executed, &tender).await;
         }
-        settled
+        let fuel_used = executed.fuel_used;
+        let recorded = Recorded::Run(Box::new(executed));
+        self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
+        debug!(call.id = logged(&call), fuel_used, "Recorded a call");
+        match self.settle(&call, recorded, &tender.means).await {
+            Ok(Posted::Run(reply)) => Ok(reply),
+            Ok(Posted::TopUp(_)) => Err(RegistryError::Worker.into()),
+            Err(error) => {
+                if matches!(error, CallError::NotSettled { .. }) {
+                    // The run was for nothing. A payer who spends the money meanwhile must not have that without end.
+                    place.failed();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Finds the call that a payment was first presented with. Whoever signed it may ask, and nobody else.
-    async fn presented(&self, payment: &PaymentPayload) -> Result<Option<CallRow>, CallError> {
-        // Read against its own words and not our offer, which may have changed since. What does not even hold in itself
-        // was never taken.
-        match exact::read(payment, &payment.accepted) {
-            Ok(authorization) => Ok(self.store.call_by_payment(&authorization.key.to_string()).await?),
-            Err(_) => Ok(None),
+    async fn presented(&self, payment: &Payment) -> Result<Option<CallRow>, CallError> {
+        let Some(known) = self.known(payment) else { return Ok(None) };
+        if let Some(key) = &known.key
+            && let Some(row) = self.store.call_by_payment(key).await?
+        {
+            return Ok(Some(row));
+        }
+        match &known.identifier {
+            Some(identifier) => Ok(self.store.call_by_identifier(&known.payer, identifier).await?),
+            None => Ok(None),
         }
     }
 
@@ -324,32 +333,51 @@ impl Registry {
     }
 
     /// Binds the payment to this call, in one transaction, before anything runs.
-    async fn hold(
+    async fn hold(&self, call: &str, plan: &Plan, tender: &Tender) -> Result<Hold, CallError> {
+        let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
+        loop {
+            let known = self.ask_channel(tender).await?;
+            let (payment, offer) = tender.to_json();
+            let new = NewCall {
+                id: call.to_owned(),
+                payment_key: tender.key.clone(),
+                identifier: tender.identifier.clone(),
+                payer: tender.payer.clone(),
+                rail: tender.rail.clone(),
+                request: plan.request,
+                release: plan.live.id.clone(),
+                function: plan.function.name.clone(),
+                held: plan.quote.amount_max,
+                payment,
+                offer,
+                backing: tender.backing(known),
+                now_ms: self.env.now_ms(),
+            };
+            let held = self.store.hold_call(new).await?;
+            // Calls of one channel come one after the other, because each voucher builds on the one before.
+            let Hold::Voucher(VoucherRefusal::Busy { call: other }) = &held else { return Ok(held) };
+            if Instant::now() > deadline {
+                return Err(CallError::Busy);
+            }
+            self.await_end(other, deadline).await?;
+        }
+    }
+
+    /// Asks the rail whether the payment could be settled now. What needs no rail holds as it is.
+    async fn verify(
         &self,
-        call: &str,
+        tender: &Tender,
         plan: &Plan,
-        offer: &PaymentRequirements,
-        payment: &PaymentPayload,
-        authorization: &Authorization,
-    ) -> Result<Hold, CallError> {
-        let payer = authorization.key.payer.to_string();
-        let rail = format!("x402:{}", offer.network);
-        let json = |value: serde_json::Result<String>| value.expect("wire types have string keys");
-        let call = NewCall {
-            id: call.to_owned(),
-            payment_key: authorization.key.to_string(),
-            deposit: deposit(&rail, &payer, plan.quote.amount_max),
-            payer,
-            rail,
-            request: plan.request,
-            release: plan.live.id.clone(),
-            function: plan.function.name.clone(),
-            held: plan.quote.amount_max,
-            payment: json(serde_json::to_string(payment)),
-            offer: json(serde_json::to_string(offer)),
-            now_ms: self.env.now_ms(),
-        };
-        Ok(self.store.hold_call(call).await?)
+        required: &PaymentRequired,
+    ) -> Result<(), CallError> {
+        let Means::Signed { payment, offer, .. } = &tender.means else { return Ok(()) };
+        if !tender.needs_rail() {
+            return Ok(());
+        }
+        let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
+        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
+        let verified = verified.map_err(|_| CallError::Busy)?;
+        verified.map(|_| ()).map_err(|rejection| plan.refused(required, rejection))
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.
@@ -434,36 +462,13 @@ impl Registry {
             finished_at_ms: self.env.now_ms(),
         })
     }
+}
 
-    /// Returns what x402 asks for a quote; `None` when there is nothing to pay.
-    pub(crate) fn requirements(&self, live: &Live, quote: &Quote) -> Option<PaymentRequired> {
-        if quote.amount_max == Atomic::ZERO {
-            return None;
-        }
-        let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
-        let offer = self.rail.offer(quote.amount_max, self.rail.treasury(), timeout_s);
-        Some(PaymentRequired {
-            x402_version: glassbox_pay::x402::VERSION,
-            error: None,
-            resource: Resource {
-                url: self.call_url(live, &quote.function),
-                description: Some(format!(
-                    "{} of {}, up to {} fuel",
-                    quote.function.short(),
-                    live.id,
-                    quote.fuel_max
-                )),
-                mime_type: Some("application/json".into()),
-            },
-            accepts: vec![offer],
-            extensions: None,
-        })
-    }
-
-    fn call_url(&self, live: &Live, function: &FunctionName) -> String {
-        let (package, version) = (&live.id.package, &live.id.version);
-        let (base, short) = (&self.config.public_url, function.short());
-        format!("{base}/v1/call/{}/{}/{version}/{short}", package.namespace(), package.name())
+impl Plan {
+    /// Says why a payment will not do, and what would.
+    pub(crate) fn refused(&self, required: &PaymentRequired, rejection: Rejection) -> CallError {
+        let required = PaymentRequired { error: Some(rejection.code.to_string()), ..required.clone() };
+        CallError::PaymentRequired { amount: self.quote.amount_max, required: Box::new(required) }
     }
 }
 

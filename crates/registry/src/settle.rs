@@ -1,7 +1,7 @@
-//! The end of a paid call: settle, post, refund. And the same again for calls that a crash left undecided.
+//! The end of a paid call: collect what it owes, post it, answer.
 //!
-//! Everything here may run twice. Settling one authorization again gives the first answer, posting a posted call is
-//! refused by its state, and a refund has the call's id as its key on the rail.
+//! Everything here may run twice. Settling one authorization again gives the first answer, and posting a posted call is
+//! refused by its state.
 
 use glassbox_core::ledger::{charge, refund};
 use glassbox_core::log::Checkpoint;
@@ -10,17 +10,23 @@ use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receip
 use glassbox_core::split::{Share, split};
 use glassbox_core::terms::Charge;
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource};
-use glassbox_pay::{Rejection, Settlement, Verified};
-use glassbox_store::{CallRow, CallState, Outcome as StoredOutcome, PendingRefund, Posting};
+use glassbox_pay::chain::Standing as OnChain;
+use glassbox_pay::payment::Authorization;
+use glassbox_pay::scheme::batch::{self, Action};
+use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
+use glassbox_pay::{B256, Settlement};
+use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Duration, Instant};
-use tracing::{error, info, warn};
+use tokio::time::Duration;
+use tracing::{info, warn};
 
 use crate::call::{CallReply, StoredFailure, StoredReply, logged};
+use crate::credit::{TopUp, TopUpReply};
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
+use crate::offer::channel_state;
 use crate::open::Registry;
+use crate::payment::{Means, Tender, channel_text, rail_text};
 
 /// Everything that is known once a call ran: enough to settle it and to write its receipt, also after a restart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,44 +55,105 @@ pub(crate) struct Executed {
 }
 
 impl Executed {
-    pub(crate) fn outcome(&self) -> Result<StoredOutcome, CallError> {
-        let outcome = serde_json::to_string(self).map_err(|_| RegistryError::Worker)?;
-        // Read back before anything is settled: a reply that cannot be read later would be paid for and lost.
-        let read: Result<Self, _> = serde_json::from_str(&outcome);
-        read.map_err(|error| RegistryError::Damaged("outcome".into(), error.to_string()))?;
-        Ok(StoredOutcome { outcome, charge: self.charge.amount })
-    }
-
     fn shares(&self) -> Vec<Share> {
         split(self.charge.amount, self.fee_bps, &self.opening.terms.payee, &self.call)
     }
 }
 
+/// What is recorded before a payment is settled, so that it can be answered after a crash.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Recorded {
+    /// A run.
+    Run(Box<Executed>),
+    /// Credit that is bought.
+    TopUp(TopUp),
+}
+
+impl Recorded {
+    fn owed(&self) -> Atomic {
+        match self {
+            Self::Run(executed) => executed.charge.amount,
+            Self::TopUp(top_up) => top_up.amount,
+        }
+    }
+
+    pub(crate) fn to_outcome(&self) -> Result<StoredOutcome, CallError> {
+        let outcome = serde_json::to_string(self).map_err(|_| RegistryError::Worker)?;
+        // Read back before anything is settled: a reply that cannot be read later would be paid for and lost.
+        let read: Result<Self, _> = serde_json::from_str(&outcome);
+        read.map_err(|error| RegistryError::Damaged("outcome".into(), error.to_string()))?;
+        Ok(StoredOutcome { outcome, charge: self.owed() })
+    }
+}
+
+/// What was posted, as its buyer gets it.
+pub(crate) enum Posted {
+    Run(CallReply),
+    TopUp(TopUpReply),
+}
+
+/// What came in for a call, and how sure it is.
+pub(crate) struct Collected {
+    pub(crate) payment: Payment,
+    pub(crate) response: Option<SettleResponse>,
+    pub(crate) transaction: Option<String>,
+    pub(crate) standing: Standing,
+    pub(crate) channel: Option<ChannelPosting>,
+}
+
 impl Registry {
-    /// Settles a recorded call and posts it. The output leaves only through here.
+    /// Settles what was recorded and posts it. What was bought leaves only through here and `post_at_once`.
     pub(crate) async fn settle(
         &self,
         call: &str,
-        executed: Executed,
-        payment: &PaymentPayload,
-        offer: &PaymentRequirements,
-    ) -> Result<CallReply, CallError> {
-        let settlement = within(self.rail.settle(payment, offer)).await;
+        recorded: Recorded,
+        means: &Means,
+    ) -> Result<Posted, CallError> {
+        let collected = self.collect(call, recorded.owed(), means).await?;
+        match recorded {
+            Recorded::Run(executed) => {
+                self.post(call, CallState::Executed, *executed, collected).await.map(Posted::Run)
+            }
+            Recorded::TopUp(top_up) => self.post_top_up(call, top_up, collected).await.map(Posted::TopUp),
+        }
+    }
+
+    /// Has the rail settle what was signed for a call. A refusal ends the call; not knowing leaves it as it is.
+    async fn collect(&self, call: &str, owed: Atomic, means: &Means) -> Result<Collected, CallError> {
+        let Means::Signed { payment, offer, authorization } = means else {
+            return Err(RegistryError::Worker.into());
+        };
+        let amount = match &**authorization {
+            Authorization::Exact(exact) => exact.amount,
+            Authorization::Upto(_) => owed,
+            Authorization::Batch(batch) => batch.deposited(),
+        };
+        let settlement = within(self.rail.settle(payment, offer, amount)).await;
         let response = settlement.response(self.rail.network());
         match settlement {
-            Settlement::Settled { transaction, payer, amount, .. } => {
-                let paid = Payment {
-                    scheme: offer.scheme.clone(),
-                    network: offer.network.clone(),
-                    asset: offer.asset.clone(),
-                    payer: payer.to_string(),
-                    amount,
-                    transaction: transaction.to_string(),
-                    refund: Atomic(amount.0 - executed.charge.amount.0),
-                };
-                let stored = StoredReply { settlement: response, ..self.reply(executed, Some(paid)) };
-                self.post(call, stored).await
-            }
+            Settlement::Settled { transaction, payer, amount, .. } => match &**authorization {
+                Authorization::Batch(batch) => {
+                    self.collect_voucher(batch, offer, owed, Some(transaction)).await
+                }
+                Authorization::Exact(_) | Authorization::Upto(_) => Ok(Collected {
+                    payment: Payment {
+                        scheme: offer.scheme.clone(),
+                        network: offer.network.clone(),
+                        asset: offer.asset.clone(),
+                        payer: payer.to_string(),
+                        amount,
+                        transaction: transaction.to_string(),
+                        refund: Atomic(amount.0.saturating_sub(owed.0)),
+                        channel: None,
+                        cumulative: None,
+                    },
+                    response,
+                    transaction: Some(transaction.to_string()),
+                    standing: self.standing_of(transaction).await,
+                    channel: None,
+                }),
+            },
             Settlement::Rejected(rejection) => {
                 warn!(call.id = logged(call), code = %rejection.code, "A payment was refused after its run");
                 let required = PaymentRequired {
@@ -97,7 +164,7 @@ impl Registry {
                         description: None,
                         mime_type: None,
                     }),
-                    accepts: vec![offer.clone()],
+                    accepts: vec![(**offer).clone()],
                     extensions: None,
                 };
                 // The output was computed and is withheld: the work is our loss, and it is not the payer's to have.
@@ -114,18 +181,129 @@ impl Registry {
         }
     }
 
-    /// Posts a settled call: charge, split, refund and reply in one transaction. Then it may leave.
-    async fn post(&self, call: &str, stored: StoredReply) -> Result<CallReply, CallError> {
-        let receipt = self.own_receipt(&stored.bundle)?;
-        let payment = receipt.payment.as_ref().expect("a posted call was paid");
+    /// Posts a call that no rail has to settle: its voucher, or its credit, is collected by being written down.
+    pub(crate) async fn post_at_once(
+        &self,
+        call: &str,
+        executed: Executed,
+        tender: &Tender,
+    ) -> Result<CallReply, CallError> {
+        let owed = executed.charge.amount;
+        let collected = match (&tender.means, tender.channel()) {
+            (Means::Signed { offer, .. }, Some(batch)) => {
+                self.collect_voucher(batch, offer, owed, None).await?
+            }
+            _ => Collected {
+                payment: Payment {
+                    scheme: "credit".into(),
+                    network: "glassbox".into(),
+                    asset: executed.opening.terms.currency.clone(),
+                    payer: tender.payer.clone(),
+                    amount: owed,
+                    transaction: String::new(),
+                    refund: Atomic::ZERO,
+                    channel: None,
+                    cumulative: None,
+                },
+                response: None,
+                transaction: None,
+                standing: Standing::Final,
+                channel: None,
+            },
+        };
+        self.post(call, CallState::Held, executed, collected).await
+    }
+
+    /// Takes the charge from what a voucher allows. `deposited` is the transaction that filled the channel before it.
+    async fn collect_voucher(
+        &self,
+        batch: &batch::Authorization,
+        offer: &PaymentRequirements,
+        owed: Atomic,
+        deposited: Option<B256>,
+    ) -> Result<Collected, CallError> {
+        let id = channel_text(batch.channel_id);
+        let mut channel = self.store.channel(&id).await?.ok_or(RegistryError::Worker)?;
+        let known = match deposited {
+            Some(_) => self.ask_contract(batch.channel_id).await.ok(),
+            None => None,
+        };
+        if let Some(known) = &known {
+            channel.learn(known, self.env.now_ms());
+        }
+        channel.charged.0 += owed.0;
+        let transaction = deposited.map(|transaction| transaction.to_string());
+        let extra = serde_json::json!({ "chargedAmount": owed, "channelState": channel_state(&channel) });
+        Ok(Collected {
+            payment: Payment {
+                scheme: offer.scheme.clone(),
+                network: offer.network.clone(),
+                asset: offer.asset.clone(),
+                payer: batch.channel.payer.to_string(),
+                amount: owed,
+                transaction: transaction.clone().unwrap_or_default(),
+                refund: Atomic::ZERO,
+                channel: Some(id.clone()),
+                cumulative: Some(channel.charged),
+            },
+            response: Some(SettleResponse {
+                success: true,
+                error_reason: None,
+                error_message: None,
+                payer: Some(batch.channel.payer.to_string()),
+                transaction: transaction.clone().unwrap_or_default(),
+                network: offer.network.clone(),
+                amount: Some(owed.to_string()),
+                extra: extra.as_object().cloned(),
+            }),
+            transaction,
+            standing: Standing::Vouched,
+            channel: Some(ChannelPosting {
+                id,
+                charge: owed,
+                ceiling: batch.max_claimable,
+                signature: glassbox_pay::hex(&batch.signature),
+                known,
+            }),
+        })
+    }
+
+    /// Asks how sure a transaction is that was settled just now. Who does not know asks again later.
+    async fn standing_of(&self, transaction: B256) -> Standing {
+        match self.rail.standing(transaction).await {
+            Ok(OnChain::Final) => Standing::Final,
+            _ => Standing::Mined,
+        }
+    }
+
+    /// Posts a call: charge, split, refund and reply in one transaction. Then it may leave.
+    async fn post(
+        &self,
+        call: &str,
+        from: CallState,
+        executed: Executed,
+        collected: Collected,
+    ) -> Result<CallReply, CallError> {
+        let Collected { payment, response, transaction, standing, channel } = collected;
         let rail = format!("x402:{}", payment.network);
+        let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
+        let receipt = self.own_receipt(&stored.bundle)?;
         let posting = Posting {
-            transaction: payment.transaction.clone(),
+            amount: payment.amount,
+            transaction,
+            standing,
+            channel,
             charge: charge(&payment.payer, &receipt.split),
             refund: (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund)),
             reply: serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?,
         };
-        self.store.post_call(call, posting, self.env.now_ms()).await?;
+        let now_ms = self.env.now_ms();
+        match from {
+            CallState::Held => {
+                self.store.post_held_call(call, receipt.charge.amount, posting, now_ms).await?;
+            }
+            _ => self.store.post_call(call, posting, now_ms).await?,
+        }
         info!(
             call.id = logged(call),
             release = %receipt.release,
@@ -133,9 +311,8 @@ impl Registry {
             charge.atomic = receipt.charge.amount.0,
             "Posted a call"
         );
-        if payment.refund > Atomic::ZERO {
-            let owed =
-                PendingRefund { call: call.to_owned(), payer: payment.payer.clone(), amount: payment.refund };
+        if payment.refund > Atomic::ZERO && standing == Standing::Final {
+            let owed = OwedTransfer::refund(call, &payment.payer, payment.refund);
             // The reply is the payer's and does not wait long for the change; the next sweep pays what is left.
             let patience = Duration::from_millis(limits::REFUND_WAIT_MS_MAX);
             let _ = tokio::time::timeout(patience, self.pay_refund(&owed)).await;
@@ -155,132 +332,6 @@ impl Registry {
             self.store.void_call(call, CallState::Held, reply, self.env.now_ms()).await?;
         }
         Ok(CallReply { stored, replayed: false })
-    }
-
-    /// Waits for a call that is under way and returns its reply; takes it up where nobody is at work on it.
-    pub(crate) async fn await_decision(&self, call: &str) -> Result<CallReply, CallError> {
-        let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
-        loop {
-            let changed = self.running.changed();
-            let row = self.store.call(call).await?.ok_or(RegistryError::Worker)?;
-            match row.state {
-                CallState::Posted | CallState::Voided => return replay(&row),
-                // It never ran. The payment is free, and the same request with it starts anew.
-                CallState::Released => return Err(CallError::Busy),
-                CallState::Held | CallState::Executed => {}
-            }
-            if let Some(work) = self.running.claim(call) {
-                let taken_up = self.take_up(&row).await;
-                drop(work);
-                taken_up?;
-                continue;
-            }
-            if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Err(CallError::Pending { call: call.to_owned() });
-            }
-        }
-    }
-
-    /// Takes up a call that nobody is at work on: settles it where it ran, lets go of it where it did not.
-    async fn take_up(&self, row: &CallRow) -> Result<(), CallError> {
-        // Read again: it may have been decided between reading the row and claiming it.
-        let row = self.store.call(&row.id).await?.ok_or(RegistryError::Worker)?;
-        let damaged =
-            |error: serde_json::Error| RegistryError::Damaged(row.release.to_string(), error.to_string());
-        match (row.state, &row.outcome) {
-            (CallState::Held, _) => {
-                self.store.release_call(&row.id, self.env.now_ms()).await?;
-                info!(call.id = logged(&row.id), "Released a call that never ran");
-                Ok(())
-            }
-            (CallState::Executed, Some(outcome)) => {
-                let executed: Executed = serde_json::from_str(outcome).map_err(damaged)?;
-                let payment: PaymentPayload = serde_json::from_str(&row.payment).map_err(damaged)?;
-                let offer: PaymentRequirements = serde_json::from_str(&row.offer).map_err(damaged)?;
-                match self.settle(&row.id, executed, &payment, &offer).await {
-                    // Decided, one way or the other; the row now says which.
-                    Ok(_) | Err(CallError::NotSettled { .. }) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes up every call that nobody is at work on, pays the refunds that are still owed, and shows log entries that a
-    /// failure left unshown.
-    ///
-    /// Runs at start-up, where everything undecided was left by a crash, and from time to time after that.
-    pub async fn reconcile(&self) {
-        match self.store.undecided_calls(limits::RECONCILE_BATCH).await {
-            Ok(rows) => {
-                for row in rows {
-                    let Some(_work) = self.running.claim(&row.id) else { continue };
-                    match self.take_up(&row).await {
-                        Ok(()) => continue,
-                        Err(CallError::Pending { .. }) => {}
-                        Err(error) => error!(call.id = logged(&row.id), %error, "Could not take up a call"),
-                    }
-                    // To the end of the line, or those that cannot be decided would keep out those that can.
-                    if let Err(error) = self.store.touch_call(&row.id, self.env.now_ms()).await {
-                        error!(call.id = logged(&row.id), %error, "Could not put a call back");
-                    }
-                }
-            }
-            Err(error) => error!(%error, "Could not list undecided calls"),
-        }
-        self.pay_refunds().await;
-        if let Err(error) = self.publish_log().await {
-            error!(%error, "Could not show the newest log entries");
-        }
-    }
-
-    /// Pays out the refunds that are owed. What fails stays owed, and the next sweep tries again.
-    async fn pay_refunds(&self) {
-        let refunds = match self.store.pending_refunds(limits::RECONCILE_BATCH).await {
-            Ok(refunds) => refunds,
-            Err(error) => return error!(%error, "Could not list refunds"),
-        };
-        for owed in refunds {
-            self.pay_refund(&owed).await;
-        }
-    }
-
-    /// Pays out one refund. It has the call's id as its key on the rail, so asking again cannot pay twice.
-    async fn pay_refund(&self, owed: &PendingRefund) {
-        let id = logged(&owed.call);
-        let outcome = match owed.payer.parse() {
-            Ok(payer) => {
-                within(self.rail.pay_out(&format!("refund:{}", owed.call), payer, owed.amount)).await
-            }
-            Err(_) => return error!(call.id = id, "The payer of a call is no address"),
-        };
-        let written = match outcome {
-            Settlement::Settled { transaction, .. } => {
-                self.store.post_refund(&owed.call, &transaction.to_string()).await
-            }
-            Settlement::Rejected(rejection) => {
-                error!(call.id = id, code = %rejection.code, "The rail refused a refund");
-                self.store.touch_refund(&owed.call, self.env.now_ms()).await
-            }
-            Settlement::Unknown { detail } => {
-                warn!(call.id = id, detail, "A refund is unknown");
-                self.store.touch_refund(&owed.call, self.env.now_ms()).await
-            }
-        };
-        if let Err(error) = written {
-            error!(call.id = id, %error, "Could not write down what became of a refund; will ask again");
-        }
-    }
-
-    /// Asks the rail whether a payment could be settled now. A rail that does not answer is busy.
-    pub(crate) async fn verify(
-        &self,
-        payment: &PaymentPayload,
-        offer: &PaymentRequirements,
-    ) -> Result<Result<Verified, Rejection>, CallError> {
-        let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
-        tokio::time::timeout(patience, self.rail.verify(payment, offer)).await.map_err(|_| CallError::Busy)
     }
 
     /// Signs the receipt of a call that owes nothing.
@@ -337,7 +388,7 @@ impl Registry {
 }
 
 /// Bounds how long a rail may take to move money. After that, what became of it is unknown.
-async fn within(moving: impl Future<Output = Settlement>) -> Settlement {
+pub(crate) async fn within(moving: impl Future<Output = Settlement>) -> Settlement {
     let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
     tokio::time::timeout(patience, moving)
         .await
@@ -347,34 +398,11 @@ async fn within(moving: impl Future<Output = Settlement>) -> Settlement {
 /// What is kept of a call whose payment was refused after the run: not the output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NotSettled {
-    code: String,
+pub(crate) struct NotSettled {
+    pub(crate) code: String,
 }
 
 /// Tells whether a stored reply says that the payment was refused after the run.
 pub(crate) fn is_refusal(reply: &str) -> bool {
     serde_json::from_str::<NotSettled>(reply).is_ok()
-}
-
-/// Returns the stored reply of a decided call.
-fn replay(row: &CallRow) -> Result<CallReply, CallError> {
-    let damaged =
-        || RegistryError::Damaged(row.release.to_string(), format!("call {} has no readable reply", row.id));
-    let text = row.reply.as_deref().ok_or_else(damaged)?;
-    if let Ok(stored) = serde_json::from_str::<StoredReply>(text) {
-        return Ok(CallReply { stored, replayed: true });
-    }
-    // Refused at settlement: the same payment will not do, and the payer has not been charged.
-    let refused: NotSettled = serde_json::from_str(text).map_err(|_| damaged())?;
-    let offer: PaymentRequirements = serde_json::from_str(&row.offer).map_err(|_| damaged())?;
-    Err(CallError::PaymentRequired {
-        amount: row.held,
-        required: Box::new(PaymentRequired {
-            x402_version: glassbox_pay::x402::VERSION,
-            error: Some(refused.code),
-            resource: Resource { url: String::new(), description: None, mime_type: None },
-            accepts: vec![offer],
-            extensions: None,
-        }),
-    })
 }

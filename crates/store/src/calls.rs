@@ -8,13 +8,18 @@
 //! ```
 //!
 //! A payment is bound to the request that it was first presented with until its call is released.
+//!
+//! What stands behind a call, its [`Backing`], is set aside with the hold and decided with the call: the deposit of a
+//! payment, the voucher of a channel, or prepaid credit.
 
-use glassbox_core::ledger::Transfer;
+use glassbox_core::ledger::{Kind, Transfer, deposit, hold, voucher};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
+use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
-use crate::ledger;
+use crate::ledger::{self, Decision};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// The states of a call.
@@ -59,6 +64,8 @@ pub struct NewCall {
     pub id: String,
     /// The payment's identity: one payment, one call.
     pub payment_key: String,
+    /// The payer's own name for the request, where it gave one: one name, one call.
+    pub identifier: Option<String>,
     /// Who pays.
     pub payer: String,
     /// The rail that it is paid over.
@@ -75,10 +82,21 @@ pub struct NewCall {
     pub payment: String,
     /// The requirements that it answers, as JSON.
     pub offer: String,
-    /// The pending deposit.
-    pub deposit: Transfer,
+    /// What stands behind it.
+    pub backing: Backing,
     /// When, in Unix milliseconds.
     pub now_ms: i64,
+}
+
+/// What stands behind a call until it is decided.
+#[derive(Debug, Clone)]
+pub enum Backing {
+    /// A payment that the rail will settle.
+    Payment,
+    /// A voucher of a channel, which the call has for itself until it is decided.
+    Voucher(Box<Voucher>),
+    /// Prepaid credit, within the budgets of the token that spends it.
+    Credit(Vec<Budget>),
 }
 
 /// What came of asking to hold a call.
@@ -90,6 +108,12 @@ pub enum Hold {
     SamePayment(Box<CallRow>),
     /// The payer has an undecided or undelivered call for the very same request: another payment must not be taken.
     SameRequest(Box<CallRow>),
+    /// The payer gave this name to another call.
+    SameIdentifier(Box<CallRow>),
+    /// The voucher does not fit its channel. Nothing is held.
+    Voucher(VoucherRefusal),
+    /// The credit, or a budget of its token, does not suffice. Nothing is held.
+    Credit(CreditRefusal),
 }
 
 /// A call as it is stored.
@@ -125,6 +149,8 @@ pub struct CallRow {
     pub delivered: bool,
     /// When it was held, in Unix milliseconds.
     pub created_at: i64,
+    /// The transaction that paid for it.
+    pub settled_by: Option<String>,
 }
 
 /// What a run gave, to be recorded before anything is settled.
@@ -139,8 +165,14 @@ pub struct Outcome {
 /// What is written when a call is posted.
 #[derive(Debug, Clone)]
 pub struct Posting {
-    /// The transaction that settled the payment.
-    pub transaction: String,
+    /// What was settled: the whole payment, or the charge alone.
+    pub amount: Atomic,
+    /// The transaction that settled the payment; none for credit, and for a voucher that came without a deposit.
+    pub transaction: Option<String>,
+    /// How sure it is that the payment stays.
+    pub standing: Standing,
+    /// What it means to its channel, where a voucher paid.
+    pub channel: Option<ChannelPosting>,
     /// The transfers of the charge.
     pub charge: Vec<Transfer>,
     /// The pending refund, where the ceiling exceeded the charge.
@@ -149,8 +181,33 @@ pub struct Posting {
     pub reply: String,
 }
 
+/// How sure it is that a call stays paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its transaction is on the chain, which may still take it back.
+    Mined,
+    /// A voucher promises it, and is not claimed yet.
+    Vouched,
+    /// Nothing takes it back.
+    Final,
+    /// The chain took it back for good.
+    Lost,
+}
+
+impl Standing {
+    /// Returns the word that the database stores.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mined => "mined",
+            Self::Vouched => "vouched",
+            Self::Final => "final",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 const COLUMNS: &str = "id, state, payer, rail, request, release, function, held, payment, offer, outcome, charge, \
-                       reply, delivered, created_at";
+                       reply, delivered, created_at, settled_by";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<CallRow, StoreError>> {
     let state: String = row.get(1)?;
@@ -158,6 +215,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<CallRow, StoreError>> {
     let (held, charge): (Vec<u8>, Option<Vec<u8>>) = (row.get(7)?, row.get(11)?);
     let (id, payer, rail, payment, offer) = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(8)?, row.get(9)?);
     let (outcome, reply, delivered, created_at) = (row.get(10)?, row.get(12)?, row.get(13)?, row.get(14)?);
+    let settled_by = row.get(15)?;
     let parsed = || {
         let state = CallState::ALL.iter().find(|(_, word)| *word == state);
         Ok(CallRow {
@@ -176,12 +234,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<CallRow, StoreError>> {
             reply,
             delivered,
             created_at,
+            settled_by,
         })
     };
     Ok(parsed())
 }
 
-fn find(connection: &Connection, condition: &str, key: &[&str]) -> Result<Option<CallRow>, StoreError> {
+pub(crate) fn find(
+    connection: &Connection,
+    condition: &str,
+    key: &[&str],
+) -> Result<Option<CallRow>, StoreError> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM calls WHERE {condition} ORDER BY created_at LIMIT 1"
@@ -216,6 +279,35 @@ fn advance(
     })
 }
 
+/// Sets aside what stands behind a call, or says why it does not suffice.
+fn set_aside(transaction: &Transaction<'_>, call: &NewCall) -> Result<Option<Hold>, StoreError> {
+    let NewCall { id, payer, rail, held, now_ms, .. } = call;
+    let pending = match &call.backing {
+        Backing::Payment => deposit(rail, payer, *held),
+        Backing::Voucher(offered) => {
+            if let Some(refusal) = channels::reserve(transaction, id, payer, rail, *held, offered, *now_ms)? {
+                return Ok(Some(Hold::Voucher(refusal)));
+            }
+            voucher(&offered.channel, payer, *held)
+        }
+        Backing::Credit(budgets) => {
+            if let Some(refusal) = credit::reserve(transaction, id, payer, *held, budgets)? {
+                return Ok(Some(Hold::Credit(refusal)));
+            }
+            hold(payer, *held)
+        }
+    };
+    ledger::insert(transaction, id, &[pending], "pending", None, *now_ms)?;
+    Ok(None)
+}
+
+/// Lets go of what was set aside for a call that costs nothing.
+fn let_go(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
+    ledger::decide(transaction, call, None, Decision::Voided)?;
+    channels::release(transaction, call)?;
+    credit::release(transaction, call)
+}
+
 impl Store {
     /// Binds a payment to a call, or says which call stands in the way.
     ///
@@ -225,19 +317,31 @@ impl Store {
             if let Some(row) = find(transaction, "payment_key = ?1", &[&call.payment_key])? {
                 return Ok(Hold::SamePayment(Box::new(row)));
             }
+            if let Some(identifier) = &call.identifier {
+                let same_name = "payer = ?1 AND identifier = ?2";
+                if let Some(row) = find(transaction, same_name, &[&call.payer, identifier])? {
+                    return Ok(Hold::SameIdentifier(Box::new(row)));
+                }
+            }
             let request = call.request.to_string();
             let same_request = "payer = ?1 AND request = ?2
                 AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
             if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
                 return Ok(Hold::SameRequest(Box::new(row)));
             }
-            transaction.execute(
-                "INSERT INTO calls (id, state, payment_key, payer, rail, request, release, function, held, payment,
-                    offer, created_at, updated_at)
-                 VALUES (?1, 'held', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
-                params![
+            if let Some(refusal) = set_aside(transaction, &call)? {
+                return Ok(refusal);
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO calls (id, state, payment_key, identifier, payer, rail, request, release, function,
+                        held, payment, offer, created_at, updated_at)
+                     VALUES (?1, 'held', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+                )?
+                .execute(params![
                     call.id,
                     call.payment_key,
+                    call.identifier,
                     call.payer,
                     call.rail,
                     request,
@@ -247,9 +351,7 @@ impl Store {
                     call.payment,
                     call.offer,
                     call.now_ms,
-                ],
-            )?;
-            ledger::insert(transaction, &call.id, &[call.deposit], "pending", None, call.now_ms)?;
+                ])?;
             Ok(Hold::Held)
         })
         .await
@@ -269,22 +371,32 @@ impl Store {
         .await
     }
 
-    /// Posts a settled call: executed → posted, with its deposit, charge, refund and reply.
+    /// Posts a settled call: executed → posted, with what was settled, charge, refund and reply.
     pub async fn post_call(&self, call: &str, posting: Posting, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
         self.write("post_call", move |transaction| {
             advance(transaction, &call, CallState::Executed, CallState::Posted, now_ms)?;
-            let deposits =
-                ledger::decide(transaction, &call, Some("deposit"), "posted", Some(&posting.transaction))?;
-            assert_eq!(deposits, 1, "call {call} has one deposit");
-            ledger::insert(transaction, &call, &posting.charge, "posted", None, now_ms)?;
-            ledger::insert(transaction, &call, posting.refund.as_slice(), "pending", None, now_ms)?;
-            // The outcome has become the reply; keeping both would store every output twice.
+            post(transaction, &call, &posting, now_ms)
+        })
+        .await
+    }
+
+    /// Records what a run gave and posts it at once: held → posted. For what no rail has to settle.
+    pub async fn post_held_call(
+        &self,
+        call: &str,
+        charge: Atomic,
+        posting: Posting,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("post_held_call", move |transaction| {
+            advance(transaction, &call, CallState::Held, CallState::Posted, now_ms)?;
             transaction.execute(
-                "UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1",
-                params![call, posting.reply],
+                "UPDATE calls SET charge = ?2 WHERE id = ?1",
+                params![call, amount_to_sql(charge.0)],
             )?;
-            Ok(())
+            post(transaction, &call, &posting, now_ms)
         })
         .await
     }
@@ -300,7 +412,7 @@ impl Store {
         let call = call.to_owned();
         self.write("void_call", move |transaction| {
             advance(transaction, &call, from, CallState::Voided, now_ms)?;
-            ledger::decide(transaction, &call, None, "voided", None)?;
+            let_go(transaction, &call)?;
             transaction
                 .execute("UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1", params![call, reply])?;
             Ok(())
@@ -313,8 +425,9 @@ impl Store {
         let call = call.to_owned();
         self.write("release_call", move |transaction| {
             advance(transaction, &call, CallState::Held, CallState::Released, now_ms)?;
-            ledger::decide(transaction, &call, None, "voided", None)?;
-            transaction.execute("UPDATE calls SET payment_key = NULL WHERE id = ?1", [call])?;
+            let_go(transaction, &call)?;
+            transaction
+                .execute("UPDATE calls SET payment_key = NULL, identifier = NULL WHERE id = ?1", [call])?;
             Ok(())
         })
         .await
@@ -331,10 +444,80 @@ impl Store {
     }
 
     /// Notes that the reply of a call was handed over.
-    pub async fn mark_delivered(&self, call: &str) -> Result<(), StoreError> {
+    pub async fn mark_delivered(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
         self.write("mark_delivered", move |transaction| {
-            transaction.execute("UPDATE calls SET delivered = 1 WHERE id = ?1", [call])?;
+            transaction.execute(
+                "UPDATE calls SET delivered = 1, delivered_at = COALESCE(delivered_at, ?2) WHERE id = ?1",
+                params![call, now_ms],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets the replies that were handed over before `delivered_before_ms`, at most `limit`, and returns how many.
+    /// Their payments stay bound to their calls.
+    pub async fn forget_replies(&self, delivered_before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+        self.write("forget_replies", move |transaction| {
+            Ok(transaction.execute(
+                "UPDATE calls SET reply = NULL WHERE id IN (
+                    SELECT id FROM calls WHERE delivered_at IS NOT NULL AND reply IS NOT NULL
+                        AND delivered_at < ?1 AND state = 'posted' LIMIT ?2)",
+                params![delivered_before_ms, limit as i64],
+            )?)
+        })
+        .await
+    }
+
+    /// Returns the posted calls whose transaction a chain may still take back, at most `limit`: first those that were
+    /// not looked at of late.
+    pub async fn unsettled_calls(&self, limit: usize) -> Result<Vec<CallRow>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM calls WHERE standing = 'mined' ORDER BY updated_at LIMIT ?1"
+            ))?;
+            let rows = statement.query_map([limit as i64], read)?.collect::<Result<Vec<_>, _>>()?;
+            rows.into_iter().collect()
+        })
+        .await
+    }
+
+    /// Notes how sure it is that a posted call stays paid, and by which transaction.
+    pub async fn mark_standing(
+        &self,
+        call: &str,
+        transaction: &str,
+        standing: Standing,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (call, settled_by) = (call.to_owned(), transaction.to_owned());
+        self.write("mark_standing", move |transaction| {
+            transaction.execute(
+                "UPDATE calls SET settled_by = ?2, standing = ?3, updated_at = ?4
+                 WHERE id = ?1 AND standing = 'mined'",
+                params![call, settled_by, standing.as_str(), now_ms],
+            )?;
+            transaction.execute(
+                "UPDATE transfers SET reference = ?2 WHERE subject = ?1 AND kind = 'deposit'",
+                params![call, settled_by],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Books the loss of a payment that the chain took back for good. Doing it again changes nothing.
+    pub async fn lose_call(&self, call: &str, loss: Transfer, now_ms: i64) -> Result<(), StoreError> {
+        let call = call.to_owned();
+        self.write("lose_call", move |transaction| {
+            let lost = transaction.execute(
+                "UPDATE calls SET standing = 'lost', updated_at = ?2 WHERE id = ?1 AND standing = 'mined'",
+                params![call, now_ms],
+            )?;
+            if lost == 1 {
+                ledger::insert(transaction, &call, &[loss], "posted", None, now_ms)?;
+            }
             Ok(())
         })
         .await
@@ -371,4 +554,29 @@ impl Store {
         })
         .await
     }
+}
+
+/// Writes everything that posting a call means, but its state.
+fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i64) -> Result<(), StoreError> {
+    let reference = posting.transaction.as_deref();
+    // What was set aside of credit is replaced by the charge; a deposit or voucher is posted at what it came to.
+    ledger::decide(transaction, call, Some(Kind::Hold), Decision::Voided)?;
+    let settled = Decision::Posted { amount: Some(posting.amount.to_pico()), reference };
+    ledger::decide(transaction, call, None, settled)?;
+    ledger::insert(transaction, call, &posting.charge, "posted", None, now_ms)?;
+    ledger::insert(transaction, call, posting.refund.as_slice(), "pending", None, now_ms)?;
+    let (mut channel, mut cumulative) = (None, None);
+    if let Some(posting) = &posting.channel {
+        let charged = channels::post(transaction, posting, now_ms)?;
+        (channel, cumulative) = (Some(&posting.id), Some(amount_to_sql(charged.0)));
+    }
+    credit::spend(transaction, call, posting.amount)?;
+    // The outcome has become the reply; keeping both would store every output twice.
+    transaction
+        .prepare_cached(
+            "UPDATE calls SET reply = ?2, outcome = NULL, settled_by = ?3, standing = ?4, channel = ?5, cumulative = ?6
+             WHERE id = ?1",
+        )?
+        .execute(params![call, posting.reply, reference, posting.standing.as_str(), channel, cumulative])?;
+    Ok(())
 }

@@ -8,6 +8,8 @@
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
 
 mod calls;
+mod channels;
+mod credit;
 mod error;
 mod fault;
 mod ledger;
@@ -17,10 +19,12 @@ mod releases;
 mod search;
 mod sqlite;
 
-pub use calls::{CallRow, CallState, Hold, NewCall, Outcome, Posting};
+pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
+pub use channels::{ChainState, ChannelPosting, ChannelRow, Voucher, VoucherRefusal};
+pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
-pub use ledger::{Balance, Earning, PendingRefund};
+pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::LogState;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};

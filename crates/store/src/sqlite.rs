@@ -7,11 +7,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::StoreError;
 use crate::fault::{Fault, Faults, Moment};
+use crate::ledger;
 use crate::objects::Objects;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("files.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("files.sql"), include_str!("money.sql")];
+
+/// The migration after which accounts carry the sums of their transfers.
+const WITH_ACCOUNTS: i64 = 3;
 
 /// A store in one folder. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -141,6 +146,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     for migration in &MIGRATIONS[found as usize..] {
         transaction.execute_batch(migration)?;
+    }
+    if found < WITH_ACCOUNTS {
+        ledger::fill_accounts(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;

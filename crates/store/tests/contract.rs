@@ -3,15 +3,15 @@
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
-use glassbox_core::ledger::{charge, deposit, refund};
+use glassbox_core::ledger::{Account, Kind, charge, refund};
 use glassbox_core::log::{LogKey, open_checkpoint};
 use glassbox_core::manifest::Payee;
 use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published, SearchDocument, Store,
-    StoreError,
+    Backing, CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published,
+    SearchDocument, Standing, Store, StoreError,
 };
 
 const PAYER: &str = "0xpayer";
@@ -39,7 +39,8 @@ fn new_call(id: &str, payment: &str, request: &str) -> NewCall {
         held: Atomic(2_000),
         payment: "{}".into(),
         offer: "{}".into(),
-        deposit: deposit(RAIL, PAYER, Atomic(2_000)),
+        identifier: None,
+        backing: Backing::Payment,
         now_ms: 1,
     }
 }
@@ -51,7 +52,10 @@ fn outcome() -> Outcome {
 fn posting() -> Posting {
     let payees = [Payee { id: "ana".into(), share: 10_000 }];
     Posting {
-        transaction: "0x1".into(),
+        amount: Atomic(2_000),
+        transaction: Some("0x1".into()),
+        standing: Standing::Mined,
+        channel: None,
         charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
@@ -67,6 +71,7 @@ async fn balances(store: &Store) -> Vec<(String, u128, u128)> {
     let balances = store.balances().await.expect("readable");
     let rows: Vec<_> =
         balances.into_iter().map(|b| (b.account.to_string(), b.debits.0, b.credits.0)).collect();
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.1 + row.2 > 0).collect();
     assert_eq!(rows.iter().map(|row| row.1).sum::<u128>(), rows.iter().map(|row| row.2).sum::<u128>());
     rows
 }
@@ -75,14 +80,17 @@ async fn balances(store: &Store) -> Vec<(String, u128, u128)> {
 async fn a_call_goes_from_hold_to_post() {
     let Stage { store, .. } = stage();
     assert!(matches!(store.hold_call(new_call("c", "p", "r")).await.expect("written"), Hold::Held));
-    assert!(balances(&store).await.is_empty(), "a pending deposit counts for nothing");
+    assert!(
+        balances(&store).await.iter().all(|row| row.1 + row.2 == 0),
+        "a pending deposit counts for nothing"
+    );
     store.record_outcome("c", outcome(), 2).await.expect("held");
     store.post_call("c", posting(), 3).await.expect("executed");
     assert_eq!(state(&store, "c").await, CallState::Posted);
-    assert_eq!(store.pending_refunds(9).await.expect("readable").len(), 1);
-    store.post_refund("c", "0x2").await.expect("pending");
-    store.post_refund("c", "0x2").await.expect("posting again changes nothing");
-    assert!(store.pending_refunds(9).await.expect("readable").is_empty());
+    assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
+    store.post_owed("c", Kind::Refund, "0x2").await.expect("pending");
+    store.post_owed("c", Kind::Refund, "0x2").await.expect("posting again changes nothing");
+    assert!(store.owed(Kind::Refund, 9).await.expect("readable").is_empty());
     let pico = 1_000_000;
     assert_eq!(
         balances(&store).await,
@@ -136,7 +144,7 @@ async fn a_posted_call_answers_the_same_request_until_it_is_delivered() {
     store.post_call("c", posting(), 1).await.expect("executed");
     let resigned = store.hold_call(new_call("d", "p2", "r")).await.expect("written");
     assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
-    store.mark_delivered("c").await.expect("posted");
+    store.mark_delivered("c", 4).await.expect("posted");
     assert!(matches!(store.hold_call(new_call("d", "p2", "r")).await.expect("written"), Hold::Held));
 }
 
@@ -247,22 +255,59 @@ async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
 }
 
 #[tokio::test]
-async fn a_store_of_an_older_schema_is_brought_up_to_date() {
-    let Stage { store, folder } = stage();
-    let written = release("acme:x@1.0.0", &SecretKey::from_seed(&[1; 32]), "one");
-    let (id, files) = (written.id.clone(), written.files);
-    store.publish(written).await.expect("new");
-    let row = store.release(&id).await.expect("readable").expect("there");
-    assert_eq!((row.files, row.source), (files, None));
-    drop(store);
+async fn a_store_of_the_first_schema_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
-    // As the first schema had it.
-    let older = "ALTER TABLE releases DROP COLUMN files; PRAGMA user_version = 1;";
-    database.execute_batch(older).expect("an older schema");
+    database.execute_batch(include_str!("../src/schema.sql")).expect("the first schema");
+    let digest = Digest::of("one").to_string();
+    let amount = |pico: u128| pico.to_be_bytes();
+    let search =
+        serde_json::to_string(&release("acme:x@1.0.0", &SecretKey::from_seed(&[1; 32]), "one").search)
+            .expect("texts");
+    database
+        .execute(
+            "INSERT INTO releases VALUES ('acme:x', '1.0.0', 'did:key:z', '{}', '', '', ?1, ?1, ?1, NULL, '{}', ?2, '{}',
+                0, 1)",
+            rusqlite::params![digest, search],
+        )
+        .expect("a release");
+    database
+        .execute(
+            "INSERT INTO calls VALUES ('c', 'posted', 'p', '0xpayer', 'x402:test', ?1, 'acme:x@1.0.0', 'f', ?2, '{}',
+                '{}', NULL, ?2, 'null', 1, 1, 7)",
+            rusqlite::params![digest, amount(2)],
+        )
+        .expect("a call");
+    for (kind, debit, credit, pico, state) in [
+        ("deposit", "rail:x402:test", "payer:0xpayer", 2_000_000_u128, "posted"),
+        ("charge", "payer:0xpayer", "operator", 1_000_000, "posted"),
+        ("refund", "payer:0xpayer", "rail:x402:test", 1_000_000, "pending"),
+        ("deposit", "rail:x402:test", "payer:0xother", 9_000_000, "voided"),
+    ] {
+        database
+            .execute(
+                "INSERT INTO transfers (call, kind, debit, credit, amount, state, created_at)
+                 VALUES ('c', ?1, ?2, ?3, ?4, ?5, 1)",
+                rusqlite::params![kind, debit, credit, amount(pico), state],
+            )
+            .expect("a transfer");
+    }
+    database.execute_batch("PRAGMA user_version = 1;").expect("the version");
     drop(database);
-    let store = Store::open(folder.path()).expect("the same store");
-    let row = store.release(&id).await.expect("readable").expect("there");
+
+    let store = Store::open(folder.path()).expect("the store of an older program");
+    let row = store.release(&"acme:x@1.0.0".parse().expect("valid")).await.expect("readable").expect("there");
     assert_eq!((row.files, row.component, row.report.as_str()), (None, Digest::of("one"), "{}"));
+    assert_eq!(store.check_ledger().await.expect("readable"), []);
+    let payer = store.balance(&Account::Payer("0xpayer".into())).await.expect("readable");
+    let sums = [payer.debits, payer.credits, payer.debits_pending, payer.credits_pending];
+    assert_eq!(sums.map(|sum| sum.0), [1_000_000, 2_000_000, 1_000_000, 0]);
+    assert_eq!(
+        store.balance(&Account::Payer("0xother".into())).await.expect("readable").credits_pending.0,
+        0
+    );
+    assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
+    assert!(store.unsettled_calls(9).await.expect("readable").is_empty(), "what was posted before is final");
 }
 
 #[tokio::test]

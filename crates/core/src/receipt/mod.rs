@@ -158,7 +158,7 @@ impl Observed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// The x402 scheme.
+    /// The x402 scheme, or `credit`.
     pub scheme: String,
     /// The network, as a CAIP-2 id.
     pub network: String,
@@ -168,10 +168,16 @@ pub struct Payment {
     pub payer: String,
     /// What was settled.
     pub amount: Atomic,
-    /// The transaction that settled it.
+    /// The transaction that settled it; empty where no chain moved anything for this call.
     pub transaction: String,
     /// What goes back to the payer: the settled amount less the charge.
     pub refund: Atomic,
+    /// The channel, where a voucher paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// What all calls of the channel had cost after this one: no voucher for it is worth more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cumulative: Option<Atomic>,
 }
 
 /// What opens a receipt: the values that it binds by digest.

@@ -88,6 +88,8 @@ fn bundle() -> Bundle {
             amount: quote.amount_max,
             transaction: "0x02".into(),
             refund: Atomic(quote.amount_max.0 - charge.amount.0),
+            channel: None,
+            cumulative: None,
         }),
         charge,
         request: request.digest().expect("typed"),

@@ -12,11 +12,11 @@ use alloy_primitives::{B256, hex, keccak256};
 use glassbox_core::Atomic;
 use serde::{Deserialize, Serialize};
 
-use super::{ASSET, NETWORK};
+use super::NETWORK;
+use crate::chain::Call;
 use crate::error::PayError;
-use crate::exact::{Authorization, PaymentKey};
 use crate::wallet_file::sync_directory_of;
-use crate::x402::{ExactAuthorization, ExactPayload};
+use crate::x402::ExactPayload;
 use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
 
 const FORMAT: &str = "glassbox-devnet/1";
@@ -45,9 +45,15 @@ pub(super) struct Entry {
 pub(super) enum Operation {
     /// The faucet makes money.
     Mint { to: String, amount: Atomic },
-    /// A payment is settled; as it came over the wire.
+    /// A call is submitted. The id is whole words, the rest hex.
+    Call { id: String, from: String, to: String, data: String },
+    /// Blocks come in which nothing happens.
+    Idle { blocks: u64 },
+    /// The latest blocks are undone.
+    Undo { blocks: u64 },
+    /// A payment is settled; as it came over the wire. Read, and no longer written: it is a call.
     Settle(ExactPayload),
-    /// The treasury pays. Its address is kept, since the next opening may have another.
+    /// The treasury pays. Read, and no longer written: it is a call.
     PayOut { id: String, from: String, to: String, amount: Atomic },
 }
 
@@ -58,30 +64,14 @@ pub(super) struct Journal {
 }
 
 impl Operation {
-    /// Writes a payment down as it came over the wire.
-    pub(super) fn settle(authorization: &Authorization) -> Self {
-        let transfer = authorization.transfer();
-        Self::Settle(ExactPayload {
-            signature: hex::encode_prefixed(authorization.signature),
-            authorization: ExactAuthorization::from(&transfer),
-        })
-    }
-
-    /// Reads the payment back; there is none in the other operations.
-    pub(super) fn authorization(&self) -> Result<Authorization, String> {
-        let Self::Settle(exact) = self else {
-            return Err("it is not a payment".to_owned());
-        };
-        let transfer = exact.transfer().map_err(|rejection| rejection.to_string())?;
-        let signature = exact.signature_bytes().and_then(|bytes| bytes.try_into().ok());
-        Ok(Authorization {
-            key: PaymentKey { network: NETWORK, asset: ASSET, payer: transfer.from, nonce: transfer.nonce },
-            to: transfer.to,
-            amount: Atomic(transfer.value.try_into().map_err(|_| "the amount is out of range")?),
-            valid_after: transfer.valid_after,
-            valid_before: transfer.valid_before,
-            signature: signature.ok_or("the signature is not 65 bytes")?,
-        })
+    /// Writes a submitted call down.
+    pub(super) fn call(id: &str, call: &Call) -> Self {
+        Self::Call {
+            id: id.to_owned(),
+            from: call.from.to_checksum(None),
+            to: call.to.to_checksum(None),
+            data: hex::encode_prefixed(&call.data),
+        }
     }
 }
 

@@ -5,31 +5,37 @@
 //! test network and cannot be chosen: a payment signed here is never worth real money anywhere.
 //!
 //! Each operation is its own block. With a journal it is on disk before the caller hears of it, and opening the
-//! devnet again replays it. Pay-outs need no key: the chain is ours, so the treasury is simply made the caller.
+//! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
 
-mod abi;
-mod chain;
 mod journal;
+mod machine;
+mod node;
+mod transaction;
+mod weather;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, B256, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
-use serde_json::{Map, Value};
+use glassbox_core::limits::FAUCET_AMOUNT_MAX;
 use tokio::sync::Mutex;
 
-use self::chain::{Chain, Refusal};
 use self::journal::Operation;
+use self::machine::Stopped;
+use self::node::{Node, Refusal};
+use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
+use crate::eip712::Domain;
 use crate::error::PayError;
-use crate::exact;
-use crate::facilitator::{Facilitator, Rejection, Settlement, Verified};
+use crate::evm::abi;
 use crate::network::Network;
-use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, SCHEME_EXACT};
-use glassbox_core::limits::{FAUCET_AMOUNT_MAX, PAY_OUT_ID_BYTES_MAX};
+use crate::settler::Settler;
+use crate::wallet::Wallet;
+
+pub use weather::Weather;
 
 /// The name that people see.
 pub const LABEL: &str = "devnet, play money";
@@ -51,42 +57,30 @@ pub const SIGNING_VERSION: &str = "2";
 /// Tells the Unix second. Tests give their own.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// A transfer that the token has made. A mint comes from the zero address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferEvent {
-    /// The transaction's hash.
-    pub transaction: B256,
-    /// The number of its block.
-    pub block: u64,
-    /// The Unix second of its block.
-    pub time_s: u64,
-    /// Who paid.
-    pub from: Address,
-    /// Who received.
-    pub to: Address,
-    /// How much.
-    pub amount: Atomic,
-}
-
 /// A chain in this process with one token, for play money. Clones share it.
 #[derive(Clone)]
 pub struct Devnet {
-    chain: Arc<Mutex<Chain>>,
+    node: Arc<Mutex<Node>>,
     clock: Clock,
-    treasury: Address,
+    operator: Wallet,
 }
 
 impl Devnet {
     /// Opens the devnet whose journal is at `path`, or one in memory. Replays the journal, a millisecond for each
-    /// operation, so call it at start-up and not on a request. Pay-outs come from `treasury`.
-    pub fn open(path: Option<&Path>, treasury: Address) -> Result<Self, PayError> {
-        Self::open_with_clock(path, treasury, Arc::new(system_seconds))
+    /// operation, so call it at start-up and not on a request. The operator submits, and its address is the treasury.
+    pub fn open(path: Option<&Path>, operator: Wallet) -> Result<Self, PayError> {
+        Self::open_with_clock(path, operator, Arc::new(system_seconds))
     }
 
     /// Opens the devnet with another clock.
-    pub fn open_with_clock(path: Option<&Path>, treasury: Address, clock: Clock) -> Result<Self, PayError> {
-        let chain = Arc::new(Mutex::new(Chain::open(path)?));
-        Ok(Self { chain, clock, treasury })
+    pub fn open_with_clock(path: Option<&Path>, operator: Wallet, clock: Clock) -> Result<Self, PayError> {
+        let node = Arc::new(Mutex::new(Node::open(path)?));
+        Ok(Self { node, clock, operator })
+    }
+
+    /// Returns the facilitator over this chain, with the operator's key.
+    pub fn facilitator(&self) -> Settler<Self> {
+        Settler::new(self.clone(), self.operator.clone(), token())
     }
 
     /// Mints play money, at most [`FAUCET_AMOUNT_MAX`] at a time. Not idempotent: each call gives again.
@@ -95,62 +89,69 @@ impl Devnet {
             return Err(PayError::FaucetAmount { amount_max: FAUCET_AMOUNT_MAX });
         }
         let operation = Operation::Mint { to: to.to_checksum(None), amount };
-        let now_s = (self.clock)();
-        self.on_chain(move |chain| chain.execute(&operation, now_s)).await?.map_err(|refusal| match refusal {
-            Refusal::Reverted(rejection) => PayError::Devnet(rejection.to_string()),
-            Refusal::Broken(reason) => PayError::JournalBroken(reason),
-        })
+        let now_s = self.clock_s();
+        let minted = self
+            .on_node(move |node| node.execute(operation, now_s).map(|_| node.transfers().last().cloned()));
+        match minted.await? {
+            Ok(Some(transfer)) => Ok(transfer),
+            Ok(None) => Err(PayError::Devnet("the token made no transfer".to_owned())),
+            Err(Refusal::Reverted(output)) => Err(PayError::Devnet(abi::read_revert(&output).to_string())),
+            Err(Refusal::Invalid(reason)) => Err(PayError::Devnet(reason)),
+            Err(Refusal::Broken(reason)) => Err(PayError::JournalBroken(reason)),
+        }
     }
 
-    /// Returns every transfer there was, mints included, in order.
-    pub async fn transfers(&self) -> Result<Vec<TransferEvent>, PayError> {
-        self.on_chain(|chain| chain.transfers().to_vec()).await
+    /// Returns the operator's address.
+    pub fn treasury(&self) -> Address {
+        self.operator.address()
     }
 
-    /// Returns the transfer that a transaction made, if there is such a transaction.
-    pub async fn receipt(&self, transaction: B256) -> Result<Option<TransferEvent>, PayError> {
-        self.on_chain(move |chain| chain.receipt(transaction).cloned()).await
-    }
-
-    /// Returns the number of the latest block; there are none at first.
-    pub async fn block(&self) -> Result<u64, PayError> {
-        self.on_chain(|chain| chain.block()).await
+    /// Returns how much of the token an address has.
+    pub async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
+        self.read_token(abi::balance_of(address)).await
     }
 
     /// Returns how much there is in all accounts together: everything ever minted.
     pub async fn total_supply(&self) -> Result<Atomic, PayError> {
-        self.on_chain(|chain| chain.read(abi::total_supply())).await?
+        self.read_token(abi::total_supply()).await
     }
 
-    /// Runs `work` on the chain, alone, on a thread that may block on the disk. A caller that gives up waiting does
+    /// Returns every transfer there was, mints included, in order.
+    pub async fn transfers(&self) -> Result<Vec<TransferEvent>, PayError> {
+        self.on_node(|node| node.transfers().to_vec()).await
+    }
+
+    /// Returns what can be done to those who use the chain.
+    pub fn weather(&self) -> Weather<'_> {
+        Weather::over(self)
+    }
+
+    async fn read_token(&self, data: Bytes) -> Result<Atomic, PayError> {
+        let call = Call { from: Address::ZERO, to: ASSET, data };
+        let output = Chain::call(self, &call).await.map_err(|error| PayError::Devnet(error.to_string()))?;
+        let number = abi::read_number(&output);
+        atomic(number.ok_or_else(|| PayError::Devnet("the token answered no number".to_owned()))?)
+    }
+
+    fn clock_s(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Runs `work` on the node, alone, on a thread that may block on the disk. A caller that gives up waiting does
     /// not stop work that has begun.
-    async fn on_chain<T: Send + 'static>(
+    async fn on_node<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Chain) -> T + Send + 'static,
+        work: impl FnOnce(&mut Node) -> T + Send + 'static,
     ) -> Result<T, PayError> {
-        let mut chain = Arc::clone(&self.chain).lock_owned().await;
-        tokio::task::spawn_blocking(move || work(&mut chain))
+        let mut node = Arc::clone(&self.node).lock_owned().await;
+        tokio::task::spawn_blocking(move || work(&mut node))
             .await
             .map_err(|error| PayError::Unavailable(error.to_string()))
-    }
-
-    /// Reads a payment of an offer that is ours.
-    fn read(
-        payload: &PaymentPayload,
-        offered: &PaymentRequirements,
-    ) -> Result<exact::Authorization, Rejection> {
-        let authorization = exact::read(payload, offered)?;
-        if authorization.key.network == NETWORK && authorization.key.asset == ASSET {
-            Ok(authorization)
-        } else {
-            let message = format!("only {ASSET} on {NETWORK} is settled here");
-            Err(Rejection::new(ErrorCode::InvalidPaymentRequirements, message))
-        }
     }
 }
 
 #[async_trait]
-impl Facilitator for Devnet {
+impl Chain for Devnet {
     fn label(&self) -> &str {
         LABEL
     }
@@ -159,74 +160,75 @@ impl Facilitator for Devnet {
         NETWORK
     }
 
-    fn asset(&self) -> Address {
-        ASSET
+    fn submitter(&self) -> Address {
+        self.operator.address()
     }
 
-    fn treasury(&self) -> Address {
-        self.treasury
+    async fn now_s(&self) -> Result<u64, PayError> {
+        let now_s = self.clock_s();
+        let next = self.on_node(move |node| match node.broken() {
+            Some(reason) => Err(PayError::JournalBroken(reason.to_owned())),
+            None => Ok(node.time_of_next(now_s)),
+        });
+        next.await?
     }
 
-    fn offer(&self, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements {
-        let extra = [("name", SIGNING_NAME), ("version", SIGNING_VERSION)];
-        PaymentRequirements {
-            scheme: SCHEME_EXACT.to_owned(),
-            network: NETWORK.to_string(),
-            amount: amount.to_string(),
-            asset: ASSET.to_checksum(None),
-            pay_to: pay_to.to_checksum(None),
-            max_timeout_seconds: timeout_s,
-            extra: Map::from_iter(extra.map(|(name, text)| (name.to_owned(), Value::from(text)))),
+    async fn block(&self) -> Result<u64, PayError> {
+        self.on_node(|node| node.height()).await
+    }
+
+    async fn call(&self, call: &Call) -> Result<Bytes, CallError> {
+        let (call, now_s) = (call.clone(), self.clock_s());
+        let ran = self.on_node(move |node| node.machine().run(&call, node.next(now_s)).map(|run| run.output));
+        match ran.await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(Stopped::Reverted(output))) => Err(CallError::Reverted(output)),
+            Ok(Err(Stopped::Invalid(reason))) => Err(CallError::Unavailable(reason)),
+            Err(error) => Err(CallError::Unavailable(error.to_string())),
         }
     }
 
-    async fn verify(
-        &self,
-        payload: &PaymentPayload,
-        offered: &PaymentRequirements,
-    ) -> Result<Verified, Rejection> {
-        let authorization = Self::read(payload, offered)?;
-        let now_s = (self.clock)();
-        exact::check_window(&authorization, now_s, 0)?;
-        let verified = Verified { payer: authorization.key.payer, key: authorization.key.clone() };
-        let tried = self.on_chain(move |chain| chain.try_settle(&authorization, now_s)).await;
-        tried.unwrap_or_else(|error| {
-            Err(Rejection::new(ErrorCode::UnexpectedVerifyError, error.to_string()))
-        })?;
-        Ok(verified)
-    }
-
-    async fn settle(&self, payload: &PaymentPayload, offered: &PaymentRequirements) -> Settlement {
-        let authorization = match Self::read(payload, offered) {
-            Ok(authorization) => authorization,
-            Err(rejection) => return Settlement::Rejected(rejection),
-        };
-        let now_s = (self.clock)();
-        let settled = self.on_chain(move |chain| chain.settle(&authorization, now_s)).await;
-        settled.unwrap_or_else(|error| Settlement::Unknown { detail: error.to_string() })
-    }
-
-    async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement {
-        if id.is_empty() || id.len() > PAY_OUT_ID_BYTES_MAX {
-            let message = format!("a pay-out's id has between 1 and {PAY_OUT_ID_BYTES_MAX} bytes");
-            return Settlement::rejected(ErrorCode::InvalidPayload, message);
+    async fn submit(&self, id: &str, call: &Call) -> Submission {
+        let (id, call, now_s) = (id.to_owned(), call.clone(), self.clock_s());
+        match self.on_node(move |node| node.submit(&id, &call, now_s)).await {
+            Ok((submission, delay)) => {
+                if let Some(delay) = delay {
+                    tokio::time::sleep(delay).await;
+                }
+                submission
+            }
+            Err(error) => Submission::Unknown { detail: error.to_string() },
         }
-        if amount == Atomic::ZERO {
-            return Settlement::rejected(ErrorCode::InvalidPayload, "the amount is zero");
-        }
-        let (id, treasury, now_s) = (id.to_owned(), self.treasury, (self.clock)());
-        let settled = self.on_chain(move |chain| chain.pay_out(&id, treasury, to, amount, now_s)).await;
-        settled.unwrap_or_else(|error| Settlement::Unknown { detail: error.to_string() })
     }
 
-    async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
-        self.on_chain(move |chain| chain.read(abi::balance_of(address))).await?
+    async fn standing(&self, transaction: B256) -> Result<Standing, PayError> {
+        self.on_node(move |node| node.standing(transaction)).await
+    }
+
+    async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
+        let transfers = self.on_node(move |node| {
+            let transfers = node.transfers();
+            let start = transfers.partition_point(|transfer| transfer.block < from_block);
+            let of_account = |transfer: &&TransferEvent| transfer.from == account || transfer.to == account;
+            transfers[start..].iter().filter(of_account).cloned().collect()
+        });
+        transfers.await
     }
 }
 
 impl fmt::Debug for Devnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Devnet").field("treasury", &self.treasury).finish_non_exhaustive()
+        f.debug_struct("Devnet").field("treasury", &self.treasury()).finish_non_exhaustive()
+    }
+}
+
+/// Returns the domain under which payers sign for the token.
+fn token() -> Domain {
+    Domain {
+        name: SIGNING_NAME.to_owned(),
+        version: SIGNING_VERSION.to_owned(),
+        chain_id: NETWORK.chain_id,
+        verifying_contract: ASSET,
     }
 }
 

@@ -1,23 +1,25 @@
 //! The wire of x402 version 2: what travels in the three payment headers.
 //!
 //! The types read what newer peers send (unknown fields are ignored, extensions are kept as they came) and judge
-//! nothing: whether a payment is worth anything is [`exact::check`](crate::exact::check)'s part.
+//! nothing: whether a payment is worth anything is [`payment::check`](crate::payment::check)'s part.
 //! See <https://github.com/x402-foundation/x402>, `specs/x402-specification-v2.md` and `specs/transports-v2/http.md`.
 
 mod code;
+pub mod extensions;
 mod header;
 
 use glassbox_core::Atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::scheme::exact::{ExactAuthorization, ExactPayload};
 pub use code::ErrorCode;
 pub use header::{HeaderError, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, decode, encode};
 
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u32 = 2;
 
-/// The name of the one scheme whose payments this crate checks.
+/// The name of the scheme that pays a fixed amount.
 pub const SCHEME_EXACT: &str = "exact";
 
 /// What a server answers with status 402: who wants how much for what.
@@ -96,46 +98,11 @@ pub struct PaymentPayload {
     pub resource: Option<Resource>,
     /// The offer that the client took. Never trusted: it is compared with the server's own.
     pub accepted: PaymentRequirements,
-    /// What the scheme signs; for `exact` see [`ExactPayload`].
+    /// What the scheme signs; see the modules of [`scheme`](crate::scheme).
     pub payload: Map<String, Value>,
     /// The server's extensions, with what the client added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Map<String, Value>>,
-}
-
-impl PaymentPayload {
-    /// Reads the scheme's part as that of `exact` by EIP-3009, or says what is wrong with it.
-    pub fn exact(&self) -> Result<ExactPayload, String> {
-        ExactPayload::deserialize(&self.payload).map_err(|error| clip(&error.to_string()))
-    }
-}
-
-/// The scheme's part of an `exact` payment on an EVM network, by EIP-3009.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExactPayload {
-    /// `0x` and 65 bytes: r, s, v.
-    pub signature: String,
-    /// What was signed.
-    pub authorization: ExactAuthorization,
-}
-
-/// The arguments of EIP-3009 `TransferWithAuthorization` as they travel: numbers as digits, bytes as hex.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExactAuthorization {
-    /// The payer.
-    pub from: String,
-    /// The payee.
-    pub to: String,
-    /// The amount in atomic units.
-    pub value: String,
-    /// The Unix second after which it is valid.
-    pub valid_after: String,
-    /// The Unix second before which it is valid.
-    pub valid_before: String,
-    /// 32 bytes that no other authorization of this payer has.
-    pub nonce: String,
 }
 
 /// What a server tells about the settlement, beside the answer.

@@ -13,8 +13,8 @@ async fn refused(code: ErrorCode, change: impl FnOnce(&mut PaymentPayload)) {
     change(&mut payload);
     let rejection = exact::check(&payload, &offered, START_S, 1_000).unwrap_err();
     assert_eq!(rejection.code, code, "{rejection}");
-    assert_eq!(stage.devnet.verify(&payload, &offered).await.unwrap_err().code, code);
-    match stage.devnet.settle(&payload, &offered).await {
+    assert_eq!(stage.rail.verify(&payload, &offered).await.unwrap_err().code, code);
+    match stage.rail.settle(&payload, &offered, offered.amount().unwrap()).await {
         Settlement::Rejected(rejection) => assert_eq!(rejection.code, code),
         other => panic!("{other:?}"),
     }
@@ -36,7 +36,7 @@ async fn a_good_payment_passes() {
     payload.accepted.extra.insert("mine".to_owned(), json!(1));
     let authorization = exact::check(&payload, &offered, START_S, 1_000).unwrap();
     assert_eq!((authorization.amount.0, authorization.to), (2_000, stage.payee));
-    let verified = stage.devnet.verify(&payload, &offered).await.unwrap();
+    let verified = stage.rail.verify(&payload, &offered).await.unwrap();
     assert_eq!((verified.payer, verified.key), (stage.payer.address(), authorization.key));
 }
 
@@ -137,7 +137,7 @@ async fn signed_for_another_token_chain_or_time() {
         other[field] = value;
         let mut payload = stage.sign(&serde_json::from_value(other).unwrap(), 1);
         payload.accepted = offered.clone();
-        assert_eq!(stage.devnet.verify(&payload, &offered).await.unwrap_err().code, ErrorCode::Signature);
+        assert_eq!(stage.rail.verify(&payload, &offered).await.unwrap_err().code, ErrorCode::Signature);
     }
     let payload = stage.sign(&offered, 1);
     let code_at =

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use glassbox_core::Atomic;
-use glassbox_pay::{Address, Devnet, ErrorCode, Facilitator, PayError, Settlement};
+use glassbox_pay::{Address, Chain, ErrorCode, Facilitator, PayError, Scheme, Settlement, Standing};
 use proptest::prelude::*;
 
 use crate::stage::{START_S, Stage, TIMEOUT_S, nonce, wallet};
@@ -25,14 +25,13 @@ async fn a_payment_settles() {
     };
     assert_eq!((payer, amount, block), (stage.payer.address(), Atomic(2_000), 2));
     assert_eq!((stage.balance(payer).await, stage.payee_has().await), (8_000, 2_000));
-    let receipt = stage.devnet.receipt(transaction).await.unwrap().unwrap();
-    assert_eq!(
-        (receipt.from, receipt.to, receipt.amount, receipt.time_s),
-        (payer, stage.payee, amount, START_S)
-    );
-    let response = settlement.response(stage.devnet.network()).unwrap();
+    let event = stage.devnet.transfers().await.unwrap().pop().unwrap();
+    assert_eq!((event.transaction, event.block, event.time_s), (transaction, block, START_S));
+    assert_eq!((event.from, event.to, event.amount), (payer, stage.payee, amount));
+    assert_eq!(stage.rail.standing(transaction).await.unwrap(), Standing::Final);
+    let response = settlement.response(stage.rail.network()).unwrap();
     assert_eq!((response.success, response.amount.as_deref()), (true, Some("2000")));
-    assert_eq!(stage.devnet.label(), "devnet, play money");
+    assert_eq!(stage.rail.label(), "devnet, play money");
 }
 
 #[tokio::test]
@@ -44,7 +43,7 @@ async fn a_replay_returns_the_first_answer_even_after_it_expired() {
     assert_eq!(stage.pay(2_000, 1).await, first);
     assert_eq!(stage.payee_has().await, 2_000);
     let offered = stage.offer(2_000);
-    let refused = stage.devnet.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
+    let refused = stage.rail.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::ValidBefore);
 }
 
@@ -54,7 +53,7 @@ async fn a_spent_nonce_buys_nothing_else() {
     assert_eq!(code(&stage.pay(2_000, 1).await), None);
     assert_eq!(code(&stage.pay(1_000, 1).await), Some("invalid_exact_evm_nonce_already_used"));
     let offered = stage.offer(2_000);
-    let refused = stage.devnet.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
+    let refused = stage.rail.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::NonceAlreadyUsed);
     assert_eq!(stage.payee_has().await, 2_000);
 }
@@ -66,8 +65,8 @@ async fn fifty_settlements_of_one_payment_are_one_transfer() {
     let payload = stage.sign(&offered, 1);
     let tasks: Vec<_> = (0..50)
         .map(|_| {
-            let (devnet, payload, offered) = (stage.devnet.clone(), payload.clone(), offered.clone());
-            tokio::spawn(async move { devnet.settle(&payload, &offered).await })
+            let (rail, payload, offered) = (stage.rail.clone(), payload.clone(), offered.clone());
+            tokio::spawn(async move { rail.settle(&payload, &offered, offered.amount().unwrap()).await })
         })
         .collect();
     let mut answers = Vec::new();
@@ -85,9 +84,9 @@ async fn two_hundred_different_payments_all_settle() {
     let offered = stage.offer(3);
     let tasks: Vec<_> = (0..200)
         .map(|number| {
-            let (devnet, payload, offered) =
-                (stage.devnet.clone(), stage.sign(&offered, number), offered.clone());
-            tokio::spawn(async move { devnet.settle(&payload, &offered).await })
+            let (rail, payload, offered) =
+                (stage.rail.clone(), stage.sign(&offered, number), offered.clone());
+            tokio::spawn(async move { rail.settle(&payload, &offered, offered.amount().unwrap()).await })
         })
         .collect();
     let mut transactions = std::collections::HashSet::new();
@@ -105,7 +104,7 @@ async fn time_and_funds_are_the_tokens_business_at_settlement() {
     let stage = Stage::new().await;
     assert_eq!(code(&stage.pay(10_001, 1).await), Some("insufficient_funds"));
     let offered = stage.offer(10_001);
-    let refused = stage.devnet.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
+    let refused = stage.rail.verify(&stage.sign(&offered, 1), &offered).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::InsufficientFunds);
     stage.now_s.store(START_S + TIMEOUT_S - 1, Ordering::SeqCst);
     assert_eq!(code(&stage.pay(1, 2).await), None, "the last second counts");
@@ -124,11 +123,11 @@ async fn only_the_devnets_own_offers_are_settled() {
         let mut offered = serde_json::to_value(stage.offer(1)).unwrap();
         offered[field] = value.into();
         let offered = serde_json::from_value(offered).unwrap();
-        let settlement = stage.devnet.settle(&stage.sign(&offered, 1), &offered).await;
+        let settlement = stage.rail.settle(&stage.sign(&offered, 1), &offered, Atomic(1)).await;
         assert_eq!(code(&settlement), Some("invalid_payment_requirements"));
     }
-    let nobody = stage.devnet.offer(Atomic(1), Address::ZERO, TIMEOUT_S);
-    let settlement = stage.devnet.settle(&stage.sign(&nobody, 1), &nobody).await;
+    let nobody = stage.rail.offer(Scheme::Exact, Atomic(1), Address::ZERO, TIMEOUT_S);
+    let settlement = stage.rail.settle(&stage.sign(&nobody, 1), &nobody, Atomic(1)).await;
     assert_eq!(code(&settlement), Some("invalid_payment_requirements"));
 }
 
@@ -136,19 +135,19 @@ async fn only_the_devnets_own_offers_are_settled() {
 async fn pay_outs_happen_once_for_each_id() {
     let stage = Stage::new().await;
     let (treasury, payer) = (stage.devnet.treasury(), stage.payer.address());
-    let empty = stage.devnet.pay_out("refund:1", payer, Atomic(700)).await;
+    let empty = stage.rail.pay_out("refund:1", payer, Atomic(700)).await;
     assert_eq!(code(&empty), Some("insufficient_funds"));
     stage.devnet.faucet(treasury, Atomic(1_000)).await.unwrap();
-    let first = stage.devnet.pay_out("refund:1", payer, Atomic(700)).await;
+    let first = stage.rail.pay_out("refund:1", payer, Atomic(700)).await;
     assert!(matches!(first, Settlement::Settled { payer, .. } if payer == treasury), "{first:?}");
-    assert_eq!(stage.devnet.pay_out("refund:1", payer, Atomic(700)).await, first);
-    let other_amount = stage.devnet.pay_out("refund:1", payer, Atomic(1)).await;
-    let other_payee = stage.devnet.pay_out("refund:1", stage.payee, Atomic(700)).await;
+    assert_eq!(stage.rail.pay_out("refund:1", payer, Atomic(700)).await, first);
+    let other_amount = stage.rail.pay_out("refund:1", payer, Atomic(1)).await;
+    let other_payee = stage.rail.pay_out("refund:1", stage.payee, Atomic(700)).await;
     for other in [other_amount, other_payee] {
         assert_eq!(code(&other), Some("invalid_transaction_state"));
     }
     for (id, amount) in [("", 1), (&"x".repeat(129)[..], 1), ("refund:2", 0)] {
-        let refused = stage.devnet.pay_out(id, payer, Atomic(amount)).await;
+        let refused = stage.rail.pay_out(id, payer, Atomic(amount)).await;
         assert_eq!(code(&refused), Some("invalid_payload"));
     }
     assert_eq!((stage.balance(treasury).await, stage.balance(payer).await), (300, 10_700));
@@ -188,22 +187,26 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn take(devnet: &Devnet, accounts: &[glassbox_pay::Wallet], step: &Step) {
+async fn take(stage: &Stage, accounts: &[glassbox_pay::Wallet], step: &Step) {
     match *step {
         Step::Faucet { to, amount } => {
-            devnet.faucet(accounts[to].address(), Atomic(amount)).await.unwrap();
+            stage.devnet.faucet(accounts[to].address(), Atomic(amount)).await.unwrap();
         }
         Step::Pay { from, to, amount, number } => {
-            let offered = devnet.offer(Atomic(amount), accounts[to].address(), TIMEOUT_S);
+            let offered = stage.rail.offer(Scheme::Exact, Atomic(amount), accounts[to].address(), TIMEOUT_S);
             let payload =
                 accounts[from].sign_exact_with_nonce(&offered, None, START_S, nonce(number)).unwrap();
-            let settlement = devnet.settle(&payload, &offered).await;
-            assert_eq!(devnet.settle(&payload, &offered).await, settlement, "settling again says the same");
+            let settlement = stage.rail.settle(&payload, &offered, Atomic(amount)).await;
+            assert_eq!(
+                stage.rail.settle(&payload, &offered, Atomic(amount)).await,
+                settlement,
+                "settling again says the same"
+            );
         }
         Step::PayOut { id, to, amount } => {
             let (id, to) = (format!("id {id}"), accounts[to].address());
-            let settlement = devnet.pay_out(&id, to, Atomic(amount)).await;
-            assert_eq!(devnet.pay_out(&id, to, Atomic(amount)).await, settlement);
+            let settlement = stage.rail.pay_out(&id, to, Atomic(amount)).await;
+            assert_eq!(stage.rail.pay_out(&id, to, Atomic(amount)).await, settlement);
         }
     }
 }
@@ -223,7 +226,7 @@ proptest! {
             let stage = Stage::open(Some(&path));
             let mut minted = 0;
             for step in &steps {
-                take(&stage.devnet, &accounts, step).await;
+                take(&stage, &accounts, step).await;
                 if let Step::Faucet { amount, .. } = step {
                     minted += amount;
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use glassbox_core::Atomic;
-use glassbox_pay::{Devnet, Facilitator, PayError, Settlement};
+use glassbox_pay::{Chain, Devnet, Facilitator, PayError, Scheme, Settlement};
 
 use crate::stage::{Stage, wallet};
 
@@ -21,12 +21,12 @@ async fn history() -> Kept {
     let path = folder.path().join("devnet.journal");
     let stage = Stage::open(Some(&path));
     stage.devnet.faucet(stage.payer.address(), Atomic(10_000)).await.unwrap();
-    let offered = stage.devnet.offer(Atomic(500), stage.devnet.treasury(), 60);
-    let to_treasury = stage.devnet.settle(&stage.sign(&offered, 2), &offered).await;
+    let offered = stage.rail.offer(Scheme::Exact, Atomic(500), stage.devnet.treasury(), 60);
+    let to_treasury = stage.rail.settle(&stage.sign(&offered, 2), &offered, Atomic(500)).await;
     let answers = vec![
         stage.pay(2_000, 1).await,
         to_treasury,
-        stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await,
+        stage.rail.pay_out("refund:1", stage.payer.address(), Atomic(400)).await,
     ];
     assert!(answers.iter().all(|answer| matches!(answer, Settlement::Settled { .. })), "{answers:?}");
     Kept { _folder: folder, path, answers }
@@ -38,10 +38,10 @@ async fn a_reopened_devnet_gives_the_same_balances_and_answers() {
     let stage = Stage::open(Some(&kept.path));
     let has = (stage.balance(stage.payer.address()).await, stage.payee_has().await);
     assert_eq!((has, stage.balance(stage.devnet.treasury()).await), ((7_900, 2_000), 100));
-    let offered = stage.devnet.offer(Atomic(500), stage.devnet.treasury(), 60);
+    let offered = stage.rail.offer(Scheme::Exact, Atomic(500), stage.devnet.treasury(), 60);
     assert_eq!(stage.pay(2_000, 1).await, kept.answers[0]);
-    assert_eq!(stage.devnet.settle(&stage.sign(&offered, 2), &offered).await, kept.answers[1]);
-    let refund = stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
+    assert_eq!(stage.rail.settle(&stage.sign(&offered, 2), &offered, Atomic(500)).await, kept.answers[1]);
+    let refund = stage.rail.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
     assert_eq!(refund, kept.answers[2]);
     assert_eq!(stage.devnet.block().await.unwrap(), 4, "nothing was done twice");
     assert_eq!(fs::read_to_string(&kept.path).unwrap().lines().count(), 5);
@@ -57,7 +57,7 @@ async fn a_line_torn_anywhere_is_cut_and_the_rest_stands() {
         let stage = Stage::open(Some(&kept.path));
         assert_eq!(stage.devnet.block().await.unwrap(), 3);
         assert_eq!(stage.balance(stage.devnet.treasury()).await, 500, "the torn pay-out did not happen");
-        let refund = stage.devnet.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
+        let refund = stage.rail.pay_out("refund:1", stage.payer.address(), Atomic(400)).await;
         assert_eq!(refund, kept.answers[2], "asked again, it happens as it would have");
         drop(stage);
         assert_eq!(fs::read(&kept.path).unwrap(), whole, "and is written as it would have been");
@@ -74,7 +74,7 @@ async fn a_torn_header_starts_anew_but_a_foreign_file_is_left_alone() {
     drop(stage);
     for foreign in ["my notes", "my notes\n", "line\nline\n"] {
         fs::write(&kept.path, foreign).unwrap();
-        let refused = Devnet::open(Some(&kept.path), wallet("treasury").address()).unwrap_err();
+        let refused = Devnet::open(Some(&kept.path), wallet("treasury")).unwrap_err();
         assert!(matches!(refused, PayError::JournalDamaged { line: 1, .. }), "{refused}");
         assert_eq!(fs::read_to_string(&kept.path).unwrap(), foreign);
     }
@@ -96,7 +96,7 @@ async fn damage_before_the_last_line_is_refused() {
     let changed = whole.replacen("10000", "90000", 1);
     for (damaged, line) in [(changed, 2), (without(1), 2), (without(2), 3), (swapped.join("\n") + "\n", 3)] {
         fs::write(&kept.path, &damaged).unwrap();
-        match Devnet::open(Some(&kept.path), wallet("treasury").address()) {
+        match Devnet::open(Some(&kept.path), wallet("treasury")) {
             Err(PayError::JournalDamaged { line: found, .. }) => assert_eq!(found, line),
             other => panic!("{other:?}"),
         }
@@ -108,7 +108,7 @@ async fn damage_before_the_last_line_is_refused() {
 async fn a_journal_has_one_writer() {
     let kept = history().await;
     let stage = Stage::open(Some(&kept.path));
-    let second = Devnet::open(Some(&kept.path), wallet("treasury").address());
+    let second = Devnet::open(Some(&kept.path), wallet("treasury"));
     assert!(matches!(second, Err(PayError::JournalInUse(_))));
     drop(stage);
     Stage::open(Some(&kept.path));
@@ -121,7 +121,7 @@ async fn a_refused_operation_is_not_written() {
     let stage = Stage::open(Some(&kept.path));
     let _ = stage.pay(1_000_000, 9).await;
     let _ = stage.pay(1, 1).await;
-    let _ = stage.devnet.pay_out("refund:2", stage.payee, Atomic(1_000_000)).await;
+    let _ = stage.rail.pay_out("refund:2", stage.payee, Atomic(1_000_000)).await;
     assert_eq!(fs::read(&kept.path).unwrap(), before);
 }
 
@@ -180,4 +180,36 @@ async fn fill_the_disk(stage: &Stage) {
         return;
     }
     panic!("the disk never filled up");
+}
+
+/// A journal as it was written when the devnet settled payments itself, with what it answered then.
+#[tokio::test]
+async fn a_journal_of_the_first_kind_gives_the_same_chain() {
+    let kept = history().await;
+    fs::write(&kept.path, include_str!("../data/devnet-1.journal")).unwrap();
+    let stage = Stage::open(Some(&kept.path));
+    let has = (stage.balance(stage.payer.address()).await, stage.payee_has().await);
+    assert_eq!((has, stage.balance(stage.devnet.treasury()).await), ((7_900, 2_000), 100));
+    let offered = stage.rail.offer(Scheme::Exact, Atomic(500), stage.devnet.treasury(), 60);
+    let answers = [
+        stage.pay(2_000, 1).await,
+        stage.rail.settle(&stage.sign(&offered, 2), &offered, Atomic(500)).await,
+        stage.rail.pay_out("refund:1", stage.payer.address(), Atomic(400)).await,
+    ];
+    let expected = [
+        "0xd7308a0bb18b80e0f484ec0849085eca070ba340e40f7c08d309713beca0bf07",
+        "0x80a15492a3786390807957e686ca68981095e417aba8c87ec48fd9c52cacf92d",
+        "0xaf96694205245d8855f4f38deccc472e99b5e29d1bcbe85e40e0c091d5a62fa2",
+    ];
+    for (answer, expected) in answers.iter().zip(expected) {
+        match answer {
+            Settlement::Settled { transaction, .. } => assert_eq!(transaction.to_string(), expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(stage.devnet.block().await.unwrap(), 4, "nothing was done twice");
+    // And it goes on.
+    assert!(matches!(stage.pay(1, 3).await, Settlement::Settled { block: 5, .. }));
+    drop(stage);
+    assert_eq!(Stage::open(Some(&kept.path)).payee_has().await, 2_001);
 }

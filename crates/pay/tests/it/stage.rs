@@ -8,7 +8,8 @@ use alloy_primitives::keccak256;
 use glassbox_core::Atomic;
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{
-    Address, B256, Devnet, Facilitator, PaymentPayload, PaymentRequirements, Settlement, Wallet,
+    Address, B256, Devnet, Facilitator, PaymentPayload, PaymentRequirements, Scheme, Settlement, Settler,
+    Wallet,
 };
 
 /// The second at which every scenario starts.
@@ -19,6 +20,7 @@ pub(crate) const TIMEOUT_S: u64 = 60;
 
 pub(crate) struct Stage {
     pub(crate) devnet: Devnet,
+    pub(crate) rail: Settler<Devnet>,
     pub(crate) payer: Wallet,
     pub(crate) payee: Address,
     pub(crate) now_s: Arc<AtomicU64>,
@@ -37,12 +39,13 @@ impl Stage {
         let now_s = Arc::new(AtomicU64::new(START_S));
         let told = Arc::clone(&now_s);
         let clock: Clock = Arc::new(move || told.load(Ordering::SeqCst));
-        let devnet = Devnet::open_with_clock(path, wallet("treasury").address(), clock).unwrap();
-        Self { devnet, payer: wallet("payer"), payee: wallet("payee").address(), now_s }
+        let devnet = Devnet::open_with_clock(path, wallet("treasury"), clock).unwrap();
+        let rail = devnet.facilitator();
+        Self { devnet, rail, payer: wallet("payer"), payee: wallet("payee").address(), now_s }
     }
 
     pub(crate) fn offer(&self, amount: u128) -> PaymentRequirements {
-        self.devnet.offer(Atomic(amount), self.payee, TIMEOUT_S)
+        self.rail.offer(Scheme::Exact, Atomic(amount), self.payee, TIMEOUT_S)
     }
 
     /// Signs a payment of the offer; the same number gives the same payment.
@@ -53,7 +56,7 @@ impl Stage {
     /// Signs and settles a payment.
     pub(crate) async fn pay(&self, amount: u128, number: u64) -> Settlement {
         let offered = self.offer(amount);
-        self.devnet.settle(&self.sign(&offered, number), &offered).await
+        self.rail.settle(&self.sign(&offered, number), &offered, Atomic(amount)).await
     }
 
     pub(crate) async fn balance(&self, address: Address) -> u128 {
@@ -72,4 +75,9 @@ pub(crate) fn wallet(name: &str) -> Wallet {
 
 pub(crate) fn nonce(number: u64) -> B256 {
     keccak256(number.to_be_bytes())
+}
+
+/// Payments of every scheme, made by the stock SDK.
+pub(crate) fn stock_schemes() -> serde_json::Value {
+    serde_json::from_str(include_str!("../data/stock-schemes.json")).unwrap()
 }

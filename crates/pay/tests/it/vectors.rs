@@ -1,9 +1,20 @@
 //! Payments made by the stock SDKs are read, checked and repeated to the byte.
 
-use alloy_primitives::{U256, hex};
+use alloy_primitives::{B256, U256, hex};
+use glassbox_core::Atomic;
+use glassbox_pay::eip712::batch::{
+    ClaimEntry, channel_id, claim_batch_digest, deposit_nonce, refund_digest, voucher_digest,
+};
+use glassbox_pay::eip712::permit2::{Witness, permit_transfer_digest};
+use glassbox_pay::eip712::token::{Permit, permit_digest, receive_digest};
 use glassbox_pay::eip712::{Domain, SignatureError, Transfer, recover, transfer_digest};
+use glassbox_pay::evm::addresses::{ERC3009_DEPOSIT_COLLECTOR, PERMIT2, PERMIT2_DEPOSIT_COLLECTOR};
+use glassbox_pay::scheme::batch::{Action, BatchPayload, DepositMethod};
+use glassbox_pay::scheme::permit2;
 use glassbox_pay::x402::{decode, encode};
-use glassbox_pay::{PaymentPayload, PaymentRequired, SettleResponse, Wallet, devnet, exact};
+use glassbox_pay::{
+    Authorization, PaymentPayload, PaymentRequired, SettleResponse, Wallet, devnet, exact, payment,
+};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -101,4 +112,146 @@ fn offers_and_answers_are_read_and_written_as_stock() {
         let response: SettleResponse = decode(text(vector, "header")).unwrap();
         assert_eq!(serde_json::to_value(&response).unwrap(), vector["response"]);
     }
+}
+
+fn token_domain() -> Domain {
+    Domain {
+        name: devnet::SIGNING_NAME.to_owned(),
+        version: devnet::SIGNING_VERSION.to_owned(),
+        chain_id: devnet::NETWORK.chain_id,
+        verifying_contract: devnet::ASSET,
+    }
+}
+
+const CHAIN_ID: u64 = devnet::NETWORK.chain_id;
+
+/// Every digest that a payment makes its payer sign, as we hash it, by the name of its type.
+fn digests(authorization: &Authorization) -> Vec<(&'static str, B256)> {
+    let payer = authorization.payer();
+    let permit = |permit: &Option<permit2::Permit>, amount: Atomic| {
+        permit.as_ref().map(|permit| {
+            let signed = Permit {
+                owner: payer,
+                spender: PERMIT2,
+                value: U256::from(amount.0),
+                nonce: permit.nonce,
+                deadline: permit.deadline,
+            };
+            let digest = permit_digest(&token_domain(), &signed);
+            assert_eq!(recover(digest, &permit.signature), Ok(payer));
+            ("Permit", digest)
+        })
+    };
+    let transfer = "PermitWitnessTransferFrom";
+    match authorization {
+        Authorization::Exact(exact) => {
+            let witness = Witness::Exact { to: exact.to, valid_after: exact.valid_after };
+            let digest = permit_transfer_digest(CHAIN_ID, &exact.permit_transfer().unwrap(), &witness);
+            let exact::Method::Permit2 { permit: allowance, .. } = &exact.method else { panic!("{exact:?}") };
+            [(transfer, digest)].into_iter().chain(permit(allowance, exact.amount)).collect()
+        }
+        Authorization::Upto(upto) => {
+            let (to, facilitator, valid_after) = (upto.to, upto.facilitator, upto.valid_after);
+            let witness = Witness::Upto { to, facilitator, valid_after };
+            let digest = permit_transfer_digest(CHAIN_ID, &upto.permit_transfer(), &witness);
+            [(transfer, digest)].into_iter().chain(permit(&upto.permit, upto.ceiling)).collect()
+        }
+        Authorization::Batch(batch) => {
+            let voucher = voucher_digest(CHAIN_ID, batch.channel_id, batch.max_claimable.0);
+            let mut digests = vec![("Voucher", voucher)];
+            let Action::Deposit(deposit) = &batch.action else { return digests };
+            match &deposit.method {
+                DepositMethod::Eip3009 { valid_after, valid_before, salt, .. } => {
+                    let nonce = deposit_nonce(batch.channel_id, *salt);
+                    assert_eq!(deposit.key.nonce, nonce);
+                    let received = Transfer {
+                        from: payer,
+                        to: ERC3009_DEPOSIT_COLLECTOR,
+                        value: U256::from(deposit.amount.0),
+                        valid_after: *valid_after,
+                        valid_before: *valid_before,
+                        nonce,
+                    };
+                    digests.push(("ReceiveWithAuthorization", receive_digest(&token_domain(), &received)));
+                }
+                DepositMethod::Permit2 { deadline, permit: allowance, .. } => {
+                    let moved = glassbox_pay::eip712::permit2::PermitTransfer {
+                        token: batch.channel.token,
+                        amount: U256::from(deposit.amount.0),
+                        spender: PERMIT2_DEPOSIT_COLLECTOR,
+                        nonce: deposit.key.nonce.into(),
+                        deadline: *deadline,
+                    };
+                    let witness = Witness::Deposit { channel_id: batch.channel_id };
+                    digests.push((transfer, permit_transfer_digest(CHAIN_ID, &moved, &witness)));
+                    digests.extend(permit(allowance, deposit.amount));
+                }
+            }
+            digests
+        }
+    }
+}
+
+#[test]
+fn stock_payments_of_every_scheme_are_read_and_hashed_alike() {
+    let vectors = crate::stage::stock_schemes();
+    let payments = vectors["payments"].as_array().unwrap();
+    assert_eq!(payments.len(), 11);
+    for vector in payments {
+        let name = text(vector, "name");
+        let payload: PaymentPayload = serde_json::from_value(vector["payload"].clone()).unwrap();
+        assert_eq!(serde_json::to_value(&payload).unwrap(), vector["payload"], "{name}");
+        let now_s = vectors["now_s"].as_u64().unwrap();
+        let authorization = payment::check(&payload, &payload.accepted, now_s, 30_000).unwrap();
+        assert!(name.starts_with(authorization.scheme().as_str().split('-').next().unwrap()), "{name}");
+        let ours = digests(&authorization);
+        let theirs = vector["signed"].as_array().unwrap();
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        for signed in theirs {
+            let digest = text(signed, "digest").parse().unwrap();
+            assert!(ours.contains(&(text(signed, "type"), digest)), "{name}: {signed}");
+            let signature = hex::decode(text(signed, "signature")).unwrap();
+            assert_eq!(recover(digest, &signature).unwrap().to_checksum(None), text(signed, "signer"));
+        }
+    }
+}
+
+#[test]
+fn stock_batch_payloads_are_repeated() {
+    for vector in crate::stage::stock_schemes()["payments"].as_array().unwrap() {
+        let payload = &vector["payload"]["payload"];
+        if payload["type"].is_string() {
+            let read: BatchPayload = serde_json::from_value(payload.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), *payload);
+        }
+    }
+}
+
+#[test]
+fn channels_claims_and_refunds_are_hashed_as_stock() {
+    let vectors = crate::stage::stock_schemes();
+    let channel = &vectors["payments"][4]["payload"]["payload"]["channelConfig"];
+    let id = channel_id(CHAIN_ID, &serde_json::from_value(channel.clone()).unwrap());
+    assert_eq!(id.to_string(), text(&vectors, "channel_id"));
+    let number = |claim: &Value, name| text(claim, name).parse().unwrap();
+    let claims: Vec<ClaimEntry> = vectors["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|claim| ClaimEntry {
+            channel_id: text(claim, "channelId").parse().unwrap(),
+            max_claimable: number(claim, "maxClaimableAmount"),
+            total_claimed: number(claim, "totalClaimed"),
+        })
+        .collect();
+    let ours = [
+        claim_batch_digest(CHAIN_ID, &claims),
+        claim_batch_digest(CHAIN_ID, &[]),
+        refund_digest(CHAIN_ID, id, U256::from(7), 1_000),
+    ];
+    let theirs = vectors["operator"].as_array().unwrap();
+    assert_eq!(
+        ours.map(|digest| digest.to_string()).to_vec(),
+        theirs.iter().map(|it| text(it, "digest")).collect::<Vec<_>>()
+    );
 }

@@ -7,24 +7,24 @@ use crate::eip712::Transfer;
 use crate::facilitator::Rejection;
 use crate::x402::ErrorCode;
 
-pub(super) fn transfer(to: Address, amount: U256) -> Bytes {
+pub(crate) fn transfer(to: Address, amount: U256) -> Bytes {
     call("transfer(address,uint256)", &[to.into_word(), amount.into()])
 }
 
-pub(super) fn mint(to: Address, amount: U256) -> Bytes {
+pub(crate) fn mint(to: Address, amount: U256) -> Bytes {
     call("mint(address,uint256)", &[to.into_word(), amount.into()])
 }
 
-pub(super) fn balance_of(account: Address) -> Bytes {
+pub(crate) fn balance_of(account: Address) -> Bytes {
     call("balanceOf(address)", &[account.into_word()])
 }
 
-pub(super) fn total_supply() -> Bytes {
+pub(crate) fn total_supply() -> Bytes {
     call("totalSupply()", &[])
 }
 
 /// Writes the call of EIP-3009, the signature as v, r, s.
-pub(super) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 65]) -> Bytes {
+pub(crate) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 65]) -> Bytes {
     let words = [
         transfer.from.into_word(),
         transfer.to.into_word(),
@@ -43,23 +43,33 @@ pub(super) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 
 }
 
 /// Reads an answer of one number.
-pub(super) fn read_number(output: &[u8]) -> Option<U256> {
+pub(crate) fn read_number(output: &[u8]) -> Option<U256> {
     (output.len() == 32).then(|| U256::from_be_slice(output))
 }
 
-/// Reads the token's `Transfer` among the events of a transaction.
-pub(super) fn read_transfer(logs: &[Log]) -> Option<(Address, Address, U256)> {
+/// A token's `Transfer` among the events of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Transferred {
+    pub(crate) from: Address,
+    pub(crate) to: Address,
+    pub(crate) value: U256,
+}
+
+/// Reads the transfers of one token among the events of a transaction, in order.
+pub(crate) fn read_transfers(token: Address, logs: &[Log]) -> impl Iterator<Item = Transferred> {
     let name = keccak256("Transfer(address,address,uint256)");
-    logs.iter().find_map(|log| match log.topics() {
-        [event, from, to] if *event == name => {
-            Some((Address::from_word(*from), Address::from_word(*to), read_number(&log.data.data)?))
-        }
+    logs.iter().filter(move |log| log.address == token).filter_map(move |log| match log.topics() {
+        [event, from, to] if *event == name => Some(Transferred {
+            from: Address::from_word(*from),
+            to: Address::from_word(*to),
+            value: read_number(&log.data.data)?,
+        }),
         _ => None,
     })
 }
 
 /// Says in the words of x402 why the token refused.
-pub(super) fn read_revert(output: &[u8]) -> Rejection {
+pub(crate) fn read_revert(output: &[u8]) -> Rejection {
     let refusals = [
         (
             "ERC20InsufficientBalance(address,uint256,uint256)",

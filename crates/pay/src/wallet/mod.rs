@@ -1,16 +1,22 @@
-//! A payer's key, and the signing of `exact` payments with it.
+//! A key that pays: what payers sign for each scheme, and what the operator signs to collect.
+
+mod channel;
+mod single;
 
 use std::fmt;
 
-use alloy_primitives::{Address, B256, U256, hex};
+use alloy_primitives::{Address, B256, hex};
 use k256::ecdsa::SigningKey;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::eip712::{self, Transfer};
+use crate::eip712;
 use crate::error::PayError;
-use crate::exact::Offer;
-use crate::x402::{ExactAuthorization, ExactPayload, PaymentPayload, PaymentRequirements, Resource, VERSION};
+use crate::facilitator::Rejection;
+use crate::x402::{PaymentPayload, PaymentRequirements, Resource, VERSION};
+
+pub use channel::DepositTerms;
 
 /// A secp256k1 key that pays. It is wiped from memory when dropped and never prints.
 #[derive(Clone)]
@@ -55,44 +61,13 @@ impl Wallet {
         self.address
     }
 
-    /// Signs a payment of the offer with a fresh random nonce. `now_s` is the Unix second; `resource` is repeated
-    /// from the 402 answer and not covered by the signature.
-    pub fn sign_exact(
-        &self,
-        offered: &PaymentRequirements,
-        resource: Option<Resource>,
-        now_s: u64,
-    ) -> Result<PaymentPayload, PayError> {
-        self.sign_exact_with_nonce(offered, resource, now_s, random_nonce()?)
+    fn sign(&self, digest: B256) -> [u8; 65] {
+        eip712::sign(&self.key, digest)
     }
 
-    /// Signs a payment of the offer with the given nonce: the same words give the same payment again, so a caller
-    /// that keeps its nonce can never pay twice for one thing.
-    pub fn sign_exact_with_nonce(
-        &self,
-        offered: &PaymentRequirements,
-        resource: Option<Resource>,
-        now_s: u64,
-        nonce: B256,
-    ) -> Result<PaymentPayload, PayError> {
-        let offer = Offer::read(offered).map_err(|rejection| PayError::Unpayable(rejection.message))?;
-        let transfer = Transfer {
-            from: self.address,
-            to: offer.pay_to,
-            value: U256::from(offer.amount.0),
-            // From the beginning of time, as the stock clients do, so that no chain's clock is behind it.
-            valid_after: U256::ZERO,
-            valid_before: U256::from(now_s.saturating_add(offered.max_timeout_seconds)),
-            nonce,
-        };
-        let signature = eip712::sign(&self.key, eip712::transfer_digest(&offer.domain, &transfer));
-        Ok(PaymentPayload {
-            x402_version: VERSION,
-            resource,
-            accepted: offered.clone(),
-            payload: exact_payload(&transfer, &signature),
-            extensions: None,
-        })
+    /// Signs a text as wallets show it to people (EIP-191): r, s, v.
+    pub fn sign_text(&self, text: &str) -> [u8; 65] {
+        self.sign(eip712::text_digest(text))
     }
 }
 
@@ -103,15 +78,22 @@ pub fn random_nonce() -> Result<B256, PayError> {
     Ok(nonce)
 }
 
-fn exact_payload(transfer: &Transfer, signature: &[u8; 65]) -> Map<String, Value> {
-    let payload = ExactPayload {
-        signature: hex::encode_prefixed(signature),
-        authorization: ExactAuthorization::from(transfer),
-    };
-    match serde_json::to_value(payload) {
+/// Wraps the scheme's part of a payment.
+fn payment(
+    offered: &PaymentRequirements,
+    resource: Option<Resource>,
+    part: &impl Serialize,
+) -> PaymentPayload {
+    let payload = match serde_json::to_value(part) {
         Ok(Value::Object(map)) => map,
         other => unreachable!("a struct of texts becomes a JSON object, not {other:?}"),
-    }
+    };
+    PaymentPayload { x402_version: VERSION, resource, accepted: offered.clone(), payload, extensions: None }
+}
+
+/// What is wrong with an offer that the wallet shall pay.
+fn unpayable(rejection: Rejection) -> PayError {
+    PayError::Unpayable(rejection.message)
 }
 
 impl fmt::Debug for Wallet {

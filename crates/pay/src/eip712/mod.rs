@@ -1,46 +1,35 @@
-//! Typed-data hashing and signature recovery for the one message we need: EIP-3009 `TransferWithAuthorization`.
+//! Typed-data hashing and signature recovery for the messages that payers and operators sign.
 //!
-//! Written out by hand, since one struct does not need a type compiler. See EIP-712, EIP-3009 and EIP-2.
+//! Written out by hand, since a dozen flat structs do not need a type compiler. See EIP-712 and EIP-2.
+//!
+//! - [`token`]: what a token checks itself, EIP-3009 and EIP-2612.
+//! - [`permit2`]: what Permit2 checks, with the witness of each x402 contract.
+//! - [`batch`]: what the contract of `batch-settlement` checks: channels, vouchers, claims and refunds.
+
+pub mod batch;
+pub mod permit2;
+pub mod token;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 
-/// The type of an EIP-712 domain as EIP-3009 tokens use it.
+pub use token::{Transfer, transfer_digest};
+
+/// The type of an EIP-712 domain as tokens use it.
 const DOMAIN_TYPE: &str =
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 
-/// The type of an EIP-3009 transfer.
-const TRANSFER_TYPE: &str = "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,\
-                             uint256 validBefore,bytes32 nonce)";
-
-/// The domain that ties a signature to one token on one chain.
+/// The domain that ties a signature to one contract, mostly a token, on one chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
-    /// The token's signing name, such as `USDC`.
+    /// The contract's signing name, such as `USDC`.
     pub name: String,
-    /// The token's signing version, such as `2`.
+    /// The contract's signing version, such as `2`.
     pub version: String,
     /// The chain id.
     pub chain_id: u64,
-    /// The token's address.
+    /// The contract's address.
     pub verifying_contract: Address,
-}
-
-/// A transfer as EIP-3009 signs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transfer {
-    /// The payer.
-    pub from: Address,
-    /// The payee.
-    pub to: Address,
-    /// The amount in atomic units.
-    pub value: U256,
-    /// The Unix second after which it is valid.
-    pub valid_after: U256,
-    /// The Unix second before which it is valid.
-    pub valid_before: U256,
-    /// 32 bytes that no other authorization of this payer has.
-    pub nonce: B256,
 }
 
 /// Says why a signature was refused.
@@ -70,16 +59,14 @@ pub fn domain_separator(domain: &Domain) -> B256 {
     words.hash()
 }
 
-/// Returns the hash that the payer signs.
-pub fn transfer_digest(domain: &Domain, transfer: &Transfer) -> B256 {
-    let mut words = Words::of(keccak256(TRANSFER_TYPE));
-    words.push(transfer.from.into_word());
-    words.push(transfer.to.into_word());
-    words.push(B256::from(transfer.value));
-    words.push(B256::from(transfer.valid_after));
-    words.push(B256::from(transfer.valid_before));
-    words.push(transfer.nonce);
-    keccak256([&[0x19, 0x01][..], domain_separator(domain).as_slice(), words.hash().as_slice()].concat())
+/// Returns the hash that is signed: of a message in a domain.
+fn digest(domain_separator: B256, message: B256) -> B256 {
+    keccak256([&[0x19, 0x01][..], domain_separator.as_slice(), message.as_slice()].concat())
+}
+
+/// Returns the hash that is signed of a text that people read. See EIP-191, "personal messages".
+pub fn text_digest(text: &str) -> B256 {
+    keccak256(format!("\x19Ethereum Signed Message:\n{}{text}", text.len()))
 }
 
 /// Returns the address whose key made the signature (r, s, v) of the digest. Takes the canonical form only.

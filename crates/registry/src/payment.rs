@@ -1,0 +1,167 @@
+//! What a caller pays with, checked against our own offers and nobody else's words.
+
+use glassbox_core::limits;
+use glassbox_pay::payment::{self, Authorization};
+use glassbox_pay::scheme::Scheme;
+use glassbox_pay::scheme::batch::{self, Action};
+use glassbox_pay::x402::extensions::payment_identifier;
+use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements};
+use glassbox_pay::{B256, Rejection};
+use glassbox_store::{Backing, Budget, ChainState, Voucher};
+
+use crate::call::Plan;
+use crate::credit::Credit;
+use crate::error::CallError;
+use crate::open::Registry;
+
+/// What came with a request to pay for it.
+#[derive(Debug, Clone)]
+pub enum Payment {
+    /// A payment by x402.
+    X402(Box<PaymentPayload>),
+    /// A token that spends prepaid credit.
+    Credit(Credit),
+}
+
+/// A payment that holds, for one plan: who pays, with what, and what makes it the one it is.
+pub(crate) struct Tender {
+    /// The payer's address, or the credit account.
+    pub(crate) payer: String,
+    pub(crate) rail: String,
+    /// One key, one call.
+    pub(crate) key: String,
+    /// The payer's own name for the request.
+    pub(crate) identifier: Option<String>,
+    pub(crate) means: Means,
+}
+
+/// How the charge is collected.
+pub(crate) enum Means {
+    /// By what was signed, on the rail.
+    Signed { payment: Box<PaymentPayload>, offer: Box<PaymentRequirements>, authorization: Box<Authorization> },
+    /// Out of prepaid credit.
+    Credit(Vec<Budget>),
+}
+
+/// A payment that holds in itself, whoever's offer it answers.
+pub(crate) struct Known {
+    pub(crate) payer: String,
+    /// Its key, where that does not depend on what it shall buy.
+    pub(crate) key: Option<String>,
+    pub(crate) identifier: Option<String>,
+}
+
+impl Tender {
+    /// Tells whether a chain has to move money for it. What a voucher or credit pays is paid once it is written down.
+    pub(crate) fn needs_rail(&self) -> bool {
+        match &self.means {
+            Means::Signed { authorization, .. } => {
+                !matches!(&**authorization, Authorization::Batch(batch) if batch.action == Action::Voucher)
+            }
+            Means::Credit(_) => false,
+        }
+    }
+
+    /// Returns the channel that it pays through.
+    pub(crate) fn channel(&self) -> Option<&batch::Authorization> {
+        match &self.means {
+            Means::Signed { authorization, .. } => match &**authorization {
+                Authorization::Batch(batch) => Some(batch),
+                Authorization::Exact(_) | Authorization::Upto(_) => None,
+            },
+            Means::Credit(_) => None,
+        }
+    }
+
+    /// Returns what stands behind the call; `known` is what the contract says of its channel, where it was asked.
+    pub(crate) fn backing(&self, known: Option<ChainState>) -> Backing {
+        match (&self.means, self.channel()) {
+            (Means::Credit(budgets), _) => Backing::Credit(budgets.clone()),
+            (Means::Signed { .. }, None) => Backing::Payment,
+            (Means::Signed { .. }, Some(batch)) => Backing::Voucher(Box::new(Voucher {
+                channel: channel_text(batch.channel_id),
+                config: serde_json::to_string(&batch.channel).expect("a channel has string keys"),
+                ceiling: batch.max_claimable,
+                deposit: match &batch.action {
+                    Action::Deposit(deposit) => deposit.amount,
+                    Action::Voucher | Action::Refund(_) => glassbox_core::Atomic::ZERO,
+                },
+                known,
+            })),
+        }
+    }
+
+    /// Returns payment and offer as JSON, as they are kept.
+    pub(crate) fn to_json(&self) -> (String, String) {
+        let json = |value: serde_json::Result<String>| value.expect("wire types have string keys");
+        match &self.means {
+            Means::Signed { payment, offer, .. } => {
+                (json(serde_json::to_string(payment)), json(serde_json::to_string(offer)))
+            }
+            Means::Credit(_) => ("{}".into(), "{}".into()),
+        }
+    }
+}
+
+impl Registry {
+    /// Reads a payment against its own words: who made it, and what may find the call that it paid before. What does not
+    /// even hold in itself was never taken.
+    pub(crate) fn known(&self, payment: &Payment) -> Option<Known> {
+        match payment {
+            Payment::Credit(credit) => {
+                let account = self.credit_account_of(credit).ok()?;
+                Some(Known { payer: account, key: None, identifier: credit.identifier.clone() })
+            }
+            Payment::X402(payment) => {
+                let authorization = payment::read(payment, &payment.accepted).ok()?;
+                Some(Known {
+                    payer: authorization.payer().to_string(),
+                    key: (authorization.scheme() != Scheme::Batch).then(|| authorization.key().to_string()),
+                    identifier: payment_identifier::read(payment).ok().flatten(),
+                })
+            }
+        }
+    }
+
+    /// Checks a payment against what we ask for this plan, and the clock.
+    pub(crate) fn check(
+        &self,
+        payment: Payment,
+        plan: &Plan,
+        required: &PaymentRequired,
+    ) -> Result<Tender, CallError> {
+        match payment {
+            Payment::Credit(credit) => self.check_credit(credit, plan),
+            Payment::X402(payment) => {
+                let refused = |rejection: Rejection| plan.refused(required, rejection);
+                let offer = payment::taken(&payment, &required.accepts).map_err(refused)?.clone();
+                let now_s = (self.env.now_ms() / 1_000) as u64;
+                let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
+                let authorization = payment::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
+                let identifier = payment_identifier::read(&payment).map_err(refused)?;
+                let mut key = authorization.key().to_string();
+                if authorization.scheme() == Scheme::Batch {
+                    // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
+                    key = format!("{key}/{}", plan.request);
+                }
+                Ok(Tender {
+                    payer: authorization.payer().to_string(),
+                    rail: rail_text(&offer),
+                    key,
+                    identifier,
+                    means: Means::Signed { payment, offer: Box::new(offer), authorization: Box::new(authorization) },
+                })
+            }
+        }
+    }
+}
+
+/// Returns the name of a rail in the ledger.
+pub(crate) fn rail_text(offer: &PaymentRequirements) -> String {
+    format!("x402:{}", offer.network)
+}
+
+/// Returns a channel's id as it is stored.
+pub(crate) fn channel_text(id: B256) -> String {
+    format!("{id:#x}")
+}

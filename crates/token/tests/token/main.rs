@@ -1,0 +1,86 @@
+//! Tokens from mint to refusal, against another authorizer and against holders who append what they like.
+
+mod golden;
+mod hostile;
+mod narrowing;
+mod reading;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use biscuit_auth::UnverifiedBiscuit;
+use glassbox_core::{Atomic, FunctionName, PackageName};
+use glassbox_token::{Caps, Issuer, PREFIX, Request, Token};
+
+const REGISTRY: &str = "https://registry.example";
+const NOW_S: u64 = 1_800_000_000;
+
+fn issuer() -> Issuer {
+    Issuer::from_seed(&[1; 32])
+}
+
+/// A call, owned.
+#[derive(Debug, Clone)]
+struct Call {
+    package: PackageName,
+    function: FunctionName,
+    amount_max: u128,
+    now_s: u64,
+    audience: String,
+}
+
+impl Call {
+    fn request(&self) -> Request<'_> {
+        Request {
+            package: &self.package,
+            function: &self.function,
+            amount_max: Atomic(self.amount_max),
+            now_s: self.now_s,
+            audience: &self.audience,
+        }
+    }
+}
+
+fn call() -> Call {
+    Call {
+        package: "acme:slug".parse().expect("a package"),
+        function: "acme:slug/api@1.0.0#slugify".parse().expect("a function"),
+        amount_max: 2_000,
+        now_s: NOW_S,
+        audience: REGISTRY.into(),
+    }
+}
+
+fn packages(names: &[&str]) -> Option<Vec<PackageName>> {
+    Some(names.iter().map(|name| name.parse().expect("a package")).collect())
+}
+
+fn functions(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// Caps that use every field and allow [`call`].
+fn all_caps() -> Caps {
+    Caps {
+        amount_per_call_max: Some(Atomic(5_000)),
+        amount_max: Some(Atomic(1_000_000)),
+        calls_max: Some(100),
+        expires_at_s: Some(NOW_S + 3_600),
+        packages: packages(&["acme:pad", "acme:slug"]),
+        functions: functions(&["pad", "slugify"]),
+        audience: Some(REGISTRY.into()),
+    }
+}
+
+/// The Biscuit inside a token.
+fn biscuit(token: &Token) -> UnverifiedBiscuit {
+    UnverifiedBiscuit::from(bytes(token)).expect("a token is a Biscuit")
+}
+
+fn bytes(token: &Token) -> Vec<u8> {
+    let text = token.to_string();
+    URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX).expect("the prefix")).expect("base64")
+}
+
+fn text(bytes: &[u8]) -> String {
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
