@@ -55,7 +55,12 @@ export const chain = viem
 export const someone = async (name) => {
   const account = privateKeyToAccount(viem.keccak256(viem.toBytes(name)));
   await chain.setBalance({ address: account.address, value: viem.parseEther("10") });
-  const wallet = viem.createWalletClient({ account, chain: baseSepolia, transport: viem.http(url), pollingInterval: 20 });
+  const wallet = viem.createWalletClient({
+    account,
+    chain: baseSepolia,
+    transport: viem.http(url),
+    pollingInterval: 20,
+  });
   return Object.assign(wallet.extend(viem.publicActions), { address: account.address });
 };
 export const minter = await someone("minter");
