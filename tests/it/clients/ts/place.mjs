@@ -21,7 +21,7 @@ const abi = parseAbi([
 ]);
 
 /// Waits until a transaction is mined.
-const mined = async (url, hash) => {
+export const mined = async (url, hash) => {
   while (!(await rpc(url, "eth_getTransactionReceipt", hash))) await new Promise((later) => setTimeout(later, 20));
 };
 

@@ -12,8 +12,10 @@ import { baseSepolia } from "viem/chains";
 const SCHEMES = {
   exact: (account, rpc) => new ExactEvmScheme(account, rpc && { rpcUrl: rpc }),
   upto: (account, rpc) => new UptoEvmScheme(account, rpc && { rpcUrl: rpc }),
-  "batch-settlement": (account, rpc) =>
-    new BatchSettlementEvmScheme(rpc ? toClientEvmSigner(account, chainAt(rpc)) : account, rpc && { rpcUrl: rpc }),
+  "batch-settlement": (account, rpc, depositStrategy) => {
+    const signer = rpc ? toClientEvmSigner(account, chainAt(rpc)) : account;
+    return new BatchSettlementEvmScheme(signer, { depositStrategy, ...(rpc && { rpcUrl: rpc }) });
+  },
 };
 
 /// Reads the chain behind a JSON-RPC.
@@ -21,11 +23,11 @@ export const chainAt = (rpc) => createPublicClient({ chain: baseSepolia, transpo
 
 /// A client that pays by one scheme from `account`. `rpc` is where it reads the chain, which `upto` without a standing
 /// allowance and the recovery of a channel need. `paymentId` goes with every payment; `signIn` has it prove who it is
-/// before it pays.
-export const stock = (name, account, { rpc, paymentId, signIn } = {}) => {
+/// before it pays; `depositStrategy` sizes the deposits of a channel.
+export const stock = (name, account, { rpc, paymentId, signIn, depositStrategy } = {}) => {
   const make = SCHEMES[name];
   if (!make) throw new Error(`no scheme is called ${name}: it is one of ${Object.keys(SCHEMES).join(", ")}`);
-  const scheme = make(account, rpc);
+  const scheme = make(account, rpc, depositStrategy);
   const client = new x402Client().register("eip155:*", scheme);
   if (paymentId) {
     const enrichPaymentPayload = async (payload) => {
