@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use glassbox_core::limits;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
 use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
@@ -53,6 +54,7 @@ impl Node {
         };
         let executor = key("executor.json")?;
         let log = key("log.json")?;
+        let credit = key("credit.json")?;
         let treasury = treasury(&data.join("keys").join("treasury.json"))?;
         let listener = listen(config.listen).await?;
         let open = async || -> anyhow::Result<Self> {
@@ -77,9 +79,14 @@ impl Node {
                 store,
                 sandbox,
                 Arc::new(devnet.facilitator()),
-                Keys { executor, log },
+                Keys { executor, log, credit },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host },
+                RegistryConfig {
+                    fee_bps: config.fee_bps,
+                    public_url: url.clone(),
+                    host,
+                    claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+                },
             );
             let registry = registry.await.context("cannot open the registry")?;
             Ok(Self { url, listener, registry, devnet, _lock: lock })

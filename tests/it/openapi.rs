@@ -12,7 +12,12 @@ get /metrics
 get /tile/{path}
 get /v1/balances/{address}
 post /v1/call/{ns}/{name}/{version}/{function}
+get /v1/credit
+post /v1/credit
+post /v1/credit/refund
+post /v1/credit/revoke
 post /v1/devnet/faucet
+post /v1/devnet/rpc
 get /v1/earnings
 get /v1/packages
 get /v1/packages/{ns}/{name}

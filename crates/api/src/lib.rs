@@ -441,3 +441,51 @@ impl Problem {
         }
     }
 }
+
+/// A wish to buy prepaid credit.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreditRequest {
+    /// The account that gets it; a new one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// How much, in dollars.
+    pub usd: String,
+}
+
+/// Credit that was bought.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreditResponse {
+    /// The account.
+    pub account: String,
+    /// The token that spends it, where the account is new. Whoever has it can spend: keep it like money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What was added.
+    pub credited: Money,
+}
+
+/// What a credit account has, in dollars to the last of twelve decimals.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreditBalanceResponse {
+    /// The account.
+    pub account: String,
+    /// What may be spent.
+    pub available_usd: String,
+    /// What is set aside for calls under way.
+    pub held_usd: String,
+    /// What was spent so far.
+    pub spent_usd: String,
+}
+
+/// A wish to have credit paid back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreditRefundRequest {
+    /// A name of your own for it: the same again is the same refund.
+    pub id: String,
+    /// The address that gets it.
+    pub to: String,
+    /// How much, in dollars.
+    pub usd: String,
+}

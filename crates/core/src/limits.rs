@@ -200,6 +200,15 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a settlement may take after the run, in seconds. An authorization must outlive the run by this much.
 pub const SETTLE_SECONDS_MAX: u64 = 6;
 
+/// The shortest id that a client may give its payment, in bytes: shorter ones meet by chance. The extension says so.
+pub const PAYMENT_ID_BYTES_MIN: usize = 16;
+
+/// The longest id that a client may give its payment, in bytes. The extension says so.
+pub const PAYMENT_ID_BYTES_MAX: usize = 128;
+
+/// How old a sign-in may be, in seconds. That of the stock package.
+pub const SIGN_IN_SECONDS_MAX: i64 = 300;
+
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
@@ -207,7 +216,7 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
@@ -219,8 +228,27 @@ pub const DEVNET_MEMPOOL_MAX: usize = 1024;
 /// The most blocks that the devnet can undo, or make without a transaction, at once.
 pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 
-/// The most vouchers that are claimed in one transaction.
-pub const CLAIMS_MAX: usize = 64;
+/// The most bytes of a transaction that somebody else has signed for the devnet. It costs them nothing and is kept; an
+/// approval or a withdrawal takes about 400.
+pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
+
+/// The most bytes of one request of JSON-RPC.
+pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
+
+/// The most requests of one batch of JSON-RPC. Each may take the devnet for as long as its gas lasts, some 50 ms.
+pub const JSON_RPC_BATCH_MAX: usize = 32;
+
+/// The most blocks that one request for events searches.
+pub const JSON_RPC_LOG_BLOCKS_MAX: u64 = 10_000;
+
+/// The most events of one answer.
+pub const JSON_RPC_LOGS_MAX: usize = 1_000;
+
+/// The most contracts, or values of a topic, that one request for events names.
+pub const JSON_RPC_TOPICS_MAX: usize = 64;
+
+/// The most blocks of one history of fees, all of which are zero.
+pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
@@ -321,9 +349,6 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
-/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 100;
-
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.
 pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
@@ -334,3 +359,20 @@ pub const TOKEN_BLOCKS_MAX: usize = 16;
 
 /// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
 pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;
+
+/// Credit that is bought at once, in atomic units: ten thousand dollars.
+pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
+
+/// From how much on the vouchers of a channel are claimed, in atomic units: a dollar, of which a claim on a cheap chain
+/// takes less than a hundredth.
+pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
+
+/// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 100;
+
+/// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
+/// the extensions is left out.
+pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
+
+/// Transfers that an audit reads at a time.
+pub const AUDIT_PAGE: usize = 10_000;

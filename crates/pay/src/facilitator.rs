@@ -86,6 +86,7 @@ impl Settlement {
                 network: network.to_string(),
                 amount: Some(amount.to_string()),
                 extra: None,
+                extensions: None,
             }),
             Self::Rejected(rejection) => Some(SettleResponse {
                 success: false,
@@ -96,6 +97,7 @@ impl Settlement {
                 network: network.to_string(),
                 amount: None,
                 extra: None,
+                extensions: None,
             }),
             Self::Unknown { .. } => None,
         }
@@ -212,7 +214,8 @@ pub trait Facilitator: Send + Sync {
     /// settled is what arrived.
     async fn claim(&self, id: &str, claims: &[Claim]) -> Settlement;
 
-    /// Claims what is owed of one channel and gives `amount` of the rest back to its payer.
+    /// Claims what is owed of one channel, moves it to the treasury, and gives `amount` of the rest back to the payer, or
+    /// as much as there is. The amount settled is what went back.
     async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement;
 
     /// Returns how much of the asset an address has.

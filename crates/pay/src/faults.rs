@@ -14,8 +14,9 @@ use glassbox_core::Atomic;
 
 use crate::chain::{Standing, TransferEvent};
 use crate::error::PayError;
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
 use crate::network::Network;
+use crate::scheme::Scheme;
 use crate::x402::{PaymentPayload, PaymentRequirements};
 
 /// What goes wrong in one call that moves money.

@@ -29,7 +29,7 @@ pub mod wallet;
 pub mod wallet_file;
 pub mod x402;
 
-pub use alloy_primitives::{Address, B256};
+pub use alloy_primitives::{Address, B256, U256, hex};
 pub use chain::{Chain, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;

@@ -16,10 +16,9 @@ use glassbox_core::egress::Egress;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
-use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
-use glassbox_pay::exact::{self, Authorization};
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_pay::{Rejection, Scheme};
+use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_pay::Rejection;
+use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -254,7 +253,9 @@ impl Registry {
                 return self.await_decision(&row.id).await;
             }
             Hold::Voucher(refusal) => return Err(voucher_refused(refusal, &plan, required)),
-            Hold::Credit(refusal) => return Err(CallError::Credit { refusal, required: Box::new(required) }),
+            Hold::Credit(refusal) => {
+                return Err(CallError::CreditSpent { refusal, required: Box::new(required) });
+            }
         }
         // The chain is asked only now: before the hold, another presentation of this payment could be settled in between,
         // and its payer would be told to sign anew.
@@ -370,14 +371,13 @@ impl Registry {
         plan: &Plan,
         required: &PaymentRequired,
     ) -> Result<(), CallError> {
-        let Means::Signed { payment, offer, .. } = &tender.means else { return Ok(()) };
-        if !tender.needs_rail() {
-            return Ok(());
+        match &tender.means {
+            Means::Signed { payment, offer, .. } if tender.needs_rail() => {
+                let verified = self.verify_now(payment, offer).await?;
+                verified.map_err(|rejection| plan.refused(required, rejection))
+            }
+            Means::Signed { .. } | Means::Credit(_) => Ok(()),
         }
-        let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
-        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
-        let verified = verified.map_err(|_| CallError::Busy)?;
-        verified.map(|_| ()).map_err(|rejection| plan.refused(required, rejection))
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.

@@ -3,8 +3,8 @@
 use glassbox_core::ledger::claim;
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::scheme::batch::{self, Action, ChannelConfig};
-use glassbox_pay::x402::{ErrorCode, PaymentRequired, SettleResponse};
-use glassbox_pay::{B256, Claim, Rejection, Settlement};
+use glassbox_pay::x402::{ErrorCode, PaymentRequired};
+use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
 use glassbox_store::{ChainState, ChannelRow};
 use tracing::{error, info, warn};
 
@@ -229,9 +229,6 @@ impl Registry {
 /// Reads the newest voucher of a channel as the contract takes it.
 fn to_claim(row: &ChannelRow) -> Option<Claim> {
     let channel: ChannelConfig = serde_json::from_str(&row.config).ok()?;
-    let signature = glassbox_pay::unhex(&row.signature)?;
+    let signature = hex::decode(&row.signature).ok()?;
     Some(Claim { channel, max_claimable: row.ceiling, signature, total_claimed: row.charged })
 }
-
-/// The result of a refund, for whoever asked.
-pub(crate) type Refunded = Box<SettleResponse>;

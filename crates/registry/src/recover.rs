@@ -3,7 +3,7 @@
 //!
 //! A crash leaves nothing else behind, so start-up is a sweep like any other.
 
-use glassbox_core::ledger::{Kind, Transfer, charge, loss};
+use glassbox_core::ledger::{Kind, Transfer, loss};
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::{self, Authorization};

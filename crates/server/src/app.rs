@@ -108,6 +108,10 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::money::earnings))
         .routes(routes!(r::money::balance))
         .routes(routes!(r::money::faucet))
+        .routes(routes!(r::money::devnet_rpc))
+        .routes(routes!(r::money::buy_credit, r::money::credit_balance))
+        .routes(routes!(r::money::refund_credit))
+        .routes(routes!(r::money::revoke_token))
         .routes(routes!(r::operate::healthz))
         .routes(routes!(r::operate::metrics))
 }

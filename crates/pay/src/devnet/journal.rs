@@ -47,6 +47,8 @@ pub(super) enum Operation {
     Mint { to: String, amount: Atomic },
     /// A call is submitted. The id is whole words, the rest hex.
     Call { id: String, from: String, to: String, data: String },
+    /// A transaction is taken that its sender has signed; RLP in hex.
+    Raw { transaction: String },
     /// Blocks come in which nothing happens.
     Idle { blocks: u64 },
     /// The latest blocks are undone.
@@ -64,6 +66,11 @@ pub(super) struct Journal {
 }
 
 impl Operation {
+    /// Writes a signed transaction down.
+    pub(super) fn raw(transaction: &[u8]) -> Self {
+        Self::Raw { transaction: hex::encode_prefixed(transaction) }
+    }
+
     /// Writes a submitted call down.
     pub(super) fn call(id: &str, call: &Call) -> Self {
         Self::Call {

@@ -12,9 +12,26 @@ use revm::{Context, DatabaseCommit, DatabaseRef, ExecuteEvm, MainBuilder, MainCo
 
 use super::{ASSET, NETWORK};
 use crate::chain::Call;
+use crate::evm::addresses;
 
-/// The compiled `contracts/token.sol`.
-const TOKEN_CODE: &str = include_str!("../../../../contracts/token.bin-runtime");
+/// The compiled contract of that name in `contracts/`.
+macro_rules! compiled {
+    ($name:literal) => {
+        include_str!(concat!("../../../../contracts/", $name, ".bin-runtime"))
+    };
+}
+
+/// What stands at which address from the beginning. The addresses are those that every SDK has written into it.
+const CONTRACTS: [(Address, &str); 8] = [
+    (ASSET, compiled!("token")),
+    (addresses::PERMIT2, compiled!("permit2")),
+    (addresses::EXACT_PERMIT2_PROXY, compiled!("exact_proxy")),
+    (addresses::UPTO_PERMIT2_PROXY, compiled!("upto_proxy")),
+    (addresses::BATCH_SETTLEMENT, compiled!("batch")),
+    (addresses::ERC3009_DEPOSIT_COLLECTOR, compiled!("erc3009_collector")),
+    (addresses::PERMIT2_DEPOSIT_COLLECTOR, compiled!("permit2_collector")),
+    (addresses::MULTICALL3, compiled!("multicall3")),
+];
 
 /// Who may mint. The chain is ours and checks no signature of a caller, so there is no key to it.
 pub(super) const MINTER: Address = address!("00000000000000000000000000676c6173736d31");
@@ -57,10 +74,12 @@ struct Before {
 }
 
 impl Machine {
-    /// Makes the state of block 0: the token at its address, and who may mint in its slot 0.
+    /// Makes the state of block 0: the contracts, and who may mint in the token's slot 0.
     pub(super) fn genesis() -> Self {
         let mut machine = Self { state: CacheDB::new(EmptyDB::default()) };
-        machine.place(ASSET, TOKEN_CODE);
+        for (address, code) in CONTRACTS {
+            machine.place(address, code);
+        }
         machine.store(ASSET, U256::ZERO, U256::from_be_bytes(MINTER.into_word().0));
         machine
     }
@@ -137,6 +156,14 @@ impl Machine {
     pub(super) fn account(&self, address: Address) -> AccountInfo {
         match self.state.basic_ref(address) {
             Ok(account) => account.unwrap_or_default(),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Returns an account's code; nothing where there is no contract.
+    pub(super) fn code(&self, address: Address) -> Bytes {
+        match self.state.code_by_hash_ref(self.account(address).code_hash) {
+            Ok(code) => code.original_bytes(),
             Err(never) => match never {},
         }
     }

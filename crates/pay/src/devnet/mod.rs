@@ -8,8 +8,10 @@
 //! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
 
 mod journal;
+mod json_rpc;
 mod machine;
 mod node;
+mod raw;
 mod transaction;
 mod weather;
 
@@ -30,7 +32,9 @@ use self::node::{Node, Refusal};
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
-use crate::evm::abi;
+use crate::evm::abi::read_number;
+use crate::evm::calls;
+use crate::evm::reverts::{Moment, Purpose, read_revert};
 use crate::network::Network;
 use crate::settler::Settler;
 use crate::wallet::Wallet;
@@ -95,7 +99,9 @@ impl Devnet {
         match minted.await? {
             Ok(Some(transfer)) => Ok(transfer),
             Ok(None) => Err(PayError::Devnet("the token made no transfer".to_owned())),
-            Err(Refusal::Reverted(output)) => Err(PayError::Devnet(abi::read_revert(&output).to_string())),
+            Err(Refusal::Reverted(output)) => {
+                Err(PayError::Devnet(read_revert(Purpose::Transfer, Moment::Submitted, &output).to_string()))
+            }
             Err(Refusal::Invalid(reason)) => Err(PayError::Devnet(reason)),
             Err(Refusal::Broken(reason)) => Err(PayError::JournalBroken(reason)),
         }
@@ -108,12 +114,12 @@ impl Devnet {
 
     /// Returns how much of the token an address has.
     pub async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
-        self.read_token(abi::balance_of(address)).await
+        self.read_token(calls::balance_of(address)).await
     }
 
     /// Returns how much there is in all accounts together: everything ever minted.
     pub async fn total_supply(&self) -> Result<Atomic, PayError> {
-        self.read_token(abi::total_supply()).await
+        self.read_token(calls::total_supply()).await
     }
 
     /// Returns every transfer there was, mints included, in order.
@@ -129,7 +135,7 @@ impl Devnet {
     async fn read_token(&self, data: Bytes) -> Result<Atomic, PayError> {
         let call = Call { from: Address::ZERO, to: ASSET, data };
         let output = Chain::call(self, &call).await.map_err(|error| PayError::Devnet(error.to_string()))?;
-        let number = abi::read_number(&output);
+        let number = read_number(&output);
         atomic(number.ok_or_else(|| PayError::Devnet("the token answered no number".to_owned()))?)
     }
 

@@ -17,7 +17,8 @@ use super::weather::{Fault, Sky};
 use super::{ASSET, atomic};
 use crate::chain::{Call, Standing, Submission, TransferEvent};
 use crate::error::PayError;
-use crate::evm::abi;
+use crate::evm::calls;
+use crate::evm::reverts::{Moment, Purpose, read_revert};
 
 /// Why an operation had no effect.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl Node {
     /// Returns a block by its number, from 1 on.
     pub(super) fn block(&self, number: u64) -> Option<&MinedBlock> {
         self.blocks.get(usize::try_from(number.checked_sub(1)?).ok()?)
+    }
+
+    /// Returns the hash of a block. Block 0 is the one in which the contracts were placed.
+    pub(super) fn hash_of(&self, number: u64) -> B256 {
+        self.block(number).map_or_else(|| keccak256("glassbox devnet"), |block| block.hash)
     }
 
     /// Returns the number of the block that holds a transaction.
@@ -220,7 +226,9 @@ impl Node {
             return Err(format!("block {} at {} does not follow", block.number, block.time_s));
         }
         let effect = self.run(&entry.operation, block).map_err(|refusal| match refusal {
-            Refusal::Reverted(output) => abi::read_revert(&output).to_string(),
+            Refusal::Reverted(output) => {
+                read_revert(Purpose::Transfer, Moment::Submitted, &output).to_string()
+            }
             Refusal::Invalid(reason) | Refusal::Broken(reason) => reason,
         })?;
         self.take_effect(effect, block);
@@ -242,6 +250,15 @@ impl Node {
         };
         if transaction.call.data.len() > DEVNET_CALL_BYTES_MAX {
             return Err(Refusal::Invalid(format!("a call has at most {DEVNET_CALL_BYTES_MAX} bytes")));
+        }
+        if let Some(nonce) = transaction.nonce {
+            let next = self.machine.account(transaction.call.from).nonce;
+            let low_or_high = if nonce < next { "low" } else { "high" };
+            if nonce != next {
+                return Err(Refusal::Invalid(format!(
+                    "nonce too {low_or_high}: it is {nonce}, and the next is {next}"
+                )));
+            }
         }
         let run = self.machine.run(&transaction.call, block).map_err(|stopped| match stopped {
             Stopped::Reverted(output) => Refusal::Reverted(output),
@@ -284,7 +301,7 @@ impl Node {
     }
 
     fn append(&mut self, time_s: u64, mined: Option<Mined>, undo: Option<Undo>) {
-        let parent = self.blocks.last().map_or(B256::ZERO, |latest| latest.hash);
+        let parent = self.hash_of(self.height());
         let transaction = mined.as_ref().map_or(B256::ZERO, |mined| mined.transaction.hash);
         let number = self.height() + 1;
         let hash = keccak256(
@@ -318,7 +335,7 @@ impl Node {
         logs: &[Log],
         block: machine::Block,
     ) -> Result<Vec<TransferEvent>, Refusal> {
-        abi::read_transfers(ASSET, logs)
+        calls::read_transfers(ASSET, logs)
             .map(|transfer| {
                 Ok(TransferEvent {
                     transaction: transaction.hash,

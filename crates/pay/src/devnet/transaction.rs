@@ -4,9 +4,9 @@ use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 
 use super::journal::Operation;
 use super::machine::MINTER;
-use super::{ASSET, NETWORK, token};
+use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
-use crate::evm::abi;
+use crate::evm::calls;
 use crate::settler;
 
 /// Who submitted payments when the devnet settled them itself.
@@ -17,6 +17,8 @@ pub(super) struct Transaction {
     pub(super) hash: B256,
     /// The id under which it was submitted.
     pub(super) id: Option<String>,
+    /// How many transactions its sender must have made before; told by those who sign, and by nobody else.
+    pub(super) nonce: Option<u64>,
     pub(super) call: Call,
 }
 
@@ -29,25 +31,30 @@ impl Transaction {
                 let data = hex::decode(data).map_err(|error| error.to_string())?;
                 let call = Call { from: account(from)?, to: account(to)?, data: data.into() };
                 let hash = submission_hash(id, &call);
-                return Ok(Self { hash, id: Some(id.clone()), call });
+                return Ok(Self { hash, id: Some(id.clone()), nonce: None, call });
+            }
+            Operation::Raw { transaction } => {
+                let bytes = hex::decode(transaction).map_err(|error| error.to_string())?;
+                let raw = raw::read(&bytes)?;
+                return Ok(Self { hash: raw.hash, id: None, nonce: Some(raw.nonce), call: raw.call });
             }
             Operation::Mint { to, amount } => {
-                (None, to_token(MINTER, abi::mint(account(to)?, U256::from(amount.0))))
+                (None, to_token(MINTER, calls::mint(account(to)?, U256::from(amount.0))))
             }
             Operation::PayOut { id, from, to, amount } => {
-                let data = abi::transfer(account(to)?, U256::from(amount.0));
-                (Some(settler::pay_out_submission_id(id)), to_token(account(from)?, data))
+                let data = calls::transfer(account(to)?, U256::from(amount.0));
+                (Some(settler::pay_out_id(id)), to_token(account(from)?, data))
             }
             Operation::Settle(exact) => {
                 let transfer = exact.transfer().map_err(|rejection| rejection.to_string())?;
                 let signature = exact.signature_bytes().and_then(|bytes| bytes.try_into().ok());
                 let signature = signature.ok_or("the signature is not 65 bytes")?;
-                let data = abi::transfer_with_authorization(&transfer, &signature);
-                (Some(settler::exact_submission_id(&token(), &transfer)), to_token(SETTLER, data))
+                let data = calls::transfer_with_authorization(&transfer, &signature);
+                (Some(settler::transfer_id(&token(), &transfer)), to_token(SETTLER, data))
             }
             Operation::Idle { .. } | Operation::Undo { .. } => return Err("it is no transaction".to_owned()),
         };
-        Ok(Self { hash: block_hash(block, call.from, &call.data), id, call })
+        Ok(Self { hash: block_hash(block, call.from, &call.data), id, nonce: None, call })
     }
 }
 

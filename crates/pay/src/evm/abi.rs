@@ -1,45 +1,103 @@
-//! Calls to the token and what it answers, by the contract ABI. Every argument used is one word, so encoding is
-//! putting words in a row.
+//! The contract ABI: words, and what is longer than a word. See the Solidity documentation, "Contract ABI
+//! Specification".
 
-use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 
-use crate::eip712::Transfer;
-use crate::facilitator::Rejection;
-use crate::x402::ErrorCode;
-
-pub(crate) fn transfer(to: Address, amount: U256) -> Bytes {
-    call("transfer(address,uint256)", &[to.into_word(), amount.into()])
+/// The arguments of a call, or the fields of a struct, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Tuple {
+    parts: Vec<Part>,
 }
 
-pub(crate) fn mint(to: Address, amount: U256) -> Bytes {
-    call("mint(address,uint256)", &[to.into_word(), amount.into()])
+#[derive(Debug)]
+enum Part {
+    Word(B256),
+    /// Something of changing length, as it stands behind the words.
+    Tail(Vec<u8>),
 }
 
-pub(crate) fn balance_of(account: Address) -> Bytes {
-    call("balanceOf(address)", &[account.into_word()])
+impl Tuple {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn word(mut self, word: B256) -> Self {
+        self.parts.push(Part::Word(word));
+        self
+    }
+
+    pub(crate) fn number(self, number: U256) -> Self {
+        self.word(number.into())
+    }
+
+    pub(crate) fn address(self, address: Address) -> Self {
+        self.word(address.into_word())
+    }
+
+    /// Adds a struct of words alone, which stands in place.
+    pub(crate) fn inline(mut self, fields: Self) -> Self {
+        self.parts.extend(fields.parts);
+        self
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        let mut tail = U256::from(bytes.len()).to_be_bytes_vec();
+        tail.extend_from_slice(bytes);
+        tail.resize(tail.len().next_multiple_of(32), 0);
+        self.parts.push(Part::Tail(tail));
+        self
+    }
+
+    /// Adds a list of things of changing length: of structs with such a field.
+    pub(crate) fn list(self, items: impl IntoIterator<Item = Self>) -> Self {
+        let items = items.into_iter().map(|item| item.encode());
+        self.tails(items.collect())
+    }
+
+    /// Adds a list of bytes.
+    pub(crate) fn list_of_bytes(self, items: &[Bytes]) -> Self {
+        let items = items.iter().map(|item| match Self::new().bytes(item).parts.pop() {
+            Some(Part::Tail(tail)) => tail,
+            _ => Vec::new(),
+        });
+        self.tails(items.collect())
+    }
+
+    fn tails(mut self, items: Vec<Vec<u8>>) -> Self {
+        let mut tail = U256::from(items.len()).to_be_bytes_vec();
+        let items = Self { parts: items.into_iter().map(Part::Tail).collect() };
+        tail.extend(items.encode());
+        self.parts.push(Part::Tail(tail));
+        self
+    }
+
+    /// Writes the words, and behind them what they point to.
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let (mut words, mut tails) = (Vec::new(), Vec::new());
+        let behind = self.parts.len() * 32;
+        for part in self.parts {
+            match part {
+                Part::Word(word) => words.extend_from_slice(word.as_slice()),
+                Part::Tail(tail) => {
+                    words.extend_from_slice(&U256::from(behind + tails.len()).to_be_bytes::<32>());
+                    tails.extend(tail);
+                }
+            }
+        }
+        words.extend(tails);
+        words
+    }
+
+    /// Writes a call of `function`, given as its name and types.
+    pub(crate) fn call(self, function: &str) -> Bytes {
+        [&selector(function)[..], &self.encode()].concat().into()
+    }
 }
 
-pub(crate) fn total_supply() -> Bytes {
-    call("totalSupply()", &[])
-}
-
-/// Writes the call of EIP-3009, the signature as v, r, s.
-pub(crate) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 65]) -> Bytes {
-    let words = [
-        transfer.from.into_word(),
-        transfer.to.into_word(),
-        transfer.value.into(),
-        transfer.valid_after.into(),
-        transfer.valid_before.into(),
-        transfer.nonce,
-        U256::from(signature[64]).into(),
-        B256::from_slice(&signature[..32]),
-        B256::from_slice(&signature[32..64]),
-    ];
-    call(
-        "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)",
-        &words,
-    )
+/// Returns the first bytes of a call, or of an error, given as its name and types.
+pub(crate) fn selector(signature: &str) -> [u8; 4] {
+    let hash = keccak256(signature);
+    [hash[0], hash[1], hash[2], hash[3]]
 }
 
 /// Reads an answer of one number.
@@ -47,65 +105,33 @@ pub(crate) fn read_number(output: &[u8]) -> Option<U256> {
     (output.len() == 32).then(|| U256::from_be_slice(output))
 }
 
-/// A token's `Transfer` among the events of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Transferred {
-    pub(crate) from: Address,
-    pub(crate) to: Address,
-    pub(crate) value: U256,
+/// Reads the word at `index` of an answer.
+pub(crate) fn read_word(output: &[u8], index: usize) -> Option<U256> {
+    let start = index.checked_mul(32)?;
+    output.get(start..start.checked_add(32)?).map(U256::from_be_slice)
 }
 
-/// Reads the transfers of one token among the events of a transaction, in order.
-pub(crate) fn read_transfers(token: Address, logs: &[Log]) -> impl Iterator<Item = Transferred> {
-    let name = keccak256("Transfer(address,address,uint256)");
-    logs.iter().filter(move |log| log.address == token).filter_map(move |log| match log.topics() {
-        [event, from, to] if *event == name => Some(Transferred {
-            from: Address::from_word(*from),
-            to: Address::from_word(*to),
-            value: read_number(&log.data.data)?,
-        }),
-        _ => None,
-    })
+/// Reads bytes that begin with their length.
+pub(crate) fn read_bytes(input: &[u8]) -> Option<&[u8]> {
+    let length = usize::try_from(read_word(input, 0)?).ok()?;
+    input.get(32..length.checked_add(32)?)
 }
 
-/// Says in the words of x402 why the token refused.
-pub(crate) fn read_revert(output: &[u8]) -> Rejection {
-    let refusals = [
-        (
-            "ERC20InsufficientBalance(address,uint256,uint256)",
-            ErrorCode::InsufficientFunds,
-            "the balance is too small",
-        ),
-        ("AuthorizationNotYetValid(uint256)", ErrorCode::ValidAfter, "the authorization is not valid yet"),
-        ("AuthorizationExpired(uint256)", ErrorCode::ValidBefore, "the authorization has expired"),
-        (
-            "AuthorizationUsedOrCanceled(address,bytes32)",
-            ErrorCode::NonceAlreadyUsed,
-            "the nonce was spent or cancelled",
-        ),
-        ("InvalidSignature()", ErrorCode::Signature, "the signature is not the payer's"),
-        (
-            "ERC20InvalidReceiver(address)",
-            ErrorCode::InvalidPaymentRequirements,
-            "the zero address cannot be paid",
-        ),
-    ];
-    let known = refusals.into_iter().find(|(error, ..)| output.starts_with(&selector(error)));
-    match known {
-        Some((_, code, message)) => Rejection::new(code, message),
-        None => Rejection::new(ErrorCode::TransactionFailed, "the token refused the transfer"),
+/// Reads an answer of one text or one piece of bytes.
+pub(crate) fn read_one_bytes(output: &[u8]) -> Option<&[u8]> {
+    read_bytes(output.get(usize::try_from(read_word(output, 0)?).ok()?..)?)
+}
+
+/// Reads an answer of one list of bytes, if it has `N` of them.
+pub(crate) fn read_list_of_bytes<const N: usize>(output: &[u8]) -> Option<[&[u8]; N]> {
+    let list = output.get(usize::try_from(read_word(output, 0)?).ok()?..)?;
+    if read_word(list, 0)? != U256::from(N) {
+        return None;
     }
-}
-
-fn call(function: &str, words: &[B256]) -> Bytes {
-    let mut data = selector(function).to_vec();
-    for word in words {
-        data.extend_from_slice(word.as_slice());
+    let items = list.get(32..)?;
+    let mut read = [&[][..]; N];
+    for (index, item) in read.iter_mut().enumerate() {
+        *item = read_bytes(items.get(usize::try_from(read_word(items, index)?).ok()?..)?)?;
     }
-    data.into()
-}
-
-fn selector(signature: &str) -> [u8; 4] {
-    let hash = keccak256(signature);
-    [hash[0], hash[1], hash[2], hash[3]]
+    Some(read)
 }

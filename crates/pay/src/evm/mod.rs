@@ -1,4 +1,8 @@
-//! What is said to contracts, and what they answer.
+//! What is said to contracts on an EVM network.
 
 pub(crate) mod abi;
 pub mod addresses;
+pub(crate) mod calls;
+pub(crate) mod reverts;
+
+pub use calls::{finalize_withdraw, initiate_withdraw};

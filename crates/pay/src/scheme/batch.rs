@@ -41,6 +41,12 @@ pub const WITHDRAW_DELAY: &str = "withdrawDelay";
 /// The name in the offer's `extra` of the deposit that is asked for, as digits.
 pub const MIN_DEPOSIT: &str = "minDeposit";
 
+/// The name in the `extra` of an offer, or of an answer, of what is known of a channel.
+pub const CHANNEL_STATE: &str = "channelState";
+
+/// The name in the `extra` of an offer of the newest voucher that is known of a channel.
+pub const VOUCHER_STATE: &str = "voucherState";
+
 /// The scheme's part of a `batch-settlement` payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -442,6 +448,14 @@ impl BatchPayload {
 }
 
 impl Authorization {
+    /// Returns how much is deposited with the voucher.
+    pub fn deposited(&self) -> Atomic {
+        match &self.action {
+            Action::Deposit(deposit) => deposit.amount,
+            Action::Voucher | Action::Refund(_) => Atomic::ZERO,
+        }
+    }
+
     /// Returns what makes the voucher one payment: the channel and what it may pay in all, in the place of a nonce. A
     /// deposit with its voucher and the voucher alone are one payment; asking for a refund is another thing.
     ///

@@ -137,10 +137,11 @@ pub(super) fn read_permit(
     amount: Atomic,
     other_amount: ErrorCode,
 ) -> Result<Option<Permit>, Rejection> {
-    let Some(info) = gas_sponsoring::read(payload.extensions.as_ref()) else {
+    let ill_formed = |message| Rejection::new(ErrorCode::Eip2612Format, message);
+    let Some(info) = gas_sponsoring::read(payload.extensions.as_ref()).map_err(ill_formed)? else {
         return Ok(None);
     };
-    let permit = read_info(&info).map_err(|error| Rejection::new(ErrorCode::Eip2612Format, error.message))?;
+    let permit = read_info(&info).map_err(|error| ill_formed(error.message))?;
     let refused = |code, message: &str| Err(Rejection::new(code, message));
     if permit.owner != payer {
         return refused(ErrorCode::Eip2612FromMismatch, "the permit is not the payer's");

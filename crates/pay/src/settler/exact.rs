@@ -1,61 +1,53 @@
-//! `exact` by EIP-3009: the token itself moves what was signed.
+//! `exact`: the token itself moves what was signed, or Permit2 does.
 
 use glassbox_core::Atomic;
 
-use super::{Settler, unverified};
-use crate::chain::{Call, Chain};
+use super::permit2::payment;
+use super::{Move, Settler};
+use crate::chain::Chain;
+use crate::eip712::permit2::{Witness, permit_transfer_digest};
 use crate::eip712::{self, Domain, Transfer};
-use crate::evm::abi;
-use crate::exact::{self, Authorization};
-use crate::facilitator::{Rejection, Settlement, Verified};
-use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements};
+use crate::evm::addresses::EXACT_PERMIT2_PROXY;
+use crate::evm::calls;
+use crate::evm::reverts::Purpose;
+use crate::facilitator::Rejection;
+use crate::scheme::exact::{Authorization, Method};
+use crate::x402::ErrorCode;
 
-/// Returns the id under which a payment is submitted: the hash of what was signed, so that one payment has one,
-/// whatever its signature. Journals hold it: never change it.
-pub(crate) fn submission_id(token: &Domain, transfer: &Transfer) -> String {
+/// Returns the id under which a transfer by EIP-3009 is submitted: the hash of what was signed, so that one payment has
+/// one, whatever its signature.
+pub(crate) fn transfer_id(token: &Domain, transfer: &Transfer) -> String {
     format!("exact:{}", eip712::transfer_digest(token, transfer))
 }
 
 impl<C: Chain> Settler<C> {
-    pub(super) async fn verify_exact(
-        &self,
-        payload: &PaymentPayload,
-        offered: &PaymentRequirements,
-    ) -> Result<Verified, Rejection> {
-        let authorization = self.read_exact(payload, offered)?;
-        let now_s = self.chain.now_s().await.map_err(|error| unverified(error.to_string()))?;
-        exact::check_window(&authorization, now_s, 0)?;
-        self.simulate(&self.exact_call(&authorization)).await?;
-        Ok(Verified { payer: authorization.key.payer, key: authorization.key })
-    }
-
-    pub(super) async fn settle_exact(
-        &self,
-        payload: &PaymentPayload,
-        offered: &PaymentRequirements,
-        amount: Atomic,
-    ) -> Result<Settlement, Rejection> {
-        let authorization = self.read_exact(payload, offered)?;
-        if amount != authorization.amount {
-            let message = format!("{amount} of exactly {} cannot be settled", authorization.amount);
-            return Err(Rejection::new(ErrorCode::ValueMismatch, message));
+    /// Makes the call that settles a payment, if it is of this amount.
+    pub(super) fn exact_of(&self, authorization: &Authorization, amount: Atomic) -> Result<Move, Rejection> {
+        if amount == authorization.amount {
+            return Ok(self.exact(authorization));
         }
-        let id = submission_id(&self.token, &authorization.transfer());
-        Ok(self.submit(&id, &self.exact_call(&authorization), authorization.to, amount).await)
+        let message = format!("{amount} of exactly {} cannot be settled", authorization.amount);
+        Err(Rejection::new(ErrorCode::ValueMismatch, message))
     }
 
-    fn read_exact(
-        &self,
-        payload: &PaymentPayload,
-        offered: &PaymentRequirements,
-    ) -> Result<Authorization, Rejection> {
-        let authorization = exact::read(payload, offered)?;
-        self.check_ours(authorization.key.network, authorization.key.asset)?;
-        Ok(authorization)
-    }
-
-    fn exact_call(&self, authorization: &Authorization) -> Call {
-        let data = abi::transfer_with_authorization(&authorization.transfer(), &authorization.signature);
-        self.call_to(self.token.verifying_contract, data)
+    /// Makes the call that settles a payment.
+    pub(super) fn exact(&self, authorization: &Authorization) -> Move {
+        let Authorization { key, to, amount, valid_after, signature, method, .. } = authorization;
+        let (id, call, purpose) = match method {
+            Method::Eip3009 => {
+                let transfer = authorization.transfer();
+                let data = calls::transfer_with_authorization(&transfer, signature);
+                (transfer_id(&self.token, &transfer), self.call_to(key.asset, data), Purpose::Transfer)
+            }
+            Method::Permit2 { permit, .. } => {
+                let transfer = authorization.permit_transfer().expect("it is by Permit2");
+                let witness = Witness::Exact { to: *to, valid_after: *valid_after };
+                let digest = permit_transfer_digest(key.network.chain_id, &transfer, &witness);
+                let payment = payment(&transfer, key.payer, signature, permit.as_ref());
+                let data = calls::settle_exact(&payment, *to, *valid_after);
+                (format!("exact:{digest}"), self.call_to(EXACT_PERMIT2_PROXY, data), Purpose::Permit2)
+            }
+        };
+        Move { id, call, purpose, payer: key.payer, amount: *amount, to: *to }
     }
 }

@@ -3,24 +3,33 @@
 //! To verify is to run, without effect, the very call that settling submits. Each submission has an id made of what
 //! the payer signed, or of the operator's own id, so that asking again moves nothing again.
 
+mod batch;
 mod exact;
+mod permit2;
+mod upto;
 
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
-use glassbox_core::limits::PAY_OUT_ID_BYTES_MAX;
+use glassbox_core::limits::{CHANNEL_WITHDRAW_SECONDS, PAY_OUT_ID_BYTES_MAX};
 use serde_json::{Map, Value};
 
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
-use crate::evm::abi;
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+use crate::evm::abi::read_number;
+use crate::evm::calls::{self, Transferred};
+use crate::evm::reverts::{Moment, Purpose, read_revert};
+use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
 use crate::network::Network;
+use crate::payment::{self, Authorization};
+use crate::scheme::Scheme;
+use crate::scheme::batch::{RECEIVER_AUTHORIZER, WITHDRAW_DELAY};
+use crate::scheme::upto::FACILITATOR_ADDRESS;
 use crate::wallet::Wallet;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, clip};
 
-pub(crate) use exact::submission_id as exact_submission_id;
+pub(crate) use exact::transfer_id;
 
 /// A facilitator over a chain: it checks, simulates and submits, with the operator's key.
 #[derive(Debug, Clone)]
@@ -28,6 +37,19 @@ pub struct Settler<C> {
     chain: C,
     operator: Wallet,
     token: Domain,
+}
+
+/// A call that moves money, and what for.
+struct Move {
+    /// The id of the submission. Journals hold it: what makes one must never change.
+    id: String,
+    call: Call,
+    purpose: Purpose,
+    /// Whose tokens they are.
+    payer: Address,
+    amount: Atomic,
+    /// Where they go.
+    to: Address,
 }
 
 impl<C: Chain> Settler<C> {
@@ -47,59 +69,70 @@ impl<C: Chain> Settler<C> {
         Call { from: self.chain.submitter(), to, data }
     }
 
-    /// Runs, without effect, the call that settling will submit.
-    async fn simulate(&self, call: &Call) -> Result<(), Rejection> {
-        match self.chain.call(call).await {
-            Ok(_) => Ok(()),
-            Err(CallError::Reverted(output)) => {
-                let mut rejection = abi::read_revert(&output);
-                if rejection.code == ErrorCode::TransactionFailed {
-                    rejection.code = ErrorCode::SimulationFailed;
-                }
-                Err(rejection)
-            }
-            Err(CallError::Unavailable(reason)) => Err(unverified(reason)),
-        }
-    }
-
-    /// Submits a call that moves `amount` of our token to `to`, once for `id`.
-    async fn submit(&self, id: &str, call: &Call, to: Address, amount: Atomic) -> Settlement {
-        match self.chain.submit(id, call).await {
-            Submission::Mined { transaction, block, logs } => match self.moved(&logs, to, amount) {
-                Some(payer) => Settlement::Settled { transaction, payer, amount, block },
-                None => {
-                    let message = format!("`{}` moved something else, in {transaction}", clip(id));
-                    Settlement::rejected(ErrorCode::InvalidTransactionState, message)
-                }
-            },
-            Submission::Reverted { output } => Settlement::Rejected(abi::read_revert(&output)),
-            Submission::Unknown { detail } => Settlement::Unknown { detail },
-        }
-    }
-
-    /// Returns who paid, if the amount was moved to the payee.
-    fn moved(&self, logs: &[Log], to: Address, amount: Atomic) -> Option<Address> {
-        abi::read_transfers(self.token.verifying_contract, logs)
-            .find(|transfer| transfer.to == to && transfer.value == U256::from(amount.0))
-            .map(|transfer| transfer.from)
-    }
-
-    /// Checks that an offer is one of ours.
-    fn check_ours(&self, network: Network, asset: Address) -> Result<(), Rejection> {
-        if network == self.chain.network() && asset == self.token.verifying_contract {
-            Ok(())
+    /// Reads a payment of an offer that is ours.
+    fn read(
+        &self,
+        payload: &PaymentPayload,
+        offered: &PaymentRequirements,
+    ) -> Result<Authorization, Rejection> {
+        let authorization = payment::read(payload, offered)?;
+        let (network, asset) = (self.network().to_string(), self.asset());
+        if offered.network == network && offered.asset.parse() == Ok(asset) {
+            Ok(authorization)
         } else {
-            let message = format!("only {} on {} is settled here", self.asset(), self.chain.network());
+            let message = format!("only {asset} on {network} is settled here");
             Err(Rejection::new(ErrorCode::InvalidPaymentRequirements, message))
         }
     }
 
-    /// Reads a number from a contract.
-    async fn read_number(&self, to: Address, data: Bytes) -> Result<Atomic, PayError> {
-        let answer = self.chain.call(&self.call_to(to, data)).await;
-        let output = answer.map_err(|error| PayError::Unavailable(error.to_string()))?;
-        let number = abi::read_number(&output).and_then(|number| number.try_into().ok());
-        number.map(Atomic).ok_or_else(|| PayError::Unavailable(format!("{to} answered no amount")))
+    /// Runs a call without effect.
+    async fn simulate(&self, moving: &Move) -> Result<(), Rejection> {
+        match self.chain.call(&moving.call).await {
+            Ok(_) => Ok(()),
+            Err(CallError::Reverted(output)) => Err(self.refusal(moving, Moment::Tried, &output).await),
+            Err(CallError::Unavailable(reason)) => Err(unverified(reason)),
+        }
+    }
+
+    /// Submits a call, once for its id.
+    async fn submit(&self, moving: &Move) -> Settlement {
+        match self.chain.submit(&moving.id, &moving.call).await {
+            Submission::Mined { transaction, block, logs } => {
+                let arrived = self.moved(&logs).any(|transfer| {
+                    transfer.to == moving.to && transfer.value == U256::from(moving.amount.0)
+                });
+                if arrived {
+                    Settlement::Settled { transaction, payer: moving.payer, amount: moving.amount, block }
+                } else {
+                    let message = format!("`{}` moved something else, in {transaction}", clip(&moving.id));
+                    Settlement::rejected(ErrorCode::InvalidTransactionState, message)
+                }
+            }
+            Submission::Reverted { output } => {
+                Settlement::Rejected(self.refusal(moving, Moment::Submitted, &output).await)
+            }
+            Submission::Unknown { detail } => Settlement::Unknown { detail },
+        }
+    }
+
+    /// Reads the transfers of our token among the events of a transaction.
+    fn moved(&self, logs: &[Log]) -> impl Iterator<Item = Transferred> {
+        calls::read_transfers(self.token.verifying_contract, logs)
+    }
+
+    /// Says why a contract refused. Permit2 does not tell an empty purse from one that it may not touch, so that is
+    /// looked up.
+    async fn refusal(&self, moving: &Move, moment: Moment, output: &[u8]) -> Rejection {
+        let rejection = read_revert(moving.purpose, moment, output);
+        let too_little = match rejection.code {
+            ErrorCode::Permit2AllowanceRequired => ErrorCode::Permit2InsufficientBalance,
+            ErrorCode::BatchPermit2AllowanceRequired => ErrorCode::BatchInsufficientBalance,
+            _ => return rejection,
+        };
+        match self.balance(moving.payer).await {
+            Ok(balance) if balance < moving.amount => Rejection::new(too_little, "the balance is too small"),
+            _ => rejection,
+        }
     }
 }
 
@@ -122,12 +155,25 @@ impl<C: Chain> Facilitator for Settler<C> {
     }
 
     fn schemes(&self) -> &[Scheme] {
-        &[Scheme::Exact]
+        &Scheme::ALL
     }
 
     fn offer(&self, scheme: Scheme, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements {
-        let extra = [("name", &self.token.name), ("version", &self.token.version)];
-        let extra = extra.map(|(name, text)| (name.to_owned(), Value::from(text.as_str())));
+        let mut extra = Map::new();
+        let mut say = |name: &str, value: Value| extra.insert(name.to_owned(), value);
+        say("name", self.token.name.as_str().into());
+        say("version", self.token.version.as_str().into());
+        match scheme {
+            Scheme::Exact => {}
+            Scheme::Upto => {
+                say("assetTransferMethod", "permit2".into());
+                say(FACILITATOR_ADDRESS, self.chain.submitter().to_checksum(None).into());
+            }
+            Scheme::Batch => {
+                say(RECEIVER_AUTHORIZER, self.operator.address().to_checksum(None).into());
+                say(WITHDRAW_DELAY, CHANNEL_WITHDRAW_SECONDS.into());
+            }
+        }
         PaymentRequirements {
             scheme: scheme.as_str().to_owned(),
             network: self.network().to_string(),
@@ -135,7 +181,7 @@ impl<C: Chain> Facilitator for Settler<C> {
             asset: self.asset().to_checksum(None),
             pay_to: pay_to.to_checksum(None),
             max_timeout_seconds: timeout_s,
-            extra: Map::from_iter(extra),
+            extra,
         }
     }
 
@@ -144,7 +190,15 @@ impl<C: Chain> Facilitator for Settler<C> {
         payload: &PaymentPayload,
         offered: &PaymentRequirements,
     ) -> Result<Verified, Rejection> {
-        self.verify_exact(payload, offered).await
+        let authorization = self.read(payload, offered)?;
+        let now_s = self.chain.now_s().await.map_err(|error| unverified(error.to_string()))?;
+        payment::check_window(&authorization, now_s, 0)?;
+        match &authorization {
+            Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await?,
+            Authorization::Upto(upto) => self.simulate(&self.upto(upto, upto.ceiling)).await?,
+            Authorization::Batch(batch) => self.verify_batch(batch).await?,
+        }
+        Ok(Verified { payer: authorization.payer(), key: authorization.key() })
     }
 
     async fn settle(
@@ -153,7 +207,15 @@ impl<C: Chain> Facilitator for Settler<C> {
         offered: &PaymentRequirements,
         amount: Atomic,
     ) -> Settlement {
-        self.settle_exact(payload, offered, amount).await.unwrap_or_else(Settlement::Rejected)
+        let moving = self.read(payload, offered).and_then(|authorization| match &authorization {
+            Authorization::Exact(exact) => self.exact_of(exact, amount),
+            Authorization::Upto(upto) => self.upto_of(upto, amount),
+            Authorization::Batch(batch) => self.deposit_of(batch, amount),
+        });
+        match moving {
+            Ok(moving) => self.submit(&moving).await,
+            Err(rejection) => Settlement::Rejected(rejection),
+        }
     }
 
     async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement {
@@ -164,24 +226,35 @@ impl<C: Chain> Facilitator for Settler<C> {
         if amount == Atomic::ZERO {
             return Settlement::rejected(ErrorCode::InvalidPayload, "the amount is zero");
         }
-        let call = self.call_to(self.asset(), abi::transfer(to, U256::from(amount.0)));
-        self.submit(&pay_out_submission_id(id), &call, to, amount).await
+        let call = self.call_to(self.asset(), calls::transfer(to, U256::from(amount.0)));
+        let (id, payer) = (pay_out_id(id), call.from);
+        self.submit(&Move { id, call, purpose: Purpose::Transfer, payer, amount, to }).await
     }
 
-    async fn channel(&self, _id: B256) -> Result<ChannelState, PayError> {
-        Err(PayError::Unavailable("channels are not supported".to_owned()))
+    async fn channel(&self, id: B256) -> Result<ChannelState, PayError> {
+        self.channel_state(id).await
     }
 
-    async fn claim(&self, _id: &str, _claims: &[Claim]) -> Settlement {
-        Settlement::rejected(ErrorCode::UnsupportedScheme, "channels are not supported")
+    async fn claim(&self, id: &str, claims: &[Claim]) -> Settlement {
+        match check_claim_id(id).and_then(|()| self.claim_call(claims)) {
+            Ok(call) => self.submit_claim(id, &call).await,
+            Err(rejection) => Settlement::Rejected(rejection),
+        }
     }
 
-    async fn refund_channel(&self, _id: &str, _claim: &Claim, _amount: Atomic) -> Settlement {
-        Settlement::rejected(ErrorCode::UnsupportedScheme, "channels are not supported")
+    async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement {
+        match check_claim_id(id) {
+            Ok(()) => self.submit_refund(id, claim, amount).await,
+            Err(rejection) => Settlement::Rejected(rejection),
+        }
     }
 
     async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
-        self.read_number(self.asset(), abi::balance_of(address)).await
+        let call = self.call_to(self.asset(), calls::balance_of(address));
+        let output =
+            self.chain.call(&call).await.map_err(|error| PayError::Unavailable(error.to_string()))?;
+        let number = read_number(&output).and_then(|number| number.try_into().ok());
+        number.map(Atomic).ok_or_else(|| PayError::Unavailable("the token answered no amount".to_owned()))
     }
 
     async fn standing(&self, transaction: B256) -> Result<Standing, PayError> {
@@ -193,9 +266,18 @@ impl<C: Chain> Facilitator for Settler<C> {
     }
 }
 
-/// Returns the id under which a pay-out is submitted. Journals hold it: never change it.
-pub(crate) fn pay_out_submission_id(id: &str) -> String {
+/// Returns the id under which a pay-out is submitted.
+pub(crate) fn pay_out_id(id: &str) -> String {
     format!("pay_out:{id}")
+}
+
+fn check_claim_id(id: &str) -> Result<(), Rejection> {
+    if (1..=PAY_OUT_ID_BYTES_MAX).contains(&id.len()) {
+        Ok(())
+    } else {
+        let message = format!("a claim's id has between 1 and {PAY_OUT_ID_BYTES_MAX} bytes");
+        Err(Rejection::new(ErrorCode::InvalidPayload, message))
+    }
 }
 
 fn unverified(reason: String) -> Rejection {

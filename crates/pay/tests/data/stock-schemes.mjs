@@ -132,6 +132,7 @@ console.log(JSON.stringify({
   made_by: 'npm @x402/evm 2.27.0, viem 2.57.0',
   now_s: NOW_S,
   keys: { payer: PAYER, authorizer: AUTHORIZER, operator: OPERATOR },
+  sponsored: SPONSORED,
   payments: vectors,
   channel_id: channelId,
   claims,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
-use glassbox_pay::x402;
+use glassbox_pay::x402::{self, SettleResponse, v1};
 use glassbox_registry::{CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -68,16 +68,36 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?))
+    match result {
+        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
+        result => Ok(respond(result?, headers.contains_key(v1::X_PAYMENT))),
+    }
 }
 
-fn respond(reply: CallReply) -> Response {
-    let settlement = reply.stored.settlement.as_ref().map(x402::encode);
+/// Answers a payer that asked for the rest of its channel, in the words of the stock servers.
+pub(super) fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
+    let body = serde_json::json!({ "message": "Refund acknowledged", "channelId": channel });
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&x402::encode(settlement)) {
+        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    }
+    response
+}
+
+/// `first` tells whether the payment came in version 1 of x402, and is answered so.
+fn respond(reply: CallReply, first: bool) -> Response {
+    let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
+        true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
+        false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
+    });
     let mut response = Json(convert::reply(reply)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(value) = settlement.and_then(|settlement| HeaderValue::from_str(&settlement).ok()) {
-        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    if let Some((name, value)) = settlement
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        response.headers_mut().insert(name, value);
     }
     response
 }
