@@ -125,7 +125,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::component))
         .routes(routes!(r::find::files))
         .routes(routes!(r::call::quote))
-        .routes(routes!(r::call::call))
+        .routes(routes!(r::call::call, r::call::ask))
         .routes(routes!(r::call::receipt))
         .routes(routes!(r::serve::root))
         .routes(routes!(r::serve::serve))

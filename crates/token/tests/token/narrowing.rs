@@ -1,6 +1,6 @@
 //! Appending only narrows, and any Biscuit authorizer says the same as ours.
 
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use biscuit_auth::builder::{Term, date, fact, int, string};
 use biscuit_auth::{Algorithm, AuthorizerBuilder, AuthorizerLimits, PublicKey};
@@ -8,7 +8,7 @@ use glassbox_core::Atomic;
 use glassbox_token::{Caps, Token};
 use proptest::prelude::*;
 
-use super::{Call, NOW_S, all_caps, biscuit, call, issuer};
+use super::{Call, NOW_S, biscuit, issuer};
 
 const PACKAGES: [&str; 3] = ["acme:slug", "acme:pad", "other:slug"];
 const FUNCTIONS: [&str; 4] = ["slugify", "api.slugify", "acme:slug/api@1.0.0#slugify", "pad"];
