@@ -293,12 +293,14 @@ async fn the_rest_of_a_channel_goes_back_to_its_payer() {
     let required = buyer.send(&bench("double"), &double(2), None).await.required();
     let batch = offer(&required, Scheme::Batch);
     let wish = buyer.wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), None).unwrap();
-    let reply = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    let called = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    called.assert_problem(402, "payment-invalid");
+    let reply = buyer.ask(&bench("double"), &x402::encode(&wish)).await;
     assert_eq!((reply.status, &reply.json()["channelId"]), (200, &json!(channel.id)), "{}", reply.text);
     assert!(reply.settlement().success);
     assert_eq!(stage.balance(buyer.wallet.address()).await, 998_000);
     assert_eq!(escrow(&stage, &channel).await, 0, "what was owed was claimed with it");
-    let again = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    let again = buyer.ask(&bench("double"), &x402::encode(&wish)).await;
     again.assert_problem(402, "payment-invalid");
     stage.assert_sound().await;
 }

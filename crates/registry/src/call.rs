@@ -18,7 +18,7 @@ use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
 use glassbox_pay::Rejection;
-use glassbox_pay::x402::{ErrorCode, PaymentRequired, SettleResponse};
+use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -181,50 +181,6 @@ impl Registry {
         deliver(reply)
     }
 
-    /// Answers who asks and does not call: what the dearest call costs, or, where the payment is the wish to have the
-    /// rest of a channel, [`CallError::ChannelRefunded`]. `Ok` is a function that costs nothing.
-    pub async fn ask(
-        self: &Arc<Self>,
-        release: &PackageRef,
-        function: &str,
-        payment: Option<Payment>,
-    ) -> Result<(), CallError> {
-        let live = self.live(release).await?;
-        let function = live.function(function)?.clone();
-        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(None)?);
-        let Allowed { grants, egress } = self.granted(&live, None)?;
-        let request = Digest::of("no call");
-        let plan = Plan {
-            live,
-            function,
-            args: [].into(),
-            quote,
-            request,
-            nonce: None,
-            allowed: None,
-            grants,
-            egress,
-        };
-        let Some(required) = self.requirements(&plan.live, &plan.quote) else { return Ok(()) };
-        let Some(payment) = payment else {
-            let amount = plan.quote.amount_max;
-            return Err(CallError::PaymentRequired { amount, required: Box::new(required) });
-        };
-        // On a task of its own, as a paid call.
-        let registry = self.clone();
-        let asked = tokio::spawn(async move {
-            let tender = registry.check(payment, &plan, &required)?;
-            Err(match tender.channel_refund() {
-                Some(refund) => registry.refund_channel(refund, &plan, &required).await,
-                None => {
-                    let message = "a payment for a call comes with the call, by POST";
-                    plan.refused(&required, Rejection::new(ErrorCode::InvalidPayload, message))
-                }
-            })
-        });
-        asked.await.map_err(|_| RegistryError::Worker)?
-    }
-
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
     async fn plan(&self, request: &CallRequest) -> Result<Plan, CallError> {
         let live = self.live(&request.release).await?;
@@ -277,9 +233,6 @@ impl Registry {
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &plan, &required)?;
-        if let Some(refund) = tender.channel_refund() {
-            return Err(self.refund_channel(refund, &plan, &required).await);
-        }
         let place = self.enter(&tender.payer)?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
 

@@ -29,6 +29,7 @@ mod wait;
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
+pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
