@@ -9,11 +9,13 @@ use glassbox_pay::chain::{Call, Chain, Submission};
 use glassbox_pay::eip712::batch::channel_id;
 use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
 use glassbox_pay::evm::initiate_withdraw;
+use glassbox_pay::faults::MoveFault;
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::ChannelConfig;
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::x402::{self, PaymentPayload, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{B256, Facilitator as _, U256, devnet};
+use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply, bench};
@@ -325,4 +327,59 @@ async fn what_is_owed_is_claimed_before_a_payer_can_withdraw() {
     reply.assert_problem(402, "payment-invalid");
     assert_eq!(stage.store().owed(Kind::Refund, 9).await.unwrap(), []);
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_and_refunds_survive_lost_answers_and_crashes() {
+    let faults =
+        ["answer before", "answer after", "begin_claim before", "post_claims before", "post_claims after"];
+    for refund in [false, true] {
+        for fault in faults {
+            let stage = Stage::without_sweep().await;
+            let buyer = stage.buyer("ana", 1).await;
+            let mut channel = Channel::of(&buyer).await;
+            channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
+            match fault.split_once(' ').unwrap() {
+                ("answer", moment) => {
+                    let lost =
+                        if moment == "before" { MoveFault::UnknownBefore } else { MoveFault::UnknownAfter };
+                    if refund { stage.rail.next_refund_channel(lost) } else { stage.rail.next_claim(lost) }
+                }
+                (verb, moment) => {
+                    let moment = if moment == "before" { Moment::Before } else { Moment::After };
+                    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                }
+            }
+            let wish = async |stage: &Stage| {
+                let required = buyer.at(stage).send(&bench("double"), &double(2), None).await.required();
+                let batch = offer(&required, Scheme::Batch);
+                let wish =
+                    buyer.wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), None);
+                buyer.at(stage).ask(&bench("double"), &x402::encode(&wish.unwrap())).await
+            };
+            if refund {
+                let _ = wish(&stage).await;
+            } else {
+                let _ = stage.registry.claim_channels().await;
+            }
+            let stage = stage.reopen(Sweep::Off).await;
+            stage.registry.reconcile().await;
+            if refund {
+                let again = wish(&stage).await;
+                assert!([200, 402].contains(&again.status), "{fault}: {}", again.text);
+                assert_eq!(
+                    stage.balance(buyer.wallet.address()).await,
+                    998_000,
+                    "{fault}: once, and all of it"
+                );
+            }
+            stage.registry.claim_channels().await.unwrap();
+            assert_eq!(stage.balance(stage.devnet().treasury()).await, 2_000, "{fault} refund={refund}");
+            assert_eq!(escrow(&stage, &channel).await, 0, "{fault} refund={refund}");
+            assert_eq!(stage.store().begun_claims().await.unwrap(), [], "{fault} refund={refund}");
+            let row = stage.store().channel(&channel.id).await.unwrap().unwrap();
+            assert_eq!(row.call, None, "{fault} refund={refund}: the channel is free");
+            stage.assert_sound().await;
+        }
+    }
 }
