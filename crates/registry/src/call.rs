@@ -329,7 +329,7 @@ impl Registry {
         self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
         debug!(call.id = logged(&call), fuel_used, "Recorded a call");
         match self.settle(&call, recorded, &tender.means).await {
-            Ok(Posted::Run(reply)) => Ok(reply),
+            Ok(Posted::Run(reply)) => Ok(*reply),
             Ok(Posted::TopUp(_)) => Err(RegistryError::Worker.into()),
             Err(error) => {
                 if matches!(error, CallError::NotSettled { .. }) {

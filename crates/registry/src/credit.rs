@@ -209,7 +209,7 @@ impl Registry {
         let recorded = Recorded::TopUp(TopUp { top_up, opens, amount });
         self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
         match self.settle(&call, recorded, &tender.means).await? {
-            Posted::TopUp(reply) => Ok(reply),
+            Posted::TopUp(reply) => Ok(*reply),
             Posted::Run(_) => Err(RegistryError::Worker.into()),
         }
     }

@@ -22,7 +22,7 @@ pub enum Payment {
     /// One by the first version of x402, which does not say what offer it takes.
     X402V1(Box<v1::Payment>),
     /// A token that spends prepaid credit.
-    Credit(Credit),
+    Credit(Box<Credit>),
 }
 
 /// A payment that holds, for one plan: who pays, with what, and what makes it the one it is.
@@ -136,7 +136,7 @@ impl Registry {
         required: &PaymentRequired,
     ) -> Result<Tender, CallError> {
         match payment {
-            Payment::Credit(credit) => self.check_credit(credit, plan),
+            Payment::Credit(credit) => self.check_credit(*credit, plan),
             Payment::X402V1(payment) => {
                 let offer = required.accepts.iter().find(|offer| v1::speaks(offer));
                 let payment = offer.map(|offer| v1::payment(*payment, offer)).unwrap_or_else(|| {

@@ -89,8 +89,8 @@ impl Recorded {
 
 /// What was posted, as its buyer gets it.
 pub(crate) enum Posted {
-    Run(CallReply),
-    TopUp(TopUpReply),
+    Run(Box<CallReply>),
+    TopUp(Box<TopUpReply>),
 }
 
 /// What came in for a call, and how sure it is.
@@ -113,9 +113,13 @@ impl Registry {
         let collected = self.collect(call, recorded.owed(), means).await?;
         match recorded {
             Recorded::Run(executed) => {
-                self.post(call, CallState::Executed, *executed, collected).await.map(Posted::Run)
+                let reply = self.post(call, CallState::Executed, *executed, collected).await?;
+                Ok(Posted::Run(Box::new(reply)))
             }
-            Recorded::TopUp(top_up) => self.post_top_up(call, top_up, collected).await.map(Posted::TopUp),
+            Recorded::TopUp(top_up) => {
+                let reply = self.post_top_up(call, top_up, collected).await?;
+                Ok(Posted::TopUp(Box::new(reply)))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod header;
 mod hostile;
 mod journal;
 mod json_rpc;
+mod keystore;
 mod schemes;
 mod settler;
 mod stage;
