@@ -96,7 +96,7 @@ pub(crate) struct Buyer {
     pub(crate) wallet: Wallet,
     pub(crate) url: String,
     world: World,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// The path of a function of `lab:bench@1.0.0`.

@@ -307,6 +307,48 @@ async fn the_rest_of_a_channel_goes_back_to_its_payer() {
     stage.assert_sound().await;
 }
 
+/// Asks by GET, as stock clients do for the rest of a channel.
+async fn ask(buyer: &Buyer, path: &str, payment: Option<&str>) -> Reply {
+    let mut request = buyer.http.get(format!("{}{path}", buyer.url));
+    if let Some(payment) = payment {
+        request = request.header(x402::PAYMENT_SIGNATURE, payment);
+    }
+    Reply::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_without_calling_is_told_the_price_and_has_the_rest_of_a_channel_back() {
+    let stage = Stage::new().await;
+    let buyer = stage.buyer("ana", 1).await;
+    let asked = ask(&buyer, &bench("double"), None).await;
+    asked.assert_problem(402, "payment-required");
+    let batch = offer(&asked.required(), Scheme::Batch);
+    // A payment for a call buys nothing here, and is not spent.
+    let payment = buyer.sign(&bench("double"), &double(1), "one").await;
+    let refused = ask(&buyer, &bench("double"), Some(&payment)).await;
+    refused.assert_problem(402, "payment-invalid");
+    assert_eq!(buyer.send(&bench("double"), &double(1), Some(&payment)).await.output(), json!(2));
+
+    let mut channel = Channel::of(&buyer).await;
+    channel.call(&bench("double"), &double(2), Some((100_000, "salt"))).await.output();
+    // A payer that lost count is told where its channel stands.
+    let wallet = &buyer.wallet;
+    let lost = wallet.sign_channel_refund(&batch, None, &channel.config, Atomic::ZERO, None).unwrap();
+    let reply = ask(&buyer, &bench("double"), Some(&x402::encode(&lost))).await;
+    reply.assert_problem(402, "payment-invalid");
+    let told = offer(&reply.required(), Scheme::Batch).extra;
+    assert_eq!(told["channelState"]["chargedCumulativeAmount"], "2000");
+
+    let part = Some(Atomic(8_000));
+    let wish = wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), part).unwrap();
+    let reply = ask(&buyer, &bench("double"), Some(&x402::encode(&wish))).await;
+    assert_eq!((reply.status, &reply.json()["channelId"]), (200, &json!(channel.id)), "{}", reply.text);
+    assert_eq!(stage.balance(wallet.address()).await, 1_000_000 - 2_000 - 100_000 + 8_000);
+    // The rest still pays calls.
+    channel.call(&bench("double"), &double(3), None).await.output();
+    stage.assert_sound().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_owed_is_claimed_before_a_payer_can_withdraw() {
     let stage = Stage::without_sweep().await;
