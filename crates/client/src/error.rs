@@ -30,13 +30,13 @@ pub enum ClientError {
         reason: String,
     },
     /// The call has a price, and nobody said that it may be paid.
-    #[error("this call costs {} dollars, and no payment was allowed", amount.to_decimal())]
+    #[error("this costs {} dollars, and no payment was allowed", amount.to_decimal())]
     PaymentNotAllowed {
         /// The price.
         amount: Atomic,
     },
     /// The price is above what may be paid.
-    #[error("this call costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
+    #[error("this costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
     PriceAboveMax {
         /// The price.
         amount: Atomic,

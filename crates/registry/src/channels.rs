@@ -3,13 +3,13 @@
 use glassbox_core::ledger::claim;
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::scheme::batch::{self, Action, ChannelConfig};
-use glassbox_pay::x402::{ErrorCode, PaymentRequired};
+use glassbox_pay::x402::ErrorCode;
 use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
 use glassbox_store::{ChainState, ChannelRow};
 use tracing::{error, info, warn};
 
-use crate::call::Plan;
 use crate::error::{CallError, RegistryError};
+use crate::hold::Order;
 use crate::offer::channel_state;
 use crate::open::Registry;
 use crate::payment::{Tender, channel_text};
@@ -63,13 +63,8 @@ impl Registry {
 
     /// Gives the payer of a channel back what its calls did not cost. Always an `Err`: there is no output, and
     /// [`CallError::ChannelRefunded`] says that it worked.
-    pub(crate) async fn refund_channel(
-        &self,
-        wish: RefundWish<'_>,
-        plan: &Plan,
-        required: &PaymentRequired,
-    ) -> CallError {
-        let refused = |code: ErrorCode, message: &str| plan.refused(required, Rejection::new(code, message));
+    pub(crate) async fn refund_channel(&self, wish: RefundWish<'_>, order: &Order) -> CallError {
+        let refused = |code: ErrorCode, message: &str| order.refused(Rejection::new(code, message));
         let id = channel_text(wish.batch.channel_id);
         let found = async {
             let row = self.store.channel(&id).await?;
@@ -121,7 +116,7 @@ impl Registry {
                 response.extra = extra.as_object().cloned();
                 CallError::ChannelRefunded { channel: channel.id, response: Box::new(response) }
             }
-            Settlement::Rejected(rejection) => plan.refused(required, rejection),
+            Settlement::Rejected(rejection) => order.refused(rejection),
             Settlement::Unknown { detail } => {
                 warn!(channel = id, detail, "The refund of a channel is unknown");
                 CallError::Busy

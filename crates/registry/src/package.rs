@@ -10,8 +10,9 @@ use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::{Authorship, Release};
+use glassbox_core::terms::download_charge;
 use glassbox_core::value::wave;
-use glassbox_core::{Digest, FunctionName, Version, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
 use glassbox_sandbox::{FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
 use serde::{Deserialize, Serialize};
 

@@ -176,8 +176,7 @@ support-until = 2029-12-31
         ] {
             assert!(refused(&priced.replace(from, to)).hint.contains("go together"), "{to}");
         }
-        for key in
-            ["export = \"f\"", "minimum = \"0.1\"", "max-per-call = \"1\"", "charge-on = \"attempt\""]
+        for key in ["export = \"f\"", "minimum = \"0.1\"", "max-per-call = \"1\"", "charge-on = \"attempt\""]
         {
             assert!(refused(&format!("{priced}{key}\n")).message.contains("is for calls"), "{key}");
         }
