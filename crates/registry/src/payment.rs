@@ -1,6 +1,5 @@
 //! What a caller pays with, checked against our own offers and nobody else's words.
 
-use glassbox_core::limits;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{self, Action};
