@@ -19,6 +19,11 @@ post /v1/credit/revoke
 post /v1/devnet/faucet
 post /v1/devnet/rpc
 get /v1/earnings
+get /v1/operate/audit
+post /v1/operate/claims
+post /v1/operate/credit
+post /v1/operate/payouts
+get /v1/operate/statement
 get /v1/packages
 get /v1/packages/{ns}/{name}
 get /v1/packages/{ns}/{name}/{version}

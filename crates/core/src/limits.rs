@@ -216,7 +216,7 @@ pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
@@ -253,8 +253,40 @@ pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
-/// The largest wallet file, in bytes. Ours take about 200.
+/// The largest wallet file, in bytes. Keystores take about 500.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The most memory that opening a keystore may take, in bytes: four times what geth's and ours take. The file names its
+/// own cost, so a forged one could ask for all there is.
+pub const KEYSTORE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The most work that opening a keystore by scrypt may take, as the product of its three parameters: eight times what
+/// geth's and ours take, some seconds.
+pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
+
+/// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
+pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The largest policy of a wallet, in bytes: room for hundreds of hosts and addresses.
+pub const POLICY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of a day's spending journal, in bytes. A long host and the longest names stay below 1,000.
+pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
+
+/// The largest spending journal of one day, in bytes. Each payment reads it whole, so who pays a hundred thousand times
+/// a day should pay by a channel.
+pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
+/// has the journal for longer hangs.
+pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
+/// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
+/// was thought lost should not turn up tomorrow.
+pub const OFFER_SECONDS_MAX: u64 = 3_600;
+
+/// The longest password, in bytes: a file given as one by mistake is no password.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;
@@ -373,6 +405,12 @@ pub const CLAIMS_MAX: usize = 100;
 /// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
 /// the extensions is left out.
 pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
+
+/// The most payees that are paid in one transaction: each takes some 60,000 gas.
+pub const PAY_OUTS_MAX: usize = 200;
+
+/// Transfers of one page of a statement.
+pub const STATEMENT_ROWS_MAX: usize = 1_000;
 
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;

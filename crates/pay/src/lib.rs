@@ -8,6 +8,7 @@
 //! - [`eip712`]: the messages that are signed.
 //! - [`evm`]: what is said to contracts.
 //! - [`wallet`]: a payer's key and the signing of payments.
+//! - [`keystore`]: such a key under a password, and [`wallet_file`]: in a file.
 //! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
 //! - [`settler`]: the facilitator over any chain.
 //! - [`chain`]: the door to a chain.
@@ -21,6 +22,7 @@ mod error;
 pub mod evm;
 pub mod facilitator;
 pub mod faults;
+pub mod keystore;
 mod network;
 pub mod payment;
 pub mod scheme;
@@ -30,11 +32,12 @@ pub mod wallet_file;
 pub mod x402;
 
 pub use alloy_primitives::{Address, B256, U256, hex};
-pub use chain::{Chain, Standing, TransferEvent};
+pub use chain::{Chain, Fee, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;
-pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+pub use facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Scheme, Settlement, Verified};
 pub use faults::Faulty;
+pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use payment::Authorization;
 pub use scheme::{PaymentKey, exact};

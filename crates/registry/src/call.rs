@@ -17,7 +17,8 @@ use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
-use glassbox_pay::x402::SettleResponse;
+use glassbox_pay::Rejection;
+use glassbox_pay::x402::{ErrorCode, SettleResponse};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -160,7 +161,7 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
-            return match self.order(&plan) {
+            return match self.order(&plan.live, &plan.quote, plan.request) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(order) => Err(order.unpaid()),
             };
@@ -181,6 +182,34 @@ impl Registry {
         if let Err(error) = self.store.mark_delivered(call, self.env.now_ms()).await {
             warn!(call.id = logged(call), %error, "Could not note that a reply was delivered");
         }
+    }
+
+    /// Answers who asks and does not call: what the dearest call costs, or, where the payment is the wish to have the
+    /// rest of a channel, [`CallError::ChannelRefunded`]. `Ok` is a function that costs nothing.
+    pub async fn ask(
+        self: &Arc<Self>,
+        release: &PackageRef,
+        function: &str,
+        payment: Option<Payment>,
+    ) -> Result<(), CallError> {
+        let live = self.live(release).await?;
+        let function = live.function(function)?;
+        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(None)?);
+        let Some(order) = self.order(&live, &quote, Digest::of("no call")) else { return Ok(()) };
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        // On a task of its own, as a paid call.
+        let registry = self.clone();
+        let asked = tokio::spawn(async move {
+            let tender = registry.check(payment, &order)?;
+            Err(match tender.channel_refund() {
+                Some(refund) => registry.refund_channel(refund, &order).await,
+                None => {
+                    let message = "a payment for a call comes with the call, by POST";
+                    order.refused(Rejection::new(ErrorCode::InvalidPayload, message))
+                }
+            })
+        });
+        asked.await.map_err(|_| RegistryError::Worker)?
     }
 
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
@@ -229,7 +258,7 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
-        let Some(order) = self.order(&plan) else {
+        let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
             return self.call_free(plan).await;
         };
 
@@ -277,14 +306,14 @@ impl Registry {
         }
     }
 
-    /// Returns what is to be paid for a plan; nothing where it costs nothing.
-    fn order(&self, plan: &Plan) -> Option<Order> {
+    /// Returns what is to be paid for a call; nothing where it costs nothing.
+    fn order(&self, live: &Live, quote: &Quote, request: Digest) -> Option<Order> {
         Some(Order {
-            required: self.requirements(&plan.live, &plan.quote)?,
-            request: plan.request,
-            release: plan.live.id.clone(),
-            function: plan.function.name.clone(),
-            amount_max: plan.quote.amount_max,
+            required: self.requirements(live, quote)?,
+            request,
+            release: live.id.clone(),
+            function: quote.function.clone(),
+            amount_max: quote.amount_max,
             run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,
         })
     }

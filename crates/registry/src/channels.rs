@@ -5,12 +5,12 @@ use glassbox_core::{Atomic, limits};
 use glassbox_pay::scheme::batch::{self, Action, ChannelConfig};
 use glassbox_pay::x402::ErrorCode;
 use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
-use glassbox_store::{ChainState, ChannelRow};
+use glassbox_store::{ChainState, ChannelRow, VoucherRefusal};
 use tracing::{error, info, warn};
 
 use crate::error::{CallError, RegistryError};
 use crate::hold::Order;
-use crate::offer::channel_state;
+use crate::offer::{channel_state, voucher_refused};
 use crate::open::Registry;
 use crate::payment::{Tender, channel_text};
 use crate::settle::within;
@@ -75,10 +75,9 @@ impl Registry {
                 return Err(refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way"));
             }
             if wish.batch.max_claimable != channel.charged {
-                return Err(refused(
-                    ErrorCode::BatchCumulativeAmountMismatch,
-                    "the voucher of a refund says what was charged, no more and no less",
-                ));
+                // A payer that lost count is told, and asks again.
+                let mismatch = VoucherRefusal::Mismatch(Box::new(channel));
+                return Err(voucher_refused(mismatch, order));
             }
             channel.learn(&self.ask_contract(wish.batch.channel_id).await?, self.env.now_ms());
             Ok(channel)

@@ -19,6 +19,7 @@ mod offer;
 mod open;
 pub mod package;
 mod payment;
+mod payout;
 mod publish;
 mod recover;
 mod replay;
@@ -41,6 +42,9 @@ pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;
+pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, replay};
 pub use testing::TestReport;
+
+pub use glassbox_store::TransferRow;

@@ -21,7 +21,7 @@ pub enum Payment {
     /// One by the first version of x402, which does not say what offer it takes.
     X402V1(Box<v1::Payment>),
     /// A token that spends prepaid credit.
-    Credit(Credit),
+    Credit(Box<Credit>),
 }
 
 /// A payment that holds, for one order: who pays, with what, and what makes it the one it is.
@@ -132,7 +132,7 @@ impl Registry {
         let refused = |rejection: Rejection| order.refused(rejection);
         let accepts = &order.required.accepts;
         match payment {
-            Payment::Credit(credit) => self.check_credit(credit, order),
+            Payment::Credit(credit) => self.check_credit(*credit, order),
             Payment::X402V1(payment) => {
                 let offer = accepts.iter().find(|offer| v1::speaks(offer));
                 let payment = offer.map(|offer| v1::payment(*payment, offer)).unwrap_or_else(|| {

@@ -12,6 +12,7 @@ use glassbox_registry::{Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::app::App;
 use crate::problem::Refusal;
 
 /// A JSON body of at most `MAX` bytes. Its `Content-Type` is not looked at: nobody means anything else here.
@@ -143,7 +144,7 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
     }
     let Some(token) = token(headers) else { return Ok(None) };
     let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Some(Payment::Credit(Credit::new(token, identifier).map_err(Refusal::from)?)))
+    Ok(Some(Payment::Credit(Box::new(Credit::new(token, identifier)?))))
 }
 
 /// Returns the token of a request, where it is one of a registry's.
@@ -151,6 +152,19 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let token = value.strip_prefix(BEARER)?.trim();
     token.starts_with(Credit::PREFIX).then_some(token)
+}
+
+/// Lets the operator in, and nobody else.
+pub(crate) fn operator(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(BEARER));
+    match (&app.options.operator, shown) {
+        (Some(token), Some(shown)) if token.is(shown.trim()) => Ok(()),
+        _ => {
+            let detail = "this is for the operator of the registry";
+            let next = "send `Authorization: Bearer gbo_…`; the token is in `keys/operator.token` of the data folder";
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, "operator-only", detail, next))
+        }
+    }
 }
 
 /// Reads the signed payment of a request, where there is one.

@@ -202,6 +202,13 @@ pub(crate) fn refund_with_signature(
         .call(&format!("refundWithSignature({CHANNEL},uint128,uint256,bytes)"))
 }
 
+/// Calls several contracts at once, all or none.
+pub(crate) fn aggregate(calls: &[(Address, Bytes)]) -> Bytes {
+    let call =
+        |(target, data): &(Address, Bytes)| Tuple::new().address(*target).number(U256::ZERO).bytes(data);
+    Tuple::new().list(calls.iter().map(call)).call("aggregate3((address,bool,bytes)[])")
+}
+
 /// Writes what a payer says to the contract of channels when it wants `amount` of its money back: after the channel's
 /// delay, which leaves the receiver time to claim, [`finalize_withdraw`] moves it.
 pub fn initiate_withdraw(channel: &ChannelConfig, amount: Atomic) -> Bytes {

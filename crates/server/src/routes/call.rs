@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::convert;
 use crate::extract::{Body, Path, Query, payment, reference};
-use crate::problem::Refusal;
+use crate::problem::{Refusal, no_such_method};
 
 type FunctionPath = Path<(String, String, String, String)>;
 
@@ -71,6 +71,31 @@ pub(crate) async fn call(
     match result {
         Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
         result => Ok(respond(result?, headers.contains_key(v1::X_PAYMENT))),
+    }
+}
+
+/// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
+/// rest of its channel back, gives it back: stock clients of `batch-settlement` ask so.
+#[utoipa::path(get, path = "/v1/call/{ns}/{name}/{version}/{function}", tag = "call",
+    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload")),
+    responses((status = 200, description = "the rest of the channel went back",
+               headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"))),
+              (status = 402, body = Problem,
+               headers(("PAYMENT-REQUIRED" = String, description = "base64 of x402 PaymentRequired"))),
+              (status = 404, body = Problem),
+              (status = 405, body = Problem, description = "calls of the function are free")))]
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Path((ns, name, version, function)): FunctionPath,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let release = reference(&ns, &name, &version)?;
+    match app.registry.ask(&release, &function, payment(&headers)?).await {
+        Ok(()) => Err(no_such_method(method, uri).await),
+        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
+        Err(error) => Err(error.into()),
     }
 }
 
