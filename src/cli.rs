@@ -127,6 +127,15 @@ Examples:
 
 Arguments are written in WAVE, the value notation of the component model.")]
     Call(CallArgs),
+    /// Download a component, and pay for it where that is allowed
+    #[command(after_help = "\
+Examples:
+  glassbox download bits:checksum
+  glassbox download acme:table@1.2.0 --out table.wasm --max-price 1
+
+What came is checked against its publisher's signature. What your wallet paid for before is free: with --max-price 0
+nothing else is.")]
+    Download(DownloadArgs),
     /// Run a program, and pay for it where that is allowed
     #[command(after_help = "\
 Examples:
@@ -287,14 +296,8 @@ pub(crate) struct CallArgs {
 /// What a caller allows a call to cost and to use, and where its receipt goes.
 #[derive(Debug, Args)]
 pub(crate) struct Allowance {
-    /// The most that the call may cost, in dollars; without it, nothing is paid
-    #[arg(long, value_name = "DOLLARS")]
-    pub(crate) max_price: Option<String>,
-    /// Pay with prepaid credit: the token in the home folder, or GLASSBOX_CREDIT
-    #[arg(long, conflicts_with = "max_price")]
-    pub(crate) credit: bool,
     #[command(flatten)]
-    pub(crate) password: PasswordFile,
+    pub(crate) purse: PurseArgs,
     /// The fuel ceiling
     #[arg(long)]
     pub(crate) fuel: Option<u64>,
@@ -308,6 +311,31 @@ pub(crate) struct Allowance {
     /// Where to keep the receipt [default: receipts/CALL.json in the home folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+}
+
+/// What pays, and how much at most.
+#[derive(Debug, Args)]
+pub(crate) struct PurseArgs {
+    /// The most that it may cost, in dollars; without it, nothing is paid
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_price: Option<String>,
+    /// Pay with prepaid credit: the token in the home folder, or GLASSBOX_CREDIT
+    #[arg(long, conflicts_with = "max_price")]
+    pub(crate) credit: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownloadArgs {
+    /// The package or release
+    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
+    pub(crate) package: PackageRef,
+    /// Where to write it; `-` is standard output [default: NAME.wasm in this folder, where there is none]
+    #[arg(short, long, value_name = "FILE|-")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
 }
 
 /// Where the wallet's password comes from.

@@ -182,6 +182,9 @@ impl From<ClientError> for Failure {
             ClientError::Receipt(_) => {
                 Self::no("receipt-invalid", chain(&error), "do not rely on this answer; tell the operator")
             }
+            ClientError::Component(_) => {
+                Self::no("component-differs", chain(&error), "do not run it; tell the operator")
+            }
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());

@@ -7,6 +7,7 @@ mod failure;
 mod files;
 mod folder;
 mod home;
+mod keep;
 mod node;
 mod output;
 mod password;

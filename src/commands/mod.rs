@@ -5,6 +5,7 @@ mod call;
 mod credit;
 mod demo;
 mod devnet;
+mod download;
 mod earnings;
 mod info;
 mod key;
@@ -12,6 +13,7 @@ mod new;
 mod package;
 mod payout;
 mod publish;
+mod purse;
 mod run;
 mod search;
 mod serve;
@@ -87,6 +89,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(&context, &args).await,
         Command::Quote(args) => call::quote(&context, &args).await,
         Command::Call(args) => call::run(&context, &args).await,
+        Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,

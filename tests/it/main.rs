@@ -16,6 +16,7 @@ mod clients;
 mod command;
 mod crash;
 mod credit;
+mod download;
 mod egress;
 mod failing;
 mod faults;

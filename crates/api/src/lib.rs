@@ -211,6 +211,9 @@ pub struct ReleaseResponse {
     pub files: Option<FilesSummary>,
     /// Whether it and its files may be downloaded.
     pub download: bool,
+    /// What a download costs; absent where it is free, or not allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_price: Option<Money>,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
     /// What the tests showed at publish.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use glassbox_core::Atomic;
 use glassbox_core::limits::{OFFER_SECONDS_MAX, QUOTED_CHARS_MAX};
+use glassbox_pay::x402::extensions::sign_in;
 use glassbox_pay::x402::{self, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{Address, Wallet};
 use jiff::Timestamp;
@@ -84,6 +85,17 @@ impl Buyer {
             }
         }
         Err(refused.unwrap_or_else(|| no_way(required)))
+    }
+
+    /// Answers the challenge of a registry, to be let in again to what was paid for. Returns the value of `SIGN-IN-WITH-X`;
+    /// `None` where there is no challenge, or one for somebody else's site, where the answer would let its bearer in.
+    pub(crate) fn sign_in(&self, required: &PaymentRequired, host: &Host) -> Option<String> {
+        let challenge = sign_in::read(required.extensions.as_ref())?;
+        let (_, domain) = host.as_str().split_once("://")?;
+        let path = challenge.uri.strip_prefix(host.as_str())?;
+        let network = required.accepts.first()?.network.parse().ok()?;
+        let is_theirs = challenge.domain == domain && path.starts_with('/');
+        is_theirs.then(|| x402::encode(&challenge.answer(&self.wallet, network)))
     }
 
     /// Writes down what became of a payment. Where that fails it counts with all that it could take, and the answer is

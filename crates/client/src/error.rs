@@ -33,13 +33,13 @@ pub enum ClientError {
         reason: String,
     },
     /// The call has a price, and nobody said that it may be paid.
-    #[error("this call costs {} dollars, and no payment was allowed", amount.to_decimal())]
+    #[error("this costs {} dollars, and no payment was allowed", amount.to_decimal())]
     PaymentNotAllowed {
         /// The price.
         amount: Atomic,
     },
     /// The price is above what may be paid.
-    #[error("this call costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
+    #[error("this costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
     PriceAboveMax {
         /// The price.
         amount: Atomic,
@@ -64,6 +64,9 @@ pub enum ClientError {
     /// The receipt does not prove this answer to this request.
     #[error("the receipt does not prove this answer: {0}")]
     Receipt(String),
+    /// The component is not what the release's publisher signed.
+    #[error("the component is not what its publisher signed: {0}")]
+    Component(String),
     /// The payment was sent, and it is not known what became of it. Send the same again; never pay anew.
     #[error("the payment was sent, and the answer is still missing")]
     Undecided,

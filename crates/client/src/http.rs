@@ -85,12 +85,11 @@ impl Client {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }
 
-    /// Returns the component's bytes, where the terms let them be downloaded.
+    /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
+    /// [`download`](Self::download).
     pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, ClientError> {
-        let path = format!("{}/component", release_path("/v1/packages", reference));
-        let response = self.send(self.request(Method::GET, &path)).await?;
-        let response = self.expect_success(response).await?;
-        Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
+        let response = self.send(self.request(Method::GET, &component_path(reference))).await?;
+        self.bytes(self.expect_success(response).await?).await
     }
 
     /// Returns the most that a call can cost.
@@ -217,6 +216,10 @@ impl Client {
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
     }
 
+    pub(crate) async fn bytes(&self, response: Response) -> Result<Vec<u8>, ClientError> {
+        Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
+    }
+
     async fn problem(&self, status: StatusCode, response: Response) -> ClientError {
         let bytes = match response.bytes().await {
             Ok(bytes) => bytes,
@@ -240,6 +243,10 @@ impl Client {
 fn release_path(prefix: &str, reference: &PackageRef) -> String {
     let version = reference.version.as_ref().map_or_else(|| "latest".into(), ToString::to_string);
     format!("{prefix}/{}/{}/{version}", reference.package.namespace(), reference.package.name())
+}
+
+pub(crate) fn component_path(reference: &PackageRef) -> String {
+    format!("{}/component", release_path("/v1/packages", reference))
 }
 
 pub(crate) fn function_path(prefix: &str, reference: &PackageRef, function: &str) -> String {

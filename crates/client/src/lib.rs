@@ -27,6 +27,7 @@
 
 mod bind;
 mod buyer;
+mod download;
 mod error;
 mod http;
 mod pay;
@@ -35,6 +36,7 @@ pub mod spending;
 
 pub use bind::check_reply;
 pub use buyer::Buyer;
+pub use download::Downloaded;
 pub use error::ClientError;
 pub use http::Client;
 pub use pay::Call;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use glassbox_api::{CallBody, CallResponse, CreditRequest, CreditResponse};
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::x402::{self, PaymentRequired};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use crate::buyer::{self, Buyer};
 use crate::error::ClientError;
@@ -52,14 +52,8 @@ impl Client {
             return self.read(response).await;
         }
         let required = self.required(&response)?;
-        let Some(buyer) = buyer else {
-            return Err(ClientError::PaymentNotAllowed { amount: buyer::price(&required)? });
-        };
-        let host = Host::of(self.url()).map_err(ClientError::Url)?;
-        let signed = buyer.sign(&required, host, &format!("{} {}", call.release, call.function)).await?;
-        let result = self.call_paid(call, &signed.header).await;
-        buyer.record(signed, outcome(&result)).await;
-        result
+        let what = format!("{} {}", call.release, call.function);
+        self.pay(&required, buyer, &what, |payment| self.call_request(call, Some(payment))).await
     }
 
     /// Asks what a call would cost by making it without a payment. Returns `None` when it is free and therefore ran.
@@ -73,19 +67,7 @@ impl Client {
 
     /// Sends a paid request until it is answered. `header` is the value of `PAYMENT-SIGNATURE`.
     pub async fn call_paid(&self, call: &Call<'_>, header: &str) -> Result<CallResponse, ClientError> {
-        let mut wait = Duration::from_millis(250);
-        for _ in 0..PAID_TRIES_MAX {
-            match self.send_call(call, Some(header)).await {
-                // Not an answer, and not a reason to pay anew: the registry knows this payment and will say.
-                Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {}
-                Err(ClientError::Transport { .. }) => {}
-                Ok(response) => return self.read(response).await,
-                Err(error) => return Err(error),
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(5));
-        }
-        Err(ClientError::Undecided)
+        self.read(self.insist(|| self.call_request(call, Some(header))).await?).await
     }
 
     /// Buys prepaid credit for `account`, or for a new one, whose token is then in the answer. `buyer` pays.
@@ -106,26 +88,39 @@ impl Client {
             return self.read(response).await;
         }
         let required = self.required(&response)?;
+        self.pay(&required, Some(buyer), "credit", |payment| ask(Some(payment))).await
+    }
+
+    /// Pays what is asked for, within the bounds of `buyer`, and sends it until it is answered. `what` is bought, in words.
+    pub(crate) async fn pay<T: Bought>(
+        &self,
+        required: &PaymentRequired,
+        buyer: Option<&Buyer>,
+        what: &str,
+        request: impl Fn(&str) -> RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let Some(buyer) = buyer else {
+            return Err(ClientError::PaymentNotAllowed { amount: buyer::price(required)? });
+        };
         let host = Host::of(self.url()).map_err(ClientError::Url)?;
-        let signed = buyer.sign(&required, host, "credit").await?;
+        let signed = buyer.sign(required, host, what).await?;
+        let bought = match self.insist(|| request(&signed.header)).await {
+            Ok(response) => T::read(self, response).await,
+            Err(error) => Err(error),
+        };
+        buyer.record(signed, outcome(&bought)).await;
+        bought
+    }
+
+    /// Sends a paid request until it is answered.
+    async fn insist(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, ClientError> {
         let mut wait = Duration::from_millis(250);
         for _ in 0..PAID_TRIES_MAX {
-            match self.send(ask(Some(&signed.header))).await {
+            match self.send(request()).await {
+                // Not an answer, and not a reason to pay anew: the registry knows this payment and will say.
                 Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {}
                 Err(ClientError::Transport { .. }) => {}
-                Ok(response) => {
-                    let bought: Result<CreditResponse, ClientError> = self.read(response).await;
-                    let outcome = match &bought {
-                        Ok(bought) => bought.credited.amount.parse().ok().map(Outcome::Charged),
-                        Err(ClientError::Problem(problem)) if problem.status < 500 => {
-                            Some(Outcome::NotCharged)
-                        }
-                        Err(_) => None,
-                    };
-                    buyer.record(signed, outcome).await;
-                    return bought;
-                }
-                Err(error) => return Err(error),
+                answered => return answered,
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(5));
@@ -134,26 +129,58 @@ impl Client {
     }
 
     async fn send_call(&self, call: &Call<'_>, payment: Option<&str>) -> Result<Response, ClientError> {
-        let path = function_path("/v1/call", call.release, call.function);
-        let request = self.request(Method::POST, &path).json(&call.body);
-        let request = match payment {
-            Some(payment) => request.header(x402::PAYMENT_SIGNATURE, payment),
-            None => request,
-        };
-        self.send(request).await
+        self.send(self.call_request(call, payment)).await
     }
 
-    fn required(&self, response: &Response) -> Result<PaymentRequired, ClientError> {
+    fn call_request(&self, call: &Call<'_>, payment: Option<&str>) -> RequestBuilder {
+        let path = function_path("/v1/call", call.release, call.function);
+        let request = self.request(Method::POST, &path).json(&call.body);
+        match payment {
+            Some(payment) => request.header(x402::PAYMENT_SIGNATURE, payment),
+            None => request,
+        }
+    }
+
+    pub(crate) fn required(&self, response: &Response) -> Result<PaymentRequired, ClientError> {
         let header = response.headers().get(x402::PAYMENT_REQUIRED).and_then(|value| value.to_str().ok());
         let header = header.ok_or_else(|| self.odd("402 without a PAYMENT-REQUIRED header".into()))?;
         x402::decode(header).map_err(|error| self.odd(error.to_string()))
     }
 }
 
+/// What is paid for.
+pub(crate) trait Bought: Sized {
+    /// Reads it from the answer.
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError>;
+
+    /// Returns what the answer says was charged; `None` where it does not say, and all that was signed counts.
+    fn charged(&self) -> Option<Atomic>;
+}
+
+impl Bought for CallResponse {
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError> {
+        client.read(response).await
+    }
+
+    fn charged(&self) -> Option<Atomic> {
+        self.charged.amount.parse().ok()
+    }
+}
+
+impl Bought for CreditResponse {
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError> {
+        client.read(response).await
+    }
+
+    fn charged(&self) -> Option<Atomic> {
+        self.credited.amount.parse().ok()
+    }
+}
+
 /// Says what became of a payment, if the answer says so.
-fn outcome(result: &Result<CallResponse, ClientError>) -> Option<Outcome> {
-    match result {
-        Ok(response) => response.charged.amount.parse().ok().map(Outcome::Charged),
+fn outcome<T: Bought>(bought: &Result<T, ClientError>) -> Option<Outcome> {
+    match bought {
+        Ok(bought) => bought.charged().map(Outcome::Charged),
         // The call may still be taken up again after an error of the registry's own.
         Err(ClientError::Problem(problem)) if problem.status < 500 || problem.status == 504 => {
             match problem.charged.parse() {

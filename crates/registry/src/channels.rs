@@ -4,33 +4,21 @@ use std::sync::Arc;
 
 use glassbox_core::ledger::claim;
 use glassbox_core::terms::quote;
-use glassbox_core::{Atomic, PackageRef, limits};
+use glassbox_core::{Atomic, Digest, PackageRef, limits};
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::batch::{Action, CHANNEL_STATE, ChannelConfig};
-use glassbox_pay::x402::{ErrorCode, PaymentRequired, SettleResponse};
+use glassbox_pay::x402::{ErrorCode, SettleResponse};
 use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
-use glassbox_store::{ChainState, ChannelRow};
+use glassbox_store::{ChainState, ChannelRow, VoucherRefusal};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
 use crate::error::{CallError, RegistryError};
-use crate::offer::channel_state;
+use crate::hold::Order;
+use crate::offer::{channel_state, voucher_refused};
 use crate::open::Registry;
 use crate::payment::{Payment, Tender, channel_text};
 use crate::settle::within;
-
-/// What a function costs, for who asked.
-struct Asking {
-    amount: Atomic,
-    required: PaymentRequired,
-}
-
-impl Asking {
-    fn refused(&self, rejection: Rejection) -> CallError {
-        let required = PaymentRequired { error: Some(rejection.code.to_string()), ..self.required.clone() };
-        CallError::PaymentRequired { amount: self.amount, required: Box::new(required) }
-    }
-}
 
 /// The answer to who asks for a price, and does not call.
 #[derive(Debug)]
@@ -89,29 +77,23 @@ impl Registry {
         let live = self.live(release).await?;
         let function = live.function(function)?.name.clone();
         let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?);
-        let Some(required) = self.requirements(&live, &quote) else { return Ok(Asked::Free) };
-        let asking = Asking { amount: quote.amount_max, required };
-        let Some(payment) = payment else {
-            return Err(CallError::PaymentRequired {
-                amount: asking.amount,
-                required: Box::new(asking.required),
-            });
-        };
+        let Some(order) = self.order(&live, &quote, Digest::of("no call")) else { return Ok(Asked::Free) };
+        let Some(payment) = payment else { return Err(order.unpaid()) };
         // On a task of its own, as a paid call.
         let registry = self.clone();
-        let refunded = tokio::spawn(async move { registry.refund_channel(payment, &asking).await });
+        let refunded = tokio::spawn(async move { registry.refund_channel(payment, &order).await });
         refunded.await.map_err(|_| RegistryError::Worker)?
     }
 
     /// Gives the payer of a channel back what its calls did not cost.
-    async fn refund_channel(&self, payment: Payment, asking: &Asking) -> Result<Asked, CallError> {
-        let refused = |code: ErrorCode, message: &str| asking.refused(Rejection::new(code, message));
+    async fn refund_channel(&self, payment: Payment, order: &Order) -> Result<Asked, CallError> {
+        let refused = |code: ErrorCode, message: &str| order.refused(Rejection::new(code, message));
         let no_wish =
             || refused(ErrorCode::BatchPayloadType, "a payment for a call comes with the call, by POST");
         let Payment::X402(payment) = payment else { return Err(no_wish()) };
-        let offer = payment::taken(&payment, &asking.required.accepts);
-        let offer = offer.map_err(|rejection| asking.refused(rejection))?;
-        let authorization = payment::read(&payment, offer).map_err(|rejection| asking.refused(rejection))?;
+        let offer = payment::taken(&payment, &order.required.accepts);
+        let offer = offer.map_err(|rejection| order.refused(rejection))?;
+        let authorization = payment::read(&payment, offer).map_err(|rejection| order.refused(rejection))?;
         let Authorization::Batch(batch) = authorization else { return Err(no_wish()) };
         let Action::Refund(wanted) = &batch.action else { return Err(no_wish()) };
 
@@ -120,8 +102,8 @@ impl Registry {
             return Err(refused(ErrorCode::BatchMissingChannel, "no call was paid through this channel"));
         };
         if batch.max_claimable != channel.charged {
-            let message = "the voucher of a refund says what was charged, no more and no less";
-            return Err(refused(ErrorCode::BatchCumulativeAmountMismatch, message));
+            // A payer that lost count is told, and asks again.
+            return Err(voucher_refused(VoucherRefusal::Mismatch(Box::new(channel)), order));
         }
         channel.learn(&self.ask_contract(batch.channel_id).await?, self.env.now_ms());
         let rest = channel.balance.0.saturating_sub(channel.charged.0);
@@ -142,7 +124,7 @@ impl Registry {
         };
         let key = format!("refund:{id}:{}", channel.refund_nonce);
         let busy = || refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way");
-        match self.begin(&key, vec![voucher]).await?.ok_or_else(busy)? {
+        match self.begin_claim(&key, vec![voucher]).await?.ok_or_else(busy)? {
             Settlement::Settled { transaction, payer, amount, block } => {
                 let settled = Settlement::Settled { transaction, payer, amount, block };
                 let mut response = settled.response(self.rail.network()).expect("it is decided");
@@ -153,7 +135,7 @@ impl Registry {
                 response.extra = extra.as_object().cloned();
                 Ok(Asked::Refunded { channel: id, response: Box::new(response) })
             }
-            Settlement::Rejected(rejection) => Err(asking.refused(rejection)),
+            Settlement::Rejected(rejection) => Err(order.refused(rejection)),
             Settlement::Unknown { detail } => {
                 warn!(channel = id, detail, "The refund of a channel is unknown");
                 Err(CallError::Busy)
@@ -231,7 +213,7 @@ impl Registry {
         let words: Vec<String> = rows.iter().map(|row| format!("{}:{}", row.id, row.charged)).collect();
         let key = format!("claim:{}", glassbox_core::Digest::of(words.join(",")).hex());
         let before: u128 = rows.iter().map(|row| row.unclaimed().0).sum();
-        let begun = self.begin(&key, vouchers).await?;
+        let begun = self.begin_claim(&key, vouchers).await?;
         Ok(match begun.ok_or(RegistryError::Worker)? {
             Settlement::Settled { .. } => Ok(Atomic(before)),
             Settlement::Rejected(rejection) => Err(rejection),
@@ -244,17 +226,21 @@ impl Registry {
 
     /// Writes down what is asked of the chain, asks, and books it. A refund has its channel for itself, so that nothing is
     /// charged meanwhile to what goes back; `None` is a channel that a call has.
-    async fn begin(&self, key: &str, vouchers: Vec<Begun>) -> Result<Option<Settlement>, RegistryError> {
+    async fn begin_claim(
+        &self,
+        key: &str,
+        vouchers: Vec<Begun>,
+    ) -> Result<Option<Settlement>, RegistryError> {
         let words = serde_json::to_string(&vouchers).map_err(|_| RegistryError::Worker)?;
         let alone = vouchers.iter().find(|voucher| voucher.back.is_some()).map(|begun| begun.channel.clone());
         match self.store.begin_claim(key, words, alone).await? {
-            true => self.finish(key, vouchers).await.map(Some),
+            true => self.finish_claim(key, vouchers).await.map(Some),
             false => Ok(None),
         }
     }
 
     /// Asks the chain for a claim that was begun, and books it under the transaction that did it. The chain does it once.
-    async fn finish(&self, key: &str, vouchers: Vec<Begun>) -> Result<Settlement, RegistryError> {
+    async fn finish_claim(&self, key: &str, vouchers: Vec<Begun>) -> Result<Settlement, RegistryError> {
         let claims: Option<Vec<Claim>> = vouchers.iter().map(Begun::claim).collect();
         let damaged = || RegistryError::Damaged("claim".into(), key.to_owned());
         let claims = claims.ok_or_else(damaged)?;
@@ -288,7 +274,7 @@ impl Registry {
         };
         for (key, words) in begun {
             let finished = match serde_json::from_str(&words) {
-                Ok(vouchers) => self.finish(&key, vouchers).await,
+                Ok(vouchers) => self.finish_claim(&key, vouchers).await,
                 Err(error) => Err(RegistryError::Damaged("claim".into(), error.to_string())),
             };
             match finished {

@@ -20,12 +20,12 @@ use crate::payment::{Means, rail_text};
 use crate::settle::{NotSettled, Recorded, within};
 
 impl Registry {
-    /// Waits for a call that is under way and returns its reply; takes it up where nobody is at work on it.
-    pub(crate) async fn await_decision(&self, call: &str) -> Result<CallReply, CallError> {
+    /// Waits for a call that is under way until it is posted or voided; takes it up where nobody is at work on it.
+    pub(crate) async fn await_decision(&self, call: &str) -> Result<CallRow, CallError> {
         let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
         let row = self.await_end(call, deadline).await?;
         match row.state {
-            CallState::Posted | CallState::Voided => replay(&row),
+            CallState::Posted | CallState::Voided => Ok(row),
             // It never ran. The payment is free, and the same request with it starts anew.
             CallState::Released => Err(CallError::Busy),
             CallState::Held | CallState::Executed => Err(CallError::Pending { call: call.to_owned() }),
@@ -234,7 +234,7 @@ fn signed(row: &CallRow) -> Result<Means, CallError> {
 }
 
 /// Returns the stored reply of a decided call.
-fn replay(row: &CallRow) -> Result<CallReply, CallError> {
+pub(crate) fn replay(row: &CallRow) -> Result<CallReply, CallError> {
     let damaged =
         || RegistryError::Damaged(row.release.to_string(), format!("call {} has no readable reply", row.id));
     let Some(text) = row.reply.as_deref() else {

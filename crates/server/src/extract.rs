@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
+use glassbox_pay::x402::extensions::sign_in::{self, SignIn};
 use glassbox_pay::x402::{self, v1};
 use glassbox_registry::{Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
@@ -171,14 +172,30 @@ pub(crate) fn signed(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refu
     header(headers, x402::PAYMENT_SIGNATURE)
 }
 
-/// Reads what a header of x402 holds.
+/// Reads who a request is by, where it says so.
+pub(crate) fn sign_in(headers: &HeaderMap) -> Result<Option<SignIn>, Refusal> {
+    decode(headers, sign_in::HEADER, |detail| {
+        let next = "send base64 of an answered challenge, or leave the header out to get one";
+        Refusal::new(StatusCode::BAD_REQUEST, "sign-in-malformed", detail, next)
+    })
+}
+
+/// Reads the payment that a header holds.
 fn header<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Refusal> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let refuse = |reason: String| {
+    decode(headers, name, |detail| {
         let next = "send base64 of an x402 payment, or leave the header out to get the requirements";
-        let detail = format!("the {name} header: {reason}");
         Refusal::new(StatusCode::BAD_REQUEST, "payment-malformed", detail, next)
-    };
+    })
+}
+
+/// Reads what a header of x402 holds.
+fn decode<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    name: &str,
+    refuse: impl Fn(String) -> Refusal,
+) -> Result<Option<T>, Refusal> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let refuse = |reason: String| refuse(format!("the {name} header: {reason}"));
     let text = value.to_str().map_err(|_| refuse("it is not ASCII".into()))?;
     x402::decode(text).map(Some).map_err(|error| refuse(error.to_string()))
 }
