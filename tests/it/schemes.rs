@@ -1,14 +1,10 @@
 //! The schemes beside `exact`: what was burnt and no more, and many calls out of one deposit.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use glassbox_core::ledger::{Account, Kind};
-use glassbox_core::{Atomic, Digest, limits};
-use glassbox_pay::chain::{Call, Chain, Submission};
+use glassbox_core::ledger::Account;
+use glassbox_core::{Atomic, Digest};
 use glassbox_pay::eip712::batch::channel_id;
-use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
-use glassbox_pay::evm::initiate_withdraw;
 use glassbox_pay::faults::MoveFault;
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::ChannelConfig;
@@ -22,7 +18,7 @@ use crate::buyer::{Buyer, Reply, bench};
 use crate::stage::{Stage, Sweep};
 
 /// The one of the offers that is of this scheme.
-fn offer(required: &PaymentRequired, scheme: Scheme) -> PaymentRequirements {
+pub(crate) fn offer(required: &PaymentRequired, scheme: Scheme) -> PaymentRequirements {
     let found = required.accepts.iter().find(|offer| offer.scheme == scheme.as_str());
     found.unwrap_or_else(|| panic!("no {scheme} in {required:?}")).clone()
 }
@@ -272,21 +268,6 @@ async fn a_failed_call_leaves_the_channel_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vouchers_survive_a_power_cut() {
-    let stage = Stage::without_sweep().await;
-    let buyer = stage.buyer("ana", 1).await;
-    let mut channel = Channel::of(&buyer).await;
-    channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
-    for n in 2..=5 {
-        channel.call(&bench("double"), &double(n), None).await.output();
-    }
-    let stage = stage.reopen(Sweep::Off).await;
-    assert_eq!(stage.registry.claim_channels().await.unwrap(), Atomic(10_000));
-    assert_eq!(stage.balance(stage.devnet().treasury()).await, 10_000);
-    stage.assert_sound().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_rest_of_a_channel_goes_back_to_its_payer() {
     let stage = Stage::new().await;
     let buyer = stage.buyer("ana", 1).await;
@@ -346,28 +327,6 @@ async fn who_asks_without_calling_is_told_the_price_and_has_the_rest_of_a_channe
     assert_eq!(stage.balance(wallet.address()).await, 1_000_000 - 2_000 - 100_000 + 8_000);
     // The rest still pays calls.
     channel.call(&bench("double"), &double(3), None).await.output();
-    stage.assert_sound().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_owed_is_claimed_before_a_payer_can_withdraw() {
-    let stage = Stage::without_sweep().await;
-    let buyer = stage.buyer("ana", 1).await;
-    let mut channel = Channel::of(&buyer).await;
-    channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
-    let withdraw = Call {
-        from: buyer.wallet.address(),
-        to: BATCH_SETTLEMENT,
-        data: initiate_withdraw(&channel.config, Atomic(98_000)),
-    };
-    let submitted = Chain::submit(stage.devnet(), "withdraw", &withdraw).await;
-    assert!(matches!(submitted, Submission::Mined { .. }), "{submitted:?}");
-    stage.world.advance(Duration::from_millis(limits::CHANNEL_KNOWN_MS as u64 + 1_000));
-    stage.registry.reconcile().await;
-    assert_eq!(stage.balance(stage.devnet().treasury()).await, 2_000, "claimed, small as it is");
-    let reply = channel.call(&bench("double"), &double(2), None).await;
-    reply.assert_problem(402, "payment-invalid");
-    assert_eq!(stage.store().owed(Kind::Refund, 9).await.unwrap(), []);
     stage.assert_sound().await;
 }
 
