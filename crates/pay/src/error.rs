@@ -44,10 +44,10 @@ pub enum PayError {
         reason: &'static str,
     },
     /// Somebody else holds the journal open.
-    #[error("the devnet journal `{0}` is in use by another process")]
+    #[error("the journal `{0}` is in use by another process")]
     JournalInUse(PathBuf),
     /// The journal is damaged before its last line, so it cannot be trusted.
-    #[error("the devnet journal `{path}` is damaged at line {line}: {reason}")]
+    #[error("the journal `{path}` is damaged at line {line}: {reason}")]
     JournalDamaged {
         /// The journal.
         path: PathBuf,
@@ -56,8 +56,8 @@ pub enum PayError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A write to the journal failed earlier, so nothing more is accepted until the devnet is reopened.
-    #[error("the devnet journal could not be written earlier: {0}; hint: reopen the devnet")]
+    /// A write to the journal failed earlier, so nothing more is accepted until it is opened again.
+    #[error("the journal could not be written earlier: {0}; hint: make room for it and start again")]
     JournalBroken(String),
     /// The faucet gives something, and less at a time.
     #[error("the faucet gives at most ${} at a time", Atomic(*amount_max).to_decimal())]

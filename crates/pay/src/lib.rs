@@ -21,6 +21,7 @@ mod error;
 pub mod evm;
 pub mod facilitator;
 pub mod faults;
+mod journal;
 mod network;
 pub mod payment;
 pub mod scheme;

@@ -26,9 +26,9 @@ use glassbox_core::Atomic;
 use glassbox_core::limits::FAUCET_AMOUNT_MAX;
 use tokio::sync::Mutex;
 
-use self::journal::Operation;
 use self::machine::Stopped;
 use self::node::{Node, Refusal};
+use self::operation::Operation;
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;

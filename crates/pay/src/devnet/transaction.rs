@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 
-use super::journal::Operation;
+use super::operation::Operation;
 use super::machine::MINTER;
 use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
