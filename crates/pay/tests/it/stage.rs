@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{hex, keccak256};
 use glassbox_core::Atomic;
-use glassbox_pay::devnet::Clock;
+use glassbox_pay::devnet::{self, Clock};
+use glassbox_pay::evm::addresses::PERMIT2;
 use glassbox_pay::{
     Address, B256, Devnet, Facilitator, PaymentPayload, PaymentRequirements, Scheme, Settlement, Settler,
     Wallet,
 };
+use k256::ecdsa::SigningKey;
+use serde_json::{Value, json};
 
 /// The second at which every scenario starts.
 pub(crate) const START_S: u64 = 1_800_000_000;
@@ -53,6 +56,38 @@ impl Stage {
         self.payer.sign_exact_with_nonce(offered, None, START_S, nonce(number)).unwrap()
     }
 
+    /// Signs an `upto` payment to the payee; the same number gives the same payment.
+    pub(crate) fn upto(&self, ceiling: u128, number: u64) -> (PaymentPayload, PaymentRequirements) {
+        let offered = self.rail.offer(Scheme::Upto, Atomic(ceiling), self.payee, TIMEOUT_S);
+        (self.payer.sign_upto(&offered, None, START_S, nonce(number)).unwrap(), offered)
+    }
+
+    /// An offer to pay the treasury out of a channel.
+    pub(crate) fn batch_offer(&self, amount: u128) -> PaymentRequirements {
+        self.rail.offer(Scheme::Batch, Atomic(amount), self.devnet.treasury(), TIMEOUT_S)
+    }
+
+    /// Asks by JSON-RPC and returns the answer.
+    pub(crate) async fn rpc(&self, method: &str, parameters: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        self.devnet.json_rpc(request.to_string().as_bytes()).await
+    }
+
+    /// Sends a transaction that somebody has signed, as a person's wallet would.
+    pub(crate) async fn send(&self, sender: &Wallet, to: Address, data: &[u8]) -> Value {
+        let count =
+            self.rpc("eth_getTransactionCount", json!([sender.address().to_string(), "pending"])).await;
+        let count = u64::from_str_radix(&count["result"].as_str().unwrap()[2..], 16).unwrap();
+        self.rpc("eth_sendRawTransaction", json!([signed_transaction(sender, count, to, data)])).await
+    }
+
+    /// Lets Permit2 move all tokens of somebody.
+    pub(crate) async fn approve(&self, owner: &Wallet) {
+        let words = [PERMIT2.into_word(), B256::repeat_byte(0xff)];
+        let sent = self.send(owner, devnet::ASSET, &call("approve(address,uint256)", &words)).await;
+        assert!(sent["result"].is_string(), "{sent}");
+    }
+
     /// Signs and settles a payment.
     pub(crate) async fn pay(&self, amount: u128, number: u64) -> Settlement {
         let offered = self.offer(amount);
@@ -88,4 +123,40 @@ pub(crate) fn stock_payment(name: &str) -> PaymentPayload {
     let vector =
         vectors["payments"].as_array().unwrap().iter().find(|vector| vector["name"] == name).unwrap();
     serde_json::from_value(vector["payload"].clone()).unwrap()
+}
+
+/// Writes a call whose arguments are words.
+pub(crate) fn call(function: &str, words: &[B256]) -> Vec<u8> {
+    [&keccak256(function)[..4], words.concat().as_slice()].concat()
+}
+
+/// Signs a transaction without a fee and without coins (EIP-155).
+pub(crate) fn signed_transaction(sender: &Wallet, count: u64, to: Address, data: &[u8]) -> String {
+    let text = |bytes: &[u8]| {
+        let bytes = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
+        if bytes.len() == 1 && bytes[0] < 0x80 {
+            bytes.to_vec()
+        } else {
+            [header(0x80, bytes.len()), bytes.to_vec()].concat()
+        }
+    };
+    let number = |number: u64| text(&number.to_be_bytes());
+    let data = [header(0x80, data.len()), data.to_vec()].concat();
+    let fields = [number(count), number(0), number(100_000), text(to.as_slice()), number(0), data].concat();
+    let list = |rest: Vec<u8>| [header(0xc0, fields.len() + rest.len()), fields.clone(), rest].concat();
+    let chain_id = devnet::NETWORK.chain_id;
+    let digest = keccak256(list([number(chain_id), number(0), number(0)].concat()));
+    let key = SigningKey::from_slice(&hex::decode(sender.to_hex().as_str()).unwrap()).unwrap();
+    let (signature, recovery) = key.sign_prehash_recoverable(digest.as_slice()).unwrap();
+    let bytes = signature.to_bytes();
+    let v = number(chain_id * 2 + 35 + u64::from(recovery.to_byte()));
+    hex::encode_prefixed(list([v, text(&bytes[..32]), text(&bytes[32..])].concat()))
+}
+
+fn header(start: u8, length: usize) -> Vec<u8> {
+    match length {
+        0..=55 => vec![start + length as u8],
+        56..=255 => vec![start + 56, length as u8],
+        _ => vec![start + 57, (length >> 8) as u8, length as u8],
+    }
 }
