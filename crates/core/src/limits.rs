@@ -203,6 +203,15 @@ pub const SETTLE_SECONDS_MAX: u64 = 6;
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
+/// The most bytes of a question to a facilitator, and of its answer: a payment, the offer, and room.
+pub const FACILITATOR_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The most payments about which another facilitator has not answered clearly. Each takes some 200 bytes.
+pub const UNSURE_PAYMENTS_MAX: usize = 100_000;
+
+/// How many blocks back a payment is looked for that a facilitator may have settled: some hours on any network.
+pub const ECHO_BLOCKS_MAX: u64 = 10_000;
+
 /// The most that one faucet request mints, in atomic units: a hundred play dollars.
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 

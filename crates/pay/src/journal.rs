@@ -27,7 +27,7 @@ pub(crate) struct Header {
     pub(crate) chain_id: u64,
     /// The hash of the chain's first block, where several chains may have one id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) genesis: Option<B256>,
+    pub(crate) genesis: Option<String>,
 }
 
 /// An open journal, at its end.
@@ -38,7 +38,10 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens a journal, or starts one, and reads what is in it.
-    pub(crate) fn open<E: DeserializeOwned>(path: &Path, header: &Header) -> Result<(Self, Vec<E>), PayError> {
+    pub(crate) fn open<E: DeserializeOwned>(
+        path: &Path,
+        header: &Header,
+    ) -> Result<(Self, Vec<E>), PayError> {
         let failed = |action| move |source| PayError::File { action, path: path.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -60,11 +63,7 @@ impl Journal {
             if read.lines.is_empty() && !is_torn_header(&mut file, header).map_err(failed("read"))? {
                 return Err(damaged(1, format!("it is not a journal `{}`", header.journal)));
             }
-            tracing::warn!(
-                size_bytes = read.torn_bytes,
-                "Cut a torn last line off `{}`",
-                path.display()
-            );
+            tracing::warn!(size_bytes = read.torn_bytes, "Cut a torn last line off `{}`", path.display());
             file.set_len(read.good_bytes).and_then(|()| file.sync_all()).map_err(failed("repair"))?;
         }
         file.seek(SeekFrom::Start(read.good_bytes)).map_err(failed("read"))?;

@@ -9,6 +9,8 @@
 //! - [`evm`]: what is said to contracts.
 //! - [`wallet`]: a payer's key and the signing of payments.
 //! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
+//! - [`facilitator_api`]: the same, asked over HTTP by others.
+//! - `remote`: a facilitator that is asked over HTTP (feature `remote`).
 //! - [`settler`]: the facilitator over any chain.
 //! - [`chain`]: the door to a chain.
 //! - [`devnet`]: a chain in this process, for play money.
@@ -20,10 +22,15 @@ pub mod eip712;
 mod error;
 pub mod evm;
 pub mod facilitator;
+pub mod facilitator_api;
 pub mod faults;
+#[cfg(any(feature = "remote", feature = "rpc"))]
+mod http;
 mod journal;
 mod network;
 pub mod payment;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod scheme;
 pub mod settler;
 pub mod wallet;
@@ -38,6 +45,8 @@ pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settl
 pub use faults::Faulty;
 pub use network::Network;
 pub use payment::Authorization;
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteConfig};
 pub use scheme::{PaymentKey, exact};
 pub use settler::Settler;
 pub use wallet::Wallet;

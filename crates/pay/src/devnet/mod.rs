@@ -7,10 +7,10 @@
 //! Each operation is its own block. With a journal it is on disk before the caller hears of it, and opening the
 //! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
 
-mod journal;
 mod json_rpc;
 mod machine;
 mod node;
+mod operation;
 mod raw;
 mod transaction;
 mod weather;
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, address};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 use glassbox_core::limits::FAUCET_AMOUNT_MAX;
@@ -211,6 +211,10 @@ impl Chain for Devnet {
         self.on_node(move |node| node.standing(transaction)).await
     }
 
+    async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError> {
+        self.on_node(move |node| node.logs(transaction).map(<[Log]>::to_vec)).await
+    }
+
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         let transfers = self.on_node(move |node| {
             let transfers = node.transfers();
@@ -229,7 +233,7 @@ impl fmt::Debug for Devnet {
 }
 
 /// Returns the domain under which payers sign for the token.
-fn token() -> Domain {
+pub fn token() -> Domain {
     Domain {
         name: SIGNING_NAME.to_owned(),
         version: SIGNING_VERSION.to_owned(),

@@ -120,6 +120,12 @@ impl Node {
         self.transactions.get(&transaction).copied()
     }
 
+    /// Returns the events of a transaction, if a block holds it.
+    pub(super) fn logs(&self, transaction: B256) -> Option<&[Log]> {
+        let block = self.block(self.block_of(transaction)?)?;
+        block.mined.as_ref().map(|mined| mined.logs.as_slice())
+    }
+
     pub(super) fn transfers(&self) -> &[TransferEvent] {
         &self.transfers
     }

@@ -8,6 +8,8 @@ mod faults;
 mod header;
 mod journal;
 mod json_rpc;
+#[cfg(feature = "remote")]
+mod remote;
 mod schemes;
 mod stage;
 mod token;
