@@ -232,6 +232,30 @@ pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 /// approval or a withdrawal takes about 400.
 pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
 
+/// The most bytes of a node's answer. The largest hold the events of [`RPC_LOG_BLOCKS_MAX`] blocks.
+pub const RPC_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes of one call's data that a node is sent; nodes take 128 KiB for a whole transaction. A line of the
+/// journal holds it as hex.
+pub const RPC_CALL_BYTES_MAX: usize = 90 * 1024;
+
+/// The most transactions of ours that wait for a block. Nodes keep 64 of one account for certain.
+pub const RPC_PENDING_MAX: u64 = 64;
+
+/// How many blocks one question for events covers. Some nodes answer no more than this.
+pub const RPC_LOG_BLOCKS_MAX: u64 = 1_000;
+
+/// How many blocks make a transaction final, unless the operator says otherwise: the reorganisations that are seen on
+/// public networks are shorter.
+pub const RPC_FINALITY: u64 = 12;
+
+/// The most gas of one call over JSON-RPC, unless the operator says otherwise; what one transaction may take (EIP-7825).
+pub const RPC_GAS_MAX: u64 = 16_777_216;
+
+/// The most that a unit of gas may cost in wei, unless the operator says otherwise: 500 gwei, far above an ordinary day
+/// on any network.
+pub const RPC_FEE_MAX: u128 = 500_000_000_000;
+
 /// The most bytes of one request of JSON-RPC.
 pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use alloy_primitives::{Address, U256};
 use glassbox_core::Atomic;
 
 /// Says why something of ours (a key, a file, the devnet) could not be used.
@@ -68,7 +69,33 @@ pub enum PayError {
     /// The chain refused a call that we made ourselves.
     #[error("the devnet refused the call: {0}")]
     Devnet(String),
-    /// A facilitator could not be asked.
-    #[error("the facilitator could not be asked: {0}")]
+    /// Who submits cannot pay for gas.
+    #[error("{account} has {has} wei for gas and needs {needs}; hint: send it some of the chain's coin")]
+    GasLow {
+        /// Who submits.
+        account: Address,
+        /// What it has.
+        has: U256,
+        /// What is needed before new work is begun.
+        needs: U256,
+    },
+    /// The node is one of another chain.
+    #[error("the node is on chain {chain_id}, and the configuration says {named}")]
+    WrongChain {
+        /// The node's chain.
+        chain_id: u64,
+        /// The chain that was expected.
+        named: u64,
+    },
+    /// The chain may be one on which money is real, and nobody said that this is meant.
+    #[error(
+        "chain {chain_id} is no known test network; hint: name its chain id in the configuration to use it"
+    )]
+    RealMoney {
+        /// The node's chain.
+        chain_id: u64,
+    },
+    /// A facilitator or a chain could not be asked.
+    #[error("it could not be asked: {0}")]
     Unavailable(String),
 }

@@ -44,6 +44,7 @@ impl Peer {
     }
 
     /// Asks a path below the base; the empty path is the base itself.
+    #[cfg(feature = "remote")]
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, String> {
         self.ask(self.client.get(self.url(path))).await
     }

@@ -13,6 +13,7 @@
 //! - `remote`: a facilitator that is asked over HTTP (feature `remote`).
 //! - [`settler`]: the facilitator over any chain.
 //! - [`chain`]: the door to a chain.
+//! - `rpc`: a chain over JSON-RPC (feature `rpc`).
 //! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
 
@@ -31,6 +32,8 @@ mod network;
 pub mod payment;
 #[cfg(feature = "remote")]
 pub mod remote;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 pub mod scheme;
 pub mod settler;
 pub mod wallet;
@@ -47,6 +50,8 @@ pub use network::Network;
 pub use payment::Authorization;
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteConfig};
+#[cfg(feature = "rpc")]
+pub use rpc::{Rpc, RpcConfig};
 pub use scheme::{PaymentKey, exact};
 pub use settler::Settler;
 pub use wallet::Wallet;

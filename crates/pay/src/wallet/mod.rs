@@ -61,7 +61,7 @@ impl Wallet {
         self.address
     }
 
-    fn sign(&self, digest: B256) -> [u8; 65] {
+    pub(crate) fn sign(&self, digest: B256) -> [u8; 65] {
         eip712::sign(&self.key, digest)
     }
 
