@@ -115,9 +115,10 @@ impl Node {
         bytes(&self.ask("eth_call", json!([words(call), after.into()])).await?)
     }
 
-    /// Returns how much gas a call takes now.
+    /// Returns how much gas a call takes after the latest block, as [`call`](Self::call) would see it; by default some
+    /// nodes count in what waits.
     pub(super) async fn gas(&self, call: &Call) -> Result<u64, NodeError> {
-        small(&self.ask("eth_estimateGas", json!([words(call)])).await?)
+        small(&self.ask("eth_estimateGas", json!([words(call), "latest"])).await?)
     }
 
     /// Broadcasts a transaction. One that the node has already is taken.

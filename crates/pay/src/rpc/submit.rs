@@ -154,30 +154,43 @@ impl Inner {
             for attempt in attempts.iter().rev() {
                 known = known || self.node.knows(attempt.signed.hash).await?;
             }
+            let old = newest.time_s.saturating_add(self.config.replace_after.as_secs()) <= system_seconds();
             if !known {
                 tracing::info!(id, nonce, "Broadcast a transaction again");
-                self.node.broadcast(&newest.signed.raw).await?;
-            }
-            let old = newest.time_s.saturating_add(self.config.replace_after.as_secs()) <= system_seconds();
-            if old && block > newest.block {
+                match self.node.broadcast(&newest.signed.raw).await {
+                    // It may be too cheap by now, and the node takes nothing that cannot get into a block.
+                    Err(NodeError::Refused(reason)) if self.is_too_cheap(newest).await? => {
+                        if !self.replace(&id, newest, block).await? {
+                            return Err(NodeError::Refused(reason).into());
+                        }
+                    }
+                    other => other?,
+                }
+            } else if old && block > newest.block {
                 self.replace(&id, newest, block).await?;
             }
         }
         Ok(())
     }
 
-    /// Offers more for the same call at the same nonce. Nodes want a tenth more of everything.
-    async fn replace(&self, id: &str, attempt: &Attempt, block: u64) -> Result<(), PayError> {
+    async fn is_too_cheap(&self, attempt: &Attempt) -> Result<bool, PayError> {
+        let (offered, now) = (attempt.signed.transaction.fees, self.fees().await?);
+        Ok(offered.fee < now.fee || offered.tip < now.tip)
+    }
+
+    /// Offers more for the same call at the same nonce, if that is allowed. Nodes want a tenth more of everything.
+    async fn replace(&self, id: &str, attempt: &Attempt, block: u64) -> Result<bool, PayError> {
         let old = attempt.signed.transaction.fees;
         let more = |fee: u128| fee.saturating_add(fee / 8).saturating_add(1);
         let now = self.fees().await?;
         let fees = Fees { fee: now.fee.max(more(old.fee)), tip: now.tip.max(more(old.tip)) };
         if fees.fee > self.config.fee_max {
             tracing::warn!(id, fee = fees.fee, "A transaction waits, and offering more is not allowed");
-            return Ok(());
+            return Ok(false);
         }
         tracing::info!(id, nonce = attempt.nonce(), fee = fees.fee, "Replaced a transaction that waited");
-        self.sign_and_broadcast(id, Unsigned { fees, ..attempt.signed.transaction.clone() }, block).await
+        self.sign_and_broadcast(id, Unsigned { fees, ..attempt.signed.transaction.clone() }, block).await?;
+        Ok(true)
     }
 
     async fn sign_and_broadcast(&self, id: &str, transaction: Unsigned, block: u64) -> Result<(), PayError> {

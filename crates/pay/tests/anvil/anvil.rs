@@ -120,6 +120,12 @@ impl Anvil {
         self.send(account, devnet::ASSET, &call("approve(address,uint256)", &words)).await;
     }
 
+    /// Lets somebody else use an account's key, for a transaction that does nothing.
+    pub(crate) async fn use_key_of(&self, account: Address) {
+        self.ask("anvil_impersonateAccount", json!([account.to_string()])).await;
+        self.send(account, MINTER, &[]).await;
+    }
+
     async fn send(&self, from: Address, to: Address, data: &[u8]) {
         let data = hex::encode_prefixed(data);
         let transaction = json!({ "from": from.to_string(), "to": to.to_string(), "data": data });

@@ -134,7 +134,7 @@ async fn real_money_must_be_meant() {
     let anvil = Anvil::start(8_453);
     let folder = tempfile::tempdir().unwrap();
     let mut config =
-        RpcConfig::new("Base?", anvil.url() + "/secret-key", devnet::ASSET, folder.path().join("journal"));
+        RpcConfig::new("Base?", anvil.url() + "/?secret-key", devnet::ASSET, folder.path().join("journal"));
     let error = Rpc::open(config.clone(), wallet("treasury")).await.unwrap_err();
     assert!(matches!(error, PayError::RealMoney { chain_id: 8_453 }), "{error}");
     config.chain_id = Some(84_532);
@@ -148,4 +148,20 @@ async fn real_money_must_be_meant() {
     config.url = "http://127.0.0.1:1/secret-key".to_owned();
     let error = Rpc::open(config, wallet("treasury")).await.unwrap_err().to_string();
     assert!(!error.contains("secret-key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_nonce_that_somebody_else_took_is_replaced_once_that_is_final() {
+    let stage = Stage::new().await.reopen(|config| config.finality = 10).await;
+    stage.anvil.mine_at_once(false).await;
+    assert!(is_unknown(&stage.settle(100, 1).await));
+    stage.anvil.ask("anvil_dropAllTransactions", serde_json::json!([])).await;
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.use_key_of(stage.operator()).await;
+    assert!(is_unknown(&stage.settle(100, 1).await), "what took it may be undone, and ours come back");
+    assert!(is_settled(&stage.insist(100, 2).await), "others need not wait");
+    stage.anvil.mine(10).await;
+    assert!(is_settled(&stage.insist(100, 1).await));
+    assert_eq!(stage.payee_has().await, 200);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 3);
 }

@@ -153,7 +153,7 @@ async fn gas_that_is_dearer_than_allowed_is_not_paid() {
 
 #[tokio::test]
 async fn what_reverts_in_its_block_may_be_tried_again_once_that_is_final() {
-    let stage = Stage::new().await;
+    let stage = Stage::new().await.reopen(|config| config.finality = 10).await;
     stage.anvil.mint(stage.operator(), 100).await;
     stage.anvil.mine_at_once(false).await;
     // Each could be paid alone.
@@ -169,7 +169,7 @@ async fn what_reverts_in_its_block_may_be_tried_again_once_that_is_final() {
 
     stage.anvil.mint(stage.operator(), 100).await;
     assert!(!is_settled(&pay("two").await), "its first transaction may come back and pay");
-    stage.anvil.mine(3).await;
+    stage.anvil.mine(10).await;
     assert!(is_settled(&pay("two").await));
     assert!(is_settled(&pay("two").await));
     assert_eq!(stage.payee_has().await, 200);

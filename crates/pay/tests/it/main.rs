@@ -10,6 +10,8 @@ mod journal;
 mod json_rpc;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "rpc")]
+mod rpc;
 mod schemes;
 mod stage;
 mod token;
