@@ -9,8 +9,10 @@ mod folder;
 mod home;
 mod node;
 mod output;
+mod password;
 mod progress;
 mod sandbox;
+mod wallet;
 
 use std::process::ExitCode;
 

@@ -3,21 +3,23 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use glassbox_core::limits;
 use glassbox_core::log::LogKey;
 use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
 use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
+use glassbox_server::OperatorToken;
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::home::{load_key, new_key, wallet_failure};
-use crate::sandbox;
+use crate::home::{load_key, new_key, write_private};
+use crate::{sandbox, wallet};
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
@@ -37,6 +39,7 @@ pub(crate) struct Node {
     listener: TcpListener,
     registry: Arc<Registry>,
     devnet: Devnet,
+    operator: OperatorToken,
     /// Held while the node lives: two registries in one folder would ruin it.
     _lock: File,
 }
@@ -53,7 +56,9 @@ impl Node {
         };
         let executor = key("executor.json")?;
         let log = key("log.json")?;
+        let credit = key("credit.json")?;
         let treasury = treasury(&data.join("keys").join("treasury.json"))?;
+        let operator = operator_token(&operator_path(data))?;
         let listener = listen(config.listen).await?;
         let open = async || -> anyhow::Result<Self> {
             let address = listener.local_addr()?;
@@ -77,19 +82,24 @@ impl Node {
                 store,
                 sandbox,
                 Arc::new(devnet.facilitator()),
-                Keys { executor, log },
+                Keys { executor, log, credit },
                 Env::system(),
-                RegistryConfig { fee_bps: config.fee_bps, public_url: url.clone(), host },
+                RegistryConfig {
+                    fee_bps: config.fee_bps,
+                    public_url: url.clone(),
+                    host,
+                    claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+                },
             );
             let registry = registry.await.context("cannot open the registry")?;
-            Ok(Self { url, listener, registry, devnet, _lock: lock })
+            Ok(Self { url, listener, registry, devnet, operator, _lock: lock })
         };
         Ok(open().await?)
     }
 
     /// Serves until `stop` completes.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let options = glassbox_server::Options { devnet: Some(self.devnet) };
+        let options = glassbox_server::Options { devnet: Some(self.devnet), operator: Some(self.operator) };
         let app = glassbox_server::app(self.registry.clone(), options);
         glassbox_server::serve(self.listener, app, self.registry, stop)
             .await
@@ -174,9 +184,30 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Where the token lies that opens the operator's routes.
+pub(crate) fn operator_path(data: &Path) -> PathBuf {
+    data.join("keys").join("operator.token")
+}
+
+/// Reads the operator's token, and makes it where there is none.
+fn operator_token(path: &Path) -> Result<OperatorToken, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => return Ok(OperatorToken::new(text.trim())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::io("read", path, &error)),
+    }
+    let token = format!(
+        "{}{}",
+        OperatorToken::PREFIX,
+        glassbox_core::Digest::from_bytes(Env::system().random()).hex()
+    );
+    write_private(path, &token).map_err(|error| Failure::io("write", path, &error))?;
+    Ok(OperatorToken::new(&token))
+}
+
 /// The operator's wallet: payments arrive there, refunds leave from there.
 fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: PayError| wallet_failure(path, &error);
+    let failed = |error: PayError| wallet::failure(path, &error);
     if path.exists() {
         return wallet_file::load(path).map_err(failed);
     }

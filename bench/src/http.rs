@@ -122,11 +122,13 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             executor: SecretKey::from_seed(&EXECUTOR_SEED),
             log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
                 .context("the log's name is not valid")?,
+            credit: SecretKey::from_seed(&[3; 32]),
         };
         let config = RegistryConfig {
             fee_bps: 0,
             public_url: format!("http://127.0.0.1:{port}"),
             host: HostConfig::default(),
+            claim_amount: glassbox_core::limits::CLAIM_AMOUNT_DEFAULT,
         };
         let store = Store::open(&folder.join("store"))?;
         let rail = Arc::new(devnet.facilitator());
@@ -142,7 +144,8 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
         };
         let statement = Package::check(package.clone())?.statement().sign(&SecretKey::from_seed(&[7; 32]));
         registry.publish(package, statement).await?;
-        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        let app =
+            glassbox_server::app(registry.clone(), Options { devnet: Some(devnet), ..Options::default() });
         tokio::spawn(glassbox_server::serve(listener, app, registry, pending()));
         anyhow::Ok(port)
     })?;

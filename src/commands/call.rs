@@ -5,18 +5,19 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use glassbox_api::{CallBody, CallResponse, QuoteResponse};
-use glassbox_client::{Budget, Call, Client};
+use glassbox_client::{Buyer, Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
 
-use super::Context;
+use super::{Context, credit};
 use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
+use crate::wallet;
 
 pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> Result<(), Failure> {
     let client = context.client()?;
@@ -72,15 +73,20 @@ impl<'a> Caller<'a> {
         let amount_max = amount_max.map_err(|error| {
             Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
         })?;
-        Ok(Self { context, allowance, amount_max, client: context.client()? })
+        let client = match allowance.credit {
+            true => context.client()?.with_token(&credit::token(&context.home()?)?.to_string()),
+            false => context.client()?,
+        };
+        Ok(Self { context, allowance, amount_max, client })
     }
 
     /// Makes a call, pays where that is allowed, and checks the receipt.
     pub(super) async fn call(&self, typed: &TypedCall) -> Result<Made, Failure> {
         let Self { context, allowance, client, .. } = self;
-        let wallet = self.amount_max.map(|_| context.home()?.wallet()).transpose()?;
-        let budget = wallet.as_ref().zip(self.amount_max);
-        let budget = budget.map(|(wallet, amount_max)| Budget { wallet, amount_max });
+        let buyer = match self.amount_max {
+            Some(amount_max) => Some(self.buyer(amount_max).await?),
+            None => None,
+        };
         // Everything that could fail without the registry fails before it is paid.
         let executor = executor(client).await?;
         let folder = match &allowance.receipt {
@@ -90,7 +96,7 @@ impl<'a> Caller<'a> {
         let grants = (allowance.allow_none || !allowance.allow.is_empty()).then(|| allowance.allow.clone());
         let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, nonce: None, grants };
         let call = Call { release: &typed.release, function: &typed.function, body };
-        let response = during("calling", client.call_with(&call, budget)).await?;
+        let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
@@ -98,6 +104,23 @@ impl<'a> Caller<'a> {
         };
         let url = format!("{}/v1/receipts/{}", client.url(), receipt.call);
         Ok(Made { response, receipt, url, folder, path })
+    }
+
+    /// Opens the wallet, within the policy of the home folder.
+    async fn buyer(&self, amount_max: Atomic) -> Result<Buyer, Failure> {
+        let home = self.context.home()?;
+        let wallet::Opened { wallet, password } =
+            wallet::open(&home, self.allowance.password.file.as_deref()).await?;
+        let buyer = Buyer::open(home.path(), wallet, amount_max)?;
+        if password.is_none() && buyer.policy().allows_real_money() {
+            let message = "the wallet's key lies in clear, and the policy allows other than play money";
+            return Err(Failure::payment(
+                "wallet-plain",
+                message,
+                "put it under a password: `glassbox wallet passwd`",
+            ));
+        }
+        Ok(buyer)
     }
 }
 

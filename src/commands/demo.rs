@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use glassbox_api::{CallBody, CallResponse};
-use glassbox_client::{Budget, Call, Client};
+use glassbox_client::{Buyer, Call, Client};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_core::manifest::Manifest;
@@ -25,7 +25,7 @@ use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
-use crate::sandbox;
+use crate::{sandbox, wallet};
 
 /// What the agent needs done.
 const TASK: &str = "render a readme from markdown to html";
@@ -189,12 +189,13 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     );
 
     story.chapter("It pays with a wallet of play money, and gets output and receipt");
-    let wallet = home.new_wallet()?;
+    let wallet = wallet::random()?;
+    wallet::keep_new(home, &wallet, None).await?;
     let address = wallet.address().to_string();
     client.faucet(&address, "1").await?;
     story.say("wallet", format!("{address}, $1 from the devnet's faucet"));
-    let budget = Budget { wallet: &wallet, amount_max: BUDGET };
-    let response = client.call_with(&call, Some(budget)).await?;
+    let buyer = Buyer::new(wallet.clone(), BUDGET);
+    let response = client.call_with(&call, Some(&buyer)).await?;
     let receipt = outcome(&story, &typed, &response)?;
 
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
@@ -223,7 +224,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
         let ceiling = paint(MONEY, format!("${}", ceiling.to_decimal()));
         story.say("402", format!("Payment Required: at most {ceiling}, for all the fuel that it may burn"));
     }
-    let response = client.call_with(&prepared(&typed), Some(budget)).await?;
+    let response = client.call_with(&prepared(&typed), Some(&buyer)).await?;
     outcome(&story, &typed, &response)?;
 
     story.chapter("And what is free needs no wallet");

@@ -1,16 +1,22 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
+mod audit;
 mod call;
+mod credit;
 mod demo;
+mod devnet;
 mod earnings;
 mod info;
 mod key;
 mod new;
 mod package;
+mod payout;
 mod publish;
 mod run;
 mod search;
 mod serve;
+mod spending;
+mod statement;
 mod verify;
 mod wallet;
 
@@ -19,10 +25,13 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{Cli, Command, Global, REGISTRY};
+use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+
+/// The variable that holds the operator's token.
+const OPERATOR: &str = "GLASSBOX_OPERATOR";
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -39,6 +48,24 @@ impl Context {
             registry => registry,
         };
         Ok(Client::new(registry)?)
+    }
+
+    /// Returns a client that shows the operator's token.
+    pub(crate) fn operating(&self, operator: &Operator) -> Result<Client, Failure> {
+        let token = match (&operator.data, std::env::var(OPERATOR)) {
+            (Some(data), _) => {
+                let path = crate::node::operator_path(data);
+                let text =
+                    std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
+                text.trim().to_owned()
+            }
+            (None, Ok(token)) if !token.is_empty() => token,
+            (None, _) => {
+                let hint = format!("name the registry's folder with --data DIR, or set {OPERATOR}");
+                return Err(Failure::error("operator-only", "there is no operator's token", hint));
+            }
+        };
+        Ok(self.client()?.with_token(&token))
     }
 
     pub(crate) fn home(&self) -> Result<Home, Failure> {
@@ -65,6 +92,11 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
         Command::Earnings(args) => earnings::run(&context, &args).await,
+        Command::Credit(command) => credit::run(&context, &command).await,
+        Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Statement(args) => statement::run(&context, &args).await,
+        Command::Payout(args) => payout::run(&context, &args).await,
+        Command::Devnet(args) => devnet::run(&context, &args).await,
         Command::Openapi => {
             let document = glassbox_server::openapi().to_pretty_json().expect("the document has string keys");
             output.print(&document);

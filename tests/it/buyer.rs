@@ -123,6 +123,12 @@ impl Buyer {
         Reply::of(request.send().await.unwrap()).await
     }
 
+    /// Asks by GET, with a payment that buys nothing.
+    pub(crate) async fn ask(&self, path: &str, payment: &str) -> Reply {
+        let request = self.http.get(format!("{}{path}", self.url)).header(x402::PAYMENT_SIGNATURE, payment);
+        Reply::of(request.send().await.unwrap()).await
+    }
+
     /// Asks for the price and signs it. The same `nonce` signs the same payment.
     pub(crate) async fn sign(&self, path: &str, body: &Value, nonce: &str) -> String {
         x402::encode(&self.payload(path, body, nonce).await)
@@ -137,7 +143,13 @@ impl Buyer {
     pub(crate) fn answer(&self, required: &PaymentRequired, nonce: &str) -> PaymentPayload {
         let nonce = B256::from(*Digest::of(nonce).as_bytes());
         let resource = Some(required.resource.clone());
-        self.wallet.sign_exact_with_nonce(&required.accepts[0], resource, self.world.now_s(), nonce).unwrap()
+        let exact = required.accepts.iter().find(|offer| offer.scheme == x402::SCHEME_EXACT);
+        self.wallet.sign_exact_with_nonce(exact.unwrap(), resource, self.now_s(), nonce).unwrap()
+    }
+
+    /// Returns the Unix second of the registry's world.
+    pub(crate) fn now_s(&self) -> u64 {
+        self.world.now_s()
     }
 
     /// Asks, pays and gets the answer, once.

@@ -91,7 +91,8 @@ impl Payer {
         let call = Call { release: &release, function: "work", body: body.clone() };
         let required = client.payment_required(&call).await.unwrap().unwrap();
         let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        let payment = wallet.sign_exact(&required.accepts[0], Some(required.resource), now_s).unwrap();
+        let exact = required.accepts.iter().find(|offer| offer.scheme == x402::SCHEME_EXACT).unwrap();
+        let payment = wallet.sign_exact(exact, Some(required.resource), now_s).unwrap();
         Self { wallet, release, body, header: x402::encode(&payment) }
     }
 

@@ -19,13 +19,26 @@ async fn a_priced_call_asks_for_payment_in_the_words_of_x402() {
 
     let required = reply.required();
     assert_eq!(problem["required"], serde_json::to_value(&required).unwrap());
-    assert_eq!((required.x402_version, required.error), (2, None));
+    assert_eq!((required.x402_version, &required.error), (2, &None));
     assert_eq!(required.resource.url, format!("{}{}", stage.url, bench("double")));
-    let [offer] = required.accepts.as_slice() else { panic!("one way to pay") };
-    assert_eq!((offer.scheme.as_str(), offer.network.as_str()), ("exact", "eip155:84532"));
-    assert_eq!(offer.amount, "2000");
-    assert_eq!(offer.pay_to, stage.devnet().treasury().to_string());
-    assert_eq!((&offer.extra["name"], &offer.extra["version"]), (&json!("USDC"), &json!("2")));
+    let schemes: Vec<&str> = required.accepts.iter().map(|offer| offer.scheme.as_str()).collect();
+    assert_eq!(schemes, ["exact", "batch-settlement", "upto"], "the plain payment first");
+    for offer in &required.accepts {
+        assert_eq!((offer.network.as_str(), offer.amount.as_str()), ("eip155:84532", "2000"));
+        assert_eq!(offer.pay_to, stage.devnet().treasury().to_string());
+        assert_eq!((&offer.extra["name"], &offer.extra["version"]), (&json!("USDC"), &json!("2")));
+    }
+    let extensions: Vec<&String> = required.extensions.as_ref().unwrap().keys().collect();
+    assert_eq!(extensions, ["bazaar", "eip2612GasSponsoring", "offer-receipt", "payment-identifier"]);
+    // The first version of the protocol is answered in the body.
+    assert_eq!(
+        (&problem["x402Version"], &problem["accepts"][0]["network"]),
+        (&json!(1), &json!("base-sepolia"))
+    );
+    // Where fuel decides, a ceiling first.
+    let by_fuel = buyer.send(&bench("burn"), &json!({ "args": [1] }), None).await.required();
+    let schemes: Vec<&str> = by_fuel.accepts.iter().map(|offer| offer.scheme.as_str()).collect();
+    assert_eq!(schemes, ["upto", "batch-settlement", "exact"]);
     // Whoever asks for a quote is told the same.
     let quote = stage.get("/v1/quote/lab/bench/1.0.0/double").await.json();
     assert_eq!(quote["payment_required"], serde_json::to_value(reply.required()).unwrap());

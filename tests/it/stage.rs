@@ -7,14 +7,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use glassbox_core::key::SecretKey;
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::log::LogKey;
-use glassbox_core::{Atomic, Digest};
+use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
-use glassbox_server::Options;
+use glassbox_server::{OperatorToken, Options};
 use glassbox_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,6 +26,9 @@ use crate::packages;
 
 /// The operator's fee of every stage, in basis points.
 pub(crate) const FEE_BPS: u32 = 500;
+
+/// What opens the operator's routes of every stage.
+pub(crate) const OPERATOR: &str = "gbo_stage";
 
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,6 +114,7 @@ pub(crate) fn keys() -> Keys {
     Keys {
         executor: SecretKey::from_seed(&[1; 32]),
         log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
+        credit: SecretKey::from_seed(&[3; 32]),
     }
 }
 
@@ -177,10 +181,18 @@ impl Stage {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let config = RegistryConfig { fee_bps: FEE_BPS, public_url: url.clone(), host };
+        let config = RegistryConfig {
+            fee_bps: FEE_BPS,
+            public_url: url.clone(),
+            host,
+            claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+        };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
-        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        let app = glassbox_server::app(
+            registry.clone(),
+            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)) },
+        );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();
         power.spawn(async move {
@@ -257,21 +269,19 @@ impl Stage {
     /// Insists that nothing is undecided, that the ledger is balanced, and that it agrees with the chain to the unit.
     pub(crate) async fn assert_sound(&self) {
         assert_eq!(self.store().undecided_calls(100).await.unwrap().len(), 0, "undecided calls");
-        assert_eq!(self.store().pending_refunds(100).await.unwrap(), [], "owed refunds");
-        let balances = self.store().balances().await.unwrap();
-        let debits: u128 = balances.iter().map(|balance| balance.debits.0).sum();
-        let credits: u128 = balances.iter().map(|balance| balance.credits.0).sum();
-        assert_eq!(debits, credits, "the ledger is not balanced");
-        let mut held = 0;
-        for balance in &balances {
+        assert_eq!(self.store().owed(Kind::Refund, 100).await.unwrap(), [], "owed refunds");
+        let audit = self.registry.audit_ledger().await.unwrap();
+        assert_eq!(audit.findings, [], "the ledger is not right");
+        assert_eq!(audit.booked, audit.held, "the ledger and the chain disagree");
+        for balance in self.store().balances().await.unwrap() {
             match &balance.account {
-                Account::Rail(_) => held += balance.debits.0 - balance.credits.0,
+                Account::Payer(payer) if payer.starts_with("credit:") => {}
                 Account::Payer(payer) => assert_eq!(balance.debits, balance.credits, "{payer} is owed"),
-                Account::Payee(_) | Account::Operator => {}
+                Account::Payee(_) | Account::Operator | Account::Escrow(_) | Account::Rail(_) => {}
             }
         }
         let treasury = self.balance(self.devnet().treasury()).await;
-        assert_eq!(held, treasury * 1_000_000, "the ledger and the chain disagree");
+        assert_eq!(audit.held, Atomic(treasury).to_pico(), "the audit and the chain disagree");
     }
 }
 

@@ -3,6 +3,9 @@
 use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
+use crate::policy::{PolicyError, Refusal};
+use crate::spending::SpendingError;
+
 /// Why a request to a registry gave no answer, or not the one hoped for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -43,6 +46,15 @@ pub enum ClientError {
         /// What may be paid.
         amount_max: Atomic,
     },
+    /// The policy does not allow the payment. Nothing was signed.
+    #[error(transparent)]
+    PolicyRefused(#[from] Refusal),
+    /// The policy cannot be read.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The payment could not be written down, so it was not sent.
+    #[error(transparent)]
+    Spending(SpendingError),
     /// None of the ways to pay is one that this wallet can or may take.
     #[error("the registry asks for a payment that this wallet does not make: {0}")]
     NoWayToPay(String),
@@ -55,6 +67,15 @@ pub enum ClientError {
     /// The payment was sent, and it is not known what became of it. Send the same again; never pay anew.
     #[error("the payment was sent, and the answer is still missing")]
     Undecided,
+}
+
+impl From<SpendingError> for ClientError {
+    fn from(error: SpendingError) -> Self {
+        match error {
+            SpendingError::Refused(refusal) => Self::PolicyRefused(refusal),
+            error => Self::Spending(error),
+        }
+    }
 }
 
 impl ClientError {

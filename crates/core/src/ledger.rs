@@ -10,8 +10,8 @@
 //! by a payment    rail ──deposit──▶ payer ──charge──▶ operator, payees      what the ceiling exceeded the charge by:
 //!                                                                           payer ──refund──▶ rail
 //! by a voucher    escrow ──voucher─▶ payer ──charge──▶ operator, payees     later: rail ──claim──▶ escrow
-//! by credit       payer ──charge──▶ operator, payees                        before: rail ──deposit──▶ payer,
-//!                                                                           or operator ──grant──▶ payer
+//! by credit       payer ──charge──▶ operator, payees                        before: rail ──deposit──▶ payer ──top-up──▶
+//!                                                                           payer, or operator ──grant──▶ payer
 //! ```
 //!
 //! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
@@ -127,6 +127,8 @@ pub enum Kind {
     Refund,
     /// What vouchers promised, arriving.
     Claim,
+    /// A deposit becoming the credit of an account.
+    TopUp,
     /// Credit that the operator gives.
     Grant,
     /// Earnings going out.
@@ -136,13 +138,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Deposit, "deposit"),
         (Self::Voucher, "voucher"),
         (Self::Hold, "hold"),
         (Self::Charge, "charge"),
         (Self::Refund, "refund"),
         (Self::Claim, "claim"),
+        (Self::TopUp, "top-up"),
         (Self::Grant, "grant"),
         (Self::Payout, "payout"),
         (Self::Loss, "loss"),

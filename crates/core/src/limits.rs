@@ -200,6 +200,15 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a settlement may take after the run, in seconds. An authorization must outlive the run by this much.
 pub const SETTLE_SECONDS_MAX: u64 = 6;
 
+/// The shortest id that a client may give its payment, in bytes: shorter ones meet by chance. The extension says so.
+pub const PAYMENT_ID_BYTES_MIN: usize = 16;
+
+/// The longest id that a client may give its payment, in bytes. The extension says so.
+pub const PAYMENT_ID_BYTES_MAX: usize = 128;
+
+/// How old a sign-in may be, in seconds. That of the stock package.
+pub const SIGN_IN_SECONDS_MAX: i64 = 300;
+
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
@@ -216,7 +225,7 @@ pub const ECHO_BLOCKS_MAX: u64 = 10_000;
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
@@ -277,8 +286,40 @@ pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
-/// The largest wallet file, in bytes. Ours take about 200.
+/// The largest wallet file, in bytes. Keystores take about 500.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The most memory that opening a keystore may take, in bytes: four times what geth's and ours take. The file names its
+/// own cost, so a forged one could ask for all there is.
+pub const KEYSTORE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The most work that opening a keystore by scrypt may take, as the product of its three parameters: eight times what
+/// geth's and ours take, some seconds.
+pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
+
+/// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
+pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The largest policy of a wallet, in bytes: room for hundreds of hosts and addresses.
+pub const POLICY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of a day's spending journal, in bytes. A long host and the longest names stay below 1,000.
+pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
+
+/// The largest spending journal of one day, in bytes. Each payment reads it whole, so who pays a hundred thousand times
+/// a day should pay by a channel.
+pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
+/// has the journal for longer hangs.
+pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
+/// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
+/// was thought lost should not turn up tomorrow.
+pub const OFFER_SECONDS_MAX: u64 = 3_600;
+
+/// The longest password, in bytes: a file given as one by mistake is no password.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;
@@ -373,9 +414,6 @@ pub const CHANNEL_IDLE_MS: i64 = 60 * 60 * 1_000;
 /// who is away for a night loses nothing.
 pub const CHANNEL_WITHDRAW_SECONDS: u64 = 24 * 60 * 60;
 
-/// Vouchers that are claimed in one transaction: each costs some 75,000 gas.
-pub const CLAIMS_MAX: usize = 100;
-
 /// The longest text of a bearer token, in bytes. Servers in use cut a line of headers at 8 KiB, and a block takes 300
 /// bytes and its names.
 pub const TOKEN_BYTES_MAX: usize = 6 * 1024;
@@ -386,3 +424,26 @@ pub const TOKEN_BLOCKS_MAX: usize = 16;
 
 /// The longest name in a bearer token, in bytes: an account, an audience, or the full name of a function.
 pub const TOKEN_NAME_BYTES_MAX: usize = 3 * NAME_BYTES_MAX + 1;
+
+/// Credit that is bought at once, in atomic units: ten thousand dollars.
+pub const CREDIT_AMOUNT_MAX: u128 = 10_000_000_000;
+
+/// From how much on the vouchers of a channel are claimed, in atomic units: a dollar, of which a claim on a cheap chain
+/// takes less than a hundredth.
+pub const CLAIM_AMOUNT_DEFAULT: crate::Atomic = crate::Atomic(1_000_000);
+
+/// The most vouchers that are claimed in one transaction: each costs some 75,000 gas.
+pub const CLAIMS_MAX: usize = 100;
+
+/// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
+/// the extensions is left out.
+pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
+
+/// The most payees that are paid in one transaction: each takes some 60,000 gas.
+pub const PAY_OUTS_MAX: usize = 200;
+
+/// Transfers of one page of a statement.
+pub const STATEMENT_ROWS_MAX: usize = 1_000;
+
+/// Transfers that an audit reads at a time.
+pub const AUDIT_PAGE: usize = 10_000;

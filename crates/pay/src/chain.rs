@@ -91,6 +91,15 @@ pub struct TransferEvent {
     pub amount: Atomic,
 }
 
+/// What submitting a call costs, in the chain's own coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fee {
+    /// The gas that it burns.
+    pub gas: u64,
+    /// The price of a unit of gas, in the coin's smallest unit.
+    pub price: u128,
+}
+
 /// A chain with the token in which it pays.
 #[async_trait]
 pub trait Chain: Send + Sync {
@@ -112,6 +121,12 @@ pub trait Chain: Send + Sync {
 
     /// Runs a call without effect and returns its answer.
     async fn call(&self, call: &Call) -> Result<Bytes, CallError>;
+
+    /// Says what submitting a call would cost now. Chains without fees say nothing.
+    async fn fee(&self, call: &Call) -> Result<Fee, PayError> {
+        let _ = call;
+        Ok(Fee::default())
+    }
 
     /// Submits a call once per `id`: asked again, it says what became of the first, whatever the call. A call that
     /// reverted left nothing behind, so its id may be tried again. `call.from` is [`submitter`](Self::submitter).

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, U256};
 use glassbox_core::Atomic;
 
+use crate::keystore::KeystoreError;
+
 /// Says why something of ours (a key, a file, the devnet) could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
@@ -43,6 +45,15 @@ pub enum PayError {
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// The file is a keystore that cannot be read or opened.
+    #[error("cannot use the wallet file `{path}`")]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, or with the password.
+        #[source]
+        source: KeystoreError,
     },
     /// Somebody else holds the journal open.
     #[error("the journal `{0}` is in use by another process")]

@@ -8,6 +8,7 @@
 //! - [`eip712`]: the messages that are signed.
 //! - [`evm`]: what is said to contracts.
 //! - [`wallet`]: a payer's key and the signing of payments.
+//! - [`keystore`]: such a key under a password, and [`wallet_file`]: in a file.
 //! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
 //! - [`facilitator_api`]: the same, asked over HTTP by others.
 //! - `remote`: a facilitator that is asked over HTTP (feature `remote`).
@@ -28,6 +29,7 @@ pub mod faults;
 #[cfg(any(feature = "remote", feature = "rpc"))]
 mod http;
 mod journal;
+pub mod keystore;
 mod network;
 pub mod payment;
 #[cfg(feature = "remote")]
@@ -40,12 +42,13 @@ pub mod wallet;
 pub mod wallet_file;
 pub mod x402;
 
-pub use alloy_primitives::{Address, B256};
-pub use chain::{Chain, Standing, TransferEvent};
+pub use alloy_primitives::{Address, B256, U256, hex};
+pub use chain::{Chain, Fee, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;
-pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+pub use facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Scheme, Settlement, Verified};
 pub use faults::Faulty;
+pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use payment::Authorization;
 #[cfg(feature = "remote")]

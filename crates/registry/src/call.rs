@@ -16,10 +16,9 @@ use glassbox_core::egress::Egress;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
-use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
-use glassbox_pay::exact::{self, Authorization};
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_pay::{Rejection, Scheme};
+use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_pay::Rejection;
+use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -234,9 +233,6 @@ impl Registry {
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &plan, &required)?;
-        if let Some(refund) = tender.channel_refund() {
-            return Err(self.refund_channel(refund, &plan, &required).await);
-        }
         let place = self.enter(&tender.payer)?;
         let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
 
@@ -254,7 +250,9 @@ impl Registry {
                 return self.await_decision(&row.id).await;
             }
             Hold::Voucher(refusal) => return Err(voucher_refused(refusal, &plan, required)),
-            Hold::Credit(refusal) => return Err(CallError::Credit { refusal, required: Box::new(required) }),
+            Hold::Credit(refusal) => {
+                return Err(CallError::CreditSpent { refusal, required: Box::new(required) });
+            }
         }
         // The chain is asked only now: before the hold, another presentation of this payment could be settled in between,
         // and its payer would be told to sign anew.
@@ -284,7 +282,7 @@ impl Registry {
         self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
         debug!(call.id = logged(&call), fuel_used, "Recorded a call");
         match self.settle(&call, recorded, &tender.means).await {
-            Ok(Posted::Run(reply)) => Ok(reply),
+            Ok(Posted::Run(reply)) => Ok(*reply),
             Ok(Posted::TopUp(_)) => Err(RegistryError::Worker.into()),
             Err(error) => {
                 if matches!(error, CallError::NotSettled { .. }) {
@@ -370,14 +368,13 @@ impl Registry {
         plan: &Plan,
         required: &PaymentRequired,
     ) -> Result<(), CallError> {
-        let Means::Signed { payment, offer, .. } = &tender.means else { return Ok(()) };
-        if !tender.needs_rail() {
-            return Ok(());
+        match &tender.means {
+            Means::Signed { payment, offer, .. } if tender.needs_rail() => {
+                let verified = self.verify_now(payment, offer).await?;
+                verified.map_err(|rejection| plan.refused(required, rejection))
+            }
+            Means::Signed { .. } | Means::Credit(_) => Ok(()),
         }
-        let patience = Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
-        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
-        let verified = verified.map_err(|_| CallError::Busy)?;
-        verified.map(|_| ()).map_err(|rejection| plan.refused(required, rejection))
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.

@@ -1,36 +1,48 @@
 //! Payment channels: what their contract says, and turning vouchers into money.
 
+use std::sync::Arc;
+
 use glassbox_core::ledger::claim;
-use glassbox_core::{Atomic, limits};
-use glassbox_pay::scheme::batch::{self, Action, ChannelConfig};
+use glassbox_core::terms::quote;
+use glassbox_core::{Atomic, PackageRef, limits};
+use glassbox_pay::payment::{self, Authorization};
+use glassbox_pay::scheme::batch::{Action, CHANNEL_STATE, ChannelConfig};
 use glassbox_pay::x402::{ErrorCode, PaymentRequired, SettleResponse};
-use glassbox_pay::{B256, Claim, Rejection, Settlement};
+use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
 use glassbox_store::{ChainState, ChannelRow};
 use tracing::{error, info, warn};
 
-use crate::call::Plan;
 use crate::error::{CallError, RegistryError};
 use crate::offer::channel_state;
 use crate::open::Registry;
-use crate::payment::{Tender, channel_text};
+use crate::payment::{Payment, Tender, channel_text};
 use crate::settle::within;
 
-/// A payer's wish to have the rest of a channel back.
-pub(crate) struct RefundWish<'a> {
-    batch: &'a batch::Authorization,
-    /// How much; everything when absent.
-    amount: Option<Atomic>,
+/// What a function costs, for who asked.
+struct Asking {
+    amount: Atomic,
+    required: PaymentRequired,
 }
 
-impl Tender {
-    /// Returns the wish for a refund, where that is what came instead of a payment.
-    pub(crate) fn channel_refund(&self) -> Option<RefundWish<'_>> {
-        let batch = self.channel()?;
-        match &batch.action {
-            Action::Refund(amount) => Some(RefundWish { batch, amount: *amount }),
-            Action::Voucher | Action::Deposit(_) => None,
-        }
+impl Asking {
+    fn refused(&self, rejection: Rejection) -> CallError {
+        let required = PaymentRequired { error: Some(rejection.code.to_string()), ..self.required.clone() };
+        CallError::PaymentRequired { amount: self.amount, required: Box::new(required) }
     }
+}
+
+/// The answer to who asks for a price, and does not call.
+#[derive(Debug)]
+pub enum Asked {
+    /// Calls of the function cost nothing.
+    Free,
+    /// It was the payer of a channel that wanted the rest of it back, and has it.
+    Refunded {
+        /// The channel's id.
+        channel: String,
+        /// What x402 calls the settlement.
+        response: Box<SettleResponse>,
+    },
 }
 
 impl Registry {
@@ -61,49 +73,71 @@ impl Registry {
         })
     }
 
-    /// Gives the payer of a channel back what its calls did not cost. Always an `Err`: there is no output, and
-    /// [`CallError::ChannelRefunded`] says that it worked.
-    pub(crate) async fn refund_channel(
-        &self,
-        wish: RefundWish<'_>,
-        plan: &Plan,
-        required: &PaymentRequired,
-    ) -> CallError {
-        let refused = |code: ErrorCode, message: &str| plan.refused(required, Rejection::new(code, message));
-        let id = channel_text(wish.batch.channel_id);
-        let found = async {
-            let row = self.store.channel(&id).await?;
-            let Some(mut channel) = row else {
-                return Err(refused(ErrorCode::BatchMissingChannel, "no call was paid through this channel"));
-            };
-            if channel.call.is_some() {
-                return Err(refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way"));
-            }
-            if wish.batch.max_claimable != channel.charged {
-                return Err(refused(
-                    ErrorCode::BatchCumulativeAmountMismatch,
-                    "the voucher of a refund says what was charged, no more and no less",
-                ));
-            }
-            channel.learn(&self.ask_contract(wish.batch.channel_id).await?, self.env.now_ms());
-            Ok(channel)
+    /// Answers who asks before calling. Where the payment is the wish to have the rest of a channel back, gives it back:
+    /// clients of `batch-settlement` ask so.
+    ///
+    /// # Errors
+    ///
+    /// With what the dearest call costs, when no wish came.
+    pub async fn ask(
+        self: &Arc<Self>,
+        release: &PackageRef,
+        function: &str,
+        payment: Option<Payment>,
+    ) -> Result<Asked, CallError> {
+        let live = self.live(release).await?;
+        let function = live.function(function)?.name.clone();
+        let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?);
+        let Some(required) = self.requirements(&live, &quote) else { return Ok(Asked::Free) };
+        let asking = Asking { amount: quote.amount_max, required };
+        let Some(payment) = payment else {
+            return Err(CallError::PaymentRequired {
+                amount: asking.amount,
+                required: Box::new(asking.required),
+            });
         };
-        let channel = match found.await {
-            Ok(channel) => channel,
-            Err(error) => return error,
+        // On a task of its own, as a paid call.
+        let registry = self.clone();
+        let refunded = tokio::spawn(async move { registry.refund_channel(payment, &asking).await });
+        refunded.await.map_err(|_| RegistryError::Worker)?
+    }
+
+    /// Gives the payer of a channel back what its calls did not cost.
+    async fn refund_channel(&self, payment: Payment, asking: &Asking) -> Result<Asked, CallError> {
+        let refused = |code: ErrorCode, message: &str| asking.refused(Rejection::new(code, message));
+        let no_wish =
+            || refused(ErrorCode::BatchPayloadType, "a payment for a call comes with the call, by POST");
+        let Payment::X402(payment) = payment else { return Err(no_wish()) };
+        let offer = payment::taken(&payment, &asking.required.accepts);
+        let offer = offer.map_err(|rejection| asking.refused(rejection))?;
+        let authorization = payment::read(&payment, offer).map_err(|rejection| asking.refused(rejection))?;
+        let Authorization::Batch(batch) = authorization else { return Err(no_wish()) };
+        let Action::Refund(wanted) = &batch.action else { return Err(no_wish()) };
+
+        let id = channel_text(batch.channel_id);
+        let Some(mut channel) = self.store.channel(&id).await? else {
+            return Err(refused(ErrorCode::BatchMissingChannel, "no call was paid through this channel"));
         };
+        if channel.call.is_some() {
+            return Err(refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way"));
+        }
+        if batch.max_claimable != channel.charged {
+            let message = "the voucher of a refund says what was charged, no more and no less";
+            return Err(refused(ErrorCode::BatchCumulativeAmountMismatch, message));
+        }
+        channel.learn(&self.ask_contract(batch.channel_id).await?, self.env.now_ms());
         let rest = channel.balance.0.saturating_sub(channel.charged.0);
-        let amount = wish.amount.map_or(rest, |amount| amount.0);
+        let amount = wanted.map_or(rest, |amount| amount.0);
         if rest == 0 {
-            return refused(ErrorCode::BatchRefundNoBalance, "nothing is left in the channel");
+            return Err(refused(ErrorCode::BatchRefundNoBalance, "nothing is left in the channel"));
         }
         if amount == 0 || amount > rest {
-            return refused(ErrorCode::BatchRefundAmountInvalid, "the channel does not hold as much");
+            return Err(refused(ErrorCode::BatchRefundAmountInvalid, "the channel does not hold as much"));
         }
         let newest = Claim {
-            channel: wish.batch.channel.clone(),
-            max_claimable: wish.batch.max_claimable,
-            signature: wish.batch.signature.to_vec(),
+            channel: batch.channel.clone(),
+            max_claimable: batch.max_claimable,
+            signature: batch.signature.to_vec(),
             total_claimed: channel.charged,
         };
         let key = format!("refund:{id}:{}", channel.refund_nonce);
@@ -111,20 +145,16 @@ impl Registry {
         let response = settlement.response(self.rail.network());
         match settlement {
             Settlement::Settled { transaction, .. } => {
-                let booked = self.book_channel(&channel, &transaction.to_string()).await;
-                let channel = match booked {
-                    Ok(channel) => channel,
-                    Err(error) => return error,
-                };
+                let channel = self.book_channel(&channel, &transaction.to_string()).await?;
                 let mut response = response.expect("a settlement is decided");
-                let extra = serde_json::json!({ "channelState": channel_state(&channel) });
+                let extra = serde_json::json!({ CHANNEL_STATE: channel_state(&channel) });
                 response.extra = extra.as_object().cloned();
-                CallError::ChannelRefunded { channel: channel.id, response: Box::new(response) }
+                Ok(Asked::Refunded { channel: channel.id, response: Box::new(response) })
             }
-            Settlement::Rejected(rejection) => plan.refused(required, rejection),
+            Settlement::Rejected(rejection) => Err(asking.refused(rejection)),
             Settlement::Unknown { detail } => {
                 warn!(channel = id, detail, "The refund of a channel is unknown");
-                CallError::Busy
+                Err(CallError::Busy)
             }
         }
     }
@@ -229,9 +259,6 @@ impl Registry {
 /// Reads the newest voucher of a channel as the contract takes it.
 fn to_claim(row: &ChannelRow) -> Option<Claim> {
     let channel: ChannelConfig = serde_json::from_str(&row.config).ok()?;
-    let signature = glassbox_pay::unhex(&row.signature)?;
+    let signature = hex::decode(&row.signature).ok()?;
     Some(Claim { channel, max_claimable: row.ceiling, signature, total_claimed: row.charged })
 }
-
-/// The result of a refund, for whoever asked.
-pub(crate) type Refunded = Box<SettleResponse>;

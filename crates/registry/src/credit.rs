@@ -10,7 +10,7 @@ use glassbox_pay::scheme::Scheme;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, Resource, SettleResponse, VERSION};
 use glassbox_pay::{Address, Rejection, payment};
 use glassbox_store::{Backing, Budget, CallState, CreditAccount, Hold, NewCall, Posting};
-use glassbox_token::{Caps, Request, Token, Verified};
+use glassbox_token::{Caps, Request, Token, TokenError, Verified};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
@@ -32,6 +32,17 @@ pub struct Credit {
     pub token: Token,
     /// The caller's own name for the request: the same again is answered from the same call.
     pub identifier: Option<String>,
+}
+
+impl Credit {
+    /// What the text of every token begins with.
+    pub const PREFIX: &str = glassbox_token::PREFIX;
+
+    /// Reads a token.
+    pub fn new(token: &str, identifier: Option<String>) -> Result<Self, CallError> {
+        let token = token.parse().map_err(|error: TokenError| CallError::Token(error.to_string()))?;
+        Ok(Self { token, identifier })
+    }
 }
 
 /// Credit that is bought: recorded before its payment is settled.
@@ -147,7 +158,10 @@ impl Registry {
         let amount = required.accepts[0].amount().map_err(|_| RegistryError::Worker)?;
         let refused = |rejection: Rejection| CallError::PaymentRequired {
             amount,
-            required: Box::new(PaymentRequired { error: Some(rejection.code.to_string()), ..required.clone() }),
+            required: Box::new(PaymentRequired {
+                error: Some(rejection.code.to_string()),
+                ..required.clone()
+            }),
         };
         let offer = payment::taken(&payment, &required.accepts).map_err(refused)?;
         // Whoever asks again for what was paid for may be late, so the window is checked after this.
@@ -195,7 +209,7 @@ impl Registry {
         let recorded = Recorded::TopUp(TopUp { top_up, opens, amount });
         self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
         match self.settle(&call, recorded, &tender.means).await? {
-            Posted::TopUp(reply) => Ok(reply),
+            Posted::TopUp(reply) => Ok(*reply),
             Posted::Run(_) => Err(RegistryError::Worker.into()),
         }
     }
@@ -305,11 +319,8 @@ impl Registry {
     /// Opens an account and gives it credit, at the operator's expense. Returns the account and the token that spends it.
     pub async fn grant_credit(&self, label: &str, amount: Atomic) -> Result<(String, Token), RegistryError> {
         let account = format!("credit:{}", self.env.id());
-        let opened = CreditAccount {
-            id: account.clone(),
-            label: label.to_owned(),
-            created_at: self.env.now_ms(),
-        };
+        let opened =
+            CreditAccount { id: account.clone(), label: label.to_owned(), created_at: self.env.now_ms() };
         self.store.open_credit(opened).await?;
         if amount > Atomic::ZERO {
             let grant = ledger::grant(&account, amount);
@@ -320,7 +331,9 @@ impl Registry {
     }
 
     fn mint(&self, account: &str, caps: &Caps) -> Result<Token, RegistryError> {
-        self.issuer.mint(account, caps).map_err(|error| RegistryError::Damaged("token".into(), error.to_string()))
+        self.issuer
+            .mint(account, caps)
+            .map_err(|error| RegistryError::Damaged("token".into(), error.to_string()))
     }
 
     /// Returns what the account of a token has.
@@ -346,7 +359,9 @@ impl Registry {
     ) -> Result<(), CallError> {
         let verified = self.verified(token)?;
         if verified.blocks().len() != 1 {
-            return Err(CallError::Token("was narrowed; only the account's own token takes credit back".into()));
+            return Err(CallError::Token(
+                "was narrowed; only the account's own token takes credit back".into(),
+            ));
         }
         let account = verified.account();
         if amount == Atomic::ZERO {
@@ -374,7 +389,9 @@ impl Registry {
 
     async fn credit_account(&self, account: &str) -> Result<CreditAccount, CallError> {
         let found = self.store.credit_account(account).await?;
-        found.ok_or_else(|| CreditError::NoAccount(account.chars().take(limits::QUOTED_CHARS_MAX).collect()).into())
+        found.ok_or_else(|| {
+            CreditError::NoAccount(account.chars().take(limits::QUOTED_CHARS_MAX).collect()).into()
+        })
     }
 }
 

@@ -6,10 +6,10 @@ use glassbox_core::files::FilesError;
 use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
-use glassbox_core::{Atomic, PackageRef, Version, limits};
+use glassbox_core::{Atomic, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
-use glassbox_store::StoreError;
+use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
 use crate::testing::TestReport;
@@ -281,6 +281,23 @@ pub enum CallError {
         /// The call's id.
         call: String,
     },
+    /// The reply was handed over long ago, and is kept no more.
+    #[error("the reply was handed over, and is kept no more")]
+    ReplyForgotten,
+    /// The credit, or a budget of the token, does not suffice.
+    #[error("{}", shortage(refusal))]
+    CreditSpent {
+        /// What does not suffice.
+        refusal: CreditRefusal,
+        /// The requirements, for who would rather pay.
+        required: Box<PaymentRequired>,
+    },
+    /// The token is not one of ours, or does not allow this.
+    #[error("the token does not pay for this: {0}")]
+    Token(String),
+    /// Credit could not be bought or given back.
+    #[error(transparent)]
+    Credit(#[from] CreditError),
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -292,6 +309,33 @@ pub enum CallError {
         /// The requirements for another try.
         required: Box<PaymentRequired>,
     },
+}
+
+/// Why credit was not bought or given back.
+#[derive(Debug, thiserror::Error)]
+pub enum CreditError {
+    /// The amount is nothing, or too much.
+    #[error("{} dollars of credit are not between 0.000001 and {}", .0.to_decimal(), limits::CREDIT_AMOUNT_MAX / 1_000_000)]
+    Amount(Atomic),
+    /// There is no such account.
+    #[error("there is no credit account `{0}`")]
+    NoAccount(String),
+    /// The account has less.
+    #[error("the account has {} dollars", .0.to_decimal())]
+    Short(Pico),
+}
+
+fn shortage(refusal: &CreditRefusal) -> String {
+    match refusal {
+        CreditRefusal::Short { available } => {
+            format!("the credit account has {} dollars left", available.to_decimal())
+        }
+        CreditRefusal::BudgetSpent { left, .. } => {
+            format!("the token may spend {} dollars more", left.to_decimal())
+        }
+        CreditRefusal::CallsSpent { .. } => "the token has made all its calls".into(),
+        CreditRefusal::Revoked { .. } => "the token was taken back".into(),
+    }
 }
 
 impl From<StoreError> for CallError {
@@ -469,6 +513,13 @@ impl CallError {
             Self::Busy => "busy",
             Self::TooManyFailures => "too-many-failures",
             Self::Pending { .. } => "settlement-pending",
+            Self::ReplyForgotten => "reply-forgotten",
+            Self::CreditSpent { refusal: CreditRefusal::Short { .. }, .. } => "credit-short",
+            Self::CreditSpent { .. } => "token-spent",
+            Self::Token(_) => "token-refused",
+            Self::Credit(CreditError::Amount(_)) => "amount-invalid",
+            Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
+            Self::Credit(CreditError::Short(_)) => "credit-short",
             Self::Failed(failure) => failure.code(),
             Self::NotSettled { .. } => "payment-not-settled",
         }
@@ -498,6 +549,14 @@ impl CallError {
             Self::Pending { .. } => {
                 "send the same request with the same payment again; do not pay anew".into()
             }
+            Self::ReplyForgotten => "call again with a new payment".into(),
+            Self::CreditSpent { refusal: CreditRefusal::Short { .. }, .. } => {
+                "buy credit: POST /v1/credit; or pay one of `accepts`".into()
+            }
+            Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
+            Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
+            Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
+            Self::Credit(CreditError::Short(_)) => "ask for less".into(),
             Self::Failed(failure) => failure.next(),
             Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
         }
@@ -507,7 +566,11 @@ impl CallError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Find(error) => error.retry(),
-            Self::PaymentRequired { .. } | Self::NotSettled { .. } | Self::PaymentBound => Retry::WithPayment,
+            Self::PaymentRequired { .. }
+            | Self::NotSettled { .. }
+            | Self::PaymentBound
+            | Self::CreditSpent { .. }
+            | Self::ReplyForgotten => Retry::WithPayment,
             Self::Busy => Retry::After(1),
             Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),
             Self::Pending { .. } => Retry::After(2),

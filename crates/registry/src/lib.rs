@@ -3,31 +3,45 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod audit;
 mod call;
+mod channels;
+mod credit;
 mod env;
 mod error;
 mod find;
 mod host;
 mod live;
 mod meter;
+mod offer;
 mod open;
 pub mod package;
+mod payment;
+mod payout;
 mod publish;
+mod recover;
 mod replay;
 mod settle;
 mod shelf;
 pub mod testing;
 mod wait;
 
+pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
+pub use channels::Asked;
+pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use env::{Env, rfc3339};
-pub use error::{CallError, PublishError, RegistryError, Retry, chain, failure_code};
+pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use host::HostConfig;
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
+pub use payment::Payment;
+pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, replay};
 pub use testing::TestReport;
+
+pub use glassbox_store::TransferRow;

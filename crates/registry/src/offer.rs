@@ -2,12 +2,19 @@
 
 use glassbox_core::manifest::Unit;
 use glassbox_core::terms::Quote;
-use glassbox_core::{Atomic, FunctionName, limits};
+use glassbox_core::value::{example, schema};
+use glassbox_core::{Atomic, FunctionName, ReleaseId, limits};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{CHANNEL_STATE, VOUCHER_STATE};
-use glassbox_pay::x402::{ErrorCode, PaymentRequired, PaymentRequirements, Resource, VERSION};
+use glassbox_pay::x402::extensions::offer_receipt::{
+    self, Issuer, Offer as SignedOffer, Receipt as SignedReceipt,
+};
+use glassbox_pay::x402::extensions::{bazaar, gas_sponsoring, payment_identifier};
+use glassbox_pay::x402::{
+    self, ErrorCode, PaymentRequired, PaymentRequirements, Resource, SettleResponse, VERSION,
+};
 use glassbox_store::{ChannelRow, VoucherRefusal};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::call::Plan;
 use crate::error::CallError;
@@ -20,11 +27,11 @@ impl Registry {
         if quote.amount_max == Atomic::ZERO {
             return None;
         }
-        Some(PaymentRequired {
+        let mut required = PaymentRequired {
             x402_version: VERSION,
             error: None,
             resource: Resource {
-                url: self.call_url(live, &quote.function),
+                url: self.call_url(&live.id, &quote.function),
                 description: Some(format!(
                     "{} of {}, up to {} fuel",
                     quote.function.short(),
@@ -34,8 +41,10 @@ impl Registry {
                 mime_type: Some("application/json".into()),
             },
             accepts: self.offers(quote),
-            extensions: Some(self.extensions()),
-        })
+            extensions: None,
+        };
+        self.extend(&mut required, live, &quote.function);
+        Some(required)
     }
 
     /// Writes an offer for each scheme that the rail settles.
@@ -56,8 +65,60 @@ impl Registry {
             .collect()
     }
 
-    fn call_url(&self, live: &Live, function: &FunctionName) -> String {
-        let (package, version) = (&live.id.package, &live.id.version);
+    /// Adds what else is spoken here, the most useful first, as far as a header carries it.
+    fn extend(&self, required: &mut PaymentRequired, live: &Live, function: &FunctionName) {
+        let mut extensions = Map::new();
+        let mut room = limits::PAYMENT_REQUIRED_BYTES_MAX.saturating_sub(x402::encode(required).len());
+        let mut add = |name: &str, extension: Value| {
+            // In base64, four bytes for three.
+            let size = extension.to_string().len() / 3 * 4 + name.len() + 8;
+            if size <= room {
+                room -= size;
+                extensions.insert(name.to_owned(), extension);
+            }
+        };
+        if required.accepts.iter().any(|offer| offer.scheme == Scheme::Upto.as_str()) {
+            add(gas_sponsoring::NAME, gas_sponsoring::declare());
+        }
+        add(payment_identifier::NAME, payment_identifier::declare(false));
+        let issuer = Issuer::Jws(&self.keys.executor);
+        let valid_until = (self.env.now_ms() / 1_000) as u64 + limits::OFFER_MARGIN_SECONDS;
+        let signed = required.accepts.iter().enumerate().map(|(index, offer)| {
+            issuer.sign_offer(&SignedOffer::of(offer, &required.resource.url, valid_until), index)
+        });
+        add(offer_receipt::NAME, offer_receipt::offers(&signed.collect::<Vec<_>>()));
+        if let Ok(function) = live.function(&function.to_string()) {
+            let input = bazaar::Input::Body {
+                method: "POST",
+                example: json!({ "args": example::of_args(&function.ty) }),
+                schema: json!({ "properties": { "args": schema::of_args(&function.ty, "") }, "required": ["args"] }),
+            };
+            let output = bazaar::Output {
+                example: json!({ "output": example::of_result(&function.ty) }),
+                schema: json!({ "properties": { "output": schema::of_result(&function.ty, "") } }),
+            };
+            add(bazaar::NAME, bazaar::declare(&input, Some(&output)));
+        }
+        required.extensions = Some(extensions);
+    }
+
+    /// Signs that a payment was settled for a resource, beside our own receipt, which says for what.
+    pub(crate) fn attest(&self, response: &mut SettleResponse, payer: &str, resource: &str) {
+        let receipt = SignedReceipt {
+            version: offer_receipt::VERSION,
+            network: response.network.clone(),
+            resource_url: resource.to_owned(),
+            payer: payer.to_owned(),
+            issued_at: (self.env.now_ms() / 1_000) as u64,
+            transaction: response.transaction.clone(),
+        };
+        let signed = Issuer::Jws(&self.keys.executor).sign_receipt(&receipt);
+        let extensions = response.extensions.get_or_insert_with(Map::new);
+        extensions.insert(offer_receipt::NAME.to_owned(), offer_receipt::receipt(&signed));
+    }
+
+    pub(crate) fn call_url(&self, release: &ReleaseId, function: &FunctionName) -> String {
+        let (package, version) = (&release.package, &release.version);
         let (base, short) = (&self.config.public_url, function.short());
         format!("{base}/v1/call/{}/{}/{version}/{short}", package.namespace(), package.name())
     }
@@ -81,7 +142,8 @@ pub(crate) fn voucher_refused(
         if let Some(channel) = &channel {
             offer.extra.insert(CHANNEL_STATE.into(), channel_state(channel));
             if !channel.signature.is_empty() {
-                let voucher = json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
+                let voucher =
+                    json!({ "signedMaxClaimable": channel.ceiling, "signature": channel.signature });
                 offer.extra.insert(VOUCHER_STATE.into(), voucher);
             }
         }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
-use glassbox_core::{ReleaseId, limits};
+use glassbox_core::{Atomic, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
 use glassbox_store::Store;
+use glassbox_token::Issuer;
 use tokio::sync::Semaphore;
 
 use crate::env::Env;
@@ -26,6 +27,8 @@ pub struct Keys {
     pub executor: SecretKey,
     /// Signs checkpoints.
     pub log: LogKey,
+    /// Issues tokens that spend credit.
+    pub credit: SecretKey,
 }
 
 /// What an operator sets.
@@ -37,6 +40,8 @@ pub struct RegistryConfig {
     pub public_url: String,
     /// What components may use of the machine.
     pub host: HostConfig,
+    /// From how much on the vouchers of a channel are claimed.
+    pub claim_amount: Atomic,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
@@ -45,6 +50,7 @@ pub struct Registry {
     pub(crate) sandbox: Sandbox,
     pub(crate) rail: Arc<dyn Facilitator>,
     pub(crate) keys: Keys,
+    pub(crate) issuer: Issuer,
     pub(crate) env: Env,
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
@@ -72,6 +78,7 @@ impl Registry {
             store,
             sandbox,
             rail,
+            issuer: Issuer::from(&keys.credit),
             keys,
             env,
             config,

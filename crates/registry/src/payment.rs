@@ -5,7 +5,7 @@ use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{self, Action};
 use glassbox_pay::x402::extensions::payment_identifier;
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements};
+use glassbox_pay::x402::{ErrorCode, PaymentPayload, PaymentRequired, PaymentRequirements, v1};
 use glassbox_pay::{B256, Rejection};
 use glassbox_store::{Backing, Budget, ChainState, Voucher};
 
@@ -19,8 +19,10 @@ use crate::open::Registry;
 pub enum Payment {
     /// A payment by x402.
     X402(Box<PaymentPayload>),
+    /// One by the first version of x402, which does not say what offer it takes.
+    X402V1(Box<v1::Payment>),
     /// A token that spends prepaid credit.
-    Credit(Credit),
+    Credit(Box<Credit>),
 }
 
 /// A payment that holds, for one plan: who pays, with what, and what makes it the one it is.
@@ -38,7 +40,11 @@ pub(crate) struct Tender {
 /// How the charge is collected.
 pub(crate) enum Means {
     /// By what was signed, on the rail.
-    Signed { payment: Box<PaymentPayload>, offer: Box<PaymentRequirements>, authorization: Box<Authorization> },
+    Signed {
+        payment: Box<PaymentPayload>,
+        offer: Box<PaymentRequirements>,
+        authorization: Box<Authorization>,
+    },
     /// Out of prepaid credit.
     Credit(Vec<Budget>),
 }
@@ -82,10 +88,7 @@ impl Tender {
                 channel: channel_text(batch.channel_id),
                 config: serde_json::to_string(&batch.channel).expect("a channel has string keys"),
                 ceiling: batch.max_claimable,
-                deposit: match &batch.action {
-                    Action::Deposit(deposit) => deposit.amount,
-                    Action::Voucher | Action::Refund(_) => glassbox_core::Atomic::ZERO,
-                },
+                deposit: batch.deposited(),
                 known,
             })),
         }
@@ -112,12 +115,14 @@ impl Registry {
                 let account = self.credit_account_of(credit).ok()?;
                 Some(Known { payer: account, key: None, identifier: credit.identifier.clone() })
             }
+            // It finds its call when it is held, by its nonce.
+            Payment::X402V1(_) => None,
             Payment::X402(payment) => {
                 let authorization = payment::read(payment, &payment.accepted).ok()?;
                 Some(Known {
                     payer: authorization.payer().to_string(),
                     key: (authorization.scheme() != Scheme::Batch).then(|| authorization.key().to_string()),
-                    identifier: payment_identifier::read(payment).ok().flatten(),
+                    identifier: identifier(payment).ok().flatten(),
                 })
             }
         }
@@ -131,14 +136,28 @@ impl Registry {
         required: &PaymentRequired,
     ) -> Result<Tender, CallError> {
         match payment {
-            Payment::Credit(credit) => self.check_credit(credit, plan),
+            Payment::Credit(credit) => self.check_credit(*credit, plan),
+            Payment::X402V1(payment) => {
+                let offer = required.accepts.iter().find(|offer| v1::speaks(offer));
+                let payment = offer.map(|offer| v1::payment(*payment, offer)).unwrap_or_else(|| {
+                    Err(Rejection::new(ErrorCode::UnsupportedScheme, "version 1 of x402 is not spoken here"))
+                });
+                let payment = payment.map_err(|rejection| plan.refused(required, rejection))?;
+                self.check(Payment::X402(Box::new(payment)), plan, required)
+            }
             Payment::X402(payment) => {
                 let refused = |rejection: Rejection| plan.refused(required, rejection);
                 let offer = payment::taken(&payment, &required.accepts).map_err(refused)?.clone();
                 let now_s = (self.env.now_ms() / 1_000) as u64;
                 let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
                 let authorization = payment::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
-                let identifier = payment_identifier::read(&payment).map_err(refused)?;
+                if let Authorization::Batch(batch) = &authorization
+                    && matches!(batch.action, Action::Refund(_))
+                {
+                    let message = "who wants the rest of a channel back asks for it by GET";
+                    return Err(refused(Rejection::new(ErrorCode::BatchPayloadType, message)));
+                }
+                let identifier = identifier(&payment).map_err(refused)?;
                 let mut key = authorization.key().to_string();
                 if authorization.scheme() == Scheme::Batch {
                     // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
@@ -149,10 +168,27 @@ impl Registry {
                     rail: rail_text(&offer),
                     key,
                     identifier,
-                    means: Means::Signed { payment, offer: Box::new(offer), authorization: Box::new(authorization) },
+                    means: Means::Signed {
+                        payment,
+                        offer: Box::new(offer),
+                        authorization: Box::new(authorization),
+                    },
                 })
             }
         }
+    }
+}
+
+impl Registry {
+    /// Asks the rail whether a payment could be settled now. A rail that does not answer is busy.
+    pub(crate) async fn verify_now(
+        &self,
+        payment: &PaymentPayload,
+        offer: &PaymentRequirements,
+    ) -> Result<Result<(), Rejection>, CallError> {
+        let patience = std::time::Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
+        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
+        Ok(verified.map_err(|_| CallError::Busy)?.map(|_| ()))
     }
 }
 
@@ -164,4 +200,10 @@ pub(crate) fn rail_text(offer: &PaymentRequirements) -> String {
 /// Returns a channel's id as it is stored.
 pub(crate) fn channel_text(id: B256) -> String {
     format!("{id:#x}")
+}
+
+/// Reads the payer's own name for its request.
+fn identifier(payment: &PaymentPayload) -> Result<Option<String>, Rejection> {
+    let id = payment_identifier::read(payment.extensions.as_ref())?;
+    Ok(id.map(|id| id.as_str().to_owned()))
 }

@@ -12,9 +12,9 @@ use glassbox_core::terms::Charge;
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::Authorization;
-use glassbox_pay::scheme::batch::{self, Action};
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_pay::{B256, Settlement};
+use glassbox_pay::scheme::batch;
+use glassbox_pay::x402::{PaymentRequired, PaymentRequirements, Resource, SettleResponse};
+use glassbox_pay::{B256, Settlement, hex};
 use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
@@ -26,7 +26,7 @@ use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
 use crate::offer::channel_state;
 use crate::open::Registry;
-use crate::payment::{Means, Tender, channel_text, rail_text};
+use crate::payment::{Means, Tender, channel_text};
 
 /// Everything that is known once a call ran: enough to settle it and to write its receipt, also after a restart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,8 +89,8 @@ impl Recorded {
 
 /// What was posted, as its buyer gets it.
 pub(crate) enum Posted {
-    Run(CallReply),
-    TopUp(TopUpReply),
+    Run(Box<CallReply>),
+    TopUp(Box<TopUpReply>),
 }
 
 /// What came in for a call, and how sure it is.
@@ -113,9 +113,13 @@ impl Registry {
         let collected = self.collect(call, recorded.owed(), means).await?;
         match recorded {
             Recorded::Run(executed) => {
-                self.post(call, CallState::Executed, *executed, collected).await.map(Posted::Run)
+                let reply = self.post(call, CallState::Executed, *executed, collected).await?;
+                Ok(Posted::Run(Box::new(reply)))
             }
-            Recorded::TopUp(top_up) => self.post_top_up(call, top_up, collected).await.map(Posted::TopUp),
+            Recorded::TopUp(top_up) => {
+                let reply = self.post_top_up(call, top_up, collected).await?;
+                Ok(Posted::TopUp(Box::new(reply)))
+            }
         }
     }
 
@@ -255,6 +259,7 @@ impl Registry {
                 network: offer.network.clone(),
                 amount: Some(owed.to_string()),
                 extra: extra.as_object().cloned(),
+                extensions: None,
             }),
             transaction,
             standing: Standing::Vouched,
@@ -262,7 +267,7 @@ impl Registry {
                 id,
                 charge: owed,
                 ceiling: batch.max_claimable,
-                signature: glassbox_pay::hex(&batch.signature),
+                signature: hex::encode_prefixed(batch.signature),
                 known,
             }),
         })
@@ -284,8 +289,11 @@ impl Registry {
         executed: Executed,
         collected: Collected,
     ) -> Result<CallReply, CallError> {
-        let Collected { payment, response, transaction, standing, channel } = collected;
+        let Collected { payment, mut response, transaction, standing, channel } = collected;
         let rail = format!("x402:{}", payment.network);
+        if let Some(response) = &mut response {
+            self.attest(response, &payment.payer, &self.call_url(&executed.release, &executed.function));
+        }
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
         let receipt = self.own_receipt(&stored.bundle)?;
         let posting = Posting {

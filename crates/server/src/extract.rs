@@ -1,15 +1,17 @@
 //! Reading requests, with refusals that say what was wrong.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
-use glassbox_pay::x402;
-use glassbox_registry::Retry;
+use glassbox_pay::x402::{self, v1};
+use glassbox_registry::{Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::app::App;
 use crate::problem::Refusal;
 
 /// A JSON body of at most `MAX` bytes. Its `Content-Type` is not looked at: nobody means anything else here.
@@ -125,12 +127,56 @@ pub(crate) fn reference(namespace: &str, name: &str, version: &str) -> Result<Pa
     Ok(format!("{namespace}:{name}@{version}").parse()?)
 }
 
-/// Reads the payment of a request, where there is one.
-pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refusal> {
-    let Some(value) = headers.get(x402::PAYMENT_SIGNATURE) else { return Ok(None) };
+/// How a token that spends credit comes: as RFC 6750 says.
+const BEARER: &str = "Bearer ";
+
+/// The caller's own name for its request, for payments that have none of their own.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Reads what a request is paid with: what was signed, or a token that spends credit.
+pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
+    if let Some(signed) = signed(headers)? {
+        return Ok(Some(Payment::X402(Box::new(signed))));
+    }
+    if let Some(signed) = header(headers, v1::X_PAYMENT)? {
+        return Ok(Some(Payment::X402V1(Box::new(signed))));
+    }
+    let Some(token) = token(headers) else { return Ok(None) };
+    let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Some(Payment::Credit(Box::new(Credit::new(token, identifier)?))))
+}
+
+/// Returns the token of a request, where it is one of a registry's.
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let token = value.strip_prefix(BEARER)?.trim();
+    token.starts_with(Credit::PREFIX).then_some(token)
+}
+
+/// Lets the operator in, and nobody else.
+pub(crate) fn operator(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(BEARER));
+    match (&app.options.operator, shown) {
+        (Some(token), Some(shown)) if token.is(shown.trim()) => Ok(()),
+        _ => {
+            let detail = "this is for the operator of the registry";
+            let next = "send `Authorization: Bearer gbo_…`; the token is in `keys/operator.token` of the data folder";
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, "operator-only", detail, next))
+        }
+    }
+}
+
+/// Reads the signed payment of a request, where there is one.
+pub(crate) fn signed(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refusal> {
+    header(headers, x402::PAYMENT_SIGNATURE)
+}
+
+/// Reads what a header of x402 holds.
+fn header<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Refusal> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
     let refuse = |reason: String| {
-        let next = "send base64 of an x402 version 2 PaymentPayload, or leave the header out to get the requirements";
-        let detail = format!("the {} header: {reason}", x402::PAYMENT_SIGNATURE);
+        let next = "send base64 of an x402 payment, or leave the header out to get the requirements";
+        let detail = format!("the {name} header: {reason}");
         Refusal::new(StatusCode::BAD_REQUEST, "payment-malformed", detail, next)
     };
     let text = value.to_str().map_err(|_| refuse("it is not ASCII".into()))?;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
-use glassbox_pay::x402;
+use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
 use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
 use serde_json::json;
 
@@ -52,6 +52,14 @@ impl Refusal {
         self
     }
 
+    /// Puts into the body what the header asks for: as version 2 of x402 writes it, and beside it as version 1 does, whose
+    /// clients read bodies.
+    fn asking(self, required: &PaymentRequired) -> Self {
+        let refusal = self.with("required", json!(required));
+        let Some(first) = v1::required(required) else { return refusal };
+        refusal.with("x402Version", json!(first.x402_version)).with("accepts", json!(first.accepts))
+    }
+
     fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
@@ -83,7 +91,14 @@ fn status_of(code: &str) -> StatusCode {
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
-        "payment-required" | "payment-invalid" | "payment-not-settled" => StatusCode::PAYMENT_REQUIRED,
+        "payment-required" | "payment-invalid" | "payment-not-settled" | "credit-short" => {
+            StatusCode::PAYMENT_REQUIRED
+        }
+        "token-refused" => StatusCode::UNAUTHORIZED,
+        "token-spent" => StatusCode::FORBIDDEN,
+        "account-not-found" => StatusCode::NOT_FOUND,
+        "reply-forgotten" => StatusCode::GONE,
+        "amount-invalid" => StatusCode::BAD_REQUEST,
         "payment-bound" | "release-exists" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
         "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
@@ -142,14 +157,19 @@ impl From<CallError> for Refusal {
         if code == "internal" {
             tracing::error!(error = chain(&error), "A call failed inside");
         }
-        let mut refusal =
-            Self::new(status_of(code), code, error.to_string(), error.next()).retry(error.retry());
+        let status = match &error {
+            CallError::PaymentRequired { required, .. } if lacks_allowance(required) => {
+                StatusCode::PRECONDITION_FAILED
+            }
+            _ => status_of(code),
+        };
+        let mut refusal = Self::new(status, code, error.to_string(), error.next()).retry(error.retry());
         refusal.problem.charged =
             error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
-            CallError::PaymentRequired { required, .. } => refusal
-                .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
-                .with("required", json!(required)),
+            CallError::PaymentRequired { required, .. } | CallError::CreditSpent { required, .. } => {
+                refusal.header(x402::PAYMENT_REQUIRED, x402::encode(&*required)).asking(&required)
+            }
             CallError::NotSettled { response, required } => refusal
                 .header(x402::PAYMENT_REQUIRED, x402::encode(&*required))
                 .header(x402::PAYMENT_RESPONSE, x402::encode(&*response))
@@ -165,6 +185,11 @@ impl From<CallError> for Refusal {
             _ => refusal,
         }
     }
+}
+
+/// Tells whether the payer only has to let Permit2 move its tokens. Clients of x402 know that by a status of its own.
+fn lacks_allowance(required: &PaymentRequired) -> bool {
+    required.error.as_deref() == Some(ErrorCode::Permit2AllowanceRequired.as_str())
 }
 
 /// Answers for a path that leads nowhere.

@@ -508,7 +508,7 @@ impl Store {
     }
 
     /// Books the loss of a payment that the chain took back for good. Doing it again changes nothing.
-    pub async fn lose_call(&self, call: &str, loss: Transfer, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn lose_call(&self, call: &str, losses: Vec<Transfer>, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
         self.write("lose_call", move |transaction| {
             let lost = transaction.execute(
@@ -516,7 +516,8 @@ impl Store {
                 params![call, now_ms],
             )?;
             if lost == 1 {
-                ledger::insert(transaction, &call, &[loss], "posted", None, now_ms)?;
+                ledger::decide(transaction, &call, Some(Kind::Refund), Decision::Voided)?;
+                ledger::insert(transaction, &call, &losses, "posted", None, now_ms)?;
             }
             Ok(())
         })
@@ -533,6 +534,19 @@ impl Store {
     pub async fn call_by_payment(&self, payment_key: &str) -> Result<Option<CallRow>, StoreError> {
         let key = payment_key.to_owned();
         self.read(move |connection| find(connection, "payment_key = ?1", &[&key])).await
+    }
+
+    /// Returns the call that a payer gave this name to, or `None`.
+    pub async fn call_by_identifier(
+        &self,
+        payer: &str,
+        identifier: &str,
+    ) -> Result<Option<CallRow>, StoreError> {
+        let (payer, identifier) = (payer.to_owned(), identifier.to_owned());
+        self.read(move |connection| {
+            find(connection, "payer = ?1 AND identifier = ?2", &[&payer, &identifier])
+        })
+        .await
     }
 
     /// Returns the calls whose end is open, at most `limit`: first those that were not taken up in vain of late.

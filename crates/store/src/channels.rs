@@ -189,7 +189,7 @@ pub(crate) fn reserve(
             charged: voucher.known.as_ref().map_or(Atomic::ZERO, |known| known.claimed),
             ceiling: Atomic::ZERO,
             signature: String::new(),
-            claimed: Atomic::ZERO,
+            claimed: voucher.known.as_ref().map_or(Atomic::ZERO, |known| known.claimed),
             call: None,
             withdraw_requested_at: 0,
             refund_nonce: "0".to_owned(),
@@ -226,10 +226,7 @@ pub(crate) fn post(
     let mut channel = find(transaction, &posting.id)?
         .ok_or_else(|| StoreError::corrupt(format!("channel {} is gone", posting.id)))?;
     if let Some(known) = &posting.known {
-        // What was claimed is booked by `post_claims`, with its transfers.
-        let claimed = channel.claimed;
         channel.learn(known, now_ms);
-        channel.claimed = claimed;
     }
     channel.charged.0 += posting.charge.0;
     assert!(channel.charged <= posting.ceiling, "channel {} was charged beyond its voucher", channel.id);
@@ -246,10 +243,10 @@ pub(crate) fn release(transaction: &Transaction<'_>, call: &str) -> Result<(), S
 }
 
 impl ChannelRow {
-    /// Takes over what the contract says.
+    /// Takes over what the contract says, but not what was claimed: that is booked with its transfers, by
+    /// [`Store::post_claims`].
     pub fn learn(&mut self, known: &ChainState, now_ms: i64) {
         self.balance = known.balance;
-        self.claimed = self.claimed.max(known.claimed);
         self.withdraw_requested_at = known.withdraw_requested_at;
         self.refund_nonce.clone_from(&known.refund_nonce);
         self.asked_at = now_ms;
@@ -285,10 +282,7 @@ impl Store {
         let id = id.to_owned();
         self.write("learn_channel", move |transaction| {
             if let Some(mut channel) = find(transaction, &id)? {
-                // What was claimed is booked by `post_claims`, with its transfers.
-                let claimed = channel.claimed;
                 channel.learn(&known, now_ms);
-                channel.claimed = claimed;
                 write(transaction, &channel)?;
             }
             Ok(())

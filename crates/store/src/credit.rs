@@ -5,7 +5,7 @@
 
 use glassbox_core::ledger::Account;
 use glassbox_core::{Atomic, Pico};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::ledger;
@@ -95,6 +95,14 @@ fn write_spent(transaction: &Transaction<'_>, block: &str, spent: &Spent) -> Res
     Ok(())
 }
 
+fn is_revoked(connection: &Connection, block: &str) -> Result<bool, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM revoked_blocks WHERE block = ?1")?
+        .query_row([block], |_| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Sets budgets aside for a call that costs at most `held`, or says why they do not suffice. The credit itself is set
 /// aside by a pending transfer.
 pub(crate) fn reserve(
@@ -111,11 +119,7 @@ pub(crate) fn reserve(
     // All are looked at before one is touched: a refusal changes nothing.
     for budget in budgets {
         let block = budget.block.clone();
-        let revoked = transaction
-            .prepare_cached("SELECT 1 FROM revoked_blocks WHERE block = ?1")?
-            .query_row([&block], |_| Ok(()))
-            .optional()?;
-        if revoked.is_some() {
+        if is_revoked(transaction, &block)? {
             return Ok(Some(CreditRefusal::Revoked { block }));
         }
         let Spent { spent, held: set_aside, calls } = spent_of(transaction, &block)?;
@@ -205,5 +209,11 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Tells whether a block of a token was taken back.
+    pub async fn is_revoked(&self, block: &str) -> Result<bool, StoreError> {
+        let block = block.to_owned();
+        self.read(move |connection| is_revoked(connection, &block)).await
     }
 }

@@ -73,7 +73,22 @@ pub struct OwedTransfer {
     /// How much.
     pub amount: Atomic,
     /// Whom the rail shall pay, where that is not the account itself.
-    pub reference: Option<String>,
+    pub payee: Option<String>,
+}
+
+impl OwedTransfer {
+    /// Returns the refund of a call that was posted just now.
+    pub fn refund(call: &str, payer: &str, amount: Atomic) -> Self {
+        Self { subject: call.to_owned(), debit: Account::Payer(payer.to_owned()), amount, payee: None }
+    }
+
+    /// Returns whom the account belongs to, where it is a payer's.
+    pub fn payer(&self) -> Option<&str> {
+        match &self.debit {
+            Account::Payer(payer) => Some(payer),
+            _ => None,
+        }
+    }
 }
 
 /// Which of an account's four sums.
@@ -320,6 +335,48 @@ impl Store {
         .await
     }
 
+    /// Returns the posted calls whose charge is not what its receivers got: the call, its charge, and what they got.
+    pub async fn check_charges(&self) -> Result<Vec<(String, Atomic, Pico)>, StoreError> {
+        self.read(|connection| {
+            let mut shared: BTreeMap<String, u128> = BTreeMap::new();
+            let mut statement = connection.prepare(
+                "SELECT subject, amount FROM transfers WHERE state = 'posted' AND kind IN ('charge', 'top-up')",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                *shared.entry(row.get(0)?).or_default() += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+            }
+            let mut statement = connection.prepare("SELECT id, charge FROM calls WHERE state = 'posted'")?;
+            let mut rows = statement.query([])?;
+            let mut differences = Vec::new();
+            while let Some(row) = rows.next()? {
+                let call: String = row.get(0)?;
+                let charge = Atomic(amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?);
+                let shared = Pico(shared.remove(&call).unwrap_or_default());
+                if shared != charge.to_pico() {
+                    differences.push((call, charge, shared));
+                }
+            }
+            // What is left is of calls that were never posted.
+            differences.extend(shared.into_iter().map(|(call, shared)| (call, Atomic::ZERO, Pico(shared))));
+            Ok(differences)
+        })
+        .await
+    }
+
+    /// Returns the transaction on the rail that the deposit of a call is booked under.
+    pub async fn transaction_of(&self, subject: &str) -> Result<Option<String>, StoreError> {
+        let subject = subject.to_owned();
+        self.read(move |connection| {
+            let found = connection
+                .prepare_cached("SELECT reference FROM transfers WHERE subject = ?1 AND kind = 'deposit'")?
+                .query_row([subject], |row| row.get(0))
+                .optional()?;
+            Ok(found.flatten())
+        })
+        .await
+    }
+
     /// Returns the posted transfers of an account, or of all, after the number `after`, at most `limit`, in their order.
     pub async fn transfers(
         &self,
@@ -385,28 +442,14 @@ impl Store {
         .await
     }
 
-    /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late.
+    /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late. Nothing
+    /// goes back of a payment that the chain may still take back itself.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT subject, debit, amount, reference FROM transfers
-                 WHERE state = 'pending' AND kind = ?1 ORDER BY tried_at, id LIMIT ?2",
-            )?;
-            let mut rows = statement.query(params![kind.as_str(), limit as i64])?;
-            let mut owed = Vec::new();
-            while let Some(row) = rows.next()? {
-                let pico = amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?;
-                if pico % PICO_PER_ATOMIC != 0 {
-                    return Err(StoreError::corrupt("a fraction of an atomic unit is owed"));
-                }
-                owed.push(OwedTransfer {
-                    subject: row.get(0)?,
-                    debit: parse(&row.get::<_, String>(1)?)?,
-                    amount: Atomic(pico / PICO_PER_ATOMIC),
-                    reference: row.get(3)?,
-                });
-            }
-            Ok(owed)
+            let condition = "kind = ?1 AND NOT EXISTS (
+                    SELECT 1 FROM calls WHERE calls.id = subject AND standing = 'mined')
+                 ORDER BY tried_at, id LIMIT ?2";
+            owed_where(connection, condition, params![kind.as_str(), limit as i64])
         })
         .await
     }
@@ -430,15 +473,6 @@ impl Store {
         self.write("post_owed", move |transaction| {
             let posted = Decision::Posted { amount: None, reference: Some(&reference) };
             decide(transaction, &subject, Some(kind), posted).map(|_| ())
-        })
-        .await
-    }
-
-    /// Voids what `subject` was owed and the rail refused for good: it stays with the account.
-    pub async fn void_owed(&self, subject: &str, kind: Kind) -> Result<(), StoreError> {
-        let subject = subject.to_owned();
-        self.write("void_owed", move |transaction| {
-            decide(transaction, &subject, Some(kind), Decision::Voided).map(|_| ())
         })
         .await
     }
@@ -485,6 +519,32 @@ impl Store {
         })
         .await
     }
+}
+
+/// Returns the pending transfers that a condition selects.
+pub(crate) fn owed_where(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<OwedTransfer>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT subject, debit, amount, reference FROM transfers WHERE state = 'pending' AND {condition}"
+    ))?;
+    let mut rows = statement.query(params)?;
+    let mut owed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let pico = amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?;
+        if pico % PICO_PER_ATOMIC != 0 {
+            return Err(StoreError::corrupt("a fraction of an atomic unit is owed"));
+        }
+        owed.push(OwedTransfer {
+            subject: row.get(0)?,
+            debit: parse(&row.get::<_, String>(1)?)?,
+            amount: Atomic(pico / PICO_PER_ATOMIC),
+            payee: row.get(3)?,
+        });
+    }
+    Ok(owed)
 }
 
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {

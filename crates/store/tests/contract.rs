@@ -87,6 +87,11 @@ async fn a_call_goes_from_hold_to_post() {
     store.record_outcome("c", outcome(), 2).await.expect("held");
     store.post_call("c", posting(), 3).await.expect("executed");
     assert_eq!(state(&store, "c").await, CallState::Posted);
+    assert!(
+        store.owed(Kind::Refund, 9).await.expect("readable").is_empty(),
+        "not while the chain may take it back"
+    );
+    store.mark_standing("c", "0x1", Standing::Final, 4).await.expect("mined");
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
     store.post_owed("c", Kind::Refund, "0x2").await.expect("pending");
     store.post_owed("c", Kind::Refund, "0x2").await.expect("posting again changes nothing");

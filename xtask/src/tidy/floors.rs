@@ -35,7 +35,7 @@ const FLOORS: [Floor; 12] = [
     Floor {
         name: "glassbox-registry",
         floor: 2,
-        knows: &["glassbox-core", "glassbox-sandbox", "glassbox-store", "glassbox-pay"],
+        knows: &["glassbox-core", "glassbox-sandbox", "glassbox-store", "glassbox-pay", "glassbox-token"],
     },
     Floor {
         name: "glassbox-server",

@@ -10,6 +10,7 @@
 pub mod binary;
 mod check;
 mod error;
+pub mod example;
 pub mod json;
 pub mod schema;
 mod ty;

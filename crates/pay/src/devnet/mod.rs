@@ -1,11 +1,13 @@
 //! The devnet: a chain in this process, for play money.
 //!
-//! It runs the bytecode of a real EIP-3009 token (`contracts/token.sol`), so signatures, time windows, nonces and
-//! balances follow the rules of a chain, and stock x402 clients pay it unconfigured. Its chain id is that of a public
+//! It runs the bytecode of a real EIP-3009 token and of the contracts of x402's schemes (`contracts/`), so signatures,
+//! time windows, nonces and balances follow the rules of a chain, and stock x402 clients pay it unconfigured. Its chain id is that of a public
 //! test network and cannot be chosen: a payment signed here is never worth real money anywhere.
 //!
 //! Each operation is its own block. With a journal it is on disk before the caller hears of it, and opening the
-//! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
+//! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller. Others
+//! send transactions that they have signed, through [`Devnet::json_rpc`]. [`Weather`] makes it drop, delay, stall and
+//! undo what is submitted, for tests and drills.
 
 mod json_rpc;
 mod machine;

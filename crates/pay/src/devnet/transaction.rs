@@ -17,7 +17,7 @@ pub(super) struct Transaction {
     pub(super) hash: B256,
     /// The id under which it was submitted.
     pub(super) id: Option<String>,
-    /// How many transactions its sender must have made before; told by those who sign, and by nobody else.
+    /// How many transactions its sender must have made before. Those who sign say so; ours are told apart by their ids.
     pub(super) nonce: Option<u64>,
     pub(super) call: Call,
 }

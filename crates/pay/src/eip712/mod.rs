@@ -4,10 +4,12 @@
 //!
 //! - [`token`]: what a token checks itself, EIP-3009 and EIP-2612.
 //! - [`permit2`]: what Permit2 checks, with the witness of each x402 contract.
+//! - [`receipt`]: what a server signs of its offers and receipts.
 //! - [`batch`]: what the contract of `batch-settlement` checks: channels, vouchers, claims and refunds.
 
 pub mod batch;
 pub mod permit2;
+pub mod receipt;
 pub mod token;
 
 use alloy_primitives::{Address, B256, U256, keccak256};

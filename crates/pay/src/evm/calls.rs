@@ -215,6 +215,24 @@ pub(crate) fn refund_with_signature(
         .call(&format!("refundWithSignature({CHANNEL},uint128,uint256,bytes)"))
 }
 
+/// Calls several contracts at once, all or none.
+pub(crate) fn aggregate(calls: &[(Address, Bytes)]) -> Bytes {
+    let call =
+        |(target, data): &(Address, Bytes)| Tuple::new().address(*target).number(U256::ZERO).bytes(data);
+    Tuple::new().list(calls.iter().map(call)).call("aggregate3((address,bool,bytes)[])")
+}
+
+/// Writes what a payer says to the contract of channels when it wants `amount` of its money back: after the channel's
+/// delay, which leaves the receiver time to claim, [`finalize_withdraw`] moves it.
+pub fn initiate_withdraw(channel: &ChannelConfig, amount: Atomic) -> Bytes {
+    channel_fields(channel).number(U256::from(amount.0)).call(&format!("initiateWithdraw({CHANNEL},uint128)"))
+}
+
+/// Writes what moves a withdrawal whose delay is over.
+pub fn finalize_withdraw(channel: &ChannelConfig) -> Bytes {
+    channel_fields(channel).call(&format!("finalizeWithdraw({CHANNEL})"))
+}
+
 /// Calls several functions of one contract at once.
 pub(crate) fn multicall(calls: &[Bytes]) -> Bytes {
     Tuple::new().list_of_bytes(calls).call("multicall(bytes[])")

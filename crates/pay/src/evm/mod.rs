@@ -4,3 +4,5 @@ pub(crate) mod abi;
 pub mod addresses;
 pub(crate) mod calls;
 pub(crate) mod reverts;
+
+pub use calls::{finalize_withdraw, initiate_withdraw};

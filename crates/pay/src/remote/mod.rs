@@ -25,13 +25,13 @@ use glassbox_core::limits::{FACILITATOR_BODY_BYTES_MAX, UNSURE_PAYMENTS_MAX};
 use serde_json::{Value, json};
 
 use self::echo::Found;
-use crate::chain::{Call, Chain, Standing, TransferEvent};
+use crate::chain::{Call, Chain, Fee, Standing, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
 use crate::evm::abi::read_number;
 use crate::evm::addresses::BATCH_SETTLEMENT;
 use crate::evm::calls;
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Settlement, Verified};
 use crate::facilitator_api::BLOCK;
 use crate::http::{Answer, Peer};
 use crate::network::Network;
@@ -324,6 +324,20 @@ impl Facilitator for Remote {
         match self.treasurer() {
             Ok(treasurer) => treasurer.pay_out(id, to, amount).await,
             Err(rejected) => rejected,
+        }
+    }
+
+    async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement {
+        match self.treasurer() {
+            Ok(treasurer) => treasurer.pay_out_all(id, payments).await,
+            Err(rejected) => rejected,
+        }
+    }
+
+    async fn pay_out_fee(&self, id: &str, payments: &[PayOut]) -> Result<Fee, PayError> {
+        match &self.treasurer {
+            Some(treasurer) => treasurer.pay_out_fee(id, payments).await,
+            None => Err(PayError::Unavailable("nobody here can pay out".to_owned())),
         }
     }
 

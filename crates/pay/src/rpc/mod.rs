@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 use self::book::Book;
 use self::node::{Node, NodeError, quantity};
 use self::submit::system_seconds;
-use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
+use crate::chain::{Call, CallError, Chain, Fee, Standing, Submission, TransferEvent};
 use crate::error::PayError;
 use crate::evm::calls;
 use crate::network::Network;
@@ -165,6 +165,12 @@ impl Chain for Rpc {
             NodeError::Reverted(output) => CallError::Reverted(output),
             other => CallError::Unavailable(other.to_string()),
         })
+    }
+
+    async fn fee(&self, call: &Call) -> Result<Fee, PayError> {
+        let node = &self.inner.node;
+        let (gas, block, tip) = tokio::try_join!(node.gas(call), node.latest(), node.tip())?;
+        Ok(Fee { gas, price: block.base_fee.unwrap_or(0).saturating_add(tip) })
     }
 
     async fn submit(&self, id: &str, call: &Call) -> Submission {

@@ -5,6 +5,7 @@
 
 mod batch;
 mod exact;
+mod pay_out;
 mod permit2;
 mod upto;
 
@@ -13,13 +14,13 @@ use async_trait::async_trait;
 use glassbox_core::Atomic;
 use glassbox_core::limits::PAY_OUT_ID_BYTES_MAX;
 
-use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
+use crate::chain::{Call, CallError, Chain, Fee, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
 use crate::evm::abi::read_number;
 use crate::evm::calls::{self, Transferred};
 use crate::evm::reverts::{Moment, Purpose, read_revert};
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Settlement, Verified};
 use crate::network::Network;
 use crate::payment::{self, Authorization};
 use crate::scheme::Scheme;
@@ -206,6 +207,20 @@ impl<C: Chain> Facilitator for Settler<C> {
         let call = self.call_to(self.asset(), calls::transfer(to, U256::from(amount.0)));
         let (id, payer) = (pay_out_id(id), call.from);
         self.submit(&Move { id, call, purpose: Purpose::Transfer, payer, amount, to }).await
+    }
+
+    async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement {
+        match self.pay_out_call(id, payments) {
+            Ok(call) => self.submit_pay_outs(id, &call, payments).await,
+            Err(rejection) => Settlement::Rejected(rejection),
+        }
+    }
+
+    async fn pay_out_fee(&self, id: &str, payments: &[PayOut]) -> Result<Fee, PayError> {
+        match self.pay_out_call(id, payments) {
+            Ok(call) => self.chain.fee(&call).await,
+            Err(rejection) => Err(PayError::Unpayable(rejection.message)),
+        }
     }
 
     async fn channel(&self, id: B256) -> Result<ChannelState, PayError> {

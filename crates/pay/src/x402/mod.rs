@@ -7,6 +7,7 @@
 mod code;
 pub mod extensions;
 mod header;
+pub mod v1;
 
 use glassbox_core::Atomic;
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,9 @@ pub struct SettleResponse {
     /// What the scheme adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Map<String, Value>>,
+    /// What protocol extensions add, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Map<String, Value>>,
 }
 
 /// Reads an amount as x402 writes it: digits alone, no leading zero, more than nothing, within

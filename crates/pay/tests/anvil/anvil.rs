@@ -22,7 +22,7 @@ macro_rules! compiled {
     };
 }
 
-const CONTRACTS: [(Address, &str); 7] = [
+const CONTRACTS: [(Address, &str); 8] = [
     (devnet::ASSET, compiled!("token")),
     (addresses::PERMIT2, compiled!("permit2")),
     (addresses::EXACT_PERMIT2_PROXY, compiled!("exact_proxy")),
@@ -30,6 +30,7 @@ const CONTRACTS: [(Address, &str); 7] = [
     (addresses::BATCH_SETTLEMENT, compiled!("batch")),
     (addresses::ERC3009_DEPOSIT_COLLECTOR, compiled!("erc3009_collector")),
     (addresses::PERMIT2_DEPOSIT_COLLECTOR, compiled!("permit2_collector")),
+    (addresses::MULTICALL3, compiled!("multicall3")),
 ];
 
 pub(crate) struct Anvil {

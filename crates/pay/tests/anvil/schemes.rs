@@ -9,7 +9,8 @@ use glassbox_pay::eip712::batch::channel_id;
 use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::{
-    Authorization, B256, Chain, Claim, ErrorCode, Facilitator, Scheme, Settlement, Standing, devnet, payment,
+    Authorization, B256, Chain, Claim, ErrorCode, Facilitator, PayOut, Scheme, Settlement, Standing, devnet,
+    payment,
 };
 
 use crate::stage::{Stage, TIMEOUT_S, amount_of, is_settled, nonce, transaction_of};
@@ -90,15 +91,27 @@ async fn batch_settlement_and_pay_outs() {
     assert_eq!(amount_of(&paid), 120);
     assert_eq!(stage.rail.pay_out("three", stage.payee, Atomic(120)).await, paid);
     assert_eq!(stage.balance(treasury).await, 380);
+    let payments = [40, 60].map(|amount| PayOut { to: stage.payee, amount: Atomic(amount) });
+    let fee = stage.rail.pay_out_fee("four", &payments).await.unwrap();
+    assert!(fee.gas > 21_000 && fee.price > 0, "{fee:?}");
+    let paid_all = stage.rail.pay_out_all("four", &payments).await;
+    assert_eq!(amount_of(&paid_all), 100);
+    assert_eq!(stage.rail.pay_out_all("four", &payments).await, paid_all);
+    assert_eq!(stage.balance(treasury).await, 280);
 
     let transfers = stage.rail.transfers(0).await.unwrap();
     let moved: Vec<_> = transfers.iter().map(|event| (event.from, event.to, event.amount.0)).collect();
-    let expected =
-        [(BATCH_SETTLEMENT, treasury, 400), (BATCH_SETTLEMENT, treasury, 100), (treasury, stage.payee, 120)];
+    let expected = [
+        (BATCH_SETTLEMENT, treasury, 400),
+        (BATCH_SETTLEMENT, treasury, 100),
+        (treasury, stage.payee, 120),
+        (treasury, stage.payee, 40),
+        (treasury, stage.payee, 60),
+    ];
     assert_eq!(moved, expected);
     assert_eq!(transfers[2].transaction, transaction_of(&paid));
     assert!(transfers[2].time_s >= stage.now_s);
-    assert_eq!(stage.rail.transfers(transfers[1].block + 1).await.unwrap().len(), 1);
+    assert_eq!(stage.rail.transfers(transfers[1].block + 1).await.unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -17,6 +17,7 @@ fn response() -> SettleResponse {
         network: "eip155:84532".to_owned(),
         amount: None,
         extra: None,
+        extensions: None,
     }
 }
 

@@ -2,18 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
-use glassbox_pay::x402;
-use glassbox_registry::{CallError, CallReply, CallRequest};
+use glassbox_pay::x402::{self, SettleResponse, v1};
+use glassbox_registry::{Asked, CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
 use crate::extract::{Body, Path, Query, payment, reference};
-use crate::problem::Refusal;
+use crate::problem::{Refusal, no_such_method};
 
 type FunctionPath = Path<(String, String, String, String)>;
 
@@ -68,16 +68,57 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?))
+    Ok(respond(result?, headers.contains_key(v1::X_PAYMENT)))
 }
 
-fn respond(reply: CallReply) -> Response {
-    let settlement = reply.stored.settlement.as_ref().map(x402::encode);
+/// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
+/// rest of its channel back, gives it back: stock clients of `batch-settlement` ask so.
+#[utoipa::path(get, path = "/v1/call/{ns}/{name}/{version}/{function}", tag = "call",
+    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload")),
+    responses((status = 200, description = "the rest of the channel went back",
+               headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"))),
+              (status = 402, body = Problem,
+               headers(("PAYMENT-REQUIRED" = String, description = "base64 of x402 PaymentRequired"))),
+              (status = 404, body = Problem),
+              (status = 405, body = Problem, description = "calls of the function are free")))]
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Path((ns, name, version, function)): FunctionPath,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let release = reference(&ns, &name, &version)?;
+    match app.registry.ask(&release, &function, payment(&headers)?).await? {
+        Asked::Free => Err(no_such_method(method, uri).await),
+        Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
+    }
+}
+
+/// Answers a payer that asked for the rest of its channel, in the words of the stock servers.
+fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
+    let body = serde_json::json!({ "message": "Refund acknowledged", "channelId": channel });
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&x402::encode(settlement)) {
+        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    }
+    response
+}
+
+/// `first` tells whether the payment came in version 1 of x402, and is answered so.
+fn respond(reply: CallReply, first: bool) -> Response {
+    let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
+        true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
+        false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
+    });
     let mut response = Json(convert::reply(reply)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(value) = settlement.and_then(|settlement| HeaderValue::from_str(&settlement).ok()) {
-        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    if let Some((name, value)) = settlement
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        response.headers_mut().insert(name, value);
     }
     response
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod find;
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod operate;

@@ -2,16 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use glassbox_api::{BalanceResponse, EarningRow, EarningsResponse, FaucetRequest, Problem};
-use glassbox_core::{Atomic, PackageName, Pico};
-use glassbox_pay::Address;
-use glassbox_registry::RegistryError;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use glassbox_api::{
+    BalanceResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest, CreditResponse, EarningRow,
+    EarningsResponse, FaucetRequest, Problem,
+};
+use glassbox_core::{Atomic, PackageName, Pico, limits};
+use glassbox_pay::{Address, Devnet, x402};
+use glassbox_registry::{Credit, RegistryError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Path, Query, read, signed, token};
 use crate::problem::Refusal;
 
 /// Whose earnings.
@@ -45,7 +49,7 @@ pub(crate) async fn earnings(
     }))
 }
 
-fn address(text: &str) -> Result<Address, Refusal> {
+pub(super) fn address(text: &str) -> Result<Address, Refusal> {
     text.parse().map_err(|_| {
         let detail = format!("`{}` is not an address", text.chars().take(80).collect::<String>());
         Refusal::new(StatusCode::BAD_REQUEST, "address-invalid", detail, "write 0x and 40 hexadecimal digits")
@@ -88,6 +92,12 @@ pub(crate) async fn faucet(
             "fund your wallet as usual",
         ));
     };
+    let address = fund(devnet, &request).await?;
+    balance_of(&app, address).await
+}
+
+/// Hands out play money, within the faucet's bounds.
+pub(crate) async fn fund(devnet: &Devnet, request: &FaucetRequest) -> Result<Address, Refusal> {
     let address = address(&request.address)?;
     if address.is_zero() {
         let detail = "nobody has the key of the zero address";
@@ -107,5 +117,104 @@ pub(crate) async fn faucet(
         return Err(refuse("0 is nothing to give".into()));
     }
     devnet.faucet(address, amount).await.map_err(|error| refuse(error.to_string()))?;
-    balance_of(&app, address).await
+    Ok(address)
+}
+
+/// Sells prepaid credit: to an account, or to a new one, whose token comes with the reply. Without a payment it answers 402
+/// with what x402 asks for.
+#[utoipa::path(post, path = "/v1/credit", tag = "money", request_body = CreditRequest,
+    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload")),
+    responses((status = 200, body = CreditResponse,
+               headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"))),
+              (status = 400, body = Problem), (status = 402, body = Problem), (status = 404, body = Problem),
+              (status = 503, body = Problem, description = "send the same request with the same payment again")))]
+pub(crate) async fn buy_credit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(request): Body<CreditRequest>,
+) -> Result<Response, Refusal> {
+    let amount = dollars(&request.usd)?;
+    let bought = app.registry.buy_credit(request.account, amount, signed(&headers)?).await?;
+    let settlement = bought.settlement.as_ref().map(x402::encode);
+    let body =
+        CreditResponse { account: bought.account, token: bought.token, credited: bought.amount.into() };
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(value) = settlement.and_then(|settlement| HeaderValue::from_str(&settlement).ok()) {
+        response.headers_mut().insert(x402::PAYMENT_RESPONSE, value);
+    }
+    Ok(response)
+}
+
+/// Returns what the account of a token has. The token comes as `Authorization: Bearer gbt_…`.
+#[utoipa::path(get, path = "/v1/credit", tag = "money",
+    responses((status = 200, body = CreditBalanceResponse), (status = 401, body = Problem)))]
+pub(crate) async fn credit_balance(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Json<CreditBalanceResponse>, Refusal> {
+    let balance = app.registry.credit_balance(&bearer(&headers)?.token).await?;
+    Ok(Json(CreditBalanceResponse {
+        account: balance.account,
+        available_usd: balance.available.to_decimal(),
+        held_usd: balance.held.to_decimal(),
+        spent_usd: balance.spent.to_decimal(),
+    }))
+}
+
+/// Pays credit back to an address. Only the token that the account was opened with may ask; the same `id` again is the
+/// same refund.
+#[utoipa::path(post, path = "/v1/credit/refund", tag = "money", request_body = CreditRefundRequest,
+    responses((status = 202, description = "it is owed, and paid within seconds"), (status = 400, body = Problem),
+              (status = 401, body = Problem), (status = 402, body = Problem)))]
+pub(crate) async fn refund_credit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(request): Body<CreditRefundRequest>,
+) -> Result<StatusCode, Refusal> {
+    let to = address(&request.to)?;
+    let amount = dollars(&request.usd)?;
+    app.registry.refund_credit(&bearer(&headers)?.token, &request.id, to, amount).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Takes a token back, and every token that was made from it.
+#[utoipa::path(post, path = "/v1/credit/revoke", tag = "money",
+    responses((status = 204, description = "it pays nothing more"), (status = 401, body = Problem)))]
+pub(crate) async fn revoke_token(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Refusal> {
+    app.registry.revoke_token(&bearer(&headers)?.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Answers what a client asks the devnet as it would ask a node: the few calls of JSON-RPC that stock clients make.
+#[utoipa::path(post, path = "/v1/devnet/rpc", tag = "money", request_body = serde_json::Value,
+    responses((status = 200, body = serde_json::Value), (status = 404, body = Problem)))]
+pub(crate) async fn devnet_rpc(
+    State(app): State<App>,
+    request: axum::extract::Request,
+) -> Result<Json<serde_json::Value>, Refusal> {
+    let Some(devnet) = &app.options.devnet else {
+        return Err(no_devnet("ask a node of the network"));
+    };
+    let body = read(request.into_body(), limits::JSON_RPC_BYTES_MAX).await?;
+    Ok(Json(devnet.json_rpc(&body).await))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Credit, Refusal> {
+    let token = token(headers).ok_or_else(|| {
+        let next = "send `Authorization: Bearer gbt_…`";
+        Refusal::new(StatusCode::UNAUTHORIZED, "token-missing", "there is no token in the request", next)
+    })?;
+    Ok(Credit::new(token, None)?)
+}
+
+pub(super) fn dollars(text: &str) -> Result<Atomic, Refusal> {
+    Atomic::from_decimal(text).map_err(|error| {
+        let next = "write dollars, such as \"5\"";
+        Refusal::new(StatusCode::BAD_REQUEST, "amount-invalid", error.to_string(), next)
+    })
+}
+
+fn no_devnet(next: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "devnet-not-found", "this registry takes real money", next)
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::Problem;
-use glassbox_core::limits;
+use glassbox_core::{Atomic, limits};
 use glassbox_pay::x402;
 use glassbox_registry::{CallReply, CallRequest};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::call;
 use crate::app::App;
-use crate::extract::{Path, payment, read, reference};
+use crate::extract::{Path, payment, read, reference, token};
 use crate::problem::Refusal;
 
 /// The function that services export.
@@ -34,7 +34,7 @@ const RECEIPT: &str = "glassbox-receipt";
 const RECEIPT_AT: &str = "glassbox-receipt-at";
 
 /// Headers of one connection, of a payment, or of the host: no service sees them, and none sets them.
-const FORBIDDEN: [&str; 15] = [
+const FORBIDDEN: [&str; 17] = [
     "connection",
     "content-length",
     "expect",
@@ -50,6 +50,8 @@ const FORBIDDEN: [&str; 15] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-payment",
+    "x-payment-response",
 ];
 
 /// What a client sends of itself, or a proxy of its client, with every request. Cookies would be shared by all services
@@ -161,15 +163,20 @@ impl Base64 {
     }
 }
 
-fn shown(headers: &HeaderMap) -> Vec<(&str, Base64)> {
+fn shown(headers: &HeaderMap) -> Vec<(String, Base64)> {
     let is_shown = |name: &str| {
         !FORBIDDEN.contains(&name)
             && !UNASKED.contains(&name)
             && !name.starts_with("sec-")
             && !name.starts_with("x-forwarded-")
     };
+    let mut headers = headers.clone();
+    if token(&headers).is_some() {
+        // Whoever has the token can spend with it.
+        headers.remove(header::AUTHORIZATION);
+    }
     let headers = headers.iter().filter(|(name, _)| is_shown(name.as_str()));
-    headers.map(|(name, value)| (name.as_str(), Base64::of(value.as_bytes()))).collect()
+    headers.map(|(name, value)| (name.as_str().to_owned(), Base64::of(value.as_bytes()))).collect()
 }
 
 /// The output of a service.
@@ -211,12 +218,11 @@ fn respond(reply: CallReply) -> Result<Response, Refusal> {
         }
     };
     insert(CALL, &stored.call);
-    match &stored.settlement {
-        Some(settlement) => {
-            insert(x402::PAYMENT_RESPONSE, &x402::encode(settlement));
-            insert(RECEIPT_AT, &format!("/v1/receipts/{}", stored.call));
-        }
-        None => {
+    if let Some(settlement) = &stored.settlement {
+        insert(x402::PAYMENT_RESPONSE, &x402::encode(settlement));
+    }
+    match stored.charged {
+        Atomic::ZERO => {
             let bundle = serde_json::to_vec(&stored.bundle).expect("the bundle has string keys");
             let receipt = STANDARD.encode(bundle);
             match receipt.len() <= limits::RECEIPT_HEADER_BYTES_MAX {
@@ -224,6 +230,7 @@ fn respond(reply: CallReply) -> Result<Response, Refusal> {
                 false => insert(RECEIPT_AT, "omitted"),
             }
         }
+        _ => insert(RECEIPT_AT, &format!("/v1/receipts/{}", stored.call)),
     }
     Ok(response)
 }

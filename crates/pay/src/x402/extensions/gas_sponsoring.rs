@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::schema;
 use crate::x402::clip;
 
 /// The extension's name.
@@ -38,27 +39,19 @@ pub struct Eip2612Info {
 pub fn declare() -> Value {
     let text = |pattern: &str, description: &str| json!({"type": "string", "pattern": pattern, "description": description});
     let address = "^0x[a-fA-F0-9]{40}$";
-    json!({
-        "info": {
-            "description": "The facilitator accepts EIP-2612 gasless Permit to `Permit2` canonical contract.",
-            "version": VERSION,
-        },
-        "schema": {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "properties": {
-                "from": text(address, "The address of the sender."),
-                "asset": text(address, "The address of the ERC-20 token contract."),
-                "spender": text(address, "The address of the spender (Canonical Permit2)."),
-                "amount": text("^[0-9]+$", "The amount to approve (uint256). Typically MaxUint."),
-                "nonce": text("^[0-9]+$", "The current nonce of the sender."),
-                "deadline": text("^[0-9]+$", "The timestamp at which the signature expires."),
-                "signature": text("^0x[a-fA-F0-9]+$", "The 65-byte concatenated signature (r, s, v) as a hex string."),
-                "version": text(r"^[0-9]+(\.[0-9]+)*$", "Schema version identifier."),
-            },
-            "required": ["from", "asset", "spender", "amount", "nonce", "deadline", "signature", "version"],
-        },
-    })
+    let properties = json!({
+        "from": text(address, "The address of the sender."),
+        "asset": text(address, "The address of the ERC-20 token contract."),
+        "spender": text(address, "The address of the spender (Canonical Permit2)."),
+        "amount": text("^[0-9]+$", "The amount to approve (uint256). Typically MaxUint."),
+        "nonce": text("^[0-9]+$", "The current nonce of the sender."),
+        "deadline": text("^[0-9]+$", "The timestamp at which the signature expires."),
+        "signature": text("^0x[a-fA-F0-9]+$", "The 65-byte concatenated signature (r, s, v) as a hex string."),
+        "version": text(r"^[0-9]+(\.[0-9]+)*$", "Schema version identifier."),
+    });
+    let required = ["from", "asset", "spender", "amount", "nonce", "deadline", "signature", "version"];
+    let description = "The facilitator accepts EIP-2612 gasless Permit to `Permit2` canonical contract.";
+    json!({"info": {"description": description, "version": VERSION}, "schema": schema(properties, &required)})
 }
 
 /// Reads what a client added, or says what is wrong with it. Nothing, if it only echoes the declaration: it then has an

@@ -2,11 +2,23 @@
 //!
 //! A declaration is an `info` with a JSON schema of what the client may add to it; clients echo it with their part in.
 
+pub mod bazaar;
 pub mod gas_sponsoring;
+pub mod offer_receipt;
+pub mod payment_identifier;
+pub mod sign_in;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::PaymentPayload;
+
+/// The dialect of JSON schema in which extensions are described.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Returns the schema of an object.
+fn schema(properties: Value, required: &[&str]) -> Value {
+    json!({"$schema": DRAFT, "type": "object", "properties": properties, "required": required})
+}
 
 /// Puts what the server declared into a payment, as x402 wants it echoed. What the client added stays, where the server
 /// said nothing else.
