@@ -212,6 +212,15 @@ pub const SIGN_IN_SECONDS_MAX: i64 = 300;
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
+/// The most bytes of a question to a facilitator, and of its answer: a payment, the offer, and room.
+pub const FACILITATOR_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The most payments about which another facilitator has not answered clearly. Each takes some 200 bytes.
+pub const UNSURE_PAYMENTS_MAX: usize = 100_000;
+
+/// How many blocks back a payment is looked for that a facilitator may have settled: some hours on any network.
+pub const ECHO_BLOCKS_MAX: u64 = 10_000;
+
 /// The most that one faucet request mints, in atomic units: a hundred play dollars.
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
@@ -231,6 +240,30 @@ pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 /// The most bytes of a transaction that somebody else has signed for the devnet. It costs them nothing and is kept; an
 /// approval or a withdrawal takes about 400.
 pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
+
+/// The most bytes of a node's answer. The largest hold the events of [`RPC_LOG_BLOCKS_MAX`] blocks.
+pub const RPC_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes of one call's data that a node is sent; nodes take 128 KiB for a whole transaction. A line of the
+/// journal holds it as hex.
+pub const RPC_CALL_BYTES_MAX: usize = 90 * 1024;
+
+/// The most transactions of ours that wait for a block. Nodes keep 64 of one account for certain.
+pub const RPC_PENDING_MAX: u64 = 64;
+
+/// How many blocks one question for events covers. Some nodes answer no more than this.
+pub const RPC_LOG_BLOCKS_MAX: u64 = 1_000;
+
+/// How many blocks make a transaction final, unless the operator says otherwise: the reorganisations that are seen on
+/// public networks are shorter.
+pub const RPC_FINALITY: u64 = 12;
+
+/// The most gas of one call over JSON-RPC, unless the operator says otherwise; what one transaction may take (EIP-7825).
+pub const RPC_GAS_MAX: u64 = 16_777_216;
+
+/// The most that a unit of gas may cost in wei, unless the operator says otherwise: 500 gwei, far above an ordinary day
+/// on any network.
+pub const RPC_FEE_MAX: u128 = 500_000_000_000;
 
 /// The most bytes of one request of JSON-RPC.
 pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;

@@ -135,6 +135,14 @@ pub trait Chain: Send + Sync {
     /// Returns how sure it is that a transaction stays.
     async fn standing(&self, transaction: B256) -> Result<Standing, PayError>;
 
+    /// Says whether submissions will be taken: an error says why new paid work should not begin.
+    async fn ready(&self) -> Result<(), PayError> {
+        Ok(())
+    }
+
+    /// Returns the events of a transaction; nothing if no block holds it.
+    async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError>;
+
     /// Returns the token's transfers from or to `account` since the block `from_block`, that one included, in order.
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError>;
 }

@@ -233,6 +233,12 @@ pub trait Facilitator: Send + Sync {
     /// as much as there is. The amount settled is what went back.
     async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement;
 
+    /// Says whether it can move money out of the treasury: [`pay_out`](Self::pay_out), [`claim`](Self::claim) and
+    /// [`refund_channel`](Self::refund_channel). Without that, offer nothing that may need a refund.
+    fn can_pay_out(&self) -> bool {
+        true
+    }
+
     /// Returns how much of the asset an address has.
     async fn balance(&self, address: Address) -> Result<Atomic, PayError>;
 

@@ -198,6 +198,10 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
         under(take(&self.refund_channel), self.inner.refund_channel(id, claim, amount)).await
     }
 
+    fn can_pay_out(&self) -> bool {
+        self.inner.can_pay_out()
+    }
+
     async fn balance(&self, address: Address) -> Result<Atomic, PayError> {
         self.inner.balance(address).await
     }

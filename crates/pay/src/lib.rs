@@ -10,8 +10,11 @@
 //! - [`wallet`]: a payer's key and the signing of payments.
 //! - [`keystore`]: such a key under a password, and [`wallet_file`]: in a file.
 //! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
+//! - [`facilitator_api`]: the same, asked over HTTP by others.
+//! - `remote`: a facilitator that is asked over HTTP (feature `remote`).
 //! - [`settler`]: the facilitator over any chain.
 //! - [`chain`]: the door to a chain.
+//! - `rpc`: a chain over JSON-RPC (feature `rpc`).
 //! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
 
@@ -21,10 +24,18 @@ pub mod eip712;
 mod error;
 pub mod evm;
 pub mod facilitator;
+pub mod facilitator_api;
 pub mod faults;
+#[cfg(any(feature = "remote", feature = "rpc"))]
+mod http;
+mod journal;
 pub mod keystore;
 mod network;
 pub mod payment;
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 pub mod scheme;
 pub mod settler;
 pub mod wallet;
@@ -40,6 +51,10 @@ pub use faults::Faulty;
 pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use payment::Authorization;
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteConfig};
+#[cfg(feature = "rpc")]
+pub use rpc::{Rpc, RpcConfig};
 pub use scheme::{PaymentKey, exact};
 pub use settler::Settler;
 pub use wallet::Wallet;

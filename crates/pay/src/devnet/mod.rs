@@ -9,10 +9,10 @@
 //! send transactions that they have signed, through [`Devnet::json_rpc`]. [`Weather`] makes it drop, delay, stall and
 //! undo what is submitted, for tests and drills.
 
-mod journal;
 mod json_rpc;
 mod machine;
 mod node;
+mod operation;
 mod raw;
 mod transaction;
 mod weather;
@@ -22,15 +22,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, address};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 use glassbox_core::limits::FAUCET_AMOUNT_MAX;
 use tokio::sync::Mutex;
 
-use self::journal::Operation;
 use self::machine::Stopped;
 use self::node::{Node, Refusal};
+use self::operation::Operation;
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
@@ -213,6 +213,10 @@ impl Chain for Devnet {
         self.on_node(move |node| node.standing(transaction)).await
     }
 
+    async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError> {
+        self.on_node(move |node| node.logs(transaction).map(<[Log]>::to_vec)).await
+    }
+
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         let transfers = self.on_node(move |node| {
             let transfers = node.transfers();
@@ -231,7 +235,7 @@ impl fmt::Debug for Devnet {
 }
 
 /// Returns the domain under which payers sign for the token.
-fn token() -> Domain {
+pub fn token() -> Domain {
     Domain {
         name: SIGNING_NAME.to_owned(),
         version: SIGNING_VERSION.to_owned(),

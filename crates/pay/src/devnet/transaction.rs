@@ -2,8 +2,8 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 
-use super::journal::Operation;
 use super::machine::MINTER;
+use super::operation::Operation;
 use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
 use crate::evm::calls;

@@ -11,6 +11,10 @@ mod hostile;
 mod journal;
 mod json_rpc;
 mod keystore;
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(feature = "rpc")]
+mod rpc;
 mod schemes;
 mod settler;
 mod stage;

@@ -1,6 +1,6 @@
 //! The settler over a chain that is not ours: what it makes of other words for the same refusal.
 
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{B256, Bytes, Log, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 use glassbox_pay::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
@@ -48,6 +48,10 @@ impl Chain for Alike {
 
     async fn standing(&self, _transaction: B256) -> Result<Standing, PayError> {
         Ok(Standing::Missing)
+    }
+
+    async fn logs(&self, _transaction: B256) -> Result<Option<Vec<Log>>, PayError> {
+        Ok(None)
     }
 
     async fn transfers(&self, _account: Address, _from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
