@@ -12,6 +12,7 @@ mod node;
 mod output;
 mod password;
 mod progress;
+mod rail;
 mod sandbox;
 mod wallet;
 

@@ -18,7 +18,7 @@ use glassbox_sandbox::Allowed;
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, RailArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -51,6 +51,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
+        rail: RailArgs::devnet(),
         listen: args.listen,
         public_url: None,
         fee_bps: FEE_BPS,

@@ -60,7 +60,10 @@ impl Registry {
             false => [Scheme::Exact, Scheme::Batch, Scheme::Upto],
         };
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
-        let offered = order.into_iter().filter(|scheme| self.rail.schemes().contains(scheme));
+        let offered = order.into_iter().filter(|scheme| {
+            let refunds = fuel_decides && *scheme == Scheme::Exact;
+            self.rail.schemes().contains(scheme) && (!refunds || self.rail.can_pay_out())
+        });
         offered
             .map(|scheme| self.rail.offer(scheme, quote.amount_max, self.rail.treasury(), timeout_s))
             .collect()
