@@ -713,15 +713,15 @@ async fn i15_the_rest_of_a_channel_goes_back_once() {
         let wish = x402::encode(&wish);
         if let Some(fault) = &fault {
             stage.rail.next_refund_channel(fault.clone());
-            let reply = payer.buyer.send(&bench("double"), &json!({ "args": [2] }), Some(&wish)).await;
+            let reply = payer.buyer.ask(&bench("double"), &wish).await;
             assert_eq!(reply.status, 503, "{fault:?}: {}", reply.text);
             // What may have gone back already pays no call.
             let order = payer.order(Way::Voucher, "double", json!({ "args": [7] }), "late").await;
-            payer.pays(&order).await.assert_problem(402, "payment-invalid");
+            payer.pays(&order).await.assert_problem(503, "busy");
         }
         stage.world.advance(Duration::from_millis(limits::CHANNEL_KNOWN_MS as u64 + 1_000));
         for _ in 0..3 {
-            payer.buyer.send(&bench("double"), &json!({ "args": [2] }), Some(&wish)).await;
+            payer.buyer.ask(&bench("double"), &wish).await;
             stage.registry.reconcile().await;
         }
         assert_eq!(stage.balance(payer.address()).await, 5_000_000 - 2_000, "{fault:?}");

@@ -52,6 +52,15 @@ impl Authorization {
         }
     }
 
+    /// Returns who signed it. A channel may name anybody as its payer, and somebody else as the signer of its vouchers: what
+    /// is a payer's own is for the signer.
+    pub fn signer(&self) -> Address {
+        match self {
+            Self::Batch(batch) => batch.channel.voucher_signer(),
+            Self::Exact(_) | Self::Upto(_) => self.payer(),
+        }
+    }
+
     /// Returns what makes it one payment and no other.
     pub fn key(&self) -> PaymentKey {
         match self {

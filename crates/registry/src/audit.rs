@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use glassbox_core::Pico;
 use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::limits::AUDIT_PAGE;
+use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
 use serde::Serialize;
 
 use crate::error::RegistryError;
@@ -62,7 +63,7 @@ pub enum Finding {
     },
     /// A transaction moved something else than the ledger says.
     Transaction {
-        /// Its hash.
+        /// Its hash, or `claims` for all that came from channels.
         transaction: String,
         /// What the ledger says the treasury got by it, in pico; negative when it gave.
         booked: i128,
@@ -70,6 +71,10 @@ pub enum Finding {
         moved: i128,
     },
 }
+
+/// All claims together, in the place of a transaction. What the contract of the channels pays holds what was claimed
+/// before, by whomever, so that only the sum can be compared.
+const CLAIMS: &str = "claims";
 
 impl Registry {
     /// Replays the ledger and compares it with the chain.
@@ -139,6 +144,7 @@ impl Registry {
                 // A deposit that the chain took back is on no transaction any more, and neither is its loss.
                 let transaction = match row.transfer.kind {
                     Kind::Loss => self.store.transaction_of(&row.subject).await?,
+                    Kind::Claim => Some(CLAIMS.to_owned()),
                     _ => row.reference.clone(),
                 };
                 *booked.entry(transaction.unwrap_or_else(|| row.subject.clone())).or_default() += signed;
@@ -152,7 +158,9 @@ impl Registry {
         let mut moved: BTreeMap<String, i128> = BTreeMap::new();
         for event in self.rail.transfers(0).await? {
             let amount = event.amount.to_pico().0 as i128;
-            let entry = moved.entry(event.transaction.to_string()).or_default();
+            let claimed = event.from == BATCH_SETTLEMENT;
+            let transaction = if claimed { CLAIMS.to_owned() } else { event.transaction.to_string() };
+            let entry = moved.entry(transaction).or_default();
             if event.to == treasury {
                 *entry += amount;
             }

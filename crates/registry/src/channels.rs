@@ -9,7 +9,7 @@ use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::batch::{Action, CHANNEL_STATE, ChannelConfig};
 use glassbox_pay::x402::{ErrorCode, SettleResponse};
 use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
-use glassbox_store::{ChainState, ChannelRow, VoucherRefusal};
+use glassbox_store::{ChainState, ChannelRow, Claimed, VoucherRefusal};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
@@ -232,7 +232,8 @@ impl Registry {
         vouchers: Vec<Begun>,
     ) -> Result<Option<Settlement>, RegistryError> {
         let words = serde_json::to_string(&vouchers).map_err(|_| RegistryError::Worker)?;
-        let alone = vouchers.iter().find(|voucher| voucher.back.is_some()).map(|begun| begun.channel.clone());
+        let refund = vouchers.iter().find(|voucher| voucher.back.is_some());
+        let alone = refund.map(|begun| (begun.channel.clone(), begun.claimed));
         match self.store.begin_claim(key, words, alone).await? {
             true => self.finish_claim(key, vouchers).await.map(Some),
             false => Ok(None),
@@ -253,8 +254,12 @@ impl Registry {
         match &settlement {
             Settlement::Settled { transaction, .. } => {
                 let rail = format!("x402:{}", self.rail.network());
-                let claimed =
-                    vouchers.into_iter().map(|voucher| (voucher.channel, voucher.claimed)).collect();
+                let claimed = vouchers.into_iter().map(|voucher| Claimed {
+                    channel: voucher.channel,
+                    claimed: voucher.claimed,
+                    back: voucher.back.unwrap_or(Atomic::ZERO),
+                });
+                let claimed = claimed.collect();
                 let transfer = move |channel: &str, amount| claim(&rail, channel, amount);
                 let (reference, now_ms) = (transaction.to_string(), self.env.now_ms());
                 self.store.post_claims(key, claimed, transfer, &reference, now_ms).await?;

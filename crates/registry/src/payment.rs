@@ -119,7 +119,7 @@ impl Registry {
             Payment::X402(payment) => {
                 let authorization = payment::read(payment, &payment.accepted).ok()?;
                 Some(Known {
-                    payer: authorization.payer().to_string(),
+                    payer: authorization.signer().to_string(),
                     key: (authorization.scheme() != Scheme::Batch).then(|| authorization.key().to_string()),
                     identifier: identifier(payment).ok().flatten(),
                 })
@@ -152,13 +152,19 @@ impl Registry {
                     return Err(refused(Rejection::new(ErrorCode::BatchPayloadType, message)));
                 }
                 let identifier = identifier(&payment).map_err(refused)?;
-                let mut key = authorization.key().to_string();
-                if authorization.scheme() == Scheme::Batch {
+                let key = match &authorization {
+                    // Another deposit is another payment, also where the first was refused and the voucher is the same.
+                    Authorization::Batch(batch::Authorization {
+                        action: Action::Deposit(deposit), ..
+                    }) => {
+                        format!("{}/{}", deposit.key, order.request)
+                    }
                     // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
-                    key = format!("{key}/{}", order.request);
-                }
+                    Authorization::Batch(batch) => format!("{}/{}", batch.key(), order.request),
+                    Authorization::Exact(_) | Authorization::Upto(_) => authorization.key().to_string(),
+                };
                 Ok(Tender {
-                    payer: authorization.payer().to_string(),
+                    payer: authorization.signer().to_string(),
                     rail: rail_text(&offer),
                     key,
                     identifier,

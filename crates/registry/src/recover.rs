@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::call::{CallReply, StoredReply, logged};
 use crate::error::{CallError, RegistryError};
 use crate::open::Registry;
-use crate::payment::{Means, rail_text};
+use crate::payment::{Means, channel_text, rail_text};
 use crate::settle::{NotSettled, Recorded, within};
 
 impl Registry {
@@ -145,13 +145,29 @@ impl Registry {
         let charge = row.charge.unwrap_or(Atomic::ZERO);
         let amount = match &*authorization {
             Authorization::Exact(exact) => exact.amount,
-            Authorization::Upto(_) | Authorization::Batch(_) => charge,
+            Authorization::Upto(_) => charge,
+            Authorization::Batch(batch) => batch.deposited(),
         };
         warn!(call.id = logged(&row.id), "The chain lost a deposit; settling it again");
         match within(self.rail.settle(&payment, &offer, amount)).await {
             Settlement::Settled { transaction, .. } => {
                 let (transaction, now_ms) = (transaction.to_string(), self.env.now_ms());
                 self.store.mark_standing(&row.id, &transaction, Standing::Mined, now_ms).await?;
+                if let Authorization::Batch(batch) = &*authorization {
+                    let known = self.ask_contract(batch.channel_id).await?;
+                    self.store.learn_channel(&channel_text(batch.channel_id), known, now_ms).await?;
+                }
+            }
+            // What is refused for an empty purse may be settled tomorrow, for as long as what was signed lasts.
+            Settlement::Rejected(rejection) if self.is_open(&authorization) => {
+                warn!(call.id = logged(&row.id), code = %rejection.code, "Could not settle a lost deposit again");
+                self.store.touch_call(&row.id, self.env.now_ms()).await?;
+            }
+            // Its vouchers stay good for whatever is deposited later.
+            Settlement::Rejected(rejection) if matches!(&*authorization, Authorization::Batch(_)) => {
+                error!(call.id = logged(&row.id), code = %rejection.code, "A channel's deposit is lost for good");
+                let settled_by = row.settled_by.as_deref().unwrap_or_default();
+                self.store.mark_standing(&row.id, settled_by, Standing::Vouched, self.env.now_ms()).await?;
             }
             Settlement::Rejected(rejection) => {
                 error!(call.id = logged(&row.id), code = %rejection.code, "A deposit is lost for good");
@@ -172,6 +188,11 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether what a payer signed could still be settled, as far as time goes.
+    fn is_open(&self, authorization: &Authorization) -> bool {
+        payment::check_window(authorization, (self.env.now_ms() / 1_000) as u64, 0).is_ok()
     }
 
     /// Pays the refunds that are owed. What fails stays owed, and the next sweep tries again.

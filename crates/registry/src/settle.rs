@@ -264,6 +264,13 @@ impl Registry {
             channel.learn(known, self.env.now_ms());
         }
         channel.charged.0 += owed.0;
+        let standing = match deposited {
+            Some(transaction) => match self.standing_of(transaction).await {
+                Standing::Final => Standing::Vouched,
+                not_yet => not_yet,
+            },
+            None => Standing::Vouched,
+        };
         let transaction = deposited.map(|transaction| transaction.to_string());
         let extra = serde_json::json!({ "chargedAmount": owed, "channelState": channel_state(&channel) });
         Ok(Collected {
@@ -271,7 +278,7 @@ impl Registry {
                 scheme: offer.scheme.clone(),
                 network: offer.network.clone(),
                 asset: offer.asset.clone(),
-                payer: batch.channel.payer.to_string(),
+                payer: batch.channel.voucher_signer().to_string(),
                 amount: owed,
                 transaction: transaction.clone().unwrap_or_default(),
                 refund: Atomic::ZERO,
@@ -290,7 +297,7 @@ impl Registry {
                 extensions: None,
             }),
             transaction,
-            standing: Standing::Vouched,
+            standing,
             channel: Some(ChannelPosting {
                 id,
                 charge: owed,

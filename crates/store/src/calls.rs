@@ -106,7 +106,8 @@ pub enum Hold {
     Held,
     /// The payment is bound to this call already.
     SamePayment(Box<CallRow>),
-    /// The payer has an undecided or undelivered call for the very same request: another payment must not be taken.
+    /// The payer has an undecided or undelivered call for the very same request: another payment must not be taken. Nor is
+    /// it, for this request, once it was answered so.
     SameRequest(Box<CallRow>),
     /// The payer gave this name to another call.
     SameIdentifier(Box<CallRow>),
@@ -324,9 +325,21 @@ impl Store {
                 }
             }
             let request = call.request.to_string();
+            let stood_in = "id = (SELECT call FROM stand_ins WHERE payment_key = ?1) AND request = ?2
+                AND state IN ('held', 'executed', 'posted')";
+            if let Some(row) = find(transaction, stood_in, &[&call.payment_key, &request])? {
+                return Ok(Hold::SameRequest(Box::new(row)));
+            }
             let same_request = "payer = ?1 AND request = ?2
                 AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
             if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
+                // This payment was not taken. Should its answer be lost, it must not be taken for the same thing later.
+                if !matches!(call.backing, Backing::Credit(_)) {
+                    transaction.execute(
+                        "INSERT OR REPLACE INTO stand_ins (payment_key, call) VALUES (?1, ?2)",
+                        params![call.payment_key, row.id],
+                    )?;
+                }
                 return Ok(Hold::SameRequest(Box::new(row)));
             }
             if let Some(refusal) = set_aside(transaction, &call)? {
@@ -483,7 +496,8 @@ impl Store {
         .await
     }
 
-    /// Notes how sure it is that a posted call stays paid, and by which transaction.
+    /// Notes how sure it is that a posted call stays paid, and by which transaction. Where that was the deposit of a channel,
+    /// it is not final before its voucher is claimed.
     pub async fn mark_standing(
         &self,
         call: &str,
@@ -494,7 +508,9 @@ impl Store {
         let (call, settled_by) = (call.to_owned(), transaction.to_owned());
         self.write("mark_standing", move |transaction| {
             transaction.execute(
-                "UPDATE calls SET settled_by = ?2, standing = ?3, updated_at = ?4
+                "UPDATE calls SET settled_by = ?2, updated_at = ?4, standing = CASE
+                    WHEN ?3 = 'final' AND cumulative > (SELECT claimed FROM channels WHERE channels.id = calls.channel)
+                    THEN 'vouched' ELSE ?3 END
                  WHERE id = ?1 AND standing = 'mined'",
                 params![call, settled_by, standing.as_str(), now_ms],
             )?;

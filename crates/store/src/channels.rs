@@ -87,6 +87,17 @@ pub struct ChannelPosting {
     pub known: Option<ChainState>,
 }
 
+/// What a claim took from a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The channel's id.
+    pub channel: String,
+    /// What was claimed of it in all.
+    pub claimed: Atomic,
+    /// What went back to its payer.
+    pub back: Atomic,
+}
+
 /// Why a voucher does not fit its channel.
 #[derive(Debug, Clone)]
 pub enum VoucherRefusal {
@@ -291,20 +302,22 @@ impl Store {
     }
 
     /// Writes down what is about to be asked of the chain, and takes the channel `alone` for it where nothing may be charged
-    /// to it meanwhile. Returns `false`, and writes nothing, where a call has that channel. The same id again changes
+    /// to it meanwhile. Returns `false`, and writes nothing, where a call has that channel, or it was charged something else
+    /// than is said. The same id again changes
     /// nothing.
     pub async fn begin_claim(
         &self,
         id: &str,
         vouchers: String,
-        alone: Option<String>,
+        alone: Option<(String, Atomic)>,
     ) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write("begin_claim", move |transaction| {
-            if let Some(channel) = alone {
+            if let Some((channel, charged)) = alone {
                 let taken = transaction.execute(
-                    "UPDATE channels SET call = ?2 WHERE id = ?1 AND (call IS NULL OR call = ?2)",
-                    params![channel, id],
+                    "UPDATE channels SET call = ?2
+                     WHERE id = ?1 AND (call IS NULL OR call = ?2) AND charged = ?3",
+                    params![channel, id, amount_to_sql(charged.0)],
                 )?;
                 if taken == 0 {
                     return Ok(false);
@@ -339,12 +352,11 @@ impl Store {
         .await
     }
 
-    /// Books a claim: `claims` has each channel with what was claimed of it in all, and `transfer` writes what that is more
-    /// than before. Calls that are paid by it are final. Booking it again changes nothing.
+    /// Books a claim: `transfer` writes what was claimed of each channel beyond what was before. Calls that are paid by it are final. Booking it again changes nothing.
     pub async fn post_claims(
         &self,
         id: &str,
-        claims: Vec<(String, Atomic)>,
+        claims: Vec<Claimed>,
         transfer: impl Fn(&str, Atomic) -> Transfer + Send + 'static,
         reference: &str,
         now_ms: i64,
@@ -352,8 +364,11 @@ impl Store {
         let (id, reference) = (id.to_owned(), reference.to_owned());
         self.write("post_claims", move |transaction| {
             let mut total = Pico::ZERO;
-            for (channel_id, claimed) in &claims {
+            for Claimed { channel: channel_id, claimed, back } in &claims {
                 let Some(mut channel) = find(transaction, channel_id)? else { continue };
+                // What went back pays no call any more, whoever asks the contract next.
+                channel.balance.0 = channel.balance.0.saturating_sub(back.0);
+                write(transaction, &channel)?;
                 let more = Atomic(claimed.0.saturating_sub(channel.claimed.0));
                 if more == Atomic::ZERO {
                     continue;

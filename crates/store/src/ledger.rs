@@ -443,11 +443,14 @@ impl Store {
     }
 
     /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late. Nothing
-    /// goes back of a payment that the chain may still take back itself.
+    /// goes back of a payment that the chain may still take back itself, nor of credit that was bought by one.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
         self.read(move |connection| {
             let condition = "kind = ?1 AND NOT EXISTS (
                     SELECT 1 FROM calls WHERE calls.id = subject AND standing = 'mined')
+                 AND NOT EXISTS (
+                    SELECT 1 FROM transfers AS bought JOIN calls ON calls.id = bought.subject
+                    WHERE bought.credit = transfers.debit AND bought.kind = 'top-up' AND standing = 'mined')
                  ORDER BY tried_at, id LIMIT ?2";
             owed_where(connection, condition, params![kind.as_str(), limit as i64])
         })

@@ -21,7 +21,7 @@ mod search;
 mod sqlite;
 
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
-pub use channels::{ChainState, ChannelPosting, ChannelRow, Voucher, VoucherRefusal};
+pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
