@@ -13,9 +13,9 @@ interface IDepositCollector {
 /// Keeps the channels of x402's scheme `batch-settlement`: a payer deposits once and signs a cumulative voucher per
 /// call; the receiver claims the last voucher of many channels at once and moves what was claimed.
 ///
-/// Written from the scheme's specification and the interface that the SDKs publish; names of errors and events are
-/// those of the deployed contract. In every channel totalClaimed only grows and stays within the balance, which is
-/// all that was deposited less what went back to the payer.
+/// Written from the scheme's specification and the interface that the SDKs publish; errors and events have the names
+/// of the published contract. In every channel totalClaimed only grows and stays within the balance, which is all that
+/// was deposited less what went back to the payer.
 ///
 /// Differences: accounts are keys, so the signature of a contract wallet (EIP-1271) is `InvalidSignature`; deposits
 /// come through the two collectors below and no other.

@@ -41,7 +41,8 @@ for (const { formattedMessage } of output.errors ?? []) console.error(formattedM
 if (output.errors?.length) fail("the compiler complains");
 
 const minter = output.contracts["token.sol"].DevnetDollar.storageLayout.storage.find(({ label }) => label === "minter");
-if (minter?.slot !== "0" || minter.offset !== 0) fail("the minter is not in storage slot 0, where the devnet writes it");
+if (minter?.slot !== "0" || minter.offset !== 0)
+  fail("the minter is not in storage slot 0, where the devnet writes it");
 
 let stale = false;
 for (const file of files) {

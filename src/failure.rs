@@ -2,6 +2,8 @@
 
 use glassbox_api::Problem;
 use glassbox_client::ClientError;
+use glassbox_client::policy::PolicyError;
+use glassbox_client::spending::SpendingError;
 use glassbox_registry::{PublishError, chain};
 use serde::Serialize;
 
@@ -14,6 +16,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) hint: String,
+    /// The rule of the policy that refused a payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<&'static str>,
     /// What is known to have been charged, in atomic units, where a call was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) charged: Option<String>,
@@ -24,7 +29,8 @@ const PENDING: &str = "run the same command again: it is charged once";
 
 impl Failure {
     fn new(exit: u8, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit, code: code.into(), message: message.into(), hint: hint.into(), charged: None }
+        let (code, message, hint) = (code.into(), message.into(), hint.into());
+        Self { exit, code, message, hint, rule: None, charged: None }
     }
 
     /// The answer is no: not found, not verified, refused. Exit code 1.
@@ -91,6 +97,31 @@ impl From<&Problem> for Failure {
     }
 }
 
+/// Says why there is no policy to go by.
+pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
+    Failure::error("policy-invalid", chain(error), "nothing is paid until the policy can be read")
+}
+
+/// Says why a payment could not be written down, or what was written cannot be read.
+pub(crate) fn spending_failure(error: &SpendingError) -> Failure {
+    match error {
+        SpendingError::Damaged { .. } => Failure::error(
+            "spending-damaged",
+            chain(error),
+            "look at what changed it; moved away, the day's budget begins anew",
+        ),
+        SpendingError::Full(_) => Failure::error(
+            "spending-full",
+            chain(error),
+            "pay again tomorrow, in UTC, or from another --home",
+        ),
+        SpendingError::Busy(_) => {
+            Failure::error("spending-busy", chain(error), "end the process that hangs, and run this again")
+        }
+        _ => Failure::error("io", chain(error), "nothing was paid: make room, or mend the folder's rights"),
+    }
+}
+
 /// Returns what to do next in words of the command line, where the registry's are about HTTP.
 fn hint(problem: &Problem) -> String {
     match problem.code.as_str() {
@@ -135,12 +166,24 @@ impl From<ClientError> for Failure {
                 let hint = format!("allow it with --max-price {}", amount.to_decimal());
                 Self::payment("price-above-max", chain(&error), hint)
             }
-            ClientError::NoWayToPay(_) => {
-                Self::payment("no-way-to-pay", chain(&error), "only play money on the devnet is paid so far")
+            ClientError::NoWayToPay(_) => Self::payment(
+                "no-way-to-pay",
+                chain(&error),
+                "only `exact` is paid so far, and for an hour at most",
+            ),
+            ClientError::PolicyRefused(refusal) => {
+                let mut failure = Self::payment("policy-refused", chain(&error), refusal.next.as_str());
+                failure.rule = Some(refusal.rule.as_str());
+                failure
             }
+            ClientError::Policy(policy) => policy_failure(policy),
+            ClientError::Spending(spending) => spending_failure(spending),
             ClientError::Wallet(_) => Self::error("wallet", chain(&error), ""),
             ClientError::Receipt(_) => {
                 Self::no("receipt-invalid", chain(&error), "do not rely on this answer; tell the operator")
+            }
+            ClientError::Component(_) => {
+                Self::no("component-differs", chain(&error), "do not run it; tell the operator")
             }
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);

@@ -1,12 +1,10 @@
-//! The home folder: the publisher's key, the wallet, and receipts.
+//! The home folder: the publisher's key, the wallet, its policy and what it spent, and receipts.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use glassbox_core::key::SecretKey;
-use glassbox_pay::{PayError, Wallet, wallet_file};
-use glassbox_registry::chain;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -42,8 +40,17 @@ impl Home {
         self.0.join("key.json")
     }
 
+    /// Returns the folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn wallet_path(&self) -> PathBuf {
         self.0.join("wallet.json")
+    }
+
+    pub(crate) fn credit_path(&self) -> PathBuf {
+        self.0.join("credit.token")
     }
 
     pub(crate) fn receipt_path(&self, call: &str) -> PathBuf {
@@ -62,50 +69,6 @@ impl Home {
             None => Ok((new_key(&self.key_path())?, true)),
         }
     }
-
-    /// Returns the wallet, or says how to get one.
-    pub(crate) fn wallet(&self) -> Result<Wallet, Failure> {
-        let path = self.wallet_path();
-        if !path.exists() {
-            let message = format!("there is no wallet at `{}`", path.display());
-            return Err(Failure::no(
-                "wallet-not-found",
-                message,
-                "make one with `glassbox wallet new`, then `glassbox wallet fund`",
-            ));
-        }
-        wallet_file::load(&path).map_err(|error| wallet_failure(&path, &error))
-    }
-
-    /// Makes a wallet; a wallet that is there already stays.
-    pub(crate) fn new_wallet(&self) -> Result<Wallet, Failure> {
-        fs::create_dir_all(&self.0).map_err(|error| Failure::io("make", &self.0, &error))?;
-        let wallet = Wallet::random().map_err(|error| Failure::error("wallet", chain(&error), ""))?;
-        wallet_file::save_new(&self.wallet_path(), &wallet).map_err(|error| {
-            let exists = std::io::ErrorKind::AlreadyExists;
-            match &error {
-                PayError::File { path, source, .. } if source.kind() == exists => Failure::no(
-                    "wallet-exists",
-                    format!("there is a wallet at `{}` already", path.display()),
-                    "`glassbox wallet show` shows it; move the file away to make another",
-                ),
-                _ => Failure::error("wallet", chain(&error), ""),
-            }
-        })?;
-        Ok(wallet)
-    }
-}
-
-/// Says why the wallet at `path` cannot be used, and how to mend what can be mended.
-pub(crate) fn wallet_failure(path: &Path, error: &PayError) -> Failure {
-    let hint = match error {
-        PayError::WalletFile { reason: wallet_file::OTHERS_MAY_READ, .. } => {
-            format!("make it yours alone: chmod 600 '{}'", path.display())
-        }
-        PayError::WalletFile { .. } => "move it away and make a new one".into(),
-        _ => String::new(),
-    };
-    Failure::error("wallet", chain(error), hint)
 }
 
 /// Reads a key file; `None` where there is none.
@@ -132,22 +95,24 @@ pub(crate) fn load_key(path: &Path) -> Result<Option<SecretKey>, Failure> {
     }
 }
 
+/// Writes a new file that only its owner may read. One that is there already stays, and is an error.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // A temporary file is its owner's alone from the start; the name appears only once it is whole.
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Makes a key in a new file that only its owner may read. A key that is there already stays.
 pub(crate) fn new_key(path: &Path) -> Result<SecretKey, Failure> {
     let key = SecretKey::from_seed(&glassbox_registry::Env::system().random());
     let file = KeyFile { format: KEY_FORMAT.into(), public: key.public().to_string(), secret: key.to_hex() };
     let text = serde_json::to_string_pretty(&file).expect("a key file has string keys");
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        // A temporary file is its owner's alone from the start; the name appears only once it is whole.
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist_noclobber(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    match write() {
+    match write_private(path, &text) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let message = format!("there is a key at `{}` already", path.display());

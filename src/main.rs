@@ -7,10 +7,14 @@ mod failure;
 mod files;
 mod folder;
 mod home;
+mod keep;
 mod node;
 mod output;
+mod password;
 mod progress;
+mod rail;
 mod sandbox;
+mod wallet;
 
 use std::process::ExitCode;
 

@@ -3,22 +3,26 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use glassbox_core::limits;
 use glassbox_core::log::LogKey;
-use glassbox_pay::{Devnet, PayError, Wallet, wallet_file};
+use glassbox_pay::wallet_file::{self, WalletFile};
+use glassbox_pay::{Devnet, PayError, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
+use glassbox_server::OperatorToken;
 use glassbox_store::{Fault, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::cli::RailArgs;
 use crate::failure::Failure;
-use crate::home::{load_key, new_key, wallet_failure};
-use crate::sandbox;
+use crate::home::{load_key, new_key, write_private};
+use crate::rail::Rail;
+use crate::{password, sandbox, wallet};
 
 /// How a node is set up.
 pub(crate) struct NodeConfig {
@@ -29,6 +33,8 @@ pub(crate) struct NodeConfig {
     pub(crate) allowed: Allowed,
     /// The variables that components may be shown, names and values.
     pub(crate) environment: Vec<(String, String)>,
+    /// Where payments are settled.
+    pub(crate) rail: RailArgs,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -37,7 +43,8 @@ pub(crate) struct Node {
     pub(crate) url: String,
     listener: TcpListener,
     registry: Arc<Registry>,
-    devnet: Devnet,
+    devnet: Option<Devnet>,
+    operator: OperatorToken,
     /// Held while the node lives: two registries in one folder would ruin it.
     _lock: File,
 }
@@ -55,8 +62,11 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let credit = key("credit.json")?;
-        let treasury = treasury(&data.join("keys").join("treasury.json"))?;
+        let password = config.rail.treasury_password.as_deref();
+        let treasury = treasury(&data.join("keys").join("treasury.json"), password).await?;
+        let operator = operator_token(&operator_path(data))?;
         let listener = listen(config.listen).await?;
+        let rail = Rail::open(&config.rail, data, treasury).await?;
         let open = async || -> anyhow::Result<Self> {
             let address = listener.local_addr()?;
             let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -70,15 +80,13 @@ impl Node {
             let sandbox = sandbox::serving(data.join("artifacts"))
                 .and_then(|config| Ok(Sandbox::new(SandboxConfig { network, ..config })?))
                 .context("cannot start the sandbox")?;
-            let devnet = Devnet::open(Some(&data.join("devnet.journal")), treasury)
-                .context("cannot open the devnet")?;
             let origin =
                 format!("glassbox-{}", &glassbox_core::Digest::of(log.public().as_bytes()).hex()[..12]);
             let log = LogKey::new(&origin, log).context("the log's name is not valid")?;
             let registry = Registry::open(
                 store,
                 sandbox,
-                Arc::new(devnet.facilitator()),
+                rail.facilitator,
                 Keys { executor, log, credit },
                 Env::system(),
                 RegistryConfig {
@@ -89,14 +97,19 @@ impl Node {
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
-            Ok(Self { url, listener, registry, devnet, _lock: lock })
+            Ok(Self { url, listener, registry, devnet: rail.devnet, operator, _lock: lock })
         };
         Ok(open().await?)
     }
 
+    /// Returns where payments are settled, for people.
+    pub(crate) fn payments(&self) -> String {
+        self.registry.rail().label().to_owned()
+    }
+
     /// Serves until `stop` completes.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let options = glassbox_server::Options { devnet: Some(self.devnet) };
+        let options = glassbox_server::Options { devnet: self.devnet, operator: Some(self.operator) };
         let app = glassbox_server::app(self.registry.clone(), options);
         glassbox_server::serve(self.listener, app, self.registry, stop)
             .await
@@ -181,11 +194,38 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Where the token lies that opens the operator's routes.
+pub(crate) fn operator_path(data: &Path) -> PathBuf {
+    data.join("keys").join("operator.token")
+}
+
+/// Reads the operator's token, and makes it where there is none.
+fn operator_token(path: &Path) -> Result<OperatorToken, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => return Ok(OperatorToken::new(text.trim())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::io("read", path, &error)),
+    }
+    let token = format!(
+        "{}{}",
+        OperatorToken::PREFIX,
+        glassbox_core::Digest::from_bytes(Env::system().random()).hex()
+    );
+    write_private(path, &token).map_err(|error| Failure::io("write", path, &error))?;
+    Ok(OperatorToken::new(&token))
+}
+
 /// The operator's wallet: payments arrive there, refunds leave from there.
-fn treasury(path: &Path) -> Result<Wallet, Failure> {
-    let failed = |error: PayError| wallet_failure(path, &error);
+async fn treasury(path: &Path, password_file: Option<&Path>) -> Result<Wallet, Failure> {
+    let failed = |error: PayError| wallet::failure(path, &error);
     if path.exists() {
-        return wallet_file::load(path).map_err(failed);
+        return match wallet_file::read(path).map_err(failed)? {
+            WalletFile::Plain(wallet) => Ok(wallet),
+            WalletFile::Keystore(keystore) => {
+                let password = password::opening(password_file, "the treasury's wallet")?;
+                wallet::unseal(path, keystore, password).await
+            }
+        };
     }
     let wallet = Wallet::random().map_err(failed)?;
     wallet_file::save_new(path, &wallet).map_err(failed)?;

@@ -144,7 +144,8 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
         };
         let statement = Package::check(package.clone())?.statement().sign(&SecretKey::from_seed(&[7; 32]));
         registry.publish(package, statement).await?;
-        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        let app =
+            glassbox_server::app(registry.clone(), Options { devnet: Some(devnet), ..Options::default() });
         tokio::spawn(glassbox_server::serve(listener, app, registry, pending()));
         anyhow::Ok(port)
     })?;

@@ -154,7 +154,16 @@ await refused("batch: an expired deposit", "AuthorizationExpired", async () =>
   deposit((await pay(clientFor(1), { ...offer, maxTimeoutSeconds: -1000 })).payload),
 );
 await refused("batch: the EIP-3009 collector, asked by a stranger", "CallerMustBeSettlement", () =>
-  send(stranger, ERC3009_COLLECTOR, "collect", payer.address, TOKEN, 5000n, idOf(config), erc3009Data(first.payload.deposit.authorization)),
+  send(
+    stranger,
+    ERC3009_COLLECTOR,
+    "collect",
+    payer.address,
+    TOKEN,
+    5000n,
+    idOf(config),
+    erc3009Data(first.payload.deposit.authorization),
+  ),
 );
 await refused("batch: a voucher before the deposit, by the SDK", "invalid_batch_settlement_evm_channel_not_found", () =>
   batch.verify({ ...first, payload: { ...first.payload, type: "voucher", deposit: undefined } }, offer),
@@ -166,10 +175,15 @@ await works("batch: an EIP-3009 deposit opens the channel", async () => {
   equal(await channel(config), [5000n, 0n]);
   await charged(erc3009Client, first, 700);
 });
+await refused("batch: a deposit beyond what a channel can count", "DepositOverflow", () =>
+  deposit(first.payload, { amount: 2n ** 128n - 1n }),
+);
 await refused("batch: the same deposit again", "AuthorizationUsedOrCanceled", () => deposit(first.payload));
 
-await refused("batch: a Permit2 deposit without allowance", "invalid_batch_settlement_evm_permit2_allowance_required", async () =>
-  batch.verify(await pay(clientFor(2), offerBy("permit2")), offerBy("permit2")),
+await refused(
+  "batch: a Permit2 deposit without allowance",
+  "invalid_batch_settlement_evm_permit2_allowance_required",
+  async () => batch.verify(await pay(clientFor(2), offerBy("permit2")), offerBy("permit2")),
 );
 const permit2Client = clientFor(2);
 const permit2First = await pay(permit2Client, offerBy("permit2"), true);
@@ -194,7 +208,16 @@ await refused("batch: an expired Permit2 deposit", "SignatureExpired", async () 
   deposit((await pay(clientFor(3), { ...offerBy("permit2"), maxTimeoutSeconds: -1000 })).payload),
 );
 await refused("batch: the Permit2 collector, asked by a stranger", "CallerMustBeSettlement", () =>
-  send(stranger, PERMIT2_COLLECTOR, "collect", payer.address, TOKEN, 5000n, idOf(config), permit2Data(permit2Second.payload.deposit.authorization)),
+  send(
+    stranger,
+    PERMIT2_COLLECTOR,
+    "collect",
+    payer.address,
+    TOKEN,
+    5000n,
+    idOf(config),
+    permit2Data(permit2Second.payload.deposit.authorization),
+  ),
 );
 await works("batch: a Permit2 deposit with a standing allowance, anybody submits", async () => {
   equal(await deposit(permit2Second.payload), ["ChannelCreated", "Deposited"]);
@@ -209,41 +232,86 @@ await works("batch: a voucher for the second call", async () => {
   succeeded(await batch.verify(second, offer));
   await charged(erc3009Client, second, 800);
 });
-await refused("batch: a voucher that another signed, by the SDK", "invalid_batch_settlement_evm_voucher_signature", async () => {
-  const voucher = await signVoucher(stranger.account, idOf(config), "1700", NETWORK);
-  return batch.verify({ ...second, payload: { ...second.payload, voucher } }, offer);
-});
-await refused("batch: a voucher above the balance, by the SDK", "invalid_batch_settlement_evm_cumulative_exceeds_balance", async () => {
-  const voucher = await signVoucher(payer.account, idOf(config), "5001", NETWORK);
-  return batch.verify({ ...second, payload: { ...second.payload, voucher } }, offer);
-});
+await refused(
+  "batch: a voucher that another signed, by the SDK",
+  "invalid_batch_settlement_evm_voucher_signature",
+  async () => {
+    const voucher = await signVoucher(stranger.account, idOf(config), "1700", NETWORK);
+    return batch.verify({ ...second, payload: { ...second.payload, voucher } }, offer);
+  },
+);
+await refused(
+  "batch: a voucher above the balance, by the SDK",
+  "invalid_batch_settlement_evm_cumulative_exceeds_balance",
+  async () => {
+    const voucher = await signVoucher(payer.account, idOf(config), "5001", NETWORK);
+    return batch.verify({ ...second, payload: { ...second.payload, voucher } }, offer);
+  },
+);
 for (const [name, reason, act] of [
   ["a claim above the voucher", "ClaimExceedsCeiling", () => claim([claimOf(second, 1701)])],
-  ["a claim above the balance", "ClaimExceedsBalance", async () => claim([await claimSigned(payer, config, 9000, 5001)])],
-  ["a voucher of another signer", "InvalidSignature", async () => claim([await claimSigned(stranger, config, 1700, 1700)])],
-  ["a voucher of another channel", "InvalidSignature", () =>
-    claim([{ ...claimOf(second, 1), voucher: { ...claimOf(second, 1).voucher, channel: permit2Config } }])],
-  ["a voucher raised by the server", "InvalidSignature", () =>
-    claim([{ ...claimOf(second, 1800), voucher: { channel: config, maxClaimableAmount: "1800" } }])],
-  ["a voucher with a high s", "InvalidSignature", () =>
-    claim([{ ...claimOf(second, 1500), signature: highS(second.payload.voucher.signature) }])],
-  ["a batch signed by a stranger", "InvalidSignature", async () =>
-    claim([claimOf(second, 1500)], await signClaims(stranger, [claimOf(second, 1500)]))],
-  ["a batch signed for another total", "InvalidSignature", async () =>
-    claim([claimOf(second, 1600)], await signClaims(authorizer, [claimOf(second, 1500)]))],
+  [
+    "a claim above the balance",
+    "ClaimExceedsBalance",
+    async () => claim([await claimSigned(payer, config, 9000, 5001)]),
+  ],
+  [
+    "a voucher of another signer",
+    "InvalidSignature",
+    async () => claim([await claimSigned(stranger, config, 1700, 1700)]),
+  ],
+  [
+    "a voucher of another channel",
+    "InvalidSignature",
+    () => claim([{ ...claimOf(second, 1), voucher: { ...claimOf(second, 1).voucher, channel: permit2Config } }]),
+  ],
+  [
+    "a voucher raised by the server",
+    "InvalidSignature",
+    () => claim([{ ...claimOf(second, 1800), voucher: { channel: config, maxClaimableAmount: "1800" } }]),
+  ],
+  [
+    "a voucher with a high s",
+    "InvalidSignature",
+    () => claim([{ ...claimOf(second, 1500), signature: highS(second.payload.voucher.signature) }]),
+  ],
+  [
+    "a batch signed by a stranger",
+    "InvalidSignature",
+    async () => claim([claimOf(second, 1500)], await signClaims(stranger, [claimOf(second, 1500)])),
+  ],
+  [
+    "a batch signed for another total",
+    "InvalidSignature",
+    async () => claim([claimOf(second, 1600)], await signClaims(authorizer, [claimOf(second, 1500)])),
+  ],
   ["a batch of nothing", "EmptyBatch", () => claim([], "0x")],
-  ["a batch with another's channel", "NotReceiverAuthorizer", async () => {
-    const foreign = await claimSigned(payer, { ...config, receiverAuthorizer: stranger.address }, 1, 1);
-    return claim([claimOf(second, 1500), foreign]);
-  }],
-  ["a claim by a stranger", "NotAuthorizedToClaim", () => send(stranger, BATCH, "claim", [rowOf(claimOf(second, 1500))])],
+  [
+    "a batch with another's channel",
+    "NotReceiverAuthorizer",
+    async () => {
+      const foreign = await claimSigned(payer, { ...config, receiverAuthorizer: stranger.address }, 1, 1);
+      return claim([claimOf(second, 1500), foreign]);
+    },
+  ],
+  [
+    "a claim by a stranger",
+    "NotAuthorizedToClaim",
+    () => send(stranger, BATCH, "claim", [rowOf(claimOf(second, 1500))]),
+  ],
   ["a claim by the payer", "NotAuthorizedToClaim", () => send(payer, BATCH, "claim", [rowOf(claimOf(second, 1500))])],
 ]) {
   await refused(`batch: ${name}`, reason, act);
 }
 await works("batch: two channels claimed at once", async () => {
   succeeded(await ask({ type: "claim", claims: [claimOf(second, 1500), claimOf(permit2First, 1000)] }));
-  equal([await channel(config), await channel(permit2Config)], [[5000n, 1500n], [5000n, 1000n]]);
+  equal(
+    [await channel(config), await channel(permit2Config)],
+    [
+      [5000n, 1500n],
+      [5000n, 1000n],
+    ],
+  );
   equal(await read(BATCH, "receivers", payee.address, TOKEN), [2500n, 0n]);
 });
 await works("batch: a claim again, and one that would go back, change nothing", async () => {
@@ -256,8 +324,10 @@ await works("batch: the receiver claims without a signature", async () => {
   equal(await send(payee, BATCH, "claim", [rowOf(claimOf(second, 1501))]), ["Claimed"]);
   equal(await send(authorizer, BATCH, "claim", [rowOf(claimOf(second, 1502))]), ["Claimed"]);
 });
-await refused("batch: a voucher below what is claimed, by the SDK", "invalid_batch_settlement_evm_cumulative_below_claimed", () =>
-  batch.verify({ ...first, payload: { ...first.payload, type: "voucher", deposit: undefined } }, offer),
+await refused(
+  "batch: a voucher below what is claimed, by the SDK",
+  "invalid_batch_settlement_evm_cumulative_below_claimed",
+  () => batch.verify({ ...first, payload: { ...first.payload, type: "voucher", deposit: undefined } }, offer),
 );
 await works("batch: settles everything claimed to the receiver", async () => {
   const before = await balanceOf(payee.address);
@@ -314,7 +384,11 @@ await works("batch: the stock client asks for a refund of 500, and gets it", asy
   const server = async (_, { headers = {} }) => {
     const header = headers["PAYMENT-SIGNATURE"];
     if (!header) {
-      const required = http.encodePaymentRequiredHeader({ x402Version: 2, resource: { url: "http://shop" }, accepts: [offer] });
+      const required = http.encodePaymentRequiredHeader({
+        x402Version: 2,
+        resource: { url: "http://shop" },
+        accepts: [offer],
+      });
       return new Response(null, { status: 402, headers: { "PAYMENT-REQUIRED": required } });
     }
     const payment = http.decodePaymentSignatureHeader(header);
@@ -332,16 +406,34 @@ const refundWith = (amount, nonce, signature) =>
 for (const [name, reason, act] of [
   ["the same refund again", "InvalidRefundNonce", () => refundWith(500n, 0n, refundSignature)],
   ["an old signature under a new nonce", "InvalidSignature", () => refundWith(500n, 1n, refundSignature)],
-  ["a refund signed by a stranger", "InvalidSignature", async () => refundWith(5n, 1n, await signRefund(stranger, config, 1n, 5n))],
-  ["a refund of more than was signed", "InvalidSignature", async () => refundWith(6n, 1n, await signRefund(authorizer, config, 1n, 5n))],
-  ["a refund with a high s", "InvalidSignature", async () => refundWith(5n, 1n, highS(await signRefund(authorizer, config, 1n, 5n)))],
+  [
+    "a refund signed by a stranger",
+    "InvalidSignature",
+    async () => refundWith(5n, 1n, await signRefund(stranger, config, 1n, 5n)),
+  ],
+  [
+    "a refund of more than was signed",
+    "InvalidSignature",
+    async () => refundWith(6n, 1n, await signRefund(authorizer, config, 1n, 5n)),
+  ],
+  [
+    "a refund with a high s",
+    "InvalidSignature",
+    async () => refundWith(5n, 1n, highS(await signRefund(authorizer, config, 1n, 5n))),
+  ],
   ["a refund of nothing", "ZeroRefund", async () => refundWith(0n, 1n, await signRefund(authorizer, config, 1n, 0n))],
   ["a refund by the payer", "NotAuthorizedToRefund", () => send(payer, BATCH, "refund", config, 5n)],
 ]) {
   await refused(`batch: ${name}`, reason, act);
 }
 await works("batch: a refund with a claim before it, by the SDK", async () => {
-  const refund = { ...second.payload, type: "refund", amount: "100", refundNonce: "1", claims: [claimOf(second, 1700)] };
+  const refund = {
+    ...second.payload,
+    type: "refund",
+    amount: "100",
+    refundNonce: "1",
+    claims: [claimOf(second, 1700)],
+  };
   equal(succeeded(await ask(refund)).extra.channelState.balance, "4400");
   equal(await channel(config), [4400n, 1700n]);
 });
@@ -388,7 +480,9 @@ await works("batch: a refund lowers a pending withdrawal, or ends it", async () 
 });
 await chain.increaseTime({ seconds: DELAY });
 await chain.mine({ blocks: 1 });
-await refused("batch: a withdrawal ended by the receiver", "NotAuthorizedToFinalizeWithdraw", () => finalize(payee, config));
+await refused("batch: a withdrawal ended by the receiver", "NotAuthorizedToFinalizeWithdraw", () =>
+  finalize(payee, config),
+);
 await works("batch: after the delay the payer has what is unclaimed", async () => {
   const before = await balanceOf(payer.address);
   equal(await finalize(payer, config), ["WithdrawFinalized"]);
@@ -410,7 +504,13 @@ await works("batch: a refund of an empty channel moves nothing and uses up its n
 });
 
 await works("batch: what it holds is what the channels and receivers have", async () => {
-  const configs = [config, permit2Config, unused, byAnotherKey.buildChannelConfig(offer), byPayer.buildChannelConfig(offer)];
+  const configs = [
+    config,
+    permit2Config,
+    unused,
+    byAnotherKey.buildChannelConfig(offer),
+    byPayer.buildChannelConfig(offer),
+  ];
   const [claimed, settled] = await read(BATCH, "receivers", payee.address, TOKEN);
   let owed = claimed - settled;
   for (const [balance, totalClaimed] of await Promise.all(configs.map(channel))) owed += balance - totalClaimed;

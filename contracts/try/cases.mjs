@@ -32,5 +32,7 @@ export const refused = async (name, reason, act) => {
 };
 export const reasonOf = (error) => {
   const revert = error.walk?.((cause) => cause instanceof viem.ContractFunctionRevertedError);
-  return revert?.data?.errorName === "Error" ? revert.reason : (revert?.data?.errorName ?? revert?.reason ?? error.message);
+  return revert?.data?.errorName === "Error"
+    ? revert.reason
+    : (revert?.data?.errorName ?? revert?.reason ?? error.message);
 };

@@ -1,25 +1,11 @@
 // An anvil with the contracts at the addresses that the SDKs know, and the people who use them.
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
+import { startAnvil } from "../anvil.mjs";
+import { ADDRESSES, place } from "../place.mjs";
 import { ABI } from "./abi.mjs";
-import { baseSepolia, evm, modules, privateKeyToAccount, viem } from "./stock.mjs";
-
-const contracts = dirname(dirname(fileURLToPath(import.meta.url)));
+import { baseSepolia, modules, privateKeyToAccount, viem } from "./stock.mjs";
 
 export const NETWORK = "eip155:84532";
-export const TOKEN = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
-export const PERMIT2 = evm.PERMIT2_ADDRESS;
-export const EXACT_PROXY = evm.x402ExactPermit2ProxyAddress;
-export const UPTO_PROXY = evm.x402UptoPermit2ProxyAddress;
-export const BATCH = evm.BATCH_SETTLEMENT_ADDRESS;
-export const ERC3009_COLLECTOR = evm.ERC3009_DEPOSIT_COLLECTOR_ADDRESS;
-export const PERMIT2_COLLECTOR = "0x4020425FAf3B746C082C2f942b4E5159887B0005";
-export const MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11";
-const PLACES = {
+export const {
   token: TOKEN,
   permit2: PERMIT2,
   exact_proxy: EXACT_PROXY,
@@ -28,25 +14,8 @@ const PLACES = {
   erc3009_collector: ERC3009_COLLECTOR,
   permit2_collector: PERMIT2_COLLECTOR,
   multicall3: MULTICALL3,
-};
-
-const anvil = spawn(join(modules, "@foundry-rs/anvil-linux-amd64/bin/anvil"), ["--port", "0", "--chain-id", "84532"], {
-  stdio: ["ignore", "pipe", "inherit"],
-});
-anvil.on("error", (error) => {
-  console.error(`${error.message}\nhint: npm install @foundry-rs/anvil`);
-  process.exit(1);
-});
-process.on("exit", () => anvil.kill());
-export let url;
-for await (const line of createInterface(anvil.stdout)) {
-  const port = line.match(/Listening on 127\.0\.0\.1:(\d+)/)?.[1];
-  if (port) {
-    url = `http://127.0.0.1:${port}`;
-    break;
-  }
-}
-anvil.stdout.resume();
+} = ADDRESSES;
+export const { url } = await startAnvil(modules);
 
 export const chain = viem
   .createTestClient({ mode: "anvil", chain: baseSepolia, transport: viem.http(url) })
@@ -55,7 +24,12 @@ export const chain = viem
 export const someone = async (name) => {
   const account = privateKeyToAccount(viem.keccak256(viem.toBytes(name)));
   await chain.setBalance({ address: account.address, value: viem.parseEther("10") });
-  const wallet = viem.createWalletClient({ account, chain: baseSepolia, transport: viem.http(url), pollingInterval: 20 });
+  const wallet = viem.createWalletClient({
+    account,
+    chain: baseSepolia,
+    transport: viem.http(url),
+    pollingInterval: 20,
+  });
   return Object.assign(wallet.extend(viem.publicActions), { address: account.address });
 };
 export const minter = await someone("minter");
@@ -65,11 +39,7 @@ export const settler = await someone("settler");
 export const authorizer = await someone("authorizer");
 export const stranger = await someone("stranger");
 
-for (const [name, address] of Object.entries(PLACES)) {
-  const bytecode = `0x${readFileSync(join(contracts, `${name}.bin-runtime`), "utf8").trim()}`;
-  await chain.setCode({ address, bytecode });
-}
-await chain.setStorageAt({ address: TOKEN, index: 0, value: viem.pad(minter.address) });
+await place(url, minter.address);
 
 export const read = (address, functionName, ...args) => chain.readContract({ address, abi: ABI, functionName, args });
 export const balanceOf = (address) => read(TOKEN, "balanceOf", address);

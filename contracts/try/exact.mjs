@@ -1,7 +1,17 @@
 // The scheme `exact`, by EIP-3009 and by Permit2.
 import { equal, refused, works } from "./cases.mjs";
 import { EXACT_PROXY, PERMIT2, TOKEN, balanceOf, payee, payer, send, settler, stranger, url } from "./chain.mjs";
-import { exactArgs, highS, inSeconds, pay, requirements, settlerSigner, signerOf, succeeded, viaProxy } from "./payments.mjs";
+import {
+  exactArgs,
+  highS,
+  inSeconds,
+  pay,
+  requirements,
+  settlerSigner,
+  signerOf,
+  succeeded,
+  viaProxy,
+} from "./payments.mjs";
 import { client, evm, facilitator, viem } from "./stock.mjs";
 
 const exactClient = new client.Exact(signerOf(payer), { rpcUrl: url });
@@ -31,8 +41,12 @@ await works("exact, Permit2: gas sponsored by EIP-2612", async () => {
   equal((await balanceOf(payee.address)) - before, 1000n);
 });
 await send(payer, TOKEN, "approve", PERMIT2, 2n ** 256n - 1n);
-await refused("exact, Permit2: replay, by the SDK", "permit2_simulation_failed", () => exact.verify(exactPayment, exactOffer));
-await refused("exact, Permit2: replay", "InvalidNonce", () => exactProxy(stranger, "settle", exactArgs(exactPayment.payload)));
+await refused("exact, Permit2: replay, by the SDK", "permit2_simulation_failed", () =>
+  exact.verify(exactPayment, exactOffer),
+);
+await refused("exact, Permit2: replay", "InvalidNonce", () =>
+  exactProxy(stranger, "settle", exactArgs(exactPayment.payload)),
+);
 const exactFresh = (await pay(exactClient, exactOffer)).payload;
 for (const [name, reason, changes] of [
   ["another payee", "InvalidSigner", { witness: { to: stranger.address } }],
@@ -66,10 +80,16 @@ await send(payer, TOKEN, "approve", PERMIT2, 0n);
 const sponsored = await pay(exactClient, exactOffer, true);
 const sponsorship = sponsored.extensions.eip2612GasSponsoring.info;
 await refused("exact, Permit2: a permit of another amount", "Permit2612AmountMismatch", () =>
-  exactProxy(settler, "settleWithPermit", [{ ...permit2612(sponsorship), value: 999n }, ...exactArgs(sponsored.payload)]),
+  exactProxy(settler, "settleWithPermit", [
+    { ...permit2612(sponsorship), value: 999n },
+    ...exactArgs(sponsored.payload),
+  ]),
 );
 await refused("exact, Permit2: a permit that fails, no allowance", "TRANSFER_FROM_FAILED", () =>
-  exactProxy(settler, "settleWithPermit", [{ ...permit2612(sponsorship), deadline: 1n }, ...exactArgs(sponsored.payload)]),
+  exactProxy(settler, "settleWithPermit", [
+    { ...permit2612(sponsorship), deadline: 1n },
+    ...exactArgs(sponsored.payload),
+  ]),
 );
 await works("exact, Permit2: a permit that somebody used before", async () => {
   const { amount, deadline, signature } = sponsorship;

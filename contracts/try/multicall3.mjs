@@ -15,16 +15,27 @@ await works("multicall3: many reads in one call", async () => {
   ]);
 });
 await works("multicall3: a failed read among others", async () => {
-  const failing = { address: TOKEN, abi: ABI, functionName: "collect", args: [payer.address, TOKEN, 1n, viem.zeroHash, "0x"] };
+  const failing = {
+    address: TOKEN,
+    abi: ABI,
+    functionName: "collect",
+    args: [payer.address, TOKEN, 1n, viem.zeroHash, "0x"],
+  };
   const contracts = [failing, ...balances(payer.address)];
   const results = await chain.multicall({ contracts, multicallAddress: MULTICALL3 });
-  equal(results.map(({ status }) => status), ["failure", "success"]);
+  equal(
+    results.map(({ status }) => status),
+    ["failure", "success"],
+  );
 });
 await refused("multicall3: a failed read that had to succeed", "Multicall3: call failed", () =>
   read(MULTICALL3, "aggregate", [{ target: TOKEN, callData: "0x12345678" }]),
 );
 await works("multicall3: ether, block and chain", async () => {
-  equal(await read(MULTICALL3, "getEthBalance", stranger.address), await chain.getBalance({ address: stranger.address }));
+  equal(
+    await read(MULTICALL3, "getEthBalance", stranger.address),
+    await chain.getBalance({ address: stranger.address }),
+  );
   equal(await read(MULTICALL3, "getBlockNumber"), await chain.getBlockNumber({ cacheTime: 0 }));
   equal(await read(MULTICALL3, "getChainId"), 84532n);
 });

@@ -43,7 +43,9 @@ await refused("permit2: replay", "InvalidNonce", () => transfer(unapproved));
 const good = await permitFor(300n);
 await refused("permit2: more than was signed", "InvalidAmount", () => transfer(good, { amount: 501n }));
 await refused("permit2: expired", "SignatureExpired", async () => transfer(await permitFor(2n, { deadline: 1n })));
-await refused("permit2: another's signature", "InvalidSigner", async () => transfer(await permitFor(2n, { who: stranger })));
+await refused("permit2: another's signature", "InvalidSigner", async () =>
+  transfer(await permitFor(2n, { who: stranger })),
+);
 await refused("permit2: another spender", "InvalidSigner", () => transfer(good, { as: stranger }));
 await refused("permit2: other terms", "InvalidSigner", () =>
   transfer({ ...good, permit: { ...good.permit, permitted: { token: TOKEN, amount: 9999n } } }),
@@ -56,11 +58,19 @@ await refused("permit2: no token there", "TRANSFER_FROM_FAILED", async () => {
   const permit = { permitted: { token: stranger.address, amount: 1n }, nonce: 7n, deadline: inSeconds(300) };
   const message = { ...permit, spender: settler.address };
   const types = permitTypes;
-  const signature = await payer.account.signTypedData({ domain: permit2Domain, types, primaryType: "PermitTransferFrom", message });
+  const signature = await payer.account.signTypedData({
+    domain: permit2Domain,
+    types,
+    primaryType: "PermitTransferFrom",
+    message,
+  });
   return transfer({ permit, signature }, { amount: 1n });
 });
 await works("permit2: takes the 64 bytes of EIP-2098", () =>
-  transfer({ ...good, signature: viem.serializeCompactSignature(viem.signatureToCompactSignature(viem.parseSignature(good.signature))) }),
+  transfer({
+    ...good,
+    signature: viem.serializeCompactSignature(viem.signatureToCompactSignature(viem.parseSignature(good.signature))),
+  }),
 );
 await works("permit2: an owner invalidates nonces", () => send(payer, PERMIT2, "invalidateUnorderedNonces", 2n, 1n));
 await refused("permit2: an invalidated nonce", "InvalidNonce", async () => transfer(await permitFor(512n)));

@@ -1,7 +1,29 @@
 // The scheme `upto`.
 import { equal, reasonOf, refused, works } from "./cases.mjs";
-import { NETWORK, PERMIT2, TOKEN, UPTO_PROXY, balanceOf, payee, payer, send, settler, stranger, url } from "./chain.mjs";
-import { exactArgs, highS, inSeconds, pay, requirements, settlerSigner, signerOf, succeeded, viaProxy } from "./payments.mjs";
+import {
+  NETWORK,
+  PERMIT2,
+  TOKEN,
+  UPTO_PROXY,
+  balanceOf,
+  payee,
+  payer,
+  send,
+  settler,
+  stranger,
+  url,
+} from "./chain.mjs";
+import {
+  exactArgs,
+  highS,
+  inSeconds,
+  pay,
+  requirements,
+  settlerSigner,
+  signerOf,
+  succeeded,
+  viaProxy,
+} from "./payments.mjs";
 import { client, evm, facilitator, viem } from "./stock.mjs";
 
 const uptoClient = new client.Upto(signerOf(payer), { rpcUrl: url });
@@ -48,7 +70,9 @@ for (const [name, reason, who, amount, changes] of [
   ["payer zero", "InvalidOwner", settler, 1n, { owner: viem.zeroAddress }],
   ["high s", "InvalidSignature", settler, 1n, { signature: highS(uptoPayment.payload.signature) }],
 ]) {
-  await refused(`upto: ${name}`, reason, () => uptoProxy(who, "settle", uptoArgs(uptoPayment.payload, amount, changes)));
+  await refused(`upto: ${name}`, reason, () =>
+    uptoProxy(who, "settle", uptoArgs(uptoPayment.payload, amount, changes)),
+  );
 }
 await refused("upto: expired", "SignatureExpired", async () => {
   const { payload } = await pay(uptoClient, { ...uptoOffer, maxTimeoutSeconds: -1000 });

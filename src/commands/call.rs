@@ -1,20 +1,20 @@
 //! `glassbox quote` and `glassbox call`.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glassbox_api::{CallBody, CallResponse, QuoteResponse};
-use glassbox_client::{Budget, Call, Client};
+use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
-use glassbox_core::receipt::{Bundle, Receipt};
+use glassbox_core::receipt::Receipt;
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
 
 use super::Context;
+use super::purse::Purse;
 use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
+use crate::keep::Folder;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
 
@@ -40,7 +40,8 @@ fn describe_quote(quote: &QuoteResponse) -> String {
 
 pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failure> {
     let caller = Caller::new(context, &args.allowance)?;
-    let typed = during("reading the interface", type_call(&caller.client, &args.package, &args.call)).await?;
+    let typed =
+        during("reading the interface", type_call(caller.client(), &args.package, &args.call)).await?;
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
     context.output.answer(&made.response, || show(&typed.ty, &made.response));
@@ -52,8 +53,7 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
 pub(super) struct Caller<'a> {
     context: &'a Context,
     allowance: &'a Allowance,
-    amount_max: Option<Atomic>,
-    pub(super) client: Client,
+    purse: Purse<'a>,
 }
 
 /// A call that was made. Its receipt holds, and is not kept yet.
@@ -68,29 +68,28 @@ pub(super) struct Made {
 
 impl<'a> Caller<'a> {
     pub(super) fn new(context: &'a Context, allowance: &'a Allowance) -> Result<Self, Failure> {
-        let amount_max = allowance.max_price.as_deref().map(Atomic::from_decimal).transpose();
-        let amount_max = amount_max.map_err(|error| {
-            Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
-        })?;
-        Ok(Self { context, allowance, amount_max, client: context.client()? })
+        Ok(Self { context, allowance, purse: Purse::new(context, &allowance.purse)? })
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.purse.client
     }
 
     /// Makes a call, pays where that is allowed, and checks the receipt.
     pub(super) async fn call(&self, typed: &TypedCall) -> Result<Made, Failure> {
-        let Self { context, allowance, client, .. } = self;
-        let wallet = self.amount_max.map(|_| context.home()?.wallet()).transpose()?;
-        let budget = wallet.as_ref().zip(self.amount_max);
-        let budget = budget.map(|(wallet, amount_max)| Budget { wallet, amount_max });
+        let Self { context, allowance, purse } = self;
+        let client = &purse.client;
+        let buyer = purse.buyer().await?;
         // Everything that could fail without the registry fails before it is paid.
         let executor = executor(client).await?;
         let folder = match &allowance.receipt {
-            Some(path) => Folder::of(path)?,
-            None => Folder::of(&context.home()?.receipt_path("call"))?,
+            Some(path) => Folder::of(path, "the receipt")?,
+            None => Folder::of(&context.home()?.receipt_path("call"), "the receipt")?,
         };
         let grants = (allowance.allow_none || !allowance.allow.is_empty()).then(|| allowance.allow.clone());
         let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, nonce: None, grants };
         let call = Call { release: &typed.release, function: &typed.function, body };
-        let response = during("calling", client.call_with(&call, budget)).await?;
+        let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
@@ -110,7 +109,8 @@ impl Made {
         } else {
             format!("${}", receipt.charge.amount.to_decimal())
         };
-        if let Err(error) = self.folder.keep(path, &response.receipt) {
+        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        if let Err(error) = self.folder.keep(path, text.as_bytes()) {
             let hint = match &receipt.payment {
                 Some(_) => format!("the registry keeps it: curl {}", self.url),
                 None => "call again: it was free".to_owned(),
@@ -187,29 +187,4 @@ pub(super) fn show(ty: &FunctionType, response: &CallResponse) -> String {
     json::from_json(&response.output, result)
         .and_then(|value| wave::to_wave(&value, result))
         .unwrap_or_else(|_| response.output.to_string())
-}
-
-/// Where a receipt will be kept, made and tried before anything is paid.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn of(path: &Path) -> Result<Self, Failure> {
-        if path.is_dir() {
-            let message = format!("`{}` is a folder", path.display());
-            return Err(Failure::error("io", message, "name a file for the receipt"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io("write into", folder, &error))?;
-        Ok(Self(folder.to_owned()))
-    }
-
-    /// Writes the file whole or not at all.
-    fn keep(&self, path: &Path, bundle: &Bundle) -> std::io::Result<()> {
-        let text = serde_json::to_string_pretty(bundle).expect("a bundle has string keys");
-        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(path)?;
-        Ok(())
-    }
 }

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use glassbox_api::{CallBody, CallResponse};
-use glassbox_client::{Budget, Call, Client};
+use glassbox_client::{Buyer, Call, Client};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_core::manifest::Manifest;
@@ -18,14 +18,14 @@ use glassbox_sandbox::Allowed;
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, RailArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
-use crate::sandbox;
+use crate::{sandbox, wallet};
 
 /// What the agent needs done.
 const TASK: &str = "render a readme from markdown to html";
@@ -51,6 +51,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
+        rail: RailArgs::devnet(),
         listen: args.listen,
         public_url: None,
         fee_bps: FEE_BPS,
@@ -189,12 +190,13 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     );
 
     story.chapter("It pays with a wallet of play money, and gets output and receipt");
-    let wallet = home.new_wallet()?;
+    let wallet = wallet::random()?;
+    wallet::keep_new(home, &wallet, None).await?;
     let address = wallet.address().to_string();
     client.faucet(&address, "1").await?;
     story.say("wallet", format!("{address}, $1 from the devnet's faucet"));
-    let budget = Budget { wallet: &wallet, amount_max: BUDGET };
-    let response = client.call_with(&call, Some(budget)).await?;
+    let buyer = Buyer::new(wallet.clone(), BUDGET);
+    let response = client.call_with(&call, Some(&buyer)).await?;
     let receipt = outcome(&story, &typed, &response)?;
 
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
@@ -223,7 +225,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
         let ceiling = paint(MONEY, format!("${}", ceiling.to_decimal()));
         story.say("402", format!("Payment Required: at most {ceiling}, for all the fuel that it may burn"));
     }
-    let response = client.call_with(&prepared(&typed), Some(budget)).await?;
+    let response = client.call_with(&prepared(&typed), Some(&buyer)).await?;
     outcome(&story, &typed, &response)?;
 
     story.chapter("And what is free needs no wallet");

@@ -51,7 +51,11 @@ fn describe(release: &ReleaseResponse) -> String {
         }
         (false, _) => format!("uses {}", release.grants.join(", ")),
     };
-    let bytes = if release.download { "may be downloaded" } else { "runs on the registry only" };
+    let bytes = match (&release.download_price, release.download) {
+        (Some(price), _) => format!("may be downloaded for {}", paint(MONEY, format!("${}", price.usd))),
+        (None, true) => "may be downloaded".to_owned(),
+        (None, false) => "runs on the registry only".to_owned(),
+    };
     let files = release.files.as_ref().map(|files| {
         let count = count(files.count as u64, "file");
         format!("  files      {} ({count}, {} bytes)", files.digest, files.size_bytes)

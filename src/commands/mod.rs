@@ -1,16 +1,24 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
+mod audit;
 mod call;
+mod credit;
 mod demo;
+mod devnet;
+mod download;
 mod earnings;
 mod info;
 mod key;
 mod new;
 mod package;
+mod payout;
 mod publish;
+mod purse;
 mod run;
 mod search;
 mod serve;
+mod spending;
+mod statement;
 mod verify;
 mod wallet;
 
@@ -19,10 +27,13 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{Cli, Command, Global, REGISTRY};
+use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+
+/// The variable that holds the operator's token.
+const OPERATOR: &str = "GLASSBOX_OPERATOR";
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -39,6 +50,24 @@ impl Context {
             registry => registry,
         };
         Ok(Client::new(registry)?)
+    }
+
+    /// Returns a client that shows the operator's token.
+    pub(crate) fn operating(&self, operator: &Operator) -> Result<Client, Failure> {
+        let token = match (&operator.data, std::env::var(OPERATOR)) {
+            (Some(data), _) => {
+                let path = crate::node::operator_path(data);
+                let text =
+                    std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
+                text.trim().to_owned()
+            }
+            (None, Ok(token)) if !token.is_empty() => token,
+            (None, _) => {
+                let hint = format!("name the registry's folder with --data DIR, or set {OPERATOR}");
+                return Err(Failure::error("operator-only", "there is no operator's token", hint));
+            }
+        };
+        Ok(self.client()?.with_token(&token))
     }
 
     pub(crate) fn home(&self) -> Result<Home, Failure> {
@@ -60,11 +89,17 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(&context, &args).await,
         Command::Quote(args) => call::quote(&context, &args).await,
         Command::Call(args) => call::run(&context, &args).await,
+        Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
         Command::Earnings(args) => earnings::run(&context, &args).await,
+        Command::Credit(command) => credit::run(&context, &command).await,
+        Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Statement(args) => statement::run(&context, &args).await,
+        Command::Payout(args) => payout::run(&context, &args).await,
+        Command::Devnet(args) => devnet::run(&context, &args).await,
         Command::Openapi => {
             let document = glassbox_server::openapi().to_pretty_json().expect("the document has string keys");
             output.print(&document);

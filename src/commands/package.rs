@@ -51,6 +51,9 @@ fn describe(checked: &Checked) -> String {
         lines.push(format!("             {}  {}", function.signature, paint(MONEY, &function.price)));
     }
     lines.push(format!("{yes} component  {} bytes, {}", listing.component_bytes, checked.component));
+    if let Some(price) = &listing.download_price {
+        lines.push(format!("{yes} download   {}", paint(MONEY, price)));
+    }
     if let Some(files) = &listing.files {
         let count = count(files.count as u64, "file");
         lines.push(format!("{yes} files      {count}, {} bytes, {}", files.size_bytes, files.digest));

@@ -57,7 +57,7 @@ fn remark(context: &Context, args: &RunArgs, text: &str) {
 /// Runs a program on the registry. What it printed is printed before anything else can go wrong.
 async fn remote(context: &Context, args: &RunArgs, release: &PackageRef) -> Result<(Left, String), Failure> {
     let caller = Caller::new(context, &args.allowance)?;
-    let (release, spec) = during("reading the interface", interface(&caller.client, release)).await?;
+    let (release, spec) = during("reading the interface", interface(caller.client(), release)).await?;
     let Function { name, ty, .. } = program_of(&spec, &release.to_string())?;
     let values = input(args)?;
     let invalid =

@@ -26,14 +26,12 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         listen: args.listen,
         public_url: args.public_url,
         fee_bps: args.fee_bps,
+        rail: args.rail,
         faults: args.crash_at,
     };
     let node = Node::open(&args.data, config).await?;
-    let answer = Answer {
-        url: node.url.clone(),
-        data: args.data.display().to_string(),
-        payments: glassbox_pay::devnet::LABEL.into(),
-    };
+    let answer =
+        Answer { url: node.url.clone(), data: args.data.display().to_string(), payments: node.payments() };
     context.output.answer(&answer, || {
         format!(
             "Serving {} from {}, payments on the {}\n{}",

@@ -123,6 +123,12 @@ impl Buyer {
         Reply::of(request.send().await.unwrap()).await
     }
 
+    /// Asks by GET, with a payment that buys nothing.
+    pub(crate) async fn ask(&self, path: &str, payment: &str) -> Reply {
+        let request = self.http.get(format!("{}{path}", self.url)).header(x402::PAYMENT_SIGNATURE, payment);
+        Reply::of(request.send().await.unwrap()).await
+    }
+
     /// Asks for the price and signs it. The same `nonce` signs the same payment.
     pub(crate) async fn sign(&self, path: &str, body: &Value, nonce: &str) -> String {
         x402::encode(&self.payload(path, body, nonce).await)

@@ -186,7 +186,8 @@ impl Chaos {
             }
             (500 | 503, _) => {
                 let output = sent.output.as_ref().filter(|output| output.as_u64() > Some(9_999));
-                let leaked = output.is_some_and(|output| reply.json()["detail"].to_string().contains(&output.to_string()));
+                let leaked = output
+                    .is_some_and(|output| reply.json()["detail"].to_string().contains(&output.to_string()));
                 assert!(!leaked, "{}", reply.text);
                 self.open.push(sent);
                 return false;
@@ -217,7 +218,8 @@ impl Chaos {
             return;
         }
         let offers = reply.required().accepts;
-        let told = offers.iter().find_map(|offer| offer.extra.get("channelState")?.get("chargedCumulativeAmount"));
+        let told =
+            offers.iter().find_map(|offer| offer.extra.get("channelState")?.get("chargedCumulativeAmount"));
         if let Some(charged) = told {
             payer.charged = charged.as_str().unwrap().parse().unwrap();
         }
@@ -311,7 +313,8 @@ impl Chaos {
         let required = payer.buyer.send(&bench("double"), &body, None).await.required();
         let batch = offer(&required, Scheme::Batch);
         let (wallet, charged) = (&payer.buyer.wallet, Atomic(payer.charged));
-        let wish = wallet.sign_channel_refund(&batch, None, &payer.config, charged, Some(Atomic(1_000))).unwrap();
+        let wish =
+            wallet.sign_channel_refund(&batch, None, &payer.config, charged, Some(Atomic(1_000))).unwrap();
         payer.buyer.send(&bench("double"), &body, Some(&x402::encode(&wish))).await;
     }
 

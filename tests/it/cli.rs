@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::command::{Server, Shell};
 
 /// Hides what differs from run to run.
-const FILTERS: [(&str, &str); 12] = [
+const FILTERS: [(&str, &str); 14] = [
     (r"127\.0\.0\.1:\d+", "[registry]"),
     (r"/[^\s`\x22]*/home/", "[home]/"),
     (r"/[^\s`\x22]*/data\b", "[data]"),
@@ -15,6 +15,8 @@ const FILTERS: [(&str, &str); 12] = [
     (r"0x[0-9a-fA-F]{40,64}", "0x[hex]"),
     (r"\b[0-9a-f]{32}\b", "[call]"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
+    (r"\d{4}-\d\d-\d\d UTC", "[day] UTC"),
+    (r#""day": "[^"]*""#, r#""day": "[day]""#),
     (r"glassbox-[0-9a-f]{12}", "[log]"),
     (r#""(payload|sig|root|checkpoint)": "[^"]*""#, r#""$1": "[…]""#),
     (r#"\\"(payload|sig)\\":\\"[^"\\]*\\""#, r#"\"$1\":\"[…]\""#),
@@ -96,6 +98,8 @@ fn a_session_with_money() {
         &["verify", "receipt.json", "--replay"],
         &["earnings", "docs:markdown"],
         &["wallet", "show"],
+        &["wallet", "spending"],
+        &["wallet", "spending", "--day", "2026-01-01"],
     ];
     let text = session(&shell, commands);
     check("money", &text.replace(MARKDOWN, "examples/markdown"));
@@ -120,6 +124,7 @@ fn a_session_of_a_program() {
         &["wallet", "new", "--json"],
         &["wallet", "fund", "1", "--json"],
         &["wallet", "show", "--json"],
+        &["wallet", "spending", "--json"],
         &["earnings", "--json"],
         &["info", "no:such", "--json"],
         &["call", "acme:hello@latest", "count-words(\"one\")", "--fuel", "10", "--json"],

@@ -220,7 +220,11 @@ async fn survives(way: Way, verbs: &[&str]) {
                 let order = payer.order(way, "burn", body, &case).await;
                 inject(&stage, verb, moment);
                 let struck = order.send(&payer.buyer).await;
-                assert!(struck.status == 200 || struck.json()["charged"] == "unknown", "{case}: {}", struck.text);
+                assert!(
+                    struck.status == 200 || struck.json()["charged"] == "unknown",
+                    "{case}: {}",
+                    struck.text
+                );
                 assert_eq!(stage.store().faults_waiting(), 0, "{case}: nothing was struck");
                 if power_cut {
                     stage = stage.reopen(Sweep::Off).await;
@@ -231,7 +235,10 @@ async fn survives(way: Way, verbs: &[&str]) {
                 stage.registry.reconcile().await;
                 assert_eq!(given(&stage, &payer).await - spent, charged(&reply), "{case}");
                 let again = payer.pays(&order).await;
-                assert_eq!((again.receipt().1.call, &again.json()["replayed"]), (reply.receipt().1.call, &json!(true)));
+                assert_eq!(
+                    (again.receipt().1.call, &again.json()["replayed"]),
+                    (reply.receipt().1.call, &json!(true))
+                );
                 stage.assert_sound().await;
             }
         }
@@ -342,7 +349,10 @@ async fn i08_unknown_is_not_failure() {
             }
             let reply = order.send(&payer.buyer).await;
             assert_eq!((reply.status, reply.code().as_str()), (503, "settlement-pending"), "{case}");
-            assert_eq!((&reply.json()["charged"], &reply.json()["retry"]), (&json!("unknown"), &json!("later")));
+            assert_eq!(
+                (&reply.json()["charged"], &reply.json()["retry"]),
+                (&json!("unknown"), &json!("later"))
+            );
             // Asked to pay anew, a conforming client would.
             assert!(reply.header(x402::PAYMENT_REQUIRED).is_none(), "{case}");
             assert!(reply.header("retry-after").is_some(), "{case}");
@@ -371,7 +381,10 @@ async fn i09_a_payment_that_the_chain_took_back_is_settled_again() {
 
         weather.reorg(1).await.unwrap();
         assert_eq!(stage.balance(stage.devnet().treasury()).await, treasury, "{way:?}: it is gone");
-        assert!(!stage.registry.audit_ledger().await.unwrap().findings.is_empty(), "{way:?}: an audit sees it");
+        assert!(
+            !stage.registry.audit_ledger().await.unwrap().findings.is_empty(),
+            "{way:?}: an audit sees it"
+        );
         stage.registry.reconcile().await;
         assert!(stage.balance(stage.devnet().treasury()).await > treasury, "{way:?}: settled again");
         assert_eq!(stage.registry.audit_ledger().await.unwrap().findings, [], "{way:?}");
@@ -411,7 +424,11 @@ async fn i09_a_payment_that_is_lost_for_good_is_the_operators_loss() {
         // The receivers keep their shares; the operator bears the charge.
         let operator = stage.store().balance(&Account::Operator).await.unwrap();
         assert_eq!(operator.debits, Atomic(charged(&reply)).to_pico(), "{way:?}");
-        assert_eq!(payer.pays(&order).await.receipt().1.call, reply.receipt().1.call, "the reply was promised");
+        assert_eq!(
+            payer.pays(&order).await.receipt().1.call,
+            reply.receipt().1.call,
+            "the reply was promised"
+        );
     }
 }
 
@@ -491,9 +508,11 @@ async fn i11_the_price_and_the_payee_shown_are_those_charged() {
     let before = purse(&stage, &payer).await;
     let latest = bench("double").replace("1.0.0", "latest");
     let body = json!({ "args": [21] });
-    for (field, value) in
-        [("amount", "1999"), ("payTo", "0x000000000000000000000000000000000000dEaD"), ("network", "eip155:8453")]
-    {
+    for (field, value) in [
+        ("amount", "1999"),
+        ("payTo", "0x000000000000000000000000000000000000dEaD"),
+        ("network", "eip155:8453"),
+    ] {
         for way in [Way::Exact, Way::Upto, Way::Deposit, Way::Voucher] {
             let mut order = payer.order(way, "double", body.clone(), &format!("{way:?} {field}")).await;
             let mut payment: Value = x402::decode(&order.payment).unwrap();
@@ -694,15 +713,15 @@ async fn i15_the_rest_of_a_channel_goes_back_once() {
         let wish = x402::encode(&wish);
         if let Some(fault) = &fault {
             stage.rail.next_refund_channel(fault.clone());
-            let reply = payer.buyer.send(&bench("double"), &json!({ "args": [2] }), Some(&wish)).await;
+            let reply = payer.buyer.ask(&bench("double"), &wish).await;
             assert_eq!(reply.status, 503, "{fault:?}: {}", reply.text);
             // What may have gone back already pays no call.
             let order = payer.order(Way::Voucher, "double", json!({ "args": [7] }), "late").await;
-            payer.pays(&order).await.assert_problem(402, "payment-invalid");
+            payer.pays(&order).await.assert_problem(503, "busy");
         }
         stage.world.advance(Duration::from_millis(limits::CHANNEL_KNOWN_MS as u64 + 1_000));
         for _ in 0..3 {
-            payer.buyer.send(&bench("double"), &json!({ "args": [2] }), Some(&wish)).await;
+            payer.buyer.ask(&bench("double"), &wish).await;
             stage.registry.reconcile().await;
         }
         assert_eq!(stage.balance(payer.address()).await, 5_000_000 - 2_000, "{fault:?}");
@@ -731,7 +750,8 @@ async fn i16_an_authorization_must_outlive_the_run_and_its_settlement() {
     }
     let mut future = payer.buyer.payload(&bench("double"), &json!({ "args": [21] }), "future").await;
     future.payload["authorization"]["validAfter"] = json!((stage.world.now_s() + 60).to_string());
-    let reply = payer.buyer.send(&bench("double"), &json!({ "args": [21] }), Some(&x402::encode(&future))).await;
+    let reply =
+        payer.buyer.send(&bench("double"), &json!({ "args": [21] }), Some(&x402::encode(&future))).await;
     reply.assert_problem(402, "payment-invalid");
     stage.assert_sound().await;
 }
@@ -802,7 +822,8 @@ async fn i18_amounts_are_whole_numbers_in_plain_digits() {
     ];
     for (way, field) in fields {
         let order = payer.order(way, "double", json!({ "args": [21] }), field).await;
-        for amount in ["0", "-1", "02000", "+2000", "2000.0", "2e3", "0x7d0", " 2000", "", "NaN", two_to_256] {
+        for amount in ["0", "-1", "02000", "+2000", "2000.0", "2e3", "0x7d0", " 2000", "", "NaN", two_to_256]
+        {
             let mut payment: Value = x402::decode(&order.payment).unwrap();
             *payment.pointer_mut(field).unwrap() = json!(amount);
             let order = Order { payment: x402::encode(&payment), ..order.clone() };
@@ -839,16 +860,16 @@ async fn i19_an_idempotency_key_is_its_payers_own() {
     victim.send(&bench("double"), &other, Some(&bound)).await.assert_problem(409, "payment-bound");
     assert_eq!(stage.payments().await, 1);
 
+    // It is not enough to say that it is the victim who pays.
+    let forged = named(in_the_name_of(&victim, &thief, &body).await);
+    let reply = thief.send(&bench("double"), &body, Some(&forged)).await;
+    reply.assert_problem(402, "payment-invalid");
+    assert!(secrets.iter().all(|secret| !reply.text.contains(secret)), "{}", reply.text);
     // Another payer under the same name pays for a call of its own.
     let own = named(thief.payload(&bench("double"), &body, "own").await);
     let reply = thief.send(&bench("double"), &body, Some(&own)).await;
     assert_eq!((reply.output(), &reply.json()["replayed"]), (json!(42), &json!(false)));
     assert!(secrets.iter().all(|secret| !reply.text.contains(secret)));
-    // Nor is it enough to say that it is the victim who pays.
-    let forged = named(in_the_name_of(&victim, &thief, &body).await);
-    let reply = thief.send(&bench("double"), &body, Some(&forged)).await;
-    reply.assert_problem(402, "payment-invalid");
-    assert!(secrets.iter().all(|secret| !reply.text.contains(secret)), "{}", reply.text);
     stage.assert_sound().await;
 }
 
@@ -896,18 +917,22 @@ async fn i20_secrets_are_never_logged() {
     let mut secrets = vec![payer.token.to_string()];
     for (number, way) in ALL.into_iter().enumerate() {
         for (function, args) in [("double", json!([700_000 + number])), ("boom", json!([number]))] {
-            let order = payer.order(way, function, json!({ "args": args }), &format!("{way:?} {function}")).await;
+            let order =
+                payer.order(way, function, json!({ "args": args }), &format!("{way:?} {function}")).await;
             if function == "double" && ON_CHAIN.contains(&way) {
                 stage.rail.next_settle(MoveFault::UnknownAfter);
             }
             let reply = payer.pays(&order).await;
             // Whoever knows a call's id may fetch its reply.
-            secrets.push(reply.json()["call"].as_str().unwrap_or_else(|| panic!("{}", reply.text)).to_owned());
+            secrets
+                .push(reply.json()["call"].as_str().unwrap_or_else(|| panic!("{}", reply.text)).to_owned());
             secrets.push(order.payment.clone());
             if way != Way::Credit {
                 let signed: Value = x402::decode(&order.payment).unwrap();
-                let signatures = ["/payload/signature", "/payload/voucher/signature"].map(|at| signed.pointer(at));
-                secrets.extend(signatures.into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()));
+                let signatures =
+                    ["/payload/signature", "/payload/voucher/signature"].map(|at| signed.pointer(at));
+                secrets
+                    .extend(signatures.into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()));
             }
         }
     }
@@ -921,9 +946,15 @@ async fn i20_secrets_are_never_logged() {
     }
     secrets.push(format!("{:?}", keys().executor));
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap().to_lowercase();
-    assert!(text.contains("posted a call") && text.contains("claimed vouchers"), "nothing was logged: {text}");
+    assert!(
+        text.contains("posted a call") && text.contains("claimed vouchers"),
+        "nothing was logged: {text}"
+    );
     for secret in secrets.iter().filter(|secret| !secret.contains("SecretKey")) {
-        assert!(!text.contains(&secret.trim_start_matches("0x").to_lowercase()), "`{secret}` is in the log:\n{text}");
+        assert!(
+            !text.contains(&secret.trim_start_matches("0x").to_lowercase()),
+            "`{secret}` is in the log:\n{text}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
 //!
 //! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
-//! `crash`; there the clock stands still. `cli` and `kill` run the built command. The money is the devnet's, and waiting
+//! `crash`; there the clock stands still. `cli`, `wallet` and `kill` run the built command. The money is the devnet's, and waiting
 //! is for a condition.
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
@@ -9,6 +9,7 @@
 mod bad_call;
 mod bad_publish;
 mod bind;
+mod budget;
 mod buyer;
 mod chaos;
 mod cli;
@@ -16,6 +17,7 @@ mod clients;
 mod command;
 mod crash;
 mod credit;
+mod download;
 mod egress;
 mod failing;
 mod fault_table;
@@ -25,6 +27,7 @@ mod grants;
 mod invariants;
 mod journey;
 mod kill;
+mod ledger;
 mod log;
 mod openapi;
 mod packages;
@@ -35,3 +38,4 @@ mod run;
 mod schemes;
 mod serve;
 mod stage;
+mod wallet;

@@ -11,6 +11,7 @@ get /healthz
 get /metrics
 get /tile/{path}
 get /v1/balances/{address}
+get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
 get /v1/credit
 post /v1/credit
@@ -19,6 +20,11 @@ post /v1/credit/revoke
 post /v1/devnet/faucet
 post /v1/devnet/rpc
 get /v1/earnings
+get /v1/operate/audit
+post /v1/operate/claims
+post /v1/operate/credit
+post /v1/operate/payouts
+get /v1/operate/statement
 get /v1/packages
 get /v1/packages/{ns}/{name}
 get /v1/packages/{ns}/{name}/{version}

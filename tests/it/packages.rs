@@ -179,6 +179,22 @@ pub(crate) fn bench(version: &str) -> PackageFiles {
     }
 }
 
+/// Makes `lab:bench` at a version, to be downloaded with one file: for so many dollars, or for nothing.
+pub(crate) fn downloadable(version: &str, price: Option<&str>) -> PackageFiles {
+    let component =
+        "execute = [\"remote\", \"local\"]\nfiles = \"data/\"\nimports-allow = [\"wasi:filesystem\"]";
+    let price = price.map(|amount| {
+        format!("[[price]]\nid = \"copy\"\non = \"download\"\nunit = \"download\"\namount = \"{amount}\"\n\n")
+    });
+    let bench = bench(version);
+    let manifest = bench.manifest.replace("execute = [\"remote\"]", component);
+    PackageFiles {
+        manifest: manifest.replace("[security]", &format!("{}[security]", price.unwrap_or_default())),
+        files: Some(one_file("words.txt", format!("the words of {version}"))),
+        ..bench
+    }
+}
+
 /// Signs what the package says of itself, as an honest publisher does.
 pub(crate) fn sign(package: &PackageFiles, key: &SecretKey) -> Envelope {
     Package::check(package.clone()).unwrap().statement().sign(key)

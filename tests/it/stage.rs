@@ -14,7 +14,7 @@ use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
-use glassbox_server::Options;
+use glassbox_server::{OperatorToken, Options};
 use glassbox_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,6 +26,9 @@ use crate::packages;
 
 /// The operator's fee of every stage, in basis points.
 pub(crate) const FEE_BPS: u32 = 500;
+
+/// What opens the operator's routes of every stage.
+pub(crate) const OPERATOR: &str = "gbo_stage";
 
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -186,7 +189,10 @@ impl Stage {
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
-        let app = glassbox_server::app(registry.clone(), Options { devnet: Some(devnet) });
+        let app = glassbox_server::app(
+            registry.clone(),
+            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)) },
+        );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();
         power.spawn(async move {

@@ -211,6 +211,9 @@ pub struct ReleaseResponse {
     pub files: Option<FilesSummary>,
     /// Whether it and its files may be downloaded.
     pub download: bool,
+    /// What a download costs; absent where it is free, or not allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_price: Option<Money>,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
     /// What the tests showed at publish.
@@ -486,6 +489,129 @@ pub struct CreditRefundRequest {
     pub id: String,
     /// The address that gets it.
     pub to: String,
+    /// How much, in dollars.
+    pub usd: String,
+}
+
+/// What an audit of the ledger found.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditResponse {
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// How many posted transfers.
+    pub transfers: usize,
+    /// How many transactions on the rail.
+    pub transactions: usize,
+    /// What the ledger says the treasury holds, in dollars.
+    pub booked_usd: String,
+    /// What the chain says.
+    pub held_usd: String,
+    /// Everything that does not agree, each with its `kind`; empty when the ledger is right.
+    pub findings: Vec<serde_json::Value>,
+}
+
+/// Transfers of the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StatementResponse {
+    /// What arrived in the account so far, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits_usd: Option<String>,
+    /// What left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debits_usd: Option<String>,
+    /// The transfers, in their order.
+    pub transfers: Vec<StatementRow>,
+    /// Whether there are more after the last one.
+    pub more: bool,
+}
+
+/// One transfer.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StatementRow {
+    /// Its number.
+    pub id: i64,
+    /// When it was written, in RFC 3339.
+    pub at: String,
+    /// What it belongs to: a call's id, or a text such as `payout:…`.
+    pub subject: String,
+    /// What it is for, such as `charge`.
+    pub kind: String,
+    /// The account that gave.
+    pub debit: String,
+    /// The account that received.
+    pub credit: String,
+    /// How much, in 1e-12 dollars.
+    pub pico: String,
+    /// The same in dollars.
+    pub usd: String,
+    /// The transaction on the rail, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+}
+
+/// A wish to pay out earnings.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PayoutRequest {
+    /// The addresses of payees by their ids, and of the operator as `operator`.
+    #[serde(default)]
+    pub addresses: std::collections::BTreeMap<String, String>,
+    /// From how many dollars on an account is paid.
+    pub threshold_usd: String,
+    /// Only say what would be paid.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What is paid out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PayoutResponse {
+    /// All together.
+    pub total: Money,
+    /// The gas that the transaction burns, where somebody is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas: Option<u64>,
+    /// The price of a unit of gas, in the smallest unit of the chain's coin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_price: Option<String>,
+    /// The transaction, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// One row for each account that earned anything.
+    pub payouts: Vec<PayoutRow>,
+}
+
+/// What one account is paid.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PayoutRow {
+    /// `payee:ID` or `operator`.
+    pub account: String,
+    /// What it earned for good and was not paid yet, in dollars.
+    pub payable_usd: String,
+    /// What it is paid now.
+    pub amount: Money,
+    /// Where to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why it is not paid now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
+}
+
+/// What vouchers brought.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ClaimResponse {
+    /// What arrived.
+    pub arrived: Money,
+}
+
+/// Credit that the operator gives.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// What the operator calls the account.
+    #[serde(default)]
+    pub label: String,
     /// How much, in dollars.
     pub usd: String,
 }

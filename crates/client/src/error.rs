@@ -3,6 +3,9 @@
 use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
+use crate::policy::{PolicyError, Refusal};
+use crate::spending::SpendingError;
+
 /// Why a request to a registry gave no answer, or not the one hoped for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -30,19 +33,28 @@ pub enum ClientError {
         reason: String,
     },
     /// The call has a price, and nobody said that it may be paid.
-    #[error("this call costs {} dollars, and no payment was allowed", amount.to_decimal())]
+    #[error("this costs {} dollars, and no payment was allowed", amount.to_decimal())]
     PaymentNotAllowed {
         /// The price.
         amount: Atomic,
     },
     /// The price is above what may be paid.
-    #[error("this call costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
+    #[error("this costs {} dollars, more than the {} allowed", amount.to_decimal(), amount_max.to_decimal())]
     PriceAboveMax {
         /// The price.
         amount: Atomic,
         /// What may be paid.
         amount_max: Atomic,
     },
+    /// The policy does not allow the payment. Nothing was signed.
+    #[error(transparent)]
+    PolicyRefused(#[from] Refusal),
+    /// The policy cannot be read.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The payment could not be written down, so it was not sent.
+    #[error(transparent)]
+    Spending(SpendingError),
     /// None of the ways to pay is one that this wallet can or may take.
     #[error("the registry asks for a payment that this wallet does not make: {0}")]
     NoWayToPay(String),
@@ -52,9 +64,21 @@ pub enum ClientError {
     /// The receipt does not prove this answer to this request.
     #[error("the receipt does not prove this answer: {0}")]
     Receipt(String),
+    /// The component is not what the release's publisher signed.
+    #[error("the component is not what its publisher signed: {0}")]
+    Component(String),
     /// The payment was sent, and it is not known what became of it. Send the same again; never pay anew.
     #[error("the payment was sent, and the answer is still missing")]
     Undecided,
+}
+
+impl From<SpendingError> for ClientError {
+    fn from(error: SpendingError) -> Self {
+        match error {
+            SpendingError::Refused(refusal) => Self::PolicyRefused(refusal),
+            error => Self::Spending(error),
+        }
+    }
 }
 
 impl ClientError {

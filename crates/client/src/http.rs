@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    BalanceResponse, CallResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse,
-    PackageResponse, Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse,
-    SearchResponse,
+    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
+    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
+    PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
+    ReleaseResponse, SearchResponse, StatementResponse,
 };
 use glassbox_core::{PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -19,6 +20,8 @@ use crate::error::ClientError;
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    /// What every request shows: a token that spends credit, or the operator's.
+    bearer: Option<String>,
 }
 
 impl Client {
@@ -36,7 +39,20 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| ClientError::Transport { url: base.into(), source })?;
-        Ok(Self { http, base: base.into() })
+        Ok(Self { http, base: base.into(), bearer: None })
+    }
+
+    /// Returns the same client with a token that every request shows: one that spends prepaid credit, which then pays for
+    /// calls, or the operator's.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.bearer = Some(token.to_owned());
+        self
+    }
+
+    /// Tells whether calls are paid by credit.
+    pub(crate) fn pays_by_credit(&self) -> bool {
+        self.bearer.is_some()
     }
 
     /// Returns the registry's address, without a slash at the end.
@@ -69,12 +85,11 @@ impl Client {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }
 
-    /// Returns the component's bytes, where the terms let them be downloaded.
+    /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
+    /// [`download`](Self::download).
     pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, ClientError> {
-        let path = format!("{}/component", release_path("/v1/packages", reference));
-        let response = self.send(self.request(Method::GET, &path)).await?;
-        let response = self.expect_success(response).await?;
-        Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
+        let response = self.send(self.request(Method::GET, &component_path(reference))).await?;
+        self.bytes(self.expect_success(response).await?).await
     }
 
     /// Returns the most that a call can cost.
@@ -119,6 +134,55 @@ impl Client {
         self.post("/v1/devnet/faucet", &FaucetRequest { address: address.into(), usd: usd.into() }).await
     }
 
+    /// Returns what the credit account of this client's token has.
+    pub async fn credit(&self) -> Result<CreditBalanceResponse, ClientError> {
+        self.get("/v1/credit", &[]).await
+    }
+
+    /// Has credit paid back.
+    pub async fn refund_credit(&self, request: &CreditRefundRequest) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::POST, "/v1/credit/refund").json(request)).await?;
+        self.expect_success(response).await.map(|_| ())
+    }
+
+    /// Takes this client's token back, and every token that was made from it.
+    pub async fn revoke_token(&self) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::POST, "/v1/credit/revoke")).await?;
+        self.expect_success(response).await.map(|_| ())
+    }
+
+    /// Replays the ledger of a registry that one operates.
+    pub async fn audit_ledger(&self) -> Result<AuditResponse, ClientError> {
+        self.get("/v1/operate/audit", &[]).await
+    }
+
+    /// Returns a page of the ledger, after the transfer with this number.
+    pub async fn statement(
+        &self,
+        account: Option<&str>,
+        after: i64,
+    ) -> Result<StatementResponse, ClientError> {
+        let after = after.to_string();
+        let mut query = vec![("after", after.as_str())];
+        query.extend(account.map(|account| ("account", account)));
+        self.get("/v1/operate/statement", &query).await
+    }
+
+    /// Pays out earnings, or says what would be paid.
+    pub async fn payouts(&self, request: &PayoutRequest) -> Result<PayoutResponse, ClientError> {
+        self.post("/v1/operate/payouts", request).await
+    }
+
+    /// Claims the vouchers of all channels.
+    pub async fn claim_channels(&self) -> Result<ClaimResponse, ClientError> {
+        self.post("/v1/operate/claims", &serde_json::json!({})).await
+    }
+
+    /// Opens a credit account and gives it credit.
+    pub async fn grant_credit(&self, request: &GrantRequest) -> Result<CreditResponse, ClientError> {
+        self.post("/v1/operate/credit", request).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, ClientError> {
         let response = self.send(self.request(Method::GET, path).query(query)).await?;
         self.read(response).await
@@ -130,7 +194,11 @@ impl Client {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.bearer {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
@@ -146,6 +214,10 @@ impl Client {
     pub(crate) async fn expect_success(&self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
+    }
+
+    pub(crate) async fn bytes(&self, response: Response) -> Result<Vec<u8>, ClientError> {
+        Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
     }
 
     async fn problem(&self, status: StatusCode, response: Response) -> ClientError {
@@ -171,6 +243,10 @@ impl Client {
 fn release_path(prefix: &str, reference: &PackageRef) -> String {
     let version = reference.version.as_ref().map_or_else(|| "latest".into(), ToString::to_string);
     format!("{prefix}/{}/{}/{version}", reference.package.namespace(), reference.package.name())
+}
+
+pub(crate) fn component_path(reference: &PackageRef) -> String {
+    format!("{}/component", release_path("/v1/packages", reference))
 }
 
 pub(crate) fn function_path(prefix: &str, reference: &PackageRef, function: &str) -> String {

@@ -1,28 +1,21 @@
-//! Calling, and paying for it within a budget that is checked before anything is signed.
+//! Calling, and paying for it.
 
 use std::time::Duration;
 
-use glassbox_api::{CallBody, CallResponse};
+use glassbox_api::{CallBody, CallResponse, CreditRequest, CreditResponse};
 use glassbox_core::{Atomic, PackageRef};
-use glassbox_pay::x402::{self, PaymentRequired, PaymentRequirements};
-use glassbox_pay::{Wallet, devnet};
-use reqwest::{Method, Response, StatusCode};
+use glassbox_pay::x402::{self, PaymentRequired};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
+use crate::buyer::{self, Buyer};
 use crate::error::ClientError;
 use crate::http::{Client, function_path};
+use crate::policy::Host;
+use crate::spending::Outcome;
 
 /// How often a paid request is sent again while its answer is missing. The same payment each time: it can be charged
 /// once at most.
 const PAID_TRIES_MAX: u32 = 6;
-
-/// What a call may cost, and who pays.
-#[derive(Debug, Clone, Copy)]
-pub struct Budget<'a> {
-    /// Who pays.
-    pub wallet: &'a Wallet,
-    /// The most that one call may cost, in atomic units.
-    pub amount_max: Atomic,
-}
 
 /// A call to be made.
 #[derive(Debug, Clone)]
@@ -36,31 +29,31 @@ pub struct Call<'a> {
 }
 
 impl Client {
-    /// Runs a function, and pays within `budget` where it has a price.
+    /// Runs a function. Where it has a price, `buyer` pays, within its bounds.
     pub async fn call(
         &self,
         release: &PackageRef,
         function: &str,
         args: serde_json::Value,
-        budget: Option<Budget<'_>>,
+        buyer: Option<&Buyer>,
     ) -> Result<CallResponse, ClientError> {
         let body = CallBody { args, ..CallBody::default() };
-        self.call_with(&Call { release, function, body }, budget).await
+        self.call_with(&Call { release, function, body }, buyer).await
     }
 
     /// Like [`Client::call`], with a fuel ceiling or a nonce.
     pub async fn call_with(
         &self,
         call: &Call<'_>,
-        budget: Option<Budget<'_>>,
+        buyer: Option<&Buyer>,
     ) -> Result<CallResponse, ClientError> {
         let response = self.send_call(call, None).await?;
-        if response.status() != StatusCode::PAYMENT_REQUIRED {
+        if response.status() != StatusCode::PAYMENT_REQUIRED || self.pays_by_credit() {
             return self.read(response).await;
         }
         let required = self.required(&response)?;
-        let header = sign(&required, budget)?;
-        self.call_paid(call, &header).await
+        let what = format!("{} {}", call.release, call.function);
+        self.pay(&required, buyer, &what, |payment| self.call_request(call, Some(payment))).await
     }
 
     /// Asks what a call would cost by making it without a payment. Returns `None` when it is free and therefore ran.
@@ -74,14 +67,60 @@ impl Client {
 
     /// Sends a paid request until it is answered. `header` is the value of `PAYMENT-SIGNATURE`.
     pub async fn call_paid(&self, call: &Call<'_>, header: &str) -> Result<CallResponse, ClientError> {
+        self.read(self.insist(|| self.call_request(call, Some(header))).await?).await
+    }
+
+    /// Buys prepaid credit for `account`, or for a new one, whose token is then in the answer. `buyer` pays.
+    pub async fn buy_credit(
+        &self,
+        request: &CreditRequest,
+        buyer: &Buyer,
+    ) -> Result<CreditResponse, ClientError> {
+        let ask = |payment: Option<&str>| {
+            let asked = self.request(Method::POST, "/v1/credit").json(request);
+            match payment {
+                Some(payment) => asked.header(x402::PAYMENT_SIGNATURE, payment),
+                None => asked,
+            }
+        };
+        let response = self.send(ask(None)).await?;
+        if response.status() != StatusCode::PAYMENT_REQUIRED {
+            return self.read(response).await;
+        }
+        let required = self.required(&response)?;
+        self.pay(&required, Some(buyer), "credit", |payment| ask(Some(payment))).await
+    }
+
+    /// Pays what is asked for, within the bounds of `buyer`, and sends it until it is answered. `what` is bought, in words.
+    pub(crate) async fn pay<T: Bought>(
+        &self,
+        required: &PaymentRequired,
+        buyer: Option<&Buyer>,
+        what: &str,
+        request: impl Fn(&str) -> RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let Some(buyer) = buyer else {
+            return Err(ClientError::PaymentNotAllowed { amount: buyer::price(required)? });
+        };
+        let host = Host::of(self.url()).map_err(ClientError::Url)?;
+        let signed = buyer.sign(required, host, what).await?;
+        let bought = match self.insist(|| request(&signed.header)).await {
+            Ok(response) => T::read(self, response).await,
+            Err(error) => Err(error),
+        };
+        buyer.record(signed, outcome(&bought)).await;
+        bought
+    }
+
+    /// Sends a paid request until it is answered.
+    async fn insist(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, ClientError> {
         let mut wait = Duration::from_millis(250);
         for _ in 0..PAID_TRIES_MAX {
-            match self.send_call(call, Some(header)).await {
+            match self.send(request()).await {
                 // Not an answer, and not a reason to pay anew: the registry knows this payment and will say.
                 Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {}
                 Err(ClientError::Transport { .. }) => {}
-                Ok(response) => return self.read(response).await,
-                Err(error) => return Err(error),
+                answered => return answered,
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(5));
@@ -90,43 +129,66 @@ impl Client {
     }
 
     async fn send_call(&self, call: &Call<'_>, payment: Option<&str>) -> Result<Response, ClientError> {
-        let path = function_path("/v1/call", call.release, call.function);
-        let request = self.request(Method::POST, &path).json(&call.body);
-        let request = match payment {
-            Some(payment) => request.header(x402::PAYMENT_SIGNATURE, payment),
-            None => request,
-        };
-        self.send(request).await
+        self.send(self.call_request(call, payment)).await
     }
 
-    fn required(&self, response: &Response) -> Result<PaymentRequired, ClientError> {
+    fn call_request(&self, call: &Call<'_>, payment: Option<&str>) -> RequestBuilder {
+        let path = function_path("/v1/call", call.release, call.function);
+        let request = self.request(Method::POST, &path).json(&call.body);
+        match payment {
+            Some(payment) => request.header(x402::PAYMENT_SIGNATURE, payment),
+            None => request,
+        }
+    }
+
+    pub(crate) fn required(&self, response: &Response) -> Result<PaymentRequired, ClientError> {
         let header = response.headers().get(x402::PAYMENT_REQUIRED).and_then(|value| value.to_str().ok());
         let header = header.ok_or_else(|| self.odd("402 without a PAYMENT-REQUIRED header".into()))?;
         x402::decode(header).map_err(|error| self.odd(error.to_string()))
     }
 }
 
-/// Signs the first way to pay that the wallet can take, if it is within the budget. Returns the header's value.
-fn sign(required: &PaymentRequired, budget: Option<Budget<'_>>) -> Result<String, ClientError> {
-    let ways: Vec<String> =
-        required.accepts.iter().map(|way| format!("{} on {}", way.scheme, way.network)).collect();
-    let way = required.accepts.iter().find(|way| can_pay(way));
-    let way = way.ok_or_else(|| ClientError::NoWayToPay(ways.join(", ")))?;
-    let amount = way.amount().map_err(ClientError::NoWayToPay)?;
-    let Some(Budget { wallet, amount_max }) = budget else {
-        return Err(ClientError::PaymentNotAllowed { amount });
-    };
-    if amount > amount_max {
-        return Err(ClientError::PriceAboveMax { amount, amount_max });
-    }
-    let now_s = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs());
-    let payload = wallet.sign_exact(way, Some(required.resource.clone()), now_s)?;
-    Ok(x402::encode(&payload))
+/// What is paid for.
+pub(crate) trait Bought: Sized {
+    /// Reads it from the answer.
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError>;
+
+    /// Returns what the answer says was charged; `None` where it does not say, and all that was signed counts.
+    fn charged(&self) -> Option<Atomic>;
 }
 
-/// Only `exact` on the devnet, so that no mistake of ours can move real money yet.
-fn can_pay(way: &PaymentRequirements) -> bool {
-    way.scheme == x402::SCHEME_EXACT && way.network == devnet::NETWORK.to_string()
+impl Bought for CallResponse {
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError> {
+        client.read(response).await
+    }
+
+    fn charged(&self) -> Option<Atomic> {
+        self.charged.amount.parse().ok()
+    }
+}
+
+impl Bought for CreditResponse {
+    async fn read(client: &Client, response: Response) -> Result<Self, ClientError> {
+        client.read(response).await
+    }
+
+    fn charged(&self) -> Option<Atomic> {
+        self.credited.amount.parse().ok()
+    }
+}
+
+/// Says what became of a payment, if the answer says so.
+fn outcome<T: Bought>(bought: &Result<T, ClientError>) -> Option<Outcome> {
+    match bought {
+        Ok(bought) => bought.charged().map(Outcome::Charged),
+        // The call may still be taken up again after an error of the registry's own.
+        Err(ClientError::Problem(problem)) if problem.status < 500 || problem.status == 504 => {
+            match problem.charged.parse() {
+                Ok(Atomic::ZERO) => Some(Outcome::NotCharged),
+                Ok(amount) => Some(Outcome::Charged(amount)),
+                Err(_) => None,
+            }
+        }
+        Err(_) => None,
+    }
 }

@@ -212,11 +212,20 @@ pub const SIGN_IN_SECONDS_MAX: i64 = 300;
 /// The longest idempotency id of a pay-out, in bytes. A call id or a digest with a prefix stays below 100.
 pub const PAY_OUT_ID_BYTES_MAX: usize = 128;
 
+/// The most bytes of a question to a facilitator, and of its answer: a payment, the offer, and room.
+pub const FACILITATOR_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The most payments about which another facilitator has not answered clearly. Each takes some 200 bytes.
+pub const UNSURE_PAYMENTS_MAX: usize = 100_000;
+
+/// How many blocks back a payment is looked for that a facilitator may have settled: some hours on any network.
+pub const ECHO_BLOCKS_MAX: u64 = 10_000;
+
 /// The most that one faucet request mints, in atomic units: a hundred play dollars.
 pub const FAUCET_AMOUNT_MAX: u128 = 100_000_000;
 
 /// The gas of one call on the devnet: the most that the rules of its machine give one transaction (EIP-7825). A payment
-/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 7,500,000.
+/// takes about 100,000, a claim of [`CLAIMS_MAX`] vouchers some 5,000,000.
 pub const DEVNET_GAS_MAX: u64 = 16_777_216;
 
 /// The most bytes of one call's data on the devnet. A voucher in a claim takes about 500.
@@ -231,6 +240,30 @@ pub const DEVNET_UNDO_BLOCKS_MAX: usize = 256;
 /// The most bytes of a transaction that somebody else has signed for the devnet. It costs them nothing and is kept; an
 /// approval or a withdrawal takes about 400.
 pub const DEVNET_RAW_BYTES_MAX: usize = 8 * 1024;
+
+/// The most bytes of a node's answer. The largest hold the events of [`RPC_LOG_BLOCKS_MAX`] blocks.
+pub const RPC_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes of one call's data that a node is sent; nodes take 128 KiB for a whole transaction. A line of the
+/// journal holds it as hex.
+pub const RPC_CALL_BYTES_MAX: usize = 90 * 1024;
+
+/// The most transactions of ours that wait for a block. Nodes keep 64 of one account for certain.
+pub const RPC_PENDING_MAX: u64 = 64;
+
+/// How many blocks one question for events covers. Some nodes answer no more than this.
+pub const RPC_LOG_BLOCKS_MAX: u64 = 1_000;
+
+/// How many blocks make a transaction final, unless the operator says otherwise: the reorganisations that are seen on
+/// public networks are shorter.
+pub const RPC_FINALITY: u64 = 12;
+
+/// The most gas of one call over JSON-RPC, unless the operator says otherwise; what one transaction may take (EIP-7825).
+pub const RPC_GAS_MAX: u64 = 16_777_216;
+
+/// The most that a unit of gas may cost in wei, unless the operator says otherwise: 500 gwei, far above an ordinary day
+/// on any network.
+pub const RPC_FEE_MAX: u128 = 500_000_000_000;
 
 /// The most bytes of one request of JSON-RPC.
 pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
@@ -253,8 +286,40 @@ pub const JSON_RPC_FEE_BLOCKS_MAX: u64 = 1_024;
 /// The longest line of the devnet's journal, in bytes. The largest operation is a call, whose data are written as hex.
 pub const JOURNAL_LINE_BYTES_MAX: usize = 2 * DEVNET_CALL_BYTES_MAX + 4096;
 
-/// The largest wallet file, in bytes. Ours take about 200.
+/// The largest wallet file, in bytes. Keystores take about 500.
 pub const WALLET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The most memory that opening a keystore may take, in bytes: four times what geth's and ours take. The file names its
+/// own cost, so a forged one could ask for all there is.
+pub const KEYSTORE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The most work that opening a keystore by scrypt may take, as the product of its three parameters: eight times what
+/// geth's and ours take, some seconds.
+pub const KEYSTORE_SCRYPT_WORK_MAX: u64 = 1 << 24;
+
+/// The most iterations that opening a keystore by PBKDF2 may take: some seconds. Files in use have a million at most.
+pub const KEYSTORE_PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The largest policy of a wallet, in bytes: room for hundreds of hosts and addresses.
+pub const POLICY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of a day's spending journal, in bytes. A long host and the longest names stay below 1,000.
+pub const SPENDING_LINE_BYTES_MAX: usize = 4096;
+
+/// The largest spending journal of one day, in bytes. Each payment reads it whole, so who pays a hundred thousand times
+/// a day should pay by a channel.
+pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
+/// has the journal for longer hangs.
+pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
+/// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
+/// was thought lost should not turn up tomorrow.
+pub const OFFER_SECONDS_MAX: u64 = 3_600;
+
+/// The longest password, in bytes: a file given as one by mistake is no password.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How much of a text from others is quoted in a message, in characters.
 pub const QUOTED_CHARS_MAX: usize = 80;
@@ -373,6 +438,12 @@ pub const CLAIMS_MAX: usize = 100;
 /// The longest `PAYMENT-REQUIRED` header, in bytes: the clients in use take 16 KiB of headers in all. What does not fit of
 /// the extensions is left out.
 pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
+
+/// The most payees that are paid in one transaction: each takes some 60,000 gas.
+pub const PAY_OUTS_MAX: usize = 200;
+
+/// Transfers of one page of a statement.
+pub const STATEMENT_ROWS_MAX: usize = 1_000;
 
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ChargeOn, Price, Terms, Unit};
+use crate::manifest::{ChargeOn, Price, PricedAct, Terms, Unit};
 use crate::money::{ATOMIC_DECIMALS, Atomic};
 use crate::name::FunctionName;
 use crate::{Digest, Hashed, limits};
@@ -30,7 +30,7 @@ pub struct Quote {
 pub struct Line {
     /// The id of the price.
     pub price: String,
-    /// What is counted: `call` or `fuel`.
+    /// What is counted: `call`, `fuel` or `download`.
     pub unit: Unit,
     /// How many units.
     pub quantity: u64,
@@ -72,7 +72,7 @@ impl Ending {
     }
 }
 
-/// What is owed for one call.
+/// What is owed for one call, or one download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// One line for each price that applied.
@@ -81,11 +81,14 @@ pub struct Charge {
     pub amount: Atomic,
 }
 
-/// Tells whether `price` applies to `function`.
+/// Tells whether `price` applies to a call of `function`.
 ///
 /// `export` is `interface#function`, `function`, or the full `ns:pkg/interface@version#function`; an absent version
 /// matches any.
 pub fn applies(price: &Price, function: &FunctionName) -> bool {
+    if price.on != PricedAct::Execute {
+        return false;
+    }
     let Some(export) = &price.export else { return true };
     let (interface, name) = match export.rsplit_once('#') {
         Some((interface, name)) => (Some(interface), name),
@@ -142,10 +145,18 @@ pub fn charge(terms: &Terms, quote: &Quote, usage: Usage) -> Charge {
     Charge { lines, amount }
 }
 
+/// Returns what a download costs: known before, and the same for everybody.
+pub fn download_charge(terms: &Terms) -> Charge {
+    let prices = terms.price.iter().filter(|price| price.on == PricedAct::Download);
+    let lines: Vec<Line> = prices.map(|price| line(price, 0)).collect();
+    let amount = sum(&lines);
+    Charge { lines, amount }
+}
+
 /// `ceil(quantity × amount / per)`, at least `minimum`, at most `max-per-call`.
 fn line(price: &Price, fuel: u64) -> Line {
     let quantity = match price.unit {
-        Unit::Call => 1,
+        Unit::Call | Unit::Download => 1,
         Unit::Fuel => fuel,
     };
     // Cannot overflow: a quantity below 2^64 times an amount below 2^60 is below 2^124.
@@ -228,6 +239,17 @@ mod tests {
         assert_eq!(charged(price(Unit::Call, 7, 1), 9, Ending::GuestFailed), 0);
         assert_eq!(charged(attempt.clone(), 9, Ending::GuestFailed), 7);
         assert_eq!(charged(attempt, 9, Ending::Aborted), 0);
+    }
+
+    #[test]
+    fn calls_and_downloads_are_charged_apart() {
+        let download = Price { on: PricedAct::Download, ..price(Unit::Download, 500_000, 1) };
+        assert_eq!(charged(download.clone(), 9, Ending::Returned), 0);
+        let terms = terms(vec![price(Unit::Call, 7, 1), download.clone(), download]);
+        assert_eq!(quote(&terms, &function(), 9).amount_max, Atomic(7));
+        let charge = download_charge(&terms);
+        assert_eq!((charge.lines.len(), charge.amount), (2, Atomic(1_000_000)));
+        assert_eq!((charge.lines[0].unit, charge.lines[0].quantity), (Unit::Download, 1));
     }
 
     #[test]

@@ -91,6 +91,15 @@ pub struct TransferEvent {
     pub amount: Atomic,
 }
 
+/// What submitting a call costs, in the chain's own coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fee {
+    /// The gas that it burns.
+    pub gas: u64,
+    /// The price of a unit of gas, in the coin's smallest unit.
+    pub price: u128,
+}
+
 /// A chain with the token in which it pays.
 #[async_trait]
 pub trait Chain: Send + Sync {
@@ -113,12 +122,26 @@ pub trait Chain: Send + Sync {
     /// Runs a call without effect and returns its answer.
     async fn call(&self, call: &Call) -> Result<Bytes, CallError>;
 
+    /// Says what submitting a call would cost now. Chains without fees say nothing.
+    async fn fee(&self, call: &Call) -> Result<Fee, PayError> {
+        let _ = call;
+        Ok(Fee::default())
+    }
+
     /// Submits a call once per `id`: asked again, it says what became of the first, whatever the call. A call that
     /// reverted left nothing behind, so its id may be tried again. `call.from` is [`submitter`](Self::submitter).
     async fn submit(&self, id: &str, call: &Call) -> Submission;
 
     /// Returns how sure it is that a transaction stays.
     async fn standing(&self, transaction: B256) -> Result<Standing, PayError>;
+
+    /// Says whether submissions will be taken: an error says why new paid work should not begin.
+    async fn ready(&self) -> Result<(), PayError> {
+        Ok(())
+    }
+
+    /// Returns the events of a transaction; nothing if no block holds it.
+    async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError>;
 
     /// Returns the token's transfers from or to `account` since the block `from_block`, that one included, in order.
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError>;

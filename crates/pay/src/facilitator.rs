@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 
-use crate::chain::{Standing, TransferEvent};
+use crate::chain::{Fee, Standing, TransferEvent};
 use crate::error::PayError;
 use crate::exact::PaymentKey;
 use crate::network::Network;
@@ -158,6 +158,15 @@ pub struct Claim {
     pub total_claimed: Atomic,
 }
 
+/// One of several payments from the treasury.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayOut {
+    /// Who gets it.
+    pub to: Address,
+    /// How much, more than nothing.
+    pub amount: Atomic,
+}
+
 /// Verifies and settles payments in one asset on one network, and pays out from the operator's treasury.
 ///
 /// Everything that moves money is idempotent by its id or by the payment itself.
@@ -207,6 +216,12 @@ pub trait Facilitator: Send + Sync {
     /// return the first answer, the same `id` with another payee or amount is rejected.
     async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement;
 
+    /// Pays several at once from the treasury, in one transaction, all or none. `id` makes it happen once.
+    async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement;
+
+    /// Says what [`pay_out_all`](Self::pay_out_all) would cost the operator now.
+    async fn pay_out_fee(&self, id: &str, payments: &[PayOut]) -> Result<Fee, PayError>;
+
     /// Returns what the contract knows of a channel. One that was never deposited into is empty.
     async fn channel(&self, id: B256) -> Result<ChannelState, PayError>;
 
@@ -217,6 +232,12 @@ pub trait Facilitator: Send + Sync {
     /// Claims what is owed of one channel, moves it to the treasury, and gives `amount` of the rest back to the payer, or
     /// as much as there is. The amount settled is what went back.
     async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement;
+
+    /// Says whether it can move money out of the treasury: [`pay_out`](Self::pay_out), [`claim`](Self::claim) and
+    /// [`refund_channel`](Self::refund_channel). Without that, offer nothing that may need a refund.
+    fn can_pay_out(&self) -> bool {
+        true
+    }
 
     /// Returns how much of the asset an address has.
     async fn balance(&self, address: Address) -> Result<Atomic, PayError>;

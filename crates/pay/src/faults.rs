@@ -12,9 +12,9 @@ use alloy_primitives::{Address, B256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 
-use crate::chain::{Standing, TransferEvent};
+use crate::chain::{Fee, Standing, TransferEvent};
 use crate::error::PayError;
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Settlement, Verified};
 use crate::network::Network;
 use crate::scheme::Scheme;
 use crate::x402::{PaymentPayload, PaymentRequirements};
@@ -178,6 +178,14 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
         under(take(&self.pay_out), self.inner.pay_out(id, to, amount)).await
     }
 
+    async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement {
+        under(take(&self.pay_out), self.inner.pay_out_all(id, payments)).await
+    }
+
+    async fn pay_out_fee(&self, id: &str, payments: &[PayOut]) -> Result<Fee, PayError> {
+        self.inner.pay_out_fee(id, payments).await
+    }
+
     async fn channel(&self, id: B256) -> Result<ChannelState, PayError> {
         self.inner.channel(id).await
     }
@@ -188,6 +196,10 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
 
     async fn refund_channel(&self, id: &str, claim: &Claim, amount: Atomic) -> Settlement {
         under(take(&self.refund_channel), self.inner.refund_channel(id, claim, amount)).await
+    }
+
+    fn can_pay_out(&self) -> bool {
+        self.inner.can_pay_out()
     }
 
     async fn balance(&self, address: Address) -> Result<Atomic, PayError> {

@@ -8,9 +8,13 @@
 //! - [`eip712`]: the messages that are signed.
 //! - [`evm`]: what is said to contracts.
 //! - [`wallet`]: a payer's key and the signing of payments.
+//! - [`keystore`]: such a key under a password, and [`wallet_file`]: in a file.
 //! - [`facilitator`]: payment as the rest of the product sees it, with its three outcomes.
+//! - [`facilitator_api`]: the same, asked over HTTP by others.
+//! - `remote`: a facilitator that is asked over HTTP (feature `remote`).
 //! - [`settler`]: the facilitator over any chain.
 //! - [`chain`]: the door to a chain.
+//! - `rpc`: a chain over JSON-RPC (feature `rpc`).
 //! - [`devnet`]: a chain in this process, for play money.
 //! - [`faults`]: a facilitator that fails on demand, for tests and drills.
 
@@ -20,9 +24,18 @@ pub mod eip712;
 mod error;
 pub mod evm;
 pub mod facilitator;
+pub mod facilitator_api;
 pub mod faults;
+#[cfg(any(feature = "remote", feature = "rpc"))]
+mod http;
+mod journal;
+pub mod keystore;
 mod network;
 pub mod payment;
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 pub mod scheme;
 pub mod settler;
 pub mod wallet;
@@ -30,13 +43,18 @@ pub mod wallet_file;
 pub mod x402;
 
 pub use alloy_primitives::{Address, B256, U256, hex};
-pub use chain::{Chain, Standing, TransferEvent};
+pub use chain::{Chain, Fee, Standing, TransferEvent};
 pub use devnet::Devnet;
 pub use error::PayError;
-pub use facilitator::{ChannelState, Claim, Facilitator, Rejection, Scheme, Settlement, Verified};
+pub use facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Scheme, Settlement, Verified};
 pub use faults::Faulty;
+pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use payment::Authorization;
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteConfig};
+#[cfg(feature = "rpc")]
+pub use rpc::{Rpc, RpcConfig};
 pub use scheme::{PaymentKey, exact};
 pub use settler::Settler;
 pub use wallet::Wallet;

@@ -1,8 +1,9 @@
 //! A payment of any scheme: which offer it takes, and its check by that offer's scheme.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 use crate::facilitator::Rejection;
+use crate::scheme::batch::{Action, DepositMethod};
 use crate::scheme::{PaymentKey, Scheme, batch, exact, upto};
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, clip};
 
@@ -33,6 +34,21 @@ impl Authorization {
             Self::Exact(exact) => exact.key.payer,
             Self::Upto(upto) => upto.payer,
             Self::Batch(batch) => batch.channel.payer,
+        }
+    }
+
+    /// Returns the last Unix second of which a contract might still take it; nothing if time does not end it.
+    pub fn expires_s(&self) -> Option<U256> {
+        match self {
+            Self::Exact(exact) => Some(exact.valid_before),
+            Self::Upto(upto) => Some(upto.deadline),
+            Self::Batch(batch) => match &batch.action {
+                Action::Deposit(deposit) => Some(match &deposit.method {
+                    DepositMethod::Eip3009 { valid_before, .. } => *valid_before,
+                    DepositMethod::Permit2 { deadline, .. } => *deadline,
+                }),
+                Action::Voucher | Action::Refund(_) => None,
+            },
         }
     }
 

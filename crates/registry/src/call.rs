@@ -17,22 +17,20 @@ use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
-use glassbox_pay::Rejection;
-use glassbox_pay::x402::{PaymentRequired, SettleResponse};
+use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
-use glassbox_store::{CallRow, Hold, NewCall, VoucherRefusal};
+use glassbox_store::CallRow;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Duration, Instant};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::error::{CallError, RegistryError, failure_code};
+use crate::hold::{Order, pin};
 use crate::live::Live;
-use crate::meter::{Place, Refusal};
-use crate::offer::voucher_refused;
 use crate::open::Registry;
-use crate::payment::{Means, Payment, Tender};
+use crate::payment::Payment;
+use crate::recover::replay;
 use crate::settle::{Executed, Posted, Recorded};
 
 /// A request to run a function once.
@@ -162,10 +160,9 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
-            let amount = plan.quote.amount_max;
-            return match self.requirements(&plan.live, &plan.quote) {
+            return match self.order(&plan.live, &plan.quote, plan.request) {
                 None => self.call_free(plan).await.and_then(deliver),
-                Some(required) => Err(CallError::PaymentRequired { amount, required: Box::new(required) }),
+                Some(order) => Err(order.unpaid()),
             };
         };
         // On a task of its own: the caller's connection may end at any point, a paid call may not.
@@ -173,12 +170,17 @@ impl Registry {
         let paid = tokio::spawn(async move { registry.call_paid(request, payment).await });
         let reply = paid.await.map_err(|_| RegistryError::Worker)??;
         // Still here, so the caller is too. Until this is noted, the same request is answered from this reply.
-        if reply.stored.charged > Atomic::ZERO
-            && let Err(error) = self.store.mark_delivered(&reply.stored.call, self.env.now_ms()).await
-        {
-            warn!(call.id = logged(&reply.stored.call), %error, "Could not note that a reply was delivered");
+        if reply.stored.charged > Atomic::ZERO {
+            self.note_delivered(&reply.stored.call).await;
         }
         deliver(reply)
+    }
+
+    /// Notes that the reply of a call is in its caller's hands.
+    pub(crate) async fn note_delivered(&self, call: &str) {
+        if let Err(error) = self.store.mark_delivered(call, self.env.now_ms()).await {
+            warn!(call.id = logged(call), %error, "Could not note that a reply was delivered");
+        }
     }
 
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
@@ -227,41 +229,22 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
-        let Some(required) = self.requirements(&plan.live, &plan.quote) else {
+        let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
             return self.call_free(plan).await;
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
-        let tender = self.check(payment, &plan, &required)?;
-        if let Some(refund) = tender.channel_refund() {
-            return Err(self.refund_channel(refund, &plan, &required).await);
-        }
-        let place = self.enter(&tender.payer)?;
-        let slot = self.in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        let tender = self.check(payment, &order)?;
+        let admitted = self.admit(&tender.payer)?;
 
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");
-        match self.hold(&call, &plan, &tender).await? {
-            Hold::Held => {}
-            // Presented at the same moment by another request for the same: one run, one charge.
-            Hold::SamePayment(row) | Hold::SameIdentifier(row) if row.request != plan.request => {
-                return Err(CallError::PaymentBound);
-            }
-            // Or signed anew while the first payment is undecided: a payer must not pay twice for one thing.
-            Hold::SamePayment(row) | Hold::SameIdentifier(row) | Hold::SameRequest(row) => {
-                drop((work, slot, place));
-                return self.await_decision(&row.id).await;
-            }
-            Hold::Voucher(refusal) => return Err(voucher_refused(refusal, &plan, required)),
-            Hold::Credit(refusal) => {
-                return Err(CallError::CreditSpent { refusal, required: Box::new(required) });
-            }
+        if let Some(other) = self.hold(&call, &order, &tender).await? {
+            drop((work, admitted));
+            return replay(&self.await_decision(&other).await?);
         }
-        // The chain is asked only now: before the hold, another presentation of this payment could be settled in between,
-        // and its payer would be told to sign anew.
-        if let Err(refused) = self.verify(&tender, &plan, &required).await {
-            self.store.release_call(&call, self.env.now_ms()).await?;
-            place.failed();
+        if let Err(refused) = self.verify(&call, &tender, &order).await {
+            admitted.failed();
             return Err(refused);
         }
         let executed = match self.run(&plan, &call, &tender.payer).await {
@@ -273,110 +256,44 @@ impl Registry {
         };
         if executed.charge.amount == Atomic::ZERO {
             if executed.failure.is_some() {
-                place.failed();
+                admitted.failed();
             }
             return self.end_unpaid(&call, executed).await;
         }
-        if !tender.needs_rail() {
-            return self.post_at_once(&call, executed, &tender).await;
-        }
-        let fuel_used = executed.fuel_used;
         let recorded = Recorded::Run(Box::new(executed));
-        self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
-        debug!(call.id = logged(&call), fuel_used, "Recorded a call");
-        match self.settle(&call, recorded, &tender.means).await {
-            Ok(Posted::Run(reply)) => Ok(reply),
-            Ok(Posted::TopUp(_)) => Err(RegistryError::Worker.into()),
+        match self.finish(&call, recorded, &tender).await {
+            Ok(Posted::Run(reply)) => Ok(*reply),
+            Ok(Posted::Sale) => Err(RegistryError::Worker.into()),
             Err(error) => {
                 if matches!(error, CallError::NotSettled { .. }) {
                     // The run was for nothing. A payer who spends the money meanwhile must not have that without end.
-                    place.failed();
+                    admitted.failed();
                 }
                 Err(error)
             }
         }
     }
 
-    /// Finds the call that a payment was first presented with. Whoever signed it may ask, and nobody else.
-    async fn presented(&self, payment: &Payment) -> Result<Option<CallRow>, CallError> {
-        let Some(known) = self.known(payment) else { return Ok(None) };
-        if let Some(key) = &known.key
-            && let Some(row) = self.store.call_by_payment(key).await?
-        {
-            return Ok(Some(row));
-        }
-        match &known.identifier {
-            Some(identifier) => Ok(self.store.call_by_identifier(&known.payer, identifier).await?),
-            None => Ok(None),
-        }
+    /// Returns what is to be paid for a call; nothing where it costs nothing.
+    pub(crate) fn order(&self, live: &Live, quote: &Quote, request: Digest) -> Option<Order> {
+        Some(Order {
+            required: self.requirements(live, quote)?,
+            request,
+            release: live.id.clone(),
+            function: quote.function.clone(),
+            amount_max: quote.amount_max,
+            run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,
+        })
     }
 
     /// Answers from the call that a payment is bound to: the same request gets its reply, another one nothing.
     async fn answer_from(&self, row: &CallRow, mut request: CallRequest) -> Result<CallReply, CallError> {
-        // The newest version may be another one by now; what was bought is the one that was the newest then.
-        if request.release.version.is_none() && request.release.package == row.release.package {
-            request.release.version = Some(row.release.version.clone());
-        }
+        pin(&mut request.release, row);
         let plan = self.plan(&request).await?;
         if row.request == plan.request {
-            self.await_decision(&row.id).await
+            replay(&self.await_decision(&row.id).await?)
         } else {
             Err(CallError::PaymentBound)
-        }
-    }
-
-    /// Takes one of the payer's places.
-    fn enter(&self, payer: &str) -> Result<Place<'_>, CallError> {
-        self.free_work.enter(payer, self.env.now_ms()).map_err(|refusal| match refusal {
-            Refusal::Busy => CallError::Busy,
-            Refusal::TooManyFailures => CallError::TooManyFailures,
-        })
-    }
-
-    /// Binds the payment to this call, in one transaction, before anything runs.
-    async fn hold(&self, call: &str, plan: &Plan, tender: &Tender) -> Result<Hold, CallError> {
-        let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
-        loop {
-            let known = self.ask_channel(tender).await?;
-            let (payment, offer) = tender.to_json();
-            let new = NewCall {
-                id: call.to_owned(),
-                payment_key: tender.key.clone(),
-                identifier: tender.identifier.clone(),
-                payer: tender.payer.clone(),
-                rail: tender.rail.clone(),
-                request: plan.request,
-                release: plan.live.id.clone(),
-                function: plan.function.name.clone(),
-                held: plan.quote.amount_max,
-                payment,
-                offer,
-                backing: tender.backing(known),
-                now_ms: self.env.now_ms(),
-            };
-            let held = self.store.hold_call(new).await?;
-            // Calls of one channel come one after the other, because each voucher builds on the one before.
-            let Hold::Voucher(VoucherRefusal::Busy { call: other }) = &held else { return Ok(held) };
-            if Instant::now() > deadline {
-                return Err(CallError::Busy);
-            }
-            self.await_end(other, deadline).await?;
-        }
-    }
-
-    /// Asks the rail whether the payment could be settled now. What needs no rail holds as it is.
-    async fn verify(
-        &self,
-        tender: &Tender,
-        plan: &Plan,
-        required: &PaymentRequired,
-    ) -> Result<(), CallError> {
-        match &tender.means {
-            Means::Signed { payment, offer, .. } if tender.needs_rail() => {
-                let verified = self.verify_now(payment, offer).await?;
-                verified.map_err(|rejection| plan.refused(required, rejection))
-            }
-            Means::Signed { .. } | Means::Credit(_) => Ok(()),
         }
     }
 
@@ -461,14 +378,6 @@ impl Registry {
             started_at_ms,
             finished_at_ms: self.env.now_ms(),
         })
-    }
-}
-
-impl Plan {
-    /// Says why a payment will not do, and what would.
-    pub(crate) fn refused(&self, required: &PaymentRequired, rejection: Rejection) -> CallError {
-        let required = PaymentRequired { error: Some(rejection.code.to_string()), ..required.clone() };
-        CallError::PaymentRequired { amount: self.quote.amount_max, required: Box::new(required) }
     }
 }
 

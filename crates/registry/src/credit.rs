@@ -1,26 +1,25 @@
 //! Prepaid credit: buying it, spending it by a token, getting it back.
 //!
 //! For people without a wallet, and for very many calls: what credit pays is paid once it is written down. What an account
-//! has is its balance in the ledger. Buying credit is a payment like that of a call, with the same states: it is held,
-//! recorded, settled and posted, and a crash in between is taken up like any other.
+//! has is its balance in the ledger. Buying credit is a [sale](crate::sale).
+
+use std::sync::Arc;
 
 use glassbox_core::ledger::{self, Account, Kind, Transfer};
+use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::{Atomic, Digest, Pico, limits};
+use glassbox_pay::Address;
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, Resource, SettleResponse, VERSION};
-use glassbox_pay::{Address, Rejection, payment};
-use glassbox_store::{Backing, Budget, CallState, CreditAccount, Hold, NewCall, Posting};
+use glassbox_store::{Budget, CreditAccount};
 use glassbox_token::{Caps, Request, Token, TokenError, Verified};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use tokio::time::{Duration, Instant};
-use tracing::info;
 
-use crate::call::{Plan, logged};
 use crate::error::{CallError, CreditError, RegistryError};
+use crate::hold::Order;
 use crate::open::Registry;
-use crate::payment::{Means, Tender, rail_text};
-use crate::settle::{Collected, NotSettled, Posted, Recorded};
+use crate::payment::{Means, Payment, Tender};
+use crate::settle::{Closing, Posted, Recorded};
 
 /// The name under which a top-up stands among the calls.
 const TOP_UP: (&str, &str) = ("glassbox:credit@1.0.0", "top-up");
@@ -93,13 +92,13 @@ impl Registry {
         Ok(self.verified(&credit.token)?.account().to_owned())
     }
 
-    /// Checks a token against a plan. Its totals, and whether it was taken back, are for the ledger to check.
-    pub(crate) fn check_credit(&self, credit: Credit, plan: &Plan) -> Result<Tender, CallError> {
+    /// Checks a token against an order. Its totals, and whether it was taken back, are for the ledger to check.
+    pub(crate) fn check_credit(&self, credit: Credit, order: &Order) -> Result<Tender, CallError> {
         let verified = self.verified(&credit.token)?;
         let request = Request {
-            package: &plan.live.id.package,
-            function: &plan.function.name,
-            amount_max: plan.quote.amount_max,
+            package: &order.release.package,
+            function: &order.function,
+            amount_max: order.amount_max,
             now_s: (self.env.now_ms() / 1_000) as u64,
             audience: &self.config.public_url,
         };
@@ -139,115 +138,23 @@ impl Registry {
         if let Some(account) = &account {
             self.credit_account(account).await?;
         }
-        let required = self.credit_requirements(amount);
-        let Some(payment) = payment else {
-            return Err(CallError::PaymentRequired { amount, required: Box::new(required) });
-        };
-        // On a task of its own, as a call: who hangs up stops nothing.
-        let registry = self.clone();
-        let bought = tokio::spawn(async move { registry.take_payment(account, required, payment).await });
-        bought.await.map_err(|_| RegistryError::Worker)?
+        let order = self.credit_order(account.as_deref(), amount);
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        let sold = self.sell(order, Payment::X402(Box::new(payment)), move |call| {
+            let opens = account.is_none();
+            let top_up = account.unwrap_or_else(|| format!("credit:{call}"));
+            Recorded::TopUp(TopUp { top_up, opens, amount })
+        });
+        sold.await?.ok_or(CallError::ReplyForgotten)
     }
 
-    async fn take_payment(
+    /// Opens the account that a top-up is for where it is new, and says what its buyer gets.
+    pub(crate) async fn close_top_up(
         &self,
-        account: Option<String>,
-        required: PaymentRequired,
-        payment: PaymentPayload,
-    ) -> Result<TopUpReply, CallError> {
-        let amount = required.accepts[0].amount().map_err(|_| RegistryError::Worker)?;
-        let refused = |rejection: Rejection| CallError::PaymentRequired {
-            amount,
-            required: Box::new(PaymentRequired {
-                error: Some(rejection.code.to_string()),
-                ..required.clone()
-            }),
-        };
-        let offer = payment::taken(&payment, &required.accepts).map_err(refused)?;
-        // Whoever asks again for what was paid for may be late, so the window is checked after this.
-        let authorization = payment::read(&payment, offer).map_err(refused)?;
-        let request = top_up_request(account.as_deref(), amount);
-        if let Some(row) = self.store.call_by_payment(&authorization.key().to_string()).await? {
-            return if row.request == request {
-                self.await_top_up(&row.id).await
-            } else {
-                Err(CallError::PaymentBound)
-            };
-        }
-        let now_s = (self.env.now_ms() / 1_000) as u64;
-        payment::check_window(&authorization, now_s, 0).map_err(refused)?;
-
-        let call = self.env.id();
-        let work = self.running.claim(&call).expect("a fresh id is nobody's");
-        let tender = Tender {
-            payer: authorization.payer().to_string(),
-            rail: rail_text(offer),
-            key: authorization.key().to_string(),
-            identifier: None,
-            means: Means::Signed {
-                offer: Box::new(offer.clone()),
-                payment: Box::new(payment),
-                authorization: Box::new(authorization),
-            },
-        };
-        match self.hold_top_up(&call, &tender, amount, request).await? {
-            Hold::Held => {}
-            Hold::SamePayment(row) | Hold::SameRequest(row) if row.request == request => {
-                drop(work);
-                return self.await_top_up(&row.id).await;
-            }
-            _ => return Err(CallError::PaymentBound),
-        }
-        if let Means::Signed { payment, offer, .. } = &tender.means
-            && let Err(rejection) = self.verify_now(payment, offer).await?
-        {
-            self.store.release_call(&call, self.env.now_ms()).await?;
-            return Err(refused(rejection));
-        }
-        let opens = account.is_none();
-        let top_up = account.unwrap_or_else(|| format!("credit:{call}"));
-        let recorded = Recorded::TopUp(TopUp { top_up, opens, amount });
-        self.store.record_outcome(&call, recorded.to_outcome()?, self.env.now_ms()).await?;
-        match self.settle(&call, recorded, &tender.means).await? {
-            Posted::TopUp(reply) => Ok(reply),
-            Posted::Run(_) => Err(RegistryError::Worker.into()),
-        }
-    }
-
-    async fn hold_top_up(
-        &self,
-        call: &str,
-        tender: &Tender,
-        amount: Atomic,
-        request: Digest,
-    ) -> Result<Hold, CallError> {
-        let (payment, offer) = tender.to_json();
-        let (release, function) = TOP_UP;
-        let new = NewCall {
-            id: call.to_owned(),
-            payment_key: tender.key.clone(),
-            identifier: None,
-            payer: tender.payer.clone(),
-            rail: tender.rail.clone(),
-            request,
-            release: release.parse().expect("a release id"),
-            function: function.parse().expect("a function name"),
-            held: amount,
-            payment,
-            offer,
-            backing: Backing::Payment,
-            now_ms: self.env.now_ms(),
-        };
-        Ok(self.store.hold_call(new).await?)
-    }
-
-    /// Posts a settled top-up: the deposit and the credit in one transaction, and the account where it is new.
-    pub(crate) async fn post_top_up(
-        &self,
-        call: &str,
         top_up: TopUp,
-        collected: Collected,
-    ) -> Result<TopUpReply, CallError> {
+        payment: &SettledPayment,
+        settlement: Option<SettleResponse>,
+    ) -> Result<Closing, CallError> {
         let TopUp { top_up: account, opens, amount } = top_up;
         let token = match opens {
             true => {
@@ -261,43 +168,26 @@ impl Registry {
             }
             false => None,
         };
-        let reply = TopUpReply { account: account.clone(), token, amount, settlement: collected.response };
         let credited = Transfer {
-            debit: Account::Payer(collected.payment.payer.clone()),
-            credit: Account::Payer(account),
+            debit: Account::Payer(payment.payer.clone()),
+            credit: Account::Payer(account.clone()),
             amount: amount.to_pico(),
             kind: Kind::TopUp,
         };
-        let posting = Posting {
-            amount: collected.payment.amount,
-            transaction: collected.transaction,
-            standing: collected.standing,
-            channel: None,
-            charge: vec![credited],
-            refund: None,
-            reply: serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?,
-        };
-        self.store.post_call(call, posting, self.env.now_ms()).await?;
-        info!(call.id = logged(call), amount.atomic = amount.0, "Sold credit");
-        Ok(reply)
+        let reply = TopUpReply { account, token, amount, settlement };
+        let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
+        Ok(Closing { charge: vec![credited], reply, posted: Posted::Sale })
     }
 
-    async fn await_top_up(&self, call: &str) -> Result<TopUpReply, CallError> {
-        let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
-        let row = self.await_end(call, deadline).await?;
-        let reply = row.reply.as_deref().unwrap_or_default();
-        match row.state {
-            CallState::Posted => Ok(serde_json::from_str(reply).map_err(|_| CallError::ReplyForgotten)?),
-            CallState::Voided => {
-                let refused: NotSettled = serde_json::from_str(reply).map_err(|_| RegistryError::Worker)?;
-                let required = self.credit_requirements(row.held);
-                Err(CallError::PaymentRequired {
-                    amount: row.held,
-                    required: Box::new(PaymentRequired { error: Some(refused.code), ..required }),
-                })
-            }
-            CallState::Released => Err(CallError::Busy),
-            CallState::Held | CallState::Executed => Err(CallError::Pending { call: call.to_owned() }),
+    fn credit_order(&self, account: Option<&str>, amount: Atomic) -> Order {
+        let (release, function) = TOP_UP;
+        Order {
+            request: top_up_request(account, amount),
+            release: release.parse().expect("a release id"),
+            function: function.parse().expect("a function name"),
+            amount_max: amount,
+            required: self.credit_requirements(amount),
+            run_ms_max: 0,
         }
     }
 

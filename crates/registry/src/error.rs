@@ -7,6 +7,7 @@ use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
 use glassbox_core::{Atomic, PackageRef, Pico, Version, limits};
+use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
@@ -259,7 +260,7 @@ pub enum CallError {
     #[error(transparent)]
     Allowed(#[from] AllowedError),
     /// A payment is needed, or another than the one that came.
-    #[error("{}this call costs ${}", refusal(required), amount.to_decimal())]
+    #[error("{}this costs ${}", refusal(required), amount.to_decimal())]
     PaymentRequired {
         /// The amount.
         amount: Atomic,
@@ -292,20 +293,20 @@ pub enum CallError {
         /// The requirements, for who would rather pay.
         required: Box<PaymentRequired>,
     },
+    /// Who signed in did not show who it is.
+    #[error("{error}")]
+    SignIn {
+        /// Why.
+        error: SignInError,
+        /// The requirements, with a new challenge.
+        required: Box<PaymentRequired>,
+    },
     /// The token is not one of ours, or does not allow this.
     #[error("the token does not pay for this: {0}")]
     Token(String),
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
-    /// The payer of a channel got back what its calls did not cost, which is what it asked for. There is no output.
-    #[error("the rest of channel {channel} went back to its payer")]
-    ChannelRefunded {
-        /// The channel's id.
-        channel: String,
-        /// What x402 calls the settlement.
-        response: Box<SettleResponse>,
-    },
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -524,11 +525,11 @@ impl CallError {
             Self::ReplyForgotten => "reply-forgotten",
             Self::CreditSpent { refusal: CreditRefusal::Short { .. }, .. } => "credit-short",
             Self::CreditSpent { .. } => "token-spent",
+            Self::SignIn { .. } => "sign-in-refused",
             Self::Token(_) => "token-refused",
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
-            Self::ChannelRefunded { .. } => "channel-refunded",
             Self::Failed(failure) => failure.code(),
             Self::NotSettled { .. } => "payment-not-settled",
         }
@@ -562,11 +563,13 @@ impl CallError {
             Self::CreditSpent { refusal: CreditRefusal::Short { .. }, .. } => {
                 "buy credit: POST /v1/credit; or pay one of `accepts`".into()
             }
+            Self::SignIn { .. } => {
+                "sign the challenge in `required` with the key that paid, or pay one of `accepts`".into()
+            }
             Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),
-            Self::ChannelRefunded { .. } => "deposit again to call again".into(),
             Self::Failed(failure) => failure.next(),
             Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
         }
@@ -580,6 +583,7 @@ impl CallError {
             | Self::NotSettled { .. }
             | Self::PaymentBound
             | Self::CreditSpent { .. }
+            | Self::SignIn { .. }
             | Self::ReplyForgotten => Retry::WithPayment,
             Self::Busy => Retry::After(1),
             Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),

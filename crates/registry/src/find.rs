@@ -1,7 +1,6 @@
 //! Finding and reading: everything that is free and public.
 
 use glassbox_core::files::Files;
-use glassbox_core::manifest::Manifest;
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
@@ -110,26 +109,6 @@ impl Registry {
         unpack_files(&row.id, &self.store.object(object).await?)
     }
 
-    /// Returns the component's bytes, where the terms let them be downloaded.
-    pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, RegistryError> {
-        let row = self.downloadable(reference).await?;
-        Ok(self.store.object(row.component).await?)
-    }
-
-    /// Returns the files that the component may read, where the terms let it be downloaded.
-    pub async fn component_files(&self, reference: &PackageRef) -> Result<Files, RegistryError> {
-        let row = self.downloadable(reference).await?;
-        let object = row.files.ok_or(RegistryError::NoFiles)?;
-        unpack_files(&row.id, &self.store.object(object).await?)
-    }
-
-    async fn downloadable(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
-        let row = self.release_row(reference).await?;
-        let manifest = Manifest::parse(&row.manifest)
-            .map_err(|error| RegistryError::Damaged(row.id.to_string(), error.to_string()))?;
-        if manifest.component_is_public() { Ok(row) } else { Err(RegistryError::NotDownloadable) }
-    }
-
     /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.
     pub async fn quote(
         &self,
@@ -144,15 +123,13 @@ impl Registry {
         Ok((quote, required))
     }
 
-    /// Returns the stored reply of a paid call; there is none of a call whose payment was refused after the run.
+    /// Returns the stored reply of a paid call; there is none of a call whose payment was refused after the run, and none of
+    /// what was sold and not run.
     pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
         let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
         let row = self.store.call(call).await?.ok_or_else(missing)?;
-        let reply = row.reply.ok_or_else(missing)?;
-        if crate::settle::is_refusal(&reply) {
-            return Err(missing());
-        }
-        parse(&row.release.to_string(), &reply)
+        // Refused payments and sales have replies that are none of a call's.
+        serde_json::from_str(&row.reply.ok_or_else(missing)?).map_err(|_| missing())
     }
 
     /// Returns who earned what, with one package or with all.

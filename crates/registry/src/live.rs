@@ -7,6 +7,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::release::Release;
+use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Function, Grants, Prepared, Spec};
 use glassbox_store::ReleaseRow;
@@ -24,6 +25,8 @@ pub struct Live {
     pub manifest: Manifest,
     /// The terms.
     pub terms: Hashed<Terms>,
+    /// What a download costs; nothing where it is free.
+    pub download: Charge,
     /// The interface.
     pub spec: Spec,
     /// The component's digest.
@@ -51,9 +54,11 @@ impl Live {
         let manifest = Manifest::parse(&row.manifest).map_err(|error| damaged(error.to_string()))?;
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
+        let terms = Terms::of(&manifest);
         Ok(Self {
             id: row.id.clone(),
-            terms: Terms::of(&manifest).into(),
+            download: download_charge(&terms),
+            terms: terms.into(),
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,

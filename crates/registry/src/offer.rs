@@ -1,13 +1,14 @@
 //! What we ask for a call: the ways to pay, in the order in which we would like them.
 
 use glassbox_core::manifest::Unit;
+use glassbox_core::receipt::Payment;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
 use glassbox_core::{Atomic, FunctionName, ReleaseId, limits};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{CHANNEL_STATE, VOUCHER_STATE};
 use glassbox_pay::x402::extensions::offer_receipt::{
-    self, Issuer, Offer as SignedOffer, Receipt as SignedReceipt,
+    self, Issuer, Offer as SignedOffer, Receipt as SignedReceipt, Signed,
 };
 use glassbox_pay::x402::extensions::{bazaar, gas_sponsoring, payment_identifier};
 use glassbox_pay::x402::{
@@ -16,8 +17,8 @@ use glassbox_pay::x402::{
 use glassbox_store::{ChannelRow, VoucherRefusal};
 use serde_json::{Map, Value, json};
 
-use crate::call::Plan;
 use crate::error::CallError;
+use crate::hold::Order;
 use crate::live::Live;
 use crate::open::Registry;
 
@@ -43,7 +44,7 @@ impl Registry {
             accepts: self.offers(quote),
             extensions: None,
         };
-        self.extend(&mut required, live, &quote.function);
+        self.extend(&mut required, discovery(live, &quote.function));
         Some(required)
     }
 
@@ -59,14 +60,18 @@ impl Registry {
             false => [Scheme::Exact, Scheme::Batch, Scheme::Upto],
         };
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
-        let offered = order.into_iter().filter(|scheme| self.rail.schemes().contains(scheme));
+        let offered = order.into_iter().filter(|scheme| {
+            let refunds = fuel_decides && *scheme == Scheme::Exact;
+            self.rail.schemes().contains(scheme) && (!refunds || self.rail.can_pay_out())
+        });
         offered
             .map(|scheme| self.rail.offer(scheme, quote.amount_max, self.rail.treasury(), timeout_s))
             .collect()
     }
 
-    /// Adds what else is spoken here, the most useful first, as far as a header carries it.
-    fn extend(&self, required: &mut PaymentRequired, live: &Live, function: &FunctionName) {
+    /// Adds what else is spoken here, the most useful first, and `last` what only this resource has, as far as a header
+    /// carries it.
+    pub(crate) fn extend(&self, required: &mut PaymentRequired, last: Option<(&'static str, Value)>) {
         let mut extensions = Map::new();
         let mut room = limits::PAYMENT_REQUIRED_BYTES_MAX.saturating_sub(x402::encode(required).len());
         let mut add = |name: &str, extension: Value| {
@@ -87,34 +92,22 @@ impl Registry {
             issuer.sign_offer(&SignedOffer::of(offer, &required.resource.url, valid_until), index)
         });
         add(offer_receipt::NAME, offer_receipt::offers(&signed.collect::<Vec<_>>()));
-        if let Ok(function) = live.function(&function.to_string()) {
-            let input = bazaar::Input::Body {
-                method: "POST",
-                example: json!({ "args": example::of_args(&function.ty) }),
-                schema: json!({ "properties": { "args": schema::of_args(&function.ty, "") }, "required": ["args"] }),
-            };
-            let output = bazaar::Output {
-                example: json!({ "output": example::of_result(&function.ty) }),
-                schema: json!({ "properties": { "output": schema::of_result(&function.ty, "") } }),
-            };
-            add(bazaar::NAME, bazaar::declare(&input, Some(&output)));
+        if let Some((name, extension)) = last {
+            add(name, extension);
         }
         required.extensions = Some(extensions);
     }
 
-    /// Signs that a payment was settled for a resource, beside our own receipt, which says for what.
-    pub(crate) fn attest(&self, response: &mut SettleResponse, payer: &str, resource: &str) {
-        let receipt = SignedReceipt {
+    /// Signs that a payment was made for a resource, as x402 has it: which says who paid for what, and not what came of it.
+    pub(crate) fn sign_receipt(&self, payment: &Payment, resource: &str) -> Signed<SignedReceipt> {
+        Issuer::Jws(&self.keys.executor).sign_receipt(&SignedReceipt {
             version: offer_receipt::VERSION,
-            network: response.network.clone(),
+            network: payment.network.clone(),
             resource_url: resource.to_owned(),
-            payer: payer.to_owned(),
+            payer: payment.payer.clone(),
             issued_at: (self.env.now_ms() / 1_000) as u64,
-            transaction: response.transaction.clone(),
-        };
-        let signed = Issuer::Jws(&self.keys.executor).sign_receipt(&receipt);
-        let extensions = response.extensions.get_or_insert_with(Map::new);
-        extensions.insert(offer_receipt::NAME.to_owned(), offer_receipt::receipt(&signed));
+            transaction: payment.transaction.clone(),
+        })
     }
 
     pub(crate) fn call_url(&self, release: &ReleaseId, function: &FunctionName) -> String {
@@ -124,12 +117,30 @@ impl Registry {
     }
 }
 
+/// Puts a signed receipt into the answer of a settlement.
+pub(crate) fn attest(response: &mut SettleResponse, receipt: &Signed<SignedReceipt>) {
+    let extensions = response.extensions.get_or_insert_with(Map::new);
+    extensions.insert(offer_receipt::NAME.to_owned(), offer_receipt::receipt(receipt));
+}
+
+/// Says what a function takes and gives, for those who look for services to call.
+fn discovery(live: &Live, function: &FunctionName) -> Option<(&'static str, Value)> {
+    let function = live.function(&function.to_string()).ok()?;
+    let input = bazaar::Input::Body {
+        method: "POST",
+        example: json!({ "args": example::of_args(&function.ty) }),
+        schema: json!({ "properties": { "args": schema::of_args(&function.ty, "") }, "required": ["args"] }),
+    };
+    let output = bazaar::Output {
+        example: json!({ "output": example::of_result(&function.ty) }),
+        schema: json!({ "properties": { "output": schema::of_result(&function.ty, "") } }),
+    };
+    Some((bazaar::NAME, bazaar::declare(&input, Some(&output))))
+}
+
 /// Says why a voucher does not fit its channel, and what the channel is like, so that the payer can sign one that does.
-pub(crate) fn voucher_refused(
-    refusal: VoucherRefusal,
-    plan: &Plan,
-    mut required: PaymentRequired,
-) -> CallError {
+pub(crate) fn voucher_refused(refusal: VoucherRefusal, order: &Order) -> CallError {
+    let mut required = order.required.clone();
     let (code, channel) = match refusal {
         VoucherRefusal::Busy { .. } => (ErrorCode::BatchChannelBusy, None),
         VoucherRefusal::Mismatch(channel) => (ErrorCode::BatchCumulativeAmountMismatch, Some(channel)),
@@ -148,7 +159,7 @@ pub(crate) fn voucher_refused(
             }
         }
     }
-    CallError::PaymentRequired { amount: plan.quote.amount_max, required: Box::new(required) }
+    CallError::PaymentRequired { amount: order.amount_max, required: Box::new(required) }
 }
 
 /// Writes what we know of a channel as x402 does.

@@ -10,8 +10,9 @@ use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::{Authorship, Release};
+use glassbox_core::terms::download_charge;
 use glassbox_core::value::wave;
-use glassbox_core::{Digest, FunctionName, Version, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
 use glassbox_sandbox::{FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,9 @@ pub struct Listing {
     pub files: Option<FilesListing>,
     /// Whether the component and its files may be downloaded.
     pub download: bool,
+    /// What that costs, for people: `$0.5`. Absent where it costs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_price: Option<String>,
 }
 
 /// The files that a release ships, as pages show them.
@@ -193,6 +197,9 @@ impl Package {
                 size_bytes: files.size_bytes(),
             }),
             download: self.manifest.component_is_public(),
+            download_price: Some(download_charge(&terms).amount)
+                .filter(|amount| *amount > Atomic::ZERO)
+                .map(|amount| format!("${}", amount.to_decimal())),
         }
     }
 }
@@ -338,6 +345,7 @@ fn price_text(terms: &Terms, function: &FunctionName) -> String {
                 Unit::Call => format!("${amount} per call"),
                 Unit::Fuel if price.per.get() == 1_000_000 => format!("${amount} per million fuel"),
                 Unit::Fuel => format!("${amount} per {} fuel", price.per),
+                Unit::Download => format!("${amount} per download"),
             };
             let least = price.minimum.map(|minimum| format!("at least ${}", minimum.to_decimal()));
             let most = price.max_per_call.map(|max| format!("at most ${}", max.to_decimal()));

@@ -1,17 +1,16 @@
 //! What a caller pays with, checked against our own offers and nobody else's words.
 
-use glassbox_core::limits;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{self, Action};
 use glassbox_pay::x402::extensions::payment_identifier;
-use glassbox_pay::x402::{ErrorCode, PaymentPayload, PaymentRequired, PaymentRequirements, v1};
+use glassbox_pay::x402::{ErrorCode, PaymentPayload, PaymentRequirements, v1};
 use glassbox_pay::{B256, Rejection};
 use glassbox_store::{Backing, Budget, ChainState, Voucher};
 
-use crate::call::Plan;
 use crate::credit::Credit;
 use crate::error::CallError;
+use crate::hold::Order;
 use crate::open::Registry;
 
 /// What came with a request to pay for it.
@@ -22,10 +21,10 @@ pub enum Payment {
     /// One by the first version of x402, which does not say what offer it takes.
     X402V1(Box<v1::Payment>),
     /// A token that spends prepaid credit.
-    Credit(Credit),
+    Credit(Box<Credit>),
 }
 
-/// A payment that holds, for one plan: who pays, with what, and what makes it the one it is.
+/// A payment that holds, for one order: who pays, with what, and what makes it the one it is.
 pub(crate) struct Tender {
     /// The payer's address, or the credit account.
     pub(crate) payer: String,
@@ -128,37 +127,40 @@ impl Registry {
         }
     }
 
-    /// Checks a payment against what we ask for this plan, and the clock.
-    pub(crate) fn check(
-        &self,
-        payment: Payment,
-        plan: &Plan,
-        required: &PaymentRequired,
-    ) -> Result<Tender, CallError> {
+    /// Checks a payment against what we ask for this order, and the clock.
+    pub(crate) fn check(&self, payment: Payment, order: &Order) -> Result<Tender, CallError> {
+        let refused = |rejection: Rejection| order.refused(rejection);
+        let accepts = &order.required.accepts;
         match payment {
-            Payment::Credit(credit) => self.check_credit(credit, plan),
+            Payment::Credit(credit) => self.check_credit(*credit, order),
             Payment::X402V1(payment) => {
-                let offer = required.accepts.iter().find(|offer| v1::speaks(offer));
+                let offer = accepts.iter().find(|offer| v1::speaks(offer));
                 let payment = offer.map(|offer| v1::payment(*payment, offer)).unwrap_or_else(|| {
                     Err(Rejection::new(ErrorCode::UnsupportedScheme, "version 1 of x402 is not spoken here"))
                 });
-                let payment = payment.map_err(|rejection| plan.refused(required, rejection))?;
-                self.check(Payment::X402(Box::new(payment)), plan, required)
+                self.check(Payment::X402(Box::new(payment.map_err(refused)?)), order)
             }
             Payment::X402(payment) => {
-                let refused = |rejection: Rejection| plan.refused(required, rejection);
-                let offer = payment::taken(&payment, &required.accepts).map_err(refused)?.clone();
+                let offer = payment::taken(&payment, accepts).map_err(refused)?.clone();
                 let now_s = (self.env.now_ms() / 1_000) as u64;
-                let run_ms_max = limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX;
-                let authorization = payment::check(&payment, &offer, now_s, run_ms_max).map_err(refused)?;
+                let authorization =
+                    payment::check(&payment, &offer, now_s, order.run_ms_max).map_err(refused)?;
+                if let Authorization::Batch(batch) = &authorization
+                    && matches!(batch.action, Action::Refund(_))
+                {
+                    let message = "who wants the rest of a channel back asks for it by GET";
+                    return Err(refused(Rejection::new(ErrorCode::BatchPayloadType, message)));
+                }
                 let identifier = identifier(&payment).map_err(refused)?;
                 let key = match &authorization {
                     // Another deposit is another payment, also where the first was refused and the voucher is the same.
-                    Authorization::Batch(batch::Authorization { action: Action::Deposit(deposit), .. }) => {
-                        format!("{}/{}", deposit.key, plan.request)
+                    Authorization::Batch(batch::Authorization {
+                        action: Action::Deposit(deposit), ..
+                    }) => {
+                        format!("{}/{}", deposit.key, order.request)
                     }
                     // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
-                    Authorization::Batch(batch) => format!("{}/{}", batch.key(), plan.request),
+                    Authorization::Batch(batch) => format!("{}/{}", batch.key(), order.request),
                     Authorization::Exact(_) | Authorization::Upto(_) => authorization.key().to_string(),
                 };
                 Ok(Tender {
@@ -174,19 +176,6 @@ impl Registry {
                 })
             }
         }
-    }
-}
-
-impl Registry {
-    /// Asks the rail whether a payment could be settled now. A rail that does not answer is busy.
-    pub(crate) async fn verify_now(
-        &self,
-        payment: &PaymentPayload,
-        offer: &PaymentRequirements,
-    ) -> Result<Result<(), Rejection>, CallError> {
-        let patience = std::time::Duration::from_millis(limits::RAIL_WAIT_MS_MAX);
-        let verified = tokio::time::timeout(patience, self.rail.verify(payment, offer)).await;
-        Ok(verified.map_err(|_| CallError::Busy)?.map(|_| ()))
     }
 }
 

@@ -20,12 +20,12 @@ use crate::payment::{Means, channel_text, rail_text};
 use crate::settle::{NotSettled, Recorded, within};
 
 impl Registry {
-    /// Waits for a call that is under way and returns its reply; takes it up where nobody is at work on it.
-    pub(crate) async fn await_decision(&self, call: &str) -> Result<CallReply, CallError> {
+    /// Waits for a call that is under way until it is posted or voided; takes it up where nobody is at work on it.
+    pub(crate) async fn await_decision(&self, call: &str) -> Result<CallRow, CallError> {
         let deadline = Instant::now() + Duration::from_millis(limits::DECISION_WAIT_MS_MAX);
         let row = self.await_end(call, deadline).await?;
         match row.state {
-            CallState::Posted | CallState::Voided => replay(&row),
+            CallState::Posted | CallState::Voided => Ok(row),
             // It never ran. The payment is free, and the same request with it starts anew.
             CallState::Released => Err(CallError::Busy),
             CallState::Held | CallState::Executed => Err(CallError::Pending { call: call.to_owned() }),
@@ -81,8 +81,8 @@ impl Registry {
     pub async fn reconcile(&self) {
         self.take_up_all().await;
         self.watch_deposits().await;
-        self.pay_owed(Kind::Refund).await;
-        self.pay_owed(Kind::Payout).await;
+        self.pay_refunds().await;
+        self.pay_out_runs().await;
         self.watch_channels().await;
         self.forget_replies().await;
         if let Err(error) = self.publish_log().await {
@@ -195,46 +195,39 @@ impl Registry {
         payment::check_window(authorization, (self.env.now_ms() / 1_000) as u64, 0).is_ok()
     }
 
-    /// Pays out what of one kind is owed. What fails stays owed, and the next sweep tries again.
-    async fn pay_owed(&self, kind: Kind) {
-        let owed = match self.store.owed(kind, limits::RECONCILE_BATCH).await {
+    /// Pays the refunds that are owed. What fails stays owed, and the next sweep tries again.
+    async fn pay_refunds(&self) {
+        let owed = match self.store.owed(Kind::Refund, limits::RECONCILE_BATCH).await {
             Ok(owed) => owed,
             Err(error) => return error!(%error, "Could not list what is owed"),
         };
         for owed in owed {
-            match kind {
-                Kind::Refund => self.pay_refund(&owed).await,
-                _ => self.pay(&owed, kind, &owed.subject, owed.payee.as_deref()).await,
-            }
+            self.pay_refund(&owed).await;
         }
     }
 
-    /// Pays out the refund of a call. It has the call's id as its key on the rail, so asking again cannot pay twice.
+    /// Pays one refund. What it belongs to is its key on the rail, so asking again cannot pay twice.
     pub(crate) async fn pay_refund(&self, owed: &OwedTransfer) {
+        let (id, key) = (logged(&owed.subject), format!("refund:{}", owed.subject));
         let payee = owed.payee.as_deref().or_else(|| owed.payer());
-        self.pay(owed, Kind::Refund, &format!("refund:{}", owed.subject), payee).await;
-    }
-
-    async fn pay(&self, owed: &OwedTransfer, kind: Kind, key: &str, payee: Option<&str>) {
-        let id = logged(&owed.subject);
         let Some(payee) = payee.and_then(|payee| payee.parse::<Address>().ok()) else {
-            return error!(subject = id, "What is owed is owed to no address");
+            return error!(subject = id, "A refund is owed to no address");
         };
-        let written = match within(self.rail.pay_out(key, payee, owed.amount)).await {
+        let written = match within(self.rail.pay_out(&key, payee, owed.amount)).await {
             Settlement::Settled { transaction, .. } => {
-                self.store.post_owed(&owed.subject, kind, &transaction.to_string()).await
+                self.store.post_owed(&owed.subject, Kind::Refund, &transaction.to_string()).await
             }
             Settlement::Rejected(rejection) => {
-                error!(subject = id, code = %rejection.code, "The rail refused to pay out");
-                self.store.touch_owed(&owed.subject, kind, self.env.now_ms()).await
+                error!(subject = id, code = %rejection.code, "The rail refused a refund");
+                self.store.touch_owed(&owed.subject, Kind::Refund, self.env.now_ms()).await
             }
             Settlement::Unknown { detail } => {
-                warn!(subject = id, detail, "A pay-out is unknown");
-                self.store.touch_owed(&owed.subject, kind, self.env.now_ms()).await
+                warn!(subject = id, detail, "A refund is unknown");
+                self.store.touch_owed(&owed.subject, Kind::Refund, self.env.now_ms()).await
             }
         };
         if let Err(error) = written {
-            error!(subject = id, %error, "Could not write down what became of a pay-out; will ask again");
+            error!(subject = id, %error, "Could not write down what became of a refund; will ask again");
         }
     }
 
@@ -262,7 +255,7 @@ fn signed(row: &CallRow) -> Result<Means, CallError> {
 }
 
 /// Returns the stored reply of a decided call.
-fn replay(row: &CallRow) -> Result<CallReply, CallError> {
+pub(crate) fn replay(row: &CallRow) -> Result<CallReply, CallError> {
     let damaged =
         || RegistryError::Damaged(row.release.to_string(), format!("call {} has no readable reply", row.id));
     let Some(text) = row.reply.as_deref() else {

@@ -1,10 +1,12 @@
 //! The end of a paid call: collect what it owes, post it, answer.
 //!
-//! Everything here may run twice. Settling one authorization again gives the first answer, and posting a posted call is
+//! A call, credit and a download end alike; what differs is who gets the money and what the buyer gets, which each says
+//! by its [`Closing`]. Everything here may run twice. Settling one authorization again gives the first answer, and posting a posted call is
 //! refused by its state.
 
-use glassbox_core::ledger::{charge, refund};
+use glassbox_core::ledger::{Transfer, charge, refund};
 use glassbox_core::log::Checkpoint;
+use glassbox_core::manifest::Terms;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
@@ -18,13 +20,14 @@ use glassbox_pay::{B256, Settlement, hex};
 use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::call::{CallReply, StoredFailure, StoredReply, logged};
-use crate::credit::{TopUp, TopUpReply};
+use crate::credit::TopUp;
+use crate::download::Purchase;
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
-use crate::offer::channel_state;
+use crate::offer::{attest, channel_state};
 use crate::open::Registry;
 use crate::payment::{Means, Tender, channel_text};
 
@@ -68,6 +71,8 @@ pub(crate) enum Recorded {
     Run(Box<Executed>),
     /// Credit that is bought.
     TopUp(TopUp),
+    /// A download.
+    Download(Box<Purchase>),
 }
 
 impl Recorded {
@@ -75,6 +80,16 @@ impl Recorded {
         match self {
             Self::Run(executed) => executed.charge.amount,
             Self::TopUp(top_up) => top_up.amount,
+            Self::Download(purchase) => purchase.charge().amount,
+        }
+    }
+
+    /// Returns whose terms it is sold by; credit is sold by nobody's.
+    fn terms(&self) -> Option<&Terms> {
+        match self {
+            Self::Run(executed) => Some(&executed.opening.terms),
+            Self::TopUp(_) => None,
+            Self::Download(purchase) => Some(&purchase.terms),
         }
     }
 
@@ -87,10 +102,21 @@ impl Recorded {
     }
 }
 
-/// What was posted, as its buyer gets it.
+/// What was posted.
 pub(crate) enum Posted {
-    Run(CallReply),
-    TopUp(TopUpReply),
+    /// A run, as its caller gets it.
+    Run(Box<CallReply>),
+    /// What was sold otherwise; the row has the reply.
+    Sale,
+}
+
+/// What posting means for one kind of thing that is bought.
+pub(crate) struct Closing {
+    /// Who gets the money.
+    pub(crate) charge: Vec<Transfer>,
+    /// What the buyer gets, as JSON.
+    pub(crate) reply: String,
+    pub(crate) posted: Posted,
 }
 
 /// What came in for a call, and how sure it is.
@@ -103,7 +129,24 @@ pub(crate) struct Collected {
 }
 
 impl Registry {
-    /// Settles what was recorded and posts it. What was bought leaves only through here and `post_at_once`.
+    /// Collects what is owed for what `call` bought, and posts it. What was bought leaves only through here, or is taken up
+    /// by [`settle`](Self::settle) after a crash.
+    pub(crate) async fn finish(
+        &self,
+        call: &str,
+        recorded: Recorded,
+        tender: &Tender,
+    ) -> Result<Posted, CallError> {
+        if !tender.needs_rail() {
+            let collected = self.collect_at_once(&recorded, tender).await?;
+            return self.post(call, CallState::Held, recorded, collected).await;
+        }
+        self.store.record_outcome(call, recorded.to_outcome()?, self.env.now_ms()).await?;
+        debug!(call.id = logged(call), "Recorded a call");
+        self.settle(call, recorded, &tender.means).await
+    }
+
+    /// Settles what was recorded and posts it.
     pub(crate) async fn settle(
         &self,
         call: &str,
@@ -111,12 +154,7 @@ impl Registry {
         means: &Means,
     ) -> Result<Posted, CallError> {
         let collected = self.collect(call, recorded.owed(), means).await?;
-        match recorded {
-            Recorded::Run(executed) => {
-                self.post(call, CallState::Executed, *executed, collected).await.map(Posted::Run)
-            }
-            Recorded::TopUp(top_up) => self.post_top_up(call, top_up, collected).await.map(Posted::TopUp),
-        }
+        self.post(call, CallState::Executed, recorded, collected).await
     }
 
     /// Has the rail settle what was signed for a call. A refusal ends the call; not knowing leaves it as it is.
@@ -181,23 +219,18 @@ impl Registry {
         }
     }
 
-    /// Posts a call that no rail has to settle: its voucher, or its credit, is collected by being written down.
-    pub(crate) async fn post_at_once(
-        &self,
-        call: &str,
-        executed: Executed,
-        tender: &Tender,
-    ) -> Result<CallReply, CallError> {
-        let owed = executed.charge.amount;
-        let collected = match (&tender.means, tender.channel()) {
+    /// Collects what no rail has to settle: a voucher, or credit, is collected by being written down.
+    async fn collect_at_once(&self, recorded: &Recorded, tender: &Tender) -> Result<Collected, CallError> {
+        let owed = recorded.owed();
+        match (&tender.means, tender.channel()) {
             (Means::Signed { offer, .. }, Some(batch)) => {
-                self.collect_voucher(batch, offer, owed, None).await?
+                self.collect_voucher(batch, offer, owed, None).await
             }
-            _ => Collected {
+            _ => Ok(Collected {
                 payment: Payment {
                     scheme: "credit".into(),
                     network: "glassbox".into(),
-                    asset: executed.opening.terms.currency.clone(),
+                    asset: recorded.terms().map(|terms| terms.currency.clone()).unwrap_or_default(),
                     payer: tender.payer.clone(),
                     amount: owed,
                     transaction: String::new(),
@@ -209,9 +242,8 @@ impl Registry {
                 transaction: None,
                 standing: Standing::Final,
                 channel: None,
-            },
-        };
-        self.post(call, CallState::Held, executed, collected).await
+            }),
+        }
     }
 
     /// Takes the charge from what a voucher allows. `deposited` is the transaction that filled the channel before it.
@@ -284,51 +316,56 @@ impl Registry {
         }
     }
 
-    /// Posts a call: charge, split, refund and reply in one transaction. Then it may leave.
+    /// Posts a call: charge, split, refund and reply in one transaction. Then what was bought may leave.
     async fn post(
         &self,
         call: &str,
         from: CallState,
-        executed: Executed,
+        recorded: Recorded,
         collected: Collected,
-    ) -> Result<CallReply, CallError> {
-        let Collected { payment, mut response, transaction, standing, channel } = collected;
-        let rail = format!("x402:{}", payment.network);
-        if let Some(response) = &mut response {
-            self.attest(response, &payment.payer, &self.call_url(&executed.release, &executed.function));
-        }
-        let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
-        let receipt = self.own_receipt(&stored.bundle)?;
-        let posting = Posting {
-            amount: payment.amount,
-            transaction,
-            standing,
-            channel,
-            charge: charge(&payment.payer, &receipt.split),
-            refund: (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund)),
-            reply: serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?,
+    ) -> Result<Posted, CallError> {
+        let Collected { payment, response, transaction, standing, channel } = collected;
+        let owed = recorded.owed();
+        let release = recorded.terms().map(|terms| terms.release.to_string());
+        let Closing { charge, reply, posted } = match recorded {
+            Recorded::Run(executed) => self.close_run(*executed, &payment, response)?,
+            Recorded::TopUp(top_up) => self.close_top_up(top_up, &payment, response).await?,
+            Recorded::Download(purchase) => self.close_download(call, &purchase, &payment, response)?,
         };
+        let rail = format!("x402:{}", payment.network);
+        let refund = (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund));
+        let amount = payment.amount;
+        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply };
         let now_ms = self.env.now_ms();
         match from {
-            CallState::Held => {
-                self.store.post_held_call(call, receipt.charge.amount, posting, now_ms).await?;
-            }
+            CallState::Held => self.store.post_held_call(call, owed, posting, now_ms).await?,
             _ => self.store.post_call(call, posting, now_ms).await?,
         }
-        info!(
-            call.id = logged(call),
-            release = %receipt.release,
-            fuel_used = receipt.fuel_used,
-            charge.atomic = receipt.charge.amount.0,
-            "Posted a call"
-        );
+        info!(call.id = logged(call), release, charge.atomic = owed.0, "Posted a call");
         if payment.refund > Atomic::ZERO && standing == Standing::Final {
             let owed = OwedTransfer::refund(call, &payment.payer, payment.refund);
             // The reply is the payer's and does not wait long for the change; the next sweep pays what is left.
             let patience = Duration::from_millis(limits::REFUND_WAIT_MS_MAX);
             let _ = tokio::time::timeout(patience, self.pay_refund(&owed)).await;
         }
-        Ok(CallReply { stored, replayed: false })
+        Ok(posted)
+    }
+
+    /// Signs the receipt of a run, and says who earned it.
+    fn close_run(
+        &self,
+        executed: Executed,
+        payment: &Payment,
+        mut response: Option<SettleResponse>,
+    ) -> Result<Closing, CallError> {
+        if let Some(response) = &mut response {
+            let resource = self.call_url(&executed.release, &executed.function);
+            attest(response, &self.sign_receipt(payment, &resource));
+        }
+        let charge = charge(&payment.payer, &executed.shares());
+        let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
+        let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
+        Ok(Closing { charge, reply, posted: Posted::Run(Box::new(CallReply { stored, replayed: false })) })
     }
 
     /// Ends a call that owes nothing. The reply stays bound to the payment, so a replay gets the same; unless the host
@@ -391,11 +428,6 @@ impl Registry {
             bundle: Bundle::new(receipt, executed.opening, &self.keys.executor),
         }
     }
-
-    fn own_receipt(&self, bundle: &Bundle) -> Result<Receipt, CallError> {
-        let statement = bundle.receipt.verify::<Receipt>(&self.executor());
-        Ok(statement.map_err(|error| RegistryError::Damaged("receipt".into(), error.to_string()))?.predicate)
-    }
 }
 
 /// Bounds how long a rail may take to move money. After that, what became of it is unknown.
@@ -411,9 +443,4 @@ pub(crate) async fn within(moving: impl Future<Output = Settlement>) -> Settleme
 #[serde(deny_unknown_fields)]
 pub(crate) struct NotSettled {
     pub(crate) code: String,
-}
-
-/// Tells whether a stored reply says that the payment was refused after the run.
-pub(crate) fn is_refusal(reply: &str) -> bool {
-    serde_json::from_str::<NotSettled>(reply).is_ok()
 }

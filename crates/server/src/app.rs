@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
-use glassbox_core::limits;
+use glassbox_core::{Digest, limits};
 use glassbox_pay::Devnet;
 use glassbox_registry::Registry;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -47,6 +47,33 @@ impl App {
 pub struct Options {
     /// The devnet, where payments are made on it: adds the faucet.
     pub devnet: Option<Devnet>,
+    /// The token that opens the operator's routes; without one they stay closed.
+    pub operator: Option<OperatorToken>,
+}
+
+/// What the operator shows to be let in. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct OperatorToken(Digest);
+
+impl OperatorToken {
+    /// What the text of every such token begins with.
+    pub const PREFIX: &str = "gbo_";
+
+    /// Takes the text of a token: [`PREFIX`](Self::PREFIX) and what nobody can guess.
+    pub fn new(text: &str) -> Self {
+        Self(Digest::of(text))
+    }
+
+    /// Tells whether somebody has the token. By its digest: how long that takes says nothing about the token.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.0 == Digest::of(text)
+    }
+}
+
+impl std::fmt::Debug for OperatorToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OperatorToken")
+    }
 }
 
 /// Renders the metrics of this process.
@@ -95,10 +122,10 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::wit))
         .routes(routes!(r::find::tests))
         .routes(routes!(r::find::source))
-        .routes(routes!(r::find::component))
-        .routes(routes!(r::find::files))
+        .routes(routes!(r::download::component))
+        .routes(routes!(r::download::files))
         .routes(routes!(r::call::quote))
-        .routes(routes!(r::call::call))
+        .routes(routes!(r::call::call, r::call::ask))
         .routes(routes!(r::call::receipt))
         .routes(routes!(r::serve::root))
         .routes(routes!(r::serve::serve))
@@ -112,6 +139,11 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::money::buy_credit, r::money::credit_balance))
         .routes(routes!(r::money::refund_credit))
         .routes(routes!(r::money::revoke_token))
+        .routes(routes!(r::ledger::audit))
+        .routes(routes!(r::ledger::statement))
+        .routes(routes!(r::ledger::payouts))
+        .routes(routes!(r::ledger::claims))
+        .routes(routes!(r::ledger::grant))
         .routes(routes!(r::operate::healthz))
         .routes(routes!(r::operate::metrics))
 }

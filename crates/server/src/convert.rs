@@ -6,6 +6,7 @@ use glassbox_api::{
     CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary, QuoteLine,
     QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
 };
+use glassbox_core::Atomic;
 use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
 use glassbox_core::terms::Quote;
@@ -82,6 +83,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
             size_bytes: files.size_bytes,
         }),
         download: listing.download,
+        download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
         fuel_max: live.terms.fuel_max,
         tests: tests(&report),
         publisher: row.publisher,
@@ -114,6 +116,7 @@ pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequi
                 unit: match line.unit {
                     Unit::Call => "call".into(),
                     Unit::Fuel => "fuel".into(),
+                    Unit::Download => "download".into(),
                 },
                 quantity: line.quantity,
                 max: line.amount.into(),

@@ -6,11 +6,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
+use glassbox_pay::x402::extensions::sign_in::{self, SignIn};
 use glassbox_pay::x402::{self, v1};
 use glassbox_registry::{Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::app::App;
 use crate::problem::Refusal;
 
 /// A JSON body of at most `MAX` bytes. Its `Content-Type` is not looked at: nobody means anything else here.
@@ -142,7 +144,7 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
     }
     let Some(token) = token(headers) else { return Ok(None) };
     let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Some(Payment::Credit(Credit::new(token, identifier).map_err(Refusal::from)?)))
+    Ok(Some(Payment::Credit(Box::new(Credit::new(token, identifier)?))))
 }
 
 /// Returns the token of a request, where it is one of a registry's.
@@ -152,19 +154,48 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     token.starts_with(Credit::PREFIX).then_some(token)
 }
 
+/// Lets the operator in, and nobody else.
+pub(crate) fn operator(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(BEARER));
+    match (&app.options.operator, shown) {
+        (Some(token), Some(shown)) if token.is(shown.trim()) => Ok(()),
+        _ => {
+            let detail = "this is for the operator of the registry";
+            let next = "send `Authorization: Bearer gbo_…`; the token is in `keys/operator.token` of the data folder";
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, "operator-only", detail, next))
+        }
+    }
+}
+
 /// Reads the signed payment of a request, where there is one.
 pub(crate) fn signed(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Refusal> {
     header(headers, x402::PAYMENT_SIGNATURE)
 }
 
-/// Reads what a header of x402 holds.
+/// Reads who a request is by, where it says so.
+pub(crate) fn sign_in(headers: &HeaderMap) -> Result<Option<SignIn>, Refusal> {
+    decode(headers, sign_in::HEADER, |detail| {
+        let next = "send base64 of an answered challenge, or leave the header out to get one";
+        Refusal::new(StatusCode::BAD_REQUEST, "sign-in-malformed", detail, next)
+    })
+}
+
+/// Reads the payment that a header holds.
 fn header<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Refusal> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let refuse = |reason: String| {
+    decode(headers, name, |detail| {
         let next = "send base64 of an x402 payment, or leave the header out to get the requirements";
-        let detail = format!("the {name} header: {reason}");
         Refusal::new(StatusCode::BAD_REQUEST, "payment-malformed", detail, next)
-    };
+    })
+}
+
+/// Reads what a header of x402 holds.
+fn decode<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    name: &str,
+    refuse: impl Fn(String) -> Refusal,
+) -> Result<Option<T>, Refusal> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let refuse = |reason: String| refuse(format!("the {name} header: {reason}"));
     let text = value.to_str().map_err(|_| refuse("it is not ASCII".into()))?;
     x402::decode(text).map(Some).map_err(|error| refuse(error.to_string()))
 }

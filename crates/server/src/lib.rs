@@ -2,10 +2,12 @@
 
 mod app;
 mod convert;
+mod devnet;
 mod extract;
 mod problem;
 mod routes;
 mod serve;
 
-pub use app::{App, Options, app, openapi};
+pub use app::{App, OperatorToken, Options, app, openapi};
+pub use devnet::serve_devnet;
 pub use serve::serve;

@@ -91,9 +91,11 @@ fn status_of(code: &str) -> StatusCode {
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
-        "payment-required" | "payment-invalid" | "payment-not-settled" | "credit-short" => {
-            StatusCode::PAYMENT_REQUIRED
-        }
+        "payment-required"
+        | "payment-invalid"
+        | "payment-not-settled"
+        | "credit-short"
+        | "sign-in-refused" => StatusCode::PAYMENT_REQUIRED,
         "token-refused" => StatusCode::UNAUTHORIZED,
         "token-spent" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
@@ -167,7 +169,9 @@ impl From<CallError> for Refusal {
         refusal.problem.charged =
             error.charged().map_or_else(|| "unknown".into(), |charged| charged.to_string());
         match error {
-            CallError::PaymentRequired { required, .. } | CallError::CreditSpent { required, .. } => {
+            CallError::PaymentRequired { required, .. }
+            | CallError::CreditSpent { required, .. }
+            | CallError::SignIn { required, .. } => {
                 refusal.header(x402::PAYMENT_REQUIRED, x402::encode(&*required)).asking(&required)
             }
             CallError::NotSettled { response, required } => refusal

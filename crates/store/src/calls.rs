@@ -565,6 +565,16 @@ impl Store {
         .await
     }
 
+    /// Tells whether a payer has paid for exactly this, and no chain took the money back.
+    pub async fn has_paid(&self, payer: &str, request: Digest) -> Result<bool, StoreError> {
+        let (payer, request) = (payer.to_owned(), request.to_string());
+        self.read(move |connection| {
+            let paid = "payer = ?1 AND request = ?2 AND state = 'posted' AND standing IS NOT 'lost'";
+            Ok(find(connection, paid, &[&payer, &request])?.is_some())
+        })
+        .await
+    }
+
     /// Returns the calls whose end is open, at most `limit`: first those that were not taken up in vain of late.
     pub async fn undecided_calls(&self, limit: usize) -> Result<Vec<CallRow>, StoreError> {
         self.read(move |connection| {

@@ -52,6 +52,9 @@ pub enum StoreError {
         /// The state that the step needs.
         expected: &'static str,
     },
+    /// An account has less than was to leave it. Nothing was written.
+    #[error("the account `{0}` has less than that")]
+    Overdrawn(String),
     /// A fault that a test or a drill asked for. Whether the write happened depends on the moment asked for.
     #[error("a fault was injected")]
     Injected,

@@ -446,30 +446,13 @@ impl Store {
     /// goes back of a payment that the chain may still take back itself, nor of credit that was bought by one.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT subject, debit, amount, reference FROM transfers
-                 WHERE state = 'pending' AND kind = ?1 AND NOT EXISTS (
+            let condition = "kind = ?1 AND NOT EXISTS (
                     SELECT 1 FROM calls WHERE calls.id = subject AND standing = 'mined')
                  AND NOT EXISTS (
                     SELECT 1 FROM transfers AS bought JOIN calls ON calls.id = bought.subject
                     WHERE bought.credit = transfers.debit AND bought.kind = 'top-up' AND standing = 'mined')
-                 ORDER BY tried_at, id LIMIT ?2",
-            )?;
-            let mut rows = statement.query(params![kind.as_str(), limit as i64])?;
-            let mut owed = Vec::new();
-            while let Some(row) = rows.next()? {
-                let pico = amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?;
-                if pico % PICO_PER_ATOMIC != 0 {
-                    return Err(StoreError::corrupt("a fraction of an atomic unit is owed"));
-                }
-                owed.push(OwedTransfer {
-                    subject: row.get(0)?,
-                    debit: parse(&row.get::<_, String>(1)?)?,
-                    amount: Atomic(pico / PICO_PER_ATOMIC),
-                    payee: row.get(3)?,
-                });
-            }
-            Ok(owed)
+                 ORDER BY tried_at, id LIMIT ?2";
+            owed_where(connection, condition, params![kind.as_str(), limit as i64])
         })
         .await
     }
@@ -493,15 +476,6 @@ impl Store {
         self.write("post_owed", move |transaction| {
             let posted = Decision::Posted { amount: None, reference: Some(&reference) };
             decide(transaction, &subject, Some(kind), posted).map(|_| ())
-        })
-        .await
-    }
-
-    /// Voids what `subject` was owed and the rail refused for good: it stays with the account.
-    pub async fn void_owed(&self, subject: &str, kind: Kind) -> Result<(), StoreError> {
-        let subject = subject.to_owned();
-        self.write("void_owed", move |transaction| {
-            decide(transaction, &subject, Some(kind), Decision::Voided).map(|_| ())
         })
         .await
     }
@@ -548,6 +522,32 @@ impl Store {
         })
         .await
     }
+}
+
+/// Returns the pending transfers that a condition selects.
+pub(crate) fn owed_where(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<OwedTransfer>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT subject, debit, amount, reference FROM transfers WHERE state = 'pending' AND {condition}"
+    ))?;
+    let mut rows = statement.query(params)?;
+    let mut owed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let pico = amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?;
+        if pico % PICO_PER_ATOMIC != 0 {
+            return Err(StoreError::corrupt("a fraction of an atomic unit is owed"));
+        }
+        owed.push(OwedTransfer {
+            subject: row.get(0)?,
+            debit: parse(&row.get::<_, String>(1)?)?,
+            amount: Atomic(pico / PICO_PER_ATOMIC),
+            payee: row.get(3)?,
+        });
+    }
+    Ok(owed)
 }
 
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {

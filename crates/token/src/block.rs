@@ -180,6 +180,11 @@ fn write_date(seconds: u64) -> Option<String> {
     Some(Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?.to_string())
 }
 
+/// Returns a time as a date where it has one.
+pub(crate) fn show_date(seconds: u64) -> String {
+    write_date(seconds).unwrap_or_else(|| format!("{seconds} seconds after 1970"))
+}
+
 fn read_date(text: &str) -> Option<u64> {
     let seconds = u64::try_from(text.parse::<Timestamp>().ok()?.as_second()).ok()?;
     (write_date(seconds)? == text).then_some(seconds)

@@ -3,6 +3,8 @@
 use glassbox_core::{Atomic, FunctionName, PackageName};
 use serde::{Deserialize, Serialize};
 
+use crate::block;
+
 /// What one block of a token allows. What is `None` is not narrowed by this block.
 ///
 /// The caps of a token are those of all its blocks together, so a block can only narrow.
@@ -60,9 +62,7 @@ pub enum Rule {
         asked: String,
     },
     /// Its time is over.
-    #[error(
-        "ended at {expires_at_s} seconds since 1970 and it is {now_s}; ask whoever gave you the token for a new one"
-    )]
+    #[error("ended at {}; ask whoever gave you the token for a new one", block::show_date(*expires_at_s))]
     Expired {
         /// The first second in which nothing is allowed.
         expires_at_s: u64,

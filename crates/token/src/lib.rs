@@ -8,7 +8,9 @@
 //! A token is `gbt_` and a [Biscuit](https://www.biscuitsec.org) of format 3 in URL-safe base64 without padding, at most
 //! 6 KiB of text and 16 blocks. Block 0 is signed by the issuer's Ed25519 key, each further block by the key that the one
 //! before hands on, which is Ed25519, too. The last key comes with the token, so its holder can append, or seal it.
-//! There is no root key id and there are no blocks of third parties; a block's `context` has no meaning.
+//! Every key that is handed on is random and new: whoever knows it can append in place of those who come after.
+//! There is no root key id and there are no blocks of third parties; a block's `context` has no meaning. The protobuf
+//! around the blocks has its fields in order, none that is unknown, and none that says what is the case without it.
 //!
 //! A block is datalog version 3, and says each of these sentences at most once, in any order, in exactly this form:
 //!

@@ -113,7 +113,11 @@ impl Token {
 }
 
 pub(crate) fn malformed(error: &BiscuitError) -> TokenError {
-    TokenError::Malformed(clip(&error.to_string()))
+    // What is said of the format as a whole says nothing; its cause does.
+    TokenError::Malformed(clip(&match error {
+        BiscuitError::Format(cause) => cause.to_string(),
+        other => other.to_string(),
+    }))
 }
 
 pub(crate) fn kind(block: usize, reason: &'static str) -> TokenError {
@@ -129,7 +133,12 @@ impl FromStr for Token {
         }
         let encoded = text.strip_prefix(PREFIX).ok_or(TokenError::Text)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Text)?;
-        let biscuit = UnverifiedBiscuit::from(bytes).map_err(|error| malformed(&error))?;
+        let biscuit = UnverifiedBiscuit::from(&bytes).map_err(|error| malformed(&error))?;
+        // Protobuf readers skip fields that they do not know and fill in those that are missing. One token has one text.
+        let written = biscuit.to_vec().map_err(|error| malformed(&error))?;
+        if written != bytes || biscuit.root_key_id().is_some() {
+            return Err(TokenError::Malformed("its encoding is not the shortest".into()));
+        }
         Self::bounded(biscuit, text.to_owned())
     }
 }

@@ -212,10 +212,11 @@ pub enum MachineAccess {
 pub struct Price {
     /// Its name on quotes and receipts.
     pub id: String,
-    /// What is charged for. Running a function is the only kind so far.
+    /// What is charged for.
     #[serde(default)]
     pub on: PricedAct,
-    /// The function that it applies to (`interface#function` or a full name), or every function when absent.
+    /// The function that it applies to (`interface#function` or a full name), or every function when absent. A download
+    /// has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<String>,
     /// What is counted.
@@ -248,6 +249,8 @@ pub enum PricedAct {
     /// Running a function.
     #[default]
     Execute,
+    /// Downloading the component, with the files that it may read.
+    Download,
 }
 
 /// What a price counts.
@@ -258,6 +261,8 @@ pub enum Unit {
     Call,
     /// Fuel: metered work.
     Fuel,
+    /// Downloads.
+    Download,
 }
 
 /// When a call is charged.
@@ -465,7 +470,27 @@ impl Manifest {
             rule(
                 price.unit == Unit::Fuel || price.per == one(),
                 format!("price `{id}` has an unusable `per`"),
-                "`per` counts units of fuel, such as 1_000_000; a price per call has none",
+                "`per` counts units of fuel, such as 1_000_000; a price per call or download has none",
+            )?;
+            rule(
+                (price.on == PricedAct::Download) == (price.unit == Unit::Download),
+                format!("price `{id}` counts what it is not for"),
+                "a download is counted in downloads: on = \"download\" and unit = \"download\" go together; calls have \
+                 unit = \"call\" or \"fuel\"",
+            )?;
+            let is_plain = price.export.is_none()
+                && price.minimum.is_none()
+                && price.max_per_call.is_none()
+                && price.charge_on == ChargeOn::Success;
+            rule(
+                price.on == PricedAct::Execute || is_plain,
+                format!("price `{id}` is for downloads, and has a key that is for calls"),
+                "remove `export`, `minimum`, `max-per-call` and `charge-on`: a download has an amount and nothing else",
+            )?;
+            rule(
+                price.on == PricedAct::Execute || self.component_is_public(),
+                format!("price `{id}` is for downloads, and the terms allow none"),
+                "write execute = [\"remote\", \"local\"], or remove the price",
             )?;
             let minimum = price.minimum.unwrap_or(Atomic::ZERO);
             rule(

@@ -154,6 +154,37 @@ support-until = 2029-12-31
     }
 
     #[test]
+    fn a_price_of_downloads_needs_downloads_and_no_keys_of_calls() {
+        let local = FREE.replace("path =", "execute = [\"local\"]\npath =");
+        let download = "[[price]]\nid = \"copy\"\non = \"download\"\nunit = \"download\"\namount = \"0.5\"\n";
+        let priced = format!("{local}{PRICED}{download}");
+        let manifest = Manifest::parse(&priced).expect("valid");
+        assert_eq!((manifest.price[1].on, manifest.price[1].unit), (PricedAct::Download, Unit::Download));
+        let terms = serde_json::to_value(Terms::of(&manifest)).expect("serialises");
+        assert_eq!(
+            (&terms["price"][1]["on"], &terms["price"][1]["unit"]),
+            (&"download".into(), &"download".into())
+        );
+        assert_eq!(serde_json::from_value::<Terms>(terms).expect("reads back"), Terms::of(&manifest));
+
+        assert!(refused(&format!("{FREE}{PRICED}{download}")).hint.contains("\"local\""));
+        for (from, to) in [
+            ("unit = \"download\"", "unit = \"call\""),
+            ("unit = \"download\"", "unit = \"fuel\""),
+            ("on = \"download\"\n", ""),
+            ("on = \"download\"", "on = \"execute\""),
+        ] {
+            assert!(refused(&priced.replace(from, to)).hint.contains("go together"), "{to}");
+        }
+        for key in ["export = \"f\"", "minimum = \"0.1\"", "max-per-call = \"1\"", "charge-on = \"attempt\""]
+        {
+            assert!(refused(&format!("{priced}{key}\n")).message.contains("is for calls"), "{key}");
+        }
+        assert!(refused(&format!("{priced}per = 2\n")).message.contains("`per`"));
+        assert!(refused(&priced.replace("\"download\"", "\"copy\"")).message.contains("unknown variant"));
+    }
+
+    #[test]
     fn http_requests_need_the_interface_and_a_rule() {
         let allow = |grant: &str| format!("{FREE}imports-allow = [{grant:?}]\n");
         let rule = "[[component.http]]\nhost = \"api.example.com\"\n";

@@ -111,7 +111,7 @@ impl Machine {
             .with_ref_db(&self.state)
             .modify_cfg_chained(|cfg| {
                 cfg.chain_id = NETWORK.chain_id;
-                // Submissions are counted by their ids; nobody counts the callers' transactions.
+                // The node counts the transactions of those who sign; submissions are told apart by their ids.
                 cfg.disable_nonce_check = true;
             })
             .modify_block_chained(|env| {

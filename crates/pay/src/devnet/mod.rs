@@ -1,16 +1,18 @@
 //! The devnet: a chain in this process, for play money.
 //!
-//! It runs the bytecode of a real EIP-3009 token (`contracts/token.sol`), so signatures, time windows, nonces and
-//! balances follow the rules of a chain, and stock x402 clients pay it unconfigured. Its chain id is that of a public
+//! It runs the bytecode of a real EIP-3009 token and of the contracts of x402's schemes (`contracts/`), so signatures,
+//! time windows, nonces and balances follow the rules of a chain, and stock x402 clients pay it unconfigured. Its chain id is that of a public
 //! test network and cannot be chosen: a payment signed here is never worth real money anywhere.
 //!
 //! Each operation is its own block. With a journal it is on disk before the caller hears of it, and opening the
-//! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller.
+//! devnet again replays it. Submissions need no key: the chain is ours, so the operator is simply made the caller. Others
+//! send transactions that they have signed, through [`Devnet::json_rpc`]. [`Weather`] makes it drop, delay, stall and
+//! undo what is submitted, for tests and drills.
 
-mod journal;
 mod json_rpc;
 mod machine;
 mod node;
+mod operation;
 mod raw;
 mod transaction;
 mod weather;
@@ -20,15 +22,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, address};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
 use glassbox_core::limits::FAUCET_AMOUNT_MAX;
 use tokio::sync::Mutex;
 
-use self::journal::Operation;
 use self::machine::Stopped;
 use self::node::{Node, Refusal};
+use self::operation::Operation;
 use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
@@ -211,6 +213,10 @@ impl Chain for Devnet {
         self.on_node(move |node| node.standing(transaction)).await
     }
 
+    async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError> {
+        self.on_node(move |node| node.logs(transaction).map(<[Log]>::to_vec)).await
+    }
+
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         let transfers = self.on_node(move |node| {
             let transfers = node.transfers();
@@ -229,7 +235,7 @@ impl fmt::Debug for Devnet {
 }
 
 /// Returns the domain under which payers sign for the token.
-fn token() -> Domain {
+pub fn token() -> Domain {
     Domain {
         name: SIGNING_NAME.to_owned(),
         version: SIGNING_VERSION.to_owned(),

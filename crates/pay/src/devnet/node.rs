@@ -10,8 +10,8 @@ use std::time::Duration;
 use alloy_primitives::{B256, Bytes, Log, keccak256};
 use glassbox_core::limits::{DEVNET_CALL_BYTES_MAX, DEVNET_MEMPOOL_MAX, DEVNET_UNDO_BLOCKS_MAX};
 
-use super::journal::{Entry, Journal, Operation};
 use super::machine::{self, Machine, Run, Stopped, Undo};
+use super::operation::{Entry, Operation, header};
 use super::transaction::Transaction;
 use super::weather::{Fault, Sky};
 use super::{ASSET, atomic};
@@ -19,6 +19,7 @@ use crate::chain::{Call, Standing, Submission, TransferEvent};
 use crate::error::PayError;
 use crate::evm::calls;
 use crate::evm::reverts::{Moment, Purpose, read_revert};
+use crate::journal::Journal;
 
 /// Why an operation had no effect.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Node {
             mempool: Vec::new(),
         };
         if let Some(path) = path {
-            let (journal, entries) = Journal::open(path)?;
+            let (journal, entries) = Journal::open(path, &header())?;
             for (index, entry) in entries.into_iter().enumerate() {
                 // The header is line 1.
                 let damaged =
@@ -117,6 +118,12 @@ impl Node {
     /// Returns the number of the block that holds a transaction.
     pub(super) fn block_of(&self, transaction: B256) -> Option<u64> {
         self.transactions.get(&transaction).copied()
+    }
+
+    /// Returns the events of a transaction, if a block holds it.
+    pub(super) fn logs(&self, transaction: B256) -> Option<&[Log]> {
+        let block = self.block(self.block_of(transaction)?)?;
+        block.mined.as_ref().map(|mined| mined.logs.as_slice())
     }
 
     pub(super) fn transfers(&self) -> &[TransferEvent] {

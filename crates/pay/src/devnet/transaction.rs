@@ -2,8 +2,8 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 
-use super::journal::Operation;
 use super::machine::MINTER;
+use super::operation::Operation;
 use super::{ASSET, NETWORK, raw, token};
 use crate::chain::Call;
 use crate::evm::calls;
@@ -17,7 +17,7 @@ pub(super) struct Transaction {
     pub(super) hash: B256,
     /// The id under which it was submitted.
     pub(super) id: Option<String>,
-    /// How many transactions its sender must have made before; told by those who sign, and by nobody else.
+    /// How many transactions its sender must have made before. Those who sign say so; ours are told apart by their ids.
     pub(super) nonce: Option<u64>,
     pub(super) call: Call,
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Devnet;
-use super::journal::Operation;
 use super::node::{Node, Refusal};
+use super::operation::Operation;
 use crate::error::PayError;
 
 /// The weather over a devnet. Whoever holds the devnet makes it; it is fair at first.

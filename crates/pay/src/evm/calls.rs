@@ -46,6 +46,19 @@ pub(crate) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 
         .call("transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)")
 }
 
+/// Asks whether the token has taken an authorization's nonce.
+#[cfg(feature = "remote")]
+pub(crate) fn authorization_state(payer: Address, nonce: B256) -> Bytes {
+    Tuple::new().address(payer).word(nonce).call("authorizationState(address,bytes32)")
+}
+
+/// Asks Permit2 for the 256 nonces of which this is one; its last byte says which.
+#[cfg(feature = "remote")]
+pub(crate) fn nonce_bitmap(owner: Address, nonce: B256) -> Bytes {
+    let word: U256 = U256::from_be_bytes(nonce.0) >> 8;
+    Tuple::new().address(owner).number(word).call("nonceBitmap(address,uint256)")
+}
+
 /// A token's `Transfer` among the events of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Transferred {
@@ -200,6 +213,13 @@ pub(crate) fn refund_with_signature(
         .number(nonce)
         .bytes(signature)
         .call(&format!("refundWithSignature({CHANNEL},uint128,uint256,bytes)"))
+}
+
+/// Calls several contracts at once, all or none.
+pub(crate) fn aggregate(calls: &[(Address, Bytes)]) -> Bytes {
+    let call =
+        |(target, data): &(Address, Bytes)| Tuple::new().address(*target).number(U256::ZERO).bytes(data);
+    Tuple::new().list(calls.iter().map(call)).call("aggregate3((address,bool,bytes)[])")
 }
 
 /// Writes what a payer says to the contract of channels when it wants `amount` of its money back: after the channel's

@@ -12,7 +12,7 @@ pub(crate) mod channel;
 pub mod exact;
 mod field;
 mod key;
-mod offer;
+pub(crate) mod offer;
 pub mod permit2;
 pub mod upto;
 mod window;

@@ -2,9 +2,13 @@
 
 use alloy_primitives::Address;
 use glassbox_core::Atomic;
+use glassbox_core::limits::CHANNEL_WITHDRAW_SECONDS;
+use serde_json::{Map, Value};
 
 use super::Scheme;
+use super::batch::{RECEIVER_AUTHORIZER, WITHDRAW_DELAY};
 use super::field::address;
+use super::upto::FACILITATOR_ADDRESS;
 use crate::eip712::Domain;
 use crate::error::PayError;
 use crate::facilitator::Rejection;
@@ -71,6 +75,50 @@ impl Offer {
         let text = offered.extra_text(name);
         let text = text.ok_or_else(|| refused(format!("the offer's `extra.{name}` is missing")))?;
         address(name, text).map_err(of_offer)
+    }
+}
+
+/// Who is named in an offer besides the one who is paid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parties {
+    /// Who alone submits an `upto` payment.
+    pub(crate) facilitator: Address,
+    /// Whose signature claims the vouchers of a channel.
+    pub(crate) operator: Address,
+}
+
+/// Writes an offer to be paid `amount` in the token.
+pub(crate) fn write(
+    scheme: Scheme,
+    token: &Domain,
+    parties: Parties,
+    amount: Atomic,
+    pay_to: Address,
+    timeout_s: u64,
+) -> PaymentRequirements {
+    let mut extra = Map::new();
+    let mut say = |name: &str, value: Value| extra.insert(name.to_owned(), value);
+    say("name", token.name.as_str().into());
+    say("version", token.version.as_str().into());
+    match scheme {
+        Scheme::Exact => {}
+        Scheme::Upto => {
+            say("assetTransferMethod", "permit2".into());
+            say(FACILITATOR_ADDRESS, parties.facilitator.to_checksum(None).into());
+        }
+        Scheme::Batch => {
+            say(RECEIVER_AUTHORIZER, parties.operator.to_checksum(None).into());
+            say(WITHDRAW_DELAY, CHANNEL_WITHDRAW_SECONDS.into());
+        }
+    }
+    PaymentRequirements {
+        scheme: scheme.as_str().to_owned(),
+        network: Network { chain_id: token.chain_id }.to_string(),
+        amount: amount.to_string(),
+        asset: token.verifying_contract.to_checksum(None),
+        pay_to: pay_to.to_checksum(None),
+        max_timeout_seconds: timeout_s,
+        extra,
     }
 }
 

@@ -5,27 +5,26 @@
 
 mod batch;
 mod exact;
+mod pay_out;
 mod permit2;
 mod upto;
 
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use async_trait::async_trait;
 use glassbox_core::Atomic;
-use glassbox_core::limits::{CHANNEL_WITHDRAW_SECONDS, PAY_OUT_ID_BYTES_MAX};
-use serde_json::{Map, Value};
+use glassbox_core::limits::PAY_OUT_ID_BYTES_MAX;
 
-use crate::chain::{Call, CallError, Chain, Standing, Submission, TransferEvent};
+use crate::chain::{Call, CallError, Chain, Fee, Standing, Submission, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
 use crate::evm::abi::read_number;
 use crate::evm::calls::{self, Transferred};
 use crate::evm::reverts::{Moment, Purpose, read_revert};
-use crate::facilitator::{ChannelState, Claim, Facilitator, Rejection, Settlement, Verified};
+use crate::facilitator::{ChannelState, Claim, Facilitator, PayOut, Rejection, Settlement, Verified};
 use crate::network::Network;
 use crate::payment::{self, Authorization};
 use crate::scheme::Scheme;
-use crate::scheme::batch::{RECEIVER_AUTHORIZER, WITHDRAW_DELAY};
-use crate::scheme::upto::FACILITATOR_ADDRESS;
+use crate::scheme::offer::{self, Parties};
 use crate::wallet::Wallet;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, clip};
 
@@ -159,30 +158,8 @@ impl<C: Chain> Facilitator for Settler<C> {
     }
 
     fn offer(&self, scheme: Scheme, amount: Atomic, pay_to: Address, timeout_s: u64) -> PaymentRequirements {
-        let mut extra = Map::new();
-        let mut say = |name: &str, value: Value| extra.insert(name.to_owned(), value);
-        say("name", self.token.name.as_str().into());
-        say("version", self.token.version.as_str().into());
-        match scheme {
-            Scheme::Exact => {}
-            Scheme::Upto => {
-                say("assetTransferMethod", "permit2".into());
-                say(FACILITATOR_ADDRESS, self.chain.submitter().to_checksum(None).into());
-            }
-            Scheme::Batch => {
-                say(RECEIVER_AUTHORIZER, self.operator.address().to_checksum(None).into());
-                say(WITHDRAW_DELAY, CHANNEL_WITHDRAW_SECONDS.into());
-            }
-        }
-        PaymentRequirements {
-            scheme: scheme.as_str().to_owned(),
-            network: self.network().to_string(),
-            amount: amount.to_string(),
-            asset: self.asset().to_checksum(None),
-            pay_to: pay_to.to_checksum(None),
-            max_timeout_seconds: timeout_s,
-            extra,
-        }
+        let parties = Parties { facilitator: self.chain.submitter(), operator: self.operator.address() };
+        offer::write(scheme, &self.token, parties, amount, pay_to, timeout_s)
     }
 
     async fn verify(
@@ -192,6 +169,7 @@ impl<C: Chain> Facilitator for Settler<C> {
     ) -> Result<Verified, Rejection> {
         let authorization = self.read(payload, offered)?;
         let now_s = self.chain.now_s().await.map_err(|error| unverified(error.to_string()))?;
+        self.chain.ready().await.map_err(|error| unverified(error.to_string()))?;
         payment::check_window(&authorization, now_s, 0)?;
         match &authorization {
             Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await?,
@@ -229,6 +207,20 @@ impl<C: Chain> Facilitator for Settler<C> {
         let call = self.call_to(self.asset(), calls::transfer(to, U256::from(amount.0)));
         let (id, payer) = (pay_out_id(id), call.from);
         self.submit(&Move { id, call, purpose: Purpose::Transfer, payer, amount, to }).await
+    }
+
+    async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement {
+        match self.pay_out_call(id, payments) {
+            Ok(call) => self.submit_pay_outs(id, &call, payments).await,
+            Err(rejection) => Settlement::Rejected(rejection),
+        }
+    }
+
+    async fn pay_out_fee(&self, id: &str, payments: &[PayOut]) -> Result<Fee, PayError> {
+        match self.pay_out_call(id, payments) {
+            Ok(call) => self.chain.fee(&call).await,
+            Err(rejection) => Err(PayError::Unpayable(rejection.message)),
+        }
     }
 
     async fn channel(&self, id: B256) -> Result<ChannelState, PayError> {

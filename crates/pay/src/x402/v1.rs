@@ -158,7 +158,7 @@ pub fn required(required: &super::PaymentRequired) -> Option<PaymentRequired> {
     (!accepts.is_empty()).then_some(PaymentRequired { x402_version: VERSION, error, accepts })
 }
 
-/// Translates a payment, as one that takes the offer of ours that version 1 [speaks](speaks): a payment of version 1 does
+/// Translates a payment, as one that takes the offer of ours that version 1 [`speaks`]: a payment of version 1 does
 /// not say which offer it takes. What it signs is not checked here.
 pub fn payment(payment: Payment, offered: &PaymentRequirements) -> Result<PaymentPayload, Rejection> {
     if payment.x402_version != VERSION {

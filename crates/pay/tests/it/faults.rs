@@ -40,6 +40,23 @@ async fn pay_outs_fail_likewise() {
 }
 
 #[tokio::test]
+async fn claims_and_refunds_fail_likewise() {
+    let stage = Stage::new().await;
+    let faulty = Faulty::new(stage.rail.clone());
+    faulty.next_claim(MoveFault::UnknownBefore);
+    assert!(matches!(faulty.claim("id", &[]).await, Settlement::Unknown { .. }));
+    assert!(matches!(faulty.claim("id", &[]).await, Settlement::Rejected(_)), "there is nothing to claim");
+    let claim = stage.claim(1);
+    faulty.next_refund_channel(MoveFault::UnknownAfter);
+    let lost = faulty.refund_channel("id", &claim, Atomic(1)).await;
+    assert!(matches!(lost, Settlement::Unknown { .. }));
+    let refused = faulty.refund_channel("id", &claim, Atomic(1)).await;
+    assert!(matches!(refused, Settlement::Rejected(_)), "the channel is empty: {refused:?}");
+    assert_eq!(faulty.schemes(), stage.rail.schemes());
+    assert_eq!(faulty.transfers(0).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn refusals_and_delays_are_used_up_in_order() {
     let stage = Stage::new().await;
     let faulty = Faulty::new(stage.rail.clone());

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use glassbox_core::Atomic;
-use glassbox_pay::{Chain, Devnet, Facilitator, PayError, Scheme, Settlement};
+use glassbox_pay::{Chain, Devnet, ErrorCode, Facilitator, PayError, Scheme, Settlement};
 
 use crate::stage::{Stage, wallet};
 
@@ -173,6 +173,13 @@ async fn fill_the_disk(stage: &Stage) {
             let answer = stage.pay(10, again).await;
             assert!(matches!(answer, Settlement::Unknown { .. }), "{answer:?}");
         }
+        let offered = stage.offer(10);
+        let verified = stage.rail.verify(&stage.sign(&offered, number + 2), &offered).await;
+        assert_eq!(
+            verified.unwrap_err().code,
+            ErrorCode::UnexpectedVerifyError,
+            "nothing is to be run for it"
+        );
         let faucet = stage.devnet.faucet(stage.payee, Atomic(1)).await;
         assert!(matches!(faucet, Err(PayError::JournalBroken(_))));
         assert_eq!(stage.payee_has().await, 10 * u128::from(number));

@@ -10,7 +10,13 @@ mod header;
 mod hostile;
 mod journal;
 mod json_rpc;
+mod keystore;
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(feature = "rpc")]
+mod rpc;
 mod schemes;
+mod settler;
 mod stage;
 mod token;
 mod upto;

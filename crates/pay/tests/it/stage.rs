@@ -9,8 +9,8 @@ use glassbox_core::Atomic;
 use glassbox_pay::devnet::{self, Clock};
 use glassbox_pay::evm::addresses::PERMIT2;
 use glassbox_pay::{
-    Address, B256, Devnet, Facilitator, PaymentPayload, PaymentRequirements, Scheme, Settlement, Settler,
-    Wallet,
+    Address, B256, Claim, Devnet, Facilitator, PaymentPayload, PaymentRequirements, Scheme, Settlement,
+    Settler, Wallet,
 };
 use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
@@ -65,6 +65,15 @@ impl Stage {
     /// An offer to pay the treasury out of a channel.
     pub(crate) fn batch_offer(&self, amount: u128) -> PaymentRequirements {
         self.rail.offer(Scheme::Batch, Atomic(amount), self.devnet.treasury(), TIMEOUT_S)
+    }
+
+    /// Everything that the payer's newest voucher allows, to be claimed of its channel.
+    pub(crate) fn claim(&self, total: u128) -> Claim {
+        let offered = self.batch_offer(100);
+        let channel = self.payer.channel(&offered, B256::ZERO).unwrap();
+        let voucher = self.payer.sign_voucher(&offered, None, &channel, Atomic(total)).unwrap();
+        let signature = hex::decode(voucher.payload["voucher"]["signature"].as_str().unwrap()).unwrap();
+        Claim { channel, max_claimable: Atomic(total), signature, total_claimed: Atomic(total) }
     }
 
     /// Asks by JSON-RPC and returns the answer.

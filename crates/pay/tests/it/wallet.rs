@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use glassbox_pay::{PayError, Wallet, wallet_file};
+use glassbox_pay::keystore::Cost;
+use glassbox_pay::wallet_file::WalletFile;
+use glassbox_pay::{Keystore, KeystoreError, PayError, Wallet, wallet_file};
 
 const KEY: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
@@ -52,4 +54,43 @@ fn a_wallet_file_that_others_may_read_is_refused() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(wallet_file::load(&path), Err(PayError::WalletFile { .. })));
+}
+
+#[test]
+fn a_key_under_a_password_is_kept_as_carefully() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wallet.json");
+    let wallet = Wallet::random().unwrap();
+    let seal = |password| Keystore::seal(&wallet, password, Cost::Light).unwrap();
+    let opens = |password: &str| match wallet_file::read(&path).unwrap() {
+        WalletFile::Keystore(keystore) => keystore.open(password).map(|wallet| wallet.address()),
+        WalletFile::Plain(_) => panic!("it is in clear"),
+    };
+    wallet_file::save_new_keystore(&path, &seal("one")).unwrap();
+    assert!(wallet_file::save_new_keystore(&path, &seal("two")).is_err(), "what is there stays");
+    assert_eq!(opens("one"), Ok(wallet.address()));
+    wallet_file::replace(&path, &seal("two")).unwrap();
+    assert_eq!((opens("one"), opens("two")), (Err(KeystoreError::Password), Ok(wallet.address())));
+    assert!(matches!(
+        wallet_file::load(&path),
+        Err(PayError::WalletFile { reason: wallet_file::ENCRYPTED, .. })
+    ));
+
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("4096", "4294967296")).unwrap();
+    let refused = wallet_file::read(&path).unwrap_err();
+    assert!(matches!(refused, PayError::Keystore { source: KeystoreError::TooDear(_), .. }), "{refused:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[test]
+fn a_wallet_that_cannot_be_written_leaves_the_old_one_and_no_draft() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wallet.json");
+    let keystore = Keystore::seal(&Wallet::random().unwrap(), "one", Cost::Light).unwrap();
+    // A folder in the place of the file: neither a link nor a rename gets there.
+    fs::create_dir(&path).unwrap();
+    assert!(wallet_file::save_new_keystore(&path, &keystore).is_err());
+    assert!(wallet_file::replace(&path, &keystore).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
 }

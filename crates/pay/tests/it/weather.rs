@@ -154,16 +154,7 @@ async fn take(stage: &Stage, step: &Step) {
     let (rail, weather) = (&stage.rail, stage.devnet.weather());
     let offered = stage.batch_offer(100);
     let channel = stage.payer.channel(&offered, B256::ZERO).unwrap();
-    let claim = |total: u128| {
-        let voucher = stage.payer.sign_voucher(&offered, None, &channel, Atomic(total)).unwrap();
-        let signature = voucher.payload["voucher"]["signature"].as_str().unwrap();
-        glassbox_pay::Claim {
-            channel: channel.clone(),
-            max_claimable: Atomic(total),
-            signature: alloy_primitives::hex::decode(signature).unwrap(),
-            total_claimed: Atomic(total),
-        }
-    };
+    let claim = |total| stage.claim(total);
     // Whatever became of it, asked again it says the same, or knows by now.
     let settled = match *step {
         Step::Faucet(amount) => {

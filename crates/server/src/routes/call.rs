@@ -2,18 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{CallError, CallReply, CallRequest};
+use glassbox_registry::{Asked, CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
 use crate::extract::{Body, Path, Query, payment, reference};
-use crate::problem::Refusal;
+use crate::problem::{Refusal, no_such_method};
 
 type FunctionPath = Path<(String, String, String, String)>;
 
@@ -68,14 +68,35 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    match result {
-        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
-        result => Ok(respond(result?, headers.contains_key(v1::X_PAYMENT))),
+    Ok(respond(result?, headers.contains_key(v1::X_PAYMENT)))
+}
+
+/// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
+/// rest of its channel back, gives it back: stock clients of `batch-settlement` ask so.
+#[utoipa::path(get, path = "/v1/call/{ns}/{name}/{version}/{function}", tag = "call",
+    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload")),
+    responses((status = 200, description = "the rest of the channel went back",
+               headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"))),
+              (status = 402, body = Problem,
+               headers(("PAYMENT-REQUIRED" = String, description = "base64 of x402 PaymentRequired"))),
+              (status = 404, body = Problem),
+              (status = 405, body = Problem, description = "calls of the function are free")))]
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Path((ns, name, version, function)): FunctionPath,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let release = reference(&ns, &name, &version)?;
+    match app.registry.ask(&release, &function, payment(&headers)?).await? {
+        Asked::Free => Err(no_such_method(method, uri).await),
+        Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
     }
 }
 
 /// Answers a payer that asked for the rest of its channel, in the words of the stock servers.
-pub(super) fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
+fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
     let body = serde_json::json!({ "message": "Refund acknowledged", "channelId": channel });
     let mut response = Json(body).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

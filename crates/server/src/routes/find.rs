@@ -146,27 +146,3 @@ pub(crate) async fn source(
 ) -> Result<Json<FilesResponse>, Refusal> {
     layer(&app, path, ReleaseFile::Source).await
 }
-
-/// Returns the files that the component may read, where the terms let them be downloaded.
-#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/files", tag = "find",
-    responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 403, body = Problem),
-              (status = 404, body = Problem)))]
-pub(crate) async fn files(
-    State(app): State<App>,
-    Path((ns, name, version)): ReleasePath,
-) -> Result<Json<FilesResponse>, Refusal> {
-    let files = app.registry.component_files(&reference(&ns, &name, &version)?).await?;
-    Ok(Json(convert::files(&files)))
-}
-
-/// Returns the component, where the terms let it be downloaded.
-#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/component", tag = "find",
-    responses((status = 200, body = Vec<u8>, content_type = "application/wasm"),
-              (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn component(
-    State(app): State<App>,
-    Path((ns, name, version)): ReleasePath,
-) -> Result<impl IntoResponse, Refusal> {
-    let bytes = app.registry.component(&reference(&ns, &name, &version)?).await?;
-    Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes))
-}

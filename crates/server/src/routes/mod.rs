@@ -1,7 +1,9 @@
 //! The routes, by what they are for.
 
 pub(crate) mod call;
+pub(crate) mod download;
 pub(crate) mod find;
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod operate;

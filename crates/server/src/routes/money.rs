@@ -9,7 +9,7 @@ use glassbox_api::{
     EarningsResponse, FaucetRequest, Problem,
 };
 use glassbox_core::{Atomic, PackageName, Pico, limits};
-use glassbox_pay::{Address, x402};
+use glassbox_pay::{Address, Devnet, x402};
 use glassbox_registry::{Credit, RegistryError};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -49,7 +49,7 @@ pub(crate) async fn earnings(
     }))
 }
 
-fn address(text: &str) -> Result<Address, Refusal> {
+pub(super) fn address(text: &str) -> Result<Address, Refusal> {
     text.parse().map_err(|_| {
         let detail = format!("`{}` is not an address", text.chars().take(80).collect::<String>());
         Refusal::new(StatusCode::BAD_REQUEST, "address-invalid", detail, "write 0x and 40 hexadecimal digits")
@@ -92,6 +92,12 @@ pub(crate) async fn faucet(
             "fund your wallet as usual",
         ));
     };
+    let address = fund(devnet, &request).await?;
+    balance_of(&app, address).await
+}
+
+/// Hands out play money, within the faucet's bounds.
+pub(crate) async fn fund(devnet: &Devnet, request: &FaucetRequest) -> Result<Address, Refusal> {
     let address = address(&request.address)?;
     if address.is_zero() {
         let detail = "nobody has the key of the zero address";
@@ -111,7 +117,7 @@ pub(crate) async fn faucet(
         return Err(refuse("0 is nothing to give".into()));
     }
     devnet.faucet(address, amount).await.map_err(|error| refuse(error.to_string()))?;
-    balance_of(&app, address).await
+    Ok(address)
 }
 
 /// Sells prepaid credit: to an account, or to a new one, whose token comes with the reply. Without a payment it answers 402
@@ -202,7 +208,7 @@ fn bearer(headers: &HeaderMap) -> Result<Credit, Refusal> {
     Ok(Credit::new(token, None)?)
 }
 
-fn dollars(text: &str) -> Result<Atomic, Refusal> {
+pub(super) fn dollars(text: &str) -> Result<Atomic, Refusal> {
     Atomic::from_decimal(text).map_err(|error| {
         let next = "write dollars, such as \"5\"";
         Refusal::new(StatusCode::BAD_REQUEST, "amount-invalid", error.to_string(), next)

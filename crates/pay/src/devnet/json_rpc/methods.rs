@@ -9,9 +9,9 @@ use super::words::{
     receipt, transaction,
 };
 use crate::chain::Call;
-use crate::devnet::journal::Operation;
 use crate::devnet::machine::Stopped;
 use crate::devnet::node::{Node, Refusal};
+use crate::devnet::operation::Operation;
 use crate::devnet::{Devnet, NETWORK, raw};
 use glassbox_core::limits::{
     DEVNET_GAS_MAX, DEVNET_RAW_BYTES_MAX, JSON_RPC_FEE_BLOCKS_MAX, JSON_RPC_LOG_BLOCKS_MAX,

@@ -101,6 +101,7 @@ pub enum Issuer<'a> {
 }
 
 /// Who signed something.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and not for long")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signer {
     /// The address of a secp256k1 key.

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, hex};
 use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::schema;
 use crate::eip712;
@@ -148,6 +148,12 @@ pub fn declare(challenge: &Challenge, networks: &[Network]) -> Value {
         "supportedChains": networks.iter().map(chain).collect::<Vec<_>>(),
         "schema": schema(properties, &required),
     })
+}
+
+/// Reads the challenge of a 402 answer, if it has one.
+pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Challenge> {
+    let info = super::info(extensions, NAME)?;
+    Challenge::deserialize(Value::Object(info.clone())).ok()
 }
 
 impl Challenge {

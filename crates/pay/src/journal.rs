@@ -1,6 +1,6 @@
-//! The devnet's journal: one line for each operation that took effect, on disk before the caller hears of it.
+//! Journals: one line for each thing that happened, on disk before anybody hears of it.
 //!
-//! A line is 16 hex digits of checksum, a space, JSON, a newline. Each checksum covers the one before it, so a line
+//! The devnet keeps its operations in one, a chain over JSON-RPC the transactions that it has signed. A line is 16 hex digits of checksum, a space, JSON, a newline. Each checksum covers the one before it, so a line
 //! that was changed, moved or taken out shows. A crash can tear only the last line: it is cut off at opening, for
 //! nobody was told of it. The journal is locked while it is open, because two writers would fork the chain.
 
@@ -9,82 +9,39 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use alloy_primitives::{B256, hex, keccak256};
-use glassbox_core::Atomic;
+use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::NETWORK;
-use crate::chain::Call;
 use crate::error::PayError;
 use crate::wallet_file::sync_directory_of;
-use crate::x402::ExactPayload;
-use glassbox_core::limits::JOURNAL_LINE_BYTES_MAX;
-
-const FORMAT: &str = "glassbox-devnet/1";
 
 /// The hex digits of a checksum.
 const CHECKSUM_DIGITS: usize = 16;
 
-/// The first line.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    journal: String,
-    chain_id: u64,
-}
-
-/// One operation with its block.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) block: u64,
-    pub(super) time_s: u64,
-    pub(super) operation: Operation,
-}
-
-/// What changes the chain.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Operation {
-    /// The faucet makes money.
-    Mint { to: String, amount: Atomic },
-    /// A call is submitted. The id is whole words, the rest hex.
-    Call { id: String, from: String, to: String, data: String },
-    /// A transaction is taken that its sender has signed; RLP in hex.
-    Raw { transaction: String },
-    /// Blocks come in which nothing happens.
-    Idle { blocks: u64 },
-    /// The latest blocks are undone.
-    Undo { blocks: u64 },
-    /// A payment is settled; as it came over the wire. Read, and no longer written: it is a call.
-    Settle(ExactPayload),
-    /// The treasury pays. Read, and no longer written: it is a call.
-    PayOut { id: String, from: String, to: String, amount: Atomic },
+/// The first line: what the journal is, and for which chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    /// Its kind and version, such as `glassbox-devnet/1`.
+    pub(crate) journal: String,
+    pub(crate) chain_id: u64,
+    /// The hash of the chain's first block, where several chains may have one id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) genesis: Option<String>,
 }
 
 /// An open journal, at its end.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     file: File,
     checksum: [u8; 8],
 }
 
-impl Operation {
-    /// Writes a signed transaction down.
-    pub(super) fn raw(transaction: &[u8]) -> Self {
-        Self::Raw { transaction: hex::encode_prefixed(transaction) }
-    }
-
-    /// Writes a submitted call down.
-    pub(super) fn call(id: &str, call: &Call) -> Self {
-        Self::Call {
-            id: id.to_owned(),
-            from: call.from.to_checksum(None),
-            to: call.to.to_checksum(None),
-            data: hex::encode_prefixed(&call.data),
-        }
-    }
-}
-
 impl Journal {
     /// Opens a journal, or starts one, and reads what is in it.
-    pub(super) fn open(path: &Path) -> Result<(Self, Vec<Entry>), PayError> {
+    pub(crate) fn open<E: DeserializeOwned>(
+        path: &Path,
+        header: &Header,
+    ) -> Result<(Self, Vec<E>), PayError> {
         let failed = |action| move |source| PayError::File { action, path: path.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -103,18 +60,18 @@ impl Journal {
             return Err(damaged(line, "its checksum is wrong".to_owned()));
         }
         if read.torn_bytes > 0 {
-            if read.lines.is_empty() && !is_torn_header(&mut file).map_err(failed("read"))? {
-                return Err(damaged(1, "it is not a journal of the devnet".to_owned()));
+            if read.lines.is_empty() && !is_torn_header(&mut file, header).map_err(failed("read"))? {
+                return Err(damaged(1, format!("it is not a journal `{}`", header.journal)));
             }
-            tracing::warn!(size_bytes = read.torn_bytes, "Cut a torn last line off the devnet's journal");
+            tracing::warn!(size_bytes = read.torn_bytes, "Cut a torn last line off `{}`", path.display());
             file.set_len(read.good_bytes).and_then(|()| file.sync_all()).map_err(failed("repair"))?;
         }
         file.seek(SeekFrom::Start(read.good_bytes)).map_err(failed("read"))?;
         let mut journal = Self { file, checksum: read.checksum };
         let mut lines = read.lines.into_iter();
         match lines.next() {
-            Some(line) => check_header(&line).map_err(|reason| damaged(1, reason))?,
-            None => journal.start(path).map_err(failed("start"))?,
+            Some(line) => check_header(&line, header).map_err(|reason| damaged(1, reason))?,
+            None => journal.start(path, header).map_err(failed("start"))?,
         }
         let mut entries = Vec::with_capacity(lines.len());
         for (index, line) in lines.enumerate() {
@@ -126,12 +83,12 @@ impl Journal {
     }
 
     /// Appends an entry. It is on disk when this returns; after an error, nobody knows.
-    pub(super) fn append(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(crate) fn append(&mut self, entry: &impl Serialize) -> io::Result<()> {
         self.append_json(&serde_json::to_string(entry)?)
     }
 
-    fn start(&mut self, path: &Path) -> io::Result<()> {
-        self.append_json(&header_json()?)?;
+    fn start(&mut self, path: &Path, header: &Header) -> io::Result<()> {
+        self.append(header)?;
         sync_directory_of(path)
     }
 
@@ -198,8 +155,8 @@ fn good_line<'a>(before: &[u8; 8], line: &'a [u8]) -> Option<(&'a str, [u8; 8])>
 
 /// Says whether a file without a good line is a journal that broke off while it was started. Anything else belongs
 /// to somebody, and is not cut.
-fn is_torn_header(file: &mut File) -> io::Result<bool> {
-    let json = header_json()?;
+fn is_torn_header(file: &mut File, header: &Header) -> io::Result<bool> {
+    let json = serde_json::to_string(header)?;
     let header = line(checksum(&[0; 8], json.as_bytes()), &json);
     let mut start = Vec::new();
     file.seek(SeekFrom::Start(0))?;
@@ -207,20 +164,19 @@ fn is_torn_header(file: &mut File) -> io::Result<bool> {
     Ok(header.as_bytes().starts_with(&start))
 }
 
-fn header_json() -> io::Result<String> {
-    Ok(serde_json::to_string(&Header { journal: FORMAT.to_owned(), chain_id: NETWORK.chain_id })?)
-}
-
 fn line(checksum: [u8; 8], json: &str) -> String {
     format!("{} {json}\n", hex::encode(checksum))
 }
 
-fn check_header(line: &str) -> Result<(), String> {
+fn check_header(line: &str, expected: &Header) -> Result<(), String> {
     let header: Header = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    if header.journal == FORMAT && header.chain_id == NETWORK.chain_id {
+    if header == *expected {
         Ok(())
     } else {
-        Err(format!("`{}` for chain {} is not ours", header.journal, header.chain_id))
+        Err(format!(
+            "it is `{}` of chain {}, and not `{}` of this chain {}",
+            header.journal, header.chain_id, expected.journal, expected.chain_id
+        ))
     }
 }
 

@@ -1,0 +1,177 @@
+//! What chains do: they wait, forget, undo, and become dear.
+
+use std::time::Duration;
+
+use glassbox_core::Atomic;
+use glassbox_pay::{ErrorCode, Facilitator, Settlement, Standing};
+use serde_json::json;
+
+use crate::stage::{COIN, Stage, is_settled, is_unknown, transaction_of};
+
+#[tokio::test]
+async fn a_stuck_mempool_is_waited_for() {
+    let stage = Stage::new().await;
+    stage.anvil.mine_at_once(false).await;
+    for number in 0..3 {
+        assert!(is_unknown(&stage.settle(100, number).await));
+        assert!(is_unknown(&stage.settle(100, number).await));
+    }
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.mine(1).await;
+    for number in 0..3 {
+        assert!(is_settled(&stage.insist(100, number).await));
+    }
+    assert_eq!(stage.payee_has().await, 300);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 3);
+}
+
+#[tokio::test]
+async fn what_is_undone_comes_back_when_it_is_submitted_again() {
+    let stage = Stage::new().await;
+    assert!(is_settled(&stage.insist(100, 1).await));
+    let settled = stage.insist(50, 2).await;
+    stage.anvil.mine_at_once(false).await;
+    stage.anvil.ask("anvil_reorg", json!([2, []])).await;
+    assert_eq!(stage.rail.standing(transaction_of(&settled)).await.unwrap(), Standing::Missing);
+    assert_eq!(stage.payee_has().await, 0);
+    stage.anvil.mine_at_once(true).await;
+    // The later one brings back the one before it, without which it would wait for ever.
+    let again = stage.insist(50, 2).await;
+    assert_eq!(transaction_of(&again), transaction_of(&settled));
+    assert!(is_settled(&stage.insist(100, 1).await));
+    assert_eq!(stage.payee_has().await, 150);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 2);
+}
+
+#[tokio::test]
+async fn what_the_node_forgot_is_broadcast_again() {
+    let stage = Stage::new().await;
+    stage.anvil.mine_at_once(false).await;
+    assert!(is_unknown(&stage.settle(100, 1).await));
+    assert!(is_unknown(&stage.settle(100, 2).await));
+    stage.anvil.ask("anvil_dropAllTransactions", json!([])).await;
+    stage.anvil.mine_at_once(true).await;
+    // A new one does not leave a gap behind it.
+    assert!(is_settled(&stage.insist(100, 3).await));
+    assert_eq!(stage.payee_has().await, 300);
+    for number in 1..=2 {
+        assert!(is_settled(&stage.insist(100, number).await));
+    }
+    assert_eq!(stage.payee_has().await, 300);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 3);
+}
+
+#[tokio::test]
+async fn a_node_that_sleeps_makes_nothing_happen_twice() {
+    let stage = Stage::new().await;
+    assert!(is_settled(&stage.insist(100, 1).await));
+    stage.anvil.signal("-STOP");
+    assert!(is_unknown(&stage.settle(100, 2).await));
+    let (payload, offered) = stage.pay(100, 3);
+    let code = stage.rail.verify(&payload, &offered).await.unwrap_err().code;
+    assert_eq!(code, ErrorCode::UnexpectedVerifyError);
+    stage.anvil.signal("-CONT");
+    assert!(is_settled(&stage.insist(100, 2).await));
+    assert_eq!(stage.payee_has().await, 200);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 2);
+}
+
+#[tokio::test]
+async fn without_coins_for_gas_no_new_work_begins_and_nothing_is_lost() {
+    let stage = Stage::new().await;
+    stage.anvil.set_coins(stage.operator(), 0).await;
+    let (payload, offered) = stage.pay(100, 1);
+    let rejection = stage.rail.verify(&payload, &offered).await.unwrap_err();
+    assert_eq!(rejection.code, ErrorCode::UnexpectedVerifyError);
+    assert!(rejection.message.contains("for gas"), "{}", rejection.message);
+    let settlement = stage.settle(100, 1).await;
+    assert!(is_unknown(&settlement), "what was done already is settled later: {settlement:?}");
+    stage.anvil.set_coins(stage.operator(), COIN).await;
+    stage.rail.verify(&payload, &offered).await.unwrap();
+    assert!(is_settled(&stage.insist(100, 1).await));
+    assert_eq!(stage.anvil.count(stage.operator()).await, 1);
+}
+
+#[tokio::test]
+async fn coins_that_run_out_in_between_hold_up_and_do_not_mix_up() {
+    let stage = Stage::new().await;
+    stage.anvil.mine_at_once(false).await;
+    assert!(is_unknown(&stage.settle(100, 1).await));
+    stage.anvil.ask("anvil_dropAllTransactions", json!([])).await;
+    stage.anvil.set_coins(stage.operator(), 1).await;
+    stage.anvil.mine_at_once(true).await;
+    for number in [1, 2] {
+        assert!(is_unknown(&stage.settle(100, number).await));
+    }
+    stage.anvil.set_coins(stage.operator(), COIN).await;
+    for number in [2, 1] {
+        assert!(is_settled(&stage.insist(100, number).await));
+    }
+    assert_eq!(stage.payee_has().await, 200);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 2);
+}
+
+#[tokio::test]
+async fn when_gas_becomes_dear_more_is_offered_for_the_same_nonce() {
+    let stage = Stage::new().await.reopen(|config| config.replace_after = Duration::ZERO).await;
+    stage.anvil.mine_at_once(false).await;
+    assert!(is_unknown(&stage.settle(100, 1).await));
+    assert!(is_unknown(&stage.settle(100, 2).await));
+    let pending = async || {
+        let pool = stage.anvil.ask("txpool_content", json!([])).await;
+        let of_account = pool["pending"].as_object().unwrap().values().next().cloned().unwrap_or_default();
+        of_account["0"]["hash"].as_str().unwrap_or_default().to_owned()
+    };
+    let first = pending().await;
+    // A hundred times what a block costs at first.
+    let dear = 100_000_000_000_u64;
+    stage.anvil.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{dear:#x}")])).await;
+    stage.anvil.mine(1).await;
+    assert_eq!(stage.anvil.count(stage.operator()).await, 0, "it was too dear for what was offered");
+    // The second replaces the first too, or it would wait behind it.
+    assert!(is_unknown(&stage.settle(100, 2).await));
+    assert_ne!(pending().await, first);
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.mine(1).await;
+    for number in 1..=2 {
+        assert!(is_settled(&stage.insist(100, number).await));
+    }
+    assert_eq!(stage.payee_has().await, 200);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 2);
+}
+
+#[tokio::test]
+async fn gas_that_is_dearer_than_allowed_is_not_paid() {
+    let stage = Stage::new().await.reopen(|config| config.fee_max = 1_000).await;
+    let (payload, offered) = stage.pay(100, 1);
+    let rejection = stage.rail.verify(&payload, &offered).await.unwrap_err();
+    assert_eq!(rejection.code, ErrorCode::UnexpectedVerifyError);
+    assert!(is_unknown(&stage.settle(100, 1).await));
+    let stage = stage.reopen(|_| ()).await;
+    assert!(is_settled(&stage.insist(100, 1).await));
+}
+
+#[tokio::test]
+async fn what_reverts_in_its_block_may_be_tried_again_once_that_is_final() {
+    let stage = Stage::new().await.reopen(|config| config.finality = 10).await;
+    stage.anvil.mint(stage.operator(), 100).await;
+    stage.anvil.mine_at_once(false).await;
+    // Each could be paid alone.
+    for id in ["one", "two"] {
+        assert!(is_unknown(&stage.rail.pay_out(id, stage.payee, Atomic(100)).await));
+    }
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.mine(1).await;
+    let pay = async |id: &str| stage.rail.pay_out(id, stage.payee, Atomic(100)).await;
+    assert!(is_settled(&pay("one").await));
+    let Settlement::Rejected(rejection) = pay("two").await else { panic!("there was no money") };
+    assert_eq!(rejection.code, ErrorCode::InsufficientFunds);
+
+    stage.anvil.mint(stage.operator(), 100).await;
+    assert!(!is_settled(&pay("two").await), "its first transaction may come back and pay");
+    stage.anvil.mine(10).await;
+    assert!(is_settled(&pay("two").await));
+    assert!(is_settled(&pay("two").await));
+    assert_eq!(stage.payee_has().await, 200);
+    assert_eq!(stage.anvil.count(stage.operator()).await, 3);
+}

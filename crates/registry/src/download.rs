@@ -1,0 +1,297 @@
+//! Downloads: free where the terms say nothing else, or sold once and open from then on to whoever paid.
+//!
+//! One payment is for the component and the files that it reads. What shows that it was made is the receipt of x402, which
+//! says who paid for what: there was no run that a receipt of ours could speak of, and what the bytes are is said by the
+//! publisher's statement.
+//!
+//! Who paid from an address of its own comes back without paying by signing in with its key, see
+//! [`sign_in`](glassbox_pay::x402::extensions::sign_in). The nonce of a challenge is computed and not stored, so a sign-in
+//! may be used again until it is too old, some minutes; it opens nothing but what was bought.
+
+use std::sync::Arc;
+
+use glassbox_core::files::Files;
+use glassbox_core::limits::{OFFER_MARGIN_SECONDS, SIGN_IN_SECONDS_MAX};
+use glassbox_core::manifest::Terms;
+use glassbox_core::receipt::Payment as SettledPayment;
+use glassbox_core::split::split;
+use glassbox_core::terms::{Charge, download_charge};
+use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
+use glassbox_pay::scheme::Scheme;
+use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
+use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
+use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use serde::{Deserialize, Serialize};
+
+use crate::env::rfc3339;
+use crate::error::{CallError, RegistryError};
+use crate::hold::{Order, pin};
+use crate::live::Live;
+use crate::offer::attest;
+use crate::open::Registry;
+use crate::payment::Payment;
+use crate::publish::unpack_files;
+use crate::settle::{Closing, Posted, Recorded};
+
+/// The name under which a download stands among the functions of its release, in the store and in the caps of tokens.
+const DOWNLOAD: &str = "glassbox:registry/releases#download";
+
+/// A request for what a release is made of.
+#[derive(Debug, Clone)]
+pub struct DownloadRequest {
+    /// The release.
+    pub release: PackageRef,
+    /// The payment, where one came.
+    pub payment: Option<Payment>,
+    /// A payer that shows who it is, to be let in again.
+    pub sign_in: Option<SignIn>,
+}
+
+/// What was asked for, and why it may leave.
+#[derive(Debug, Clone)]
+pub struct Download<T> {
+    /// What was asked for.
+    pub content: T,
+    /// Why it may leave.
+    pub access: Access,
+}
+
+/// Why a download may leave.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// It costs nothing.
+    Free,
+    /// Whoever signed in had paid for it.
+    SignedIn,
+    /// It is paid. The reply is absent where the same payment bought it long ago.
+    Paid(Option<Box<DownloadReply>>),
+}
+
+/// What shows that a download was paid.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DownloadReply {
+    /// The release.
+    pub download: ReleaseId,
+    /// What was charged.
+    pub charged: Atomic,
+    /// What x402 calls the settlement; absent where credit paid.
+    pub settlement: Option<SettleResponse>,
+    /// The receipt of x402, which is in the settlement, too.
+    pub receipt: Signed<SignedReceipt>,
+}
+
+/// A download that is bought: recorded before its payment is settled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Purchase {
+    /// What is bought: the URL of the component.
+    download: String,
+    pub(crate) terms: Hashed<Terms>,
+    fee_bps: u32,
+}
+
+impl Purchase {
+    pub(crate) fn charge(&self) -> Charge {
+        download_charge(&self.terms)
+    }
+}
+
+impl Registry {
+    /// Returns the component's bytes, where the terms let them be downloaded, for their price.
+    pub async fn component(
+        self: &Arc<Self>,
+        request: DownloadRequest,
+    ) -> Result<Download<Vec<u8>>, CallError> {
+        let (live, request) = self.downloadable(request).await?;
+        let access = self.access(&live, request).await?;
+        Ok(Download { content: self.store.object(live.component).await?, access })
+    }
+
+    /// Returns the files that the component may read, where the terms let it be downloaded, for the price of both.
+    pub async fn component_files(
+        self: &Arc<Self>,
+        request: DownloadRequest,
+    ) -> Result<Download<Files>, CallError> {
+        let (live, request) = self.downloadable(request).await?;
+        let files = live.files.ok_or(RegistryError::NoFiles)?;
+        let access = self.access(&live, request).await?;
+        let content = unpack_files(&live.id, &self.store.object(files.object).await?)?;
+        Ok(Download { content, access })
+    }
+
+    /// Finds the release, by what was bought where the payment bought it before.
+    async fn downloadable(
+        &self,
+        mut request: DownloadRequest,
+    ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
+        if let Some(payment) = &request.payment
+            && let Some(row) = self.presented(payment).await?
+        {
+            pin(&mut request.release, &row);
+        }
+        let live = self.live(&request.release).await?;
+        match live.manifest.component_is_public() {
+            true => Ok((live, request)),
+            false => Err(RegistryError::NotDownloadable.into()),
+        }
+    }
+
+    /// Says why a download may leave: it is free, or was paid, or is paid now.
+    async fn access(self: &Arc<Self>, live: &Live, request: DownloadRequest) -> Result<Access, CallError> {
+        if live.download.amount == Atomic::ZERO {
+            return Ok(Access::Free);
+        }
+        let order = self.download_order(live);
+        let DownloadRequest { payment, sign_in, .. } = request;
+        if let Some(sign_in) = sign_in {
+            match self.signed_in(&sign_in, &order.required.resource.url) {
+                Ok(payer) if self.store.has_paid(&payer, order.request).await? => {
+                    return Ok(Access::SignedIn);
+                }
+                // A stranger, who may still pay.
+                Ok(_) => {}
+                Err(_) if payment.is_some() => {}
+                Err(error) => {
+                    let required = PaymentRequired { error: Some(error.code().into()), ..order.required };
+                    return Err(CallError::SignIn { error, required: Box::new(required) });
+                }
+            }
+        }
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        let purchase = Purchase {
+            download: order.required.resource.url.clone(),
+            terms: live.terms.clone(),
+            fee_bps: self.config.fee_bps,
+        };
+        let item = move |_: &str| Recorded::Download(Box::new(purchase));
+        Ok(Access::Paid(self.sell(order, payment, item).await?))
+    }
+
+    /// Signs the receipt of a download, and says who earned it.
+    pub(crate) fn close_download(
+        &self,
+        call: &str,
+        purchase: &Purchase,
+        payment: &SettledPayment,
+        mut settlement: Option<SettleResponse>,
+    ) -> Result<Closing, CallError> {
+        let Purchase { download, terms, fee_bps } = purchase;
+        let charged = purchase.charge().amount;
+        let receipt = self.sign_receipt(payment, download);
+        if let Some(settlement) = &mut settlement {
+            attest(settlement, &receipt);
+        }
+        let shares = split(charged, *fee_bps, &terms.payee, call);
+        let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
+        let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
+        Ok(Closing { charge: ledger::charge(&payment.payer, &shares), reply, posted: Posted::Sale })
+    }
+
+    fn download_order(&self, live: &Live) -> Order {
+        let amount = live.download.amount;
+        let mut offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), OFFER_MARGIN_SECONDS);
+        // Nothing can fail between the payment and the bytes, so the money moves first.
+        offer.extra.insert("paymentFlow".into(), "upfront".into());
+        let mut required = PaymentRequired {
+            x402_version: VERSION,
+            error: None,
+            resource: Resource {
+                url: self.component_url(&live.id),
+                description: Some(format!("the component of {}, and its files", live.id)),
+                mime_type: Some("application/wasm".into()),
+            },
+            accepts: vec![offer],
+            extensions: None,
+        };
+        let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
+        self.extend(&mut required, Some((sign_in::NAME, sign_in)));
+        Order {
+            request: download_request(live),
+            release: live.id.clone(),
+            function: DOWNLOAD.parse::<FunctionName>().expect("a function name"),
+            amount_max: amount,
+            required,
+            run_ms_max: 0,
+        }
+    }
+
+    fn component_url(&self, release: &ReleaseId) -> String {
+        let (package, version) = (&release.package, &release.version);
+        let base = &self.config.public_url;
+        format!("{base}/v1/packages/{}/{}/{version}/component", package.namespace(), package.name())
+    }
+
+    fn challenge(&self, url: &str) -> Challenge {
+        let now_ms = self.env.now_ms();
+        let issued_at = rfc3339(now_ms);
+        Challenge {
+            domain: host(&self.config.public_url).to_owned(),
+            uri: url.to_owned(),
+            version: "1".into(),
+            nonce: self.nonce(url, &issued_at),
+            issued_at,
+            expiration_time: Some(rfc3339(now_ms + SIGN_IN_SECONDS_MAX * 1_000)),
+            not_before: None,
+            statement: Some("Sign in to download again what you paid for.".into()),
+            request_id: None,
+            resources: None,
+        }
+    }
+
+    /// Returns the nonce of a challenge, which nobody else can compute: nothing has to be stored, and a restart forgets none.
+    fn nonce(&self, url: &str, issued_at: &str) -> String {
+        let message = format!("glassbox-sign-in/1\0{url}\n{issued_at}");
+        // The signature itself stays here, so that its digest tells nobody anything.
+        Digest::of(self.keys.executor.sign(message.as_bytes())).hex()[..32].to_owned()
+    }
+
+    /// Checks who signed in for `url`. Returns the payer's name in the store.
+    fn signed_in(&self, sign_in: &SignIn, url: &str) -> Result<String, SignInError> {
+        let signed = sign_in.check(origin(&self.config.public_url), self.env.now_ms() / 1_000)?;
+        let Challenge { uri, nonce, issued_at, .. } = &sign_in.challenge;
+        if uri != url {
+            return Err(SignInError::Uri);
+        }
+        if *nonce != self.nonce(uri, issued_at) {
+            return Err(SignInError::Nonce);
+        }
+        Ok(signed.address.to_string())
+    }
+}
+
+/// Returns what a payment for a download buys.
+fn download_request(live: &Live) -> Digest {
+    let files = live.files.map_or([0; 32], |files| *files.digest.as_bytes());
+    let terms = live.terms.digest();
+    Digest::of_parts(&[b"glassbox-download/1\0", live.component.as_bytes(), &files, terms.as_bytes()])
+}
+
+/// Returns scheme, host and port of a URL.
+fn origin(url: &str) -> &str {
+    let host_start = url.find("://").map_or(0, |scheme_end| scheme_end + 3);
+    let host_end = url[host_start..].find('/').map_or(url.len(), |length| host_start + length);
+    &url[..host_end]
+}
+
+/// Returns host and port of a URL.
+fn host(url: &str) -> &str {
+    let origin = origin(url);
+    origin.split_once("://").map_or(origin, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_and_hosts() {
+        for (url, origin_of, host_of) in [
+            ("http://127.0.0.1:8402", "http://127.0.0.1:8402", "127.0.0.1:8402"),
+            ("https://registry.example/base", "https://registry.example", "registry.example"),
+            ("registry.example/base", "registry.example", "registry.example"),
+        ] {
+            assert_eq!((origin(url), host(url)), (origin_of, host_of));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is sold as it is, and not run: credit, and downloads.
+//!
+//! A sale has the states of a call, and a crash in between is taken up like any other. Its price is known before, and the
+//! goods are there already, so it is recorded as soon as its payment is held and verified.
+
+use std::sync::Arc;
+
+use glassbox_store::{CallRow, CallState};
+use serde::de::DeserializeOwned;
+
+use crate::error::{CallError, RegistryError};
+use crate::hold::Order;
+use crate::open::Registry;
+use crate::payment::Payment;
+use crate::settle::{NotSettled, Recorded};
+
+impl Registry {
+    /// Sells what `item` makes for the id of the sale. Returns what its buyer gets; `None` where that was handed over long
+    /// ago, and is kept no more.
+    pub(crate) async fn sell<R: DeserializeOwned>(
+        self: &Arc<Self>,
+        order: Order,
+        payment: Payment,
+        item: impl FnOnce(&str) -> Recorded + Send + 'static,
+    ) -> Result<Option<R>, CallError> {
+        // On a task of its own, as a call: who hangs up stops nothing.
+        let registry = self.clone();
+        let sold = tokio::spawn(async move { registry.take_payment(order, payment, item).await });
+        let row = sold.await.map_err(|_| RegistryError::Worker)??;
+        self.note_delivered(&row.id).await;
+        let Some(reply) = row.reply else { return Ok(None) };
+        let read = serde_json::from_str(&reply).map(Some);
+        read.map_err(|error| RegistryError::Damaged(row.release.to_string(), error.to_string()).into())
+    }
+
+    /// Takes the payment of a sale, once, and returns the sale, which is then posted.
+    async fn take_payment(
+        &self,
+        order: Order,
+        payment: Payment,
+        item: impl FnOnce(&str) -> Recorded,
+    ) -> Result<CallRow, CallError> {
+        if let Some(row) = self.presented(&payment).await? {
+            // Whoever asks again for what was paid for may be late, so the clock is asked after this.
+            return match row.request == order.request {
+                true => self.await_sale(&row.id, &order).await,
+                false => Err(CallError::PaymentBound),
+            };
+        }
+        let tender = self.check(payment, &order)?;
+        let admitted = self.admit(&tender.payer)?;
+        let call = self.env.id();
+        let work = self.running.claim(&call).expect("a fresh id is nobody's");
+        if let Some(other) = self.hold(&call, &order, &tender).await? {
+            drop((work, admitted));
+            return self.await_sale(&other, &order).await;
+        }
+        if let Err(refused) = self.verify(&call, &tender, &order).await {
+            admitted.failed();
+            return Err(refused);
+        }
+        self.finish(&call, item(&call), &tender).await?;
+        Ok(self.store.call(&call).await?.ok_or(RegistryError::Worker)?)
+    }
+
+    async fn await_sale(&self, call: &str, order: &Order) -> Result<CallRow, CallError> {
+        let row = self.await_decision(call).await?;
+        if row.state == CallState::Posted {
+            return Ok(row);
+        }
+        let refused: Result<NotSettled, _> = serde_json::from_str(row.reply.as_deref().unwrap_or_default());
+        let refused =
+            refused.map_err(|error| RegistryError::Damaged(row.release.to_string(), error.to_string()))?;
+        Err(order.refused_with(refused.code))
+    }
+}

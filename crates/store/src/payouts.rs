@@ -1,0 +1,117 @@
+//! Earnings that are paid out, many in one run.
+
+use std::collections::BTreeMap;
+
+use glassbox_core::Pico;
+use glassbox_core::ledger::{Account, Kind, Transfer};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::error::StoreError;
+use crate::ledger::{self, Decision, OwedTransfer};
+use crate::sqlite::{Store, amount_from_sql};
+
+/// Something to be paid out of an account.
+#[derive(Debug, Clone)]
+pub struct Owing {
+    /// What it belongs to: `payout:RUN:NUMBER`, in the order in which they are paid.
+    pub subject: String,
+    /// What moves.
+    pub transfer: Transfer,
+    /// Whom the rail shall pay.
+    pub payee: String,
+}
+
+impl Store {
+    /// Returns what payees and the operator earned for good and were not paid yet, in the order of their accounts.
+    ///
+    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed.
+    pub async fn payable(&self) -> Result<Vec<(Account, Pico)>, StoreError> {
+        let balances = self.balances().await?;
+        let waiting = self.read(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT credit, amount FROM calls JOIN transfers ON subject = calls.id
+                 WHERE standing IN ('mined', 'vouched') AND kind = 'charge' AND transfers.state = 'posted'",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut waiting: BTreeMap<String, u128> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                *waiting.entry(row.get(0)?).or_default() += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+            }
+            Ok(waiting)
+        });
+        let waiting = waiting.await?;
+        let earned = balances
+            .into_iter()
+            .filter(|balance| matches!(balance.account, Account::Payee(_) | Account::Operator));
+        let payable = earned.map(|balance| {
+            let waits = waiting.get(&balance.account.to_string()).copied().unwrap_or_default();
+            let pico = Pico(balance.available().0.saturating_sub(waits));
+            (balance.account, pico)
+        });
+        Ok(payable.filter(|(_, pico)| *pico > Pico::ZERO).collect())
+    }
+
+    /// Writes a run of payouts as pending, all or none.
+    ///
+    /// # Errors
+    ///
+    /// When an account has less than it shall be paid.
+    pub async fn owe_all(&self, owing: Vec<Owing>, now_ms: i64) -> Result<(), StoreError> {
+        self.write("owe_all", move |transaction| {
+            for Owing { subject, transfer, payee } in &owing {
+                if ledger::available(transaction, &transfer.debit)? < transfer.amount {
+                    return Err(StoreError::Overdrawn(transfer.debit.to_string()));
+                }
+                let transfer = std::slice::from_ref(transfer);
+                ledger::insert(transaction, subject, transfer, "pending", Some(payee), now_ms)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns what of a run is still owed, in the order in which it is paid.
+    pub async fn owed_of_run(&self, run: &str) -> Result<Vec<OwedTransfer>, StoreError> {
+        let pattern = format!("payout:{run}:%");
+        self.read(move |connection| {
+            ledger::owed_where(connection, "kind = 'payout' AND subject LIKE ?1 ORDER BY subject", [&pattern])
+        })
+        .await
+    }
+
+    /// Posts a run that the rail paid in `transaction`, or voids one that it refused. Doing it again changes nothing.
+    pub async fn post_run(&self, run: &str, transaction: Option<&str>) -> Result<(), StoreError> {
+        let (pattern, reference) = (format!("payout:{run}:%"), transaction.map(str::to_owned));
+        self.write("post_run", move |transaction| {
+            let mut statement = transaction
+                .prepare("SELECT subject FROM transfers WHERE state = 'pending' AND subject LIKE ?1")?;
+            let subjects: Vec<String> =
+                statement.query_map([pattern], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let decision = match &reference {
+                Some(reference) => Decision::Posted { amount: None, reference: Some(reference) },
+                None => Decision::Voided,
+            };
+            for subject in subjects {
+                ledger::decide(transaction, &subject, Some(Kind::Payout), decision)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns the transaction that paid a run, once it did.
+    pub async fn transaction_of_run(&self, run: &str) -> Result<Option<String>, StoreError> {
+        let pattern = format!("payout:{run}:%");
+        self.read(move |connection| {
+            let found = connection
+                .query_row(
+                    "SELECT reference FROM transfers WHERE subject LIKE ?1 AND state = 'posted' LIMIT 1",
+                    params![pattern],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(found)
+        })
+        .await
+    }
+}
