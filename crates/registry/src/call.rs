@@ -234,7 +234,7 @@ impl Registry {
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
-        let tender = self.check(payment, &order)?;
+        let tender = self.check(payment, &order).await?;
         let admitted = self.admit(&tender.payer)?;
 
         let call = self.env.id();

@@ -128,54 +128,50 @@ impl Registry {
     }
 
     /// Checks a payment against what we ask for this order, and the clock.
-    pub(crate) fn check(&self, payment: Payment, order: &Order) -> Result<Tender, CallError> {
+    pub(crate) async fn check(&self, payment: Payment, order: &Order) -> Result<Tender, CallError> {
         let refused = |rejection: Rejection| order.refused(rejection);
         let accepts = &order.required.accepts;
-        match payment {
-            Payment::Credit(credit) => self.check_credit(*credit, order),
+        let payment = match payment {
+            Payment::Credit(credit) => return self.check_credit(*credit, order),
+            Payment::X402(payment) => payment,
             Payment::X402V1(payment) => {
-                let offer = accepts.iter().find(|offer| v1::speaks(offer));
-                let payment = offer.map(|offer| v1::payment(*payment, offer)).unwrap_or_else(|| {
-                    Err(Rejection::new(ErrorCode::UnsupportedScheme, "version 1 of x402 is not spoken here"))
-                });
-                self.check(Payment::X402(Box::new(payment.map_err(refused)?)), order)
+                let offer = accepts.iter().find(|offer| v1::speaks(offer)).ok_or_else(|| {
+                    let message = "version 1 of x402 is not spoken here";
+                    refused(Rejection::new(ErrorCode::UnsupportedScheme, message))
+                })?;
+                Box::new(v1::payment(*payment, offer).map_err(refused)?)
             }
-            Payment::X402(payment) => {
-                let offer = payment::taken(&payment, accepts).map_err(refused)?.clone();
-                let now_s = (self.env.now_ms() / 1_000) as u64;
-                let authorization =
-                    payment::check(&payment, &offer, now_s, order.run_ms_max).map_err(refused)?;
-                if let Authorization::Batch(batch) = &authorization
-                    && matches!(batch.action, Action::Refund(_))
-                {
+        };
+        let offer = payment::taken(&payment, accepts).map_err(refused)?.clone();
+        let authorization = payment::read(&payment, &offer).map_err(refused)?;
+        let identifier = identifier(&payment).map_err(refused)?;
+        let key = match &authorization {
+            Authorization::Exact(_) | Authorization::Upto(_) => authorization.key().to_string(),
+            Authorization::Batch(batch) => match &batch.action {
+                // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
+                Action::Voucher => format!("{}/{}", batch.key(), order.request),
+                // Another deposit is another payment, also where the first was refused and the voucher is the same.
+                Action::Deposit(deposit) => format!("{}/{}", deposit.key, order.request),
+                Action::Refund(_) => {
                     let message = "who wants the rest of a channel back asks for it by GET";
                     return Err(refused(Rejection::new(ErrorCode::BatchPayloadType, message)));
                 }
-                let identifier = identifier(&payment).map_err(refused)?;
-                let key = match &authorization {
-                    // Another deposit is another payment, also where the first was refused and the voucher is the same.
-                    Authorization::Batch(batch::Authorization {
-                        action: Action::Deposit(deposit), ..
-                    }) => {
-                        format!("{}/{}", deposit.key, order.request)
-                    }
-                    // The same voucher may stand for another call once the first cost nothing, or less than its ceiling.
-                    Authorization::Batch(batch) => format!("{}/{}", batch.key(), order.request),
-                    Authorization::Exact(_) | Authorization::Upto(_) => authorization.key().to_string(),
-                };
-                Ok(Tender {
-                    payer: authorization.signer().to_string(),
-                    rail: rail_text(&offer),
-                    key,
-                    identifier,
-                    means: Means::Signed {
-                        payment,
-                        offer: Box::new(offer),
-                        authorization: Box::new(authorization),
-                    },
-                })
-            }
+            },
+        };
+        let now_s = (self.env.now_ms() / 1_000) as u64;
+        if let Err(rejection) = payment::check_window(&authorization, now_s, order.run_ms_max)
+            // It is never too late to fetch what a payment bought.
+            && self.store.call_by_payment(&key).await?.is_none()
+        {
+            return Err(refused(rejection));
         }
+        Ok(Tender {
+            payer: authorization.signer().to_string(),
+            rail: rail_text(&offer),
+            key,
+            identifier,
+            means: Means::Signed { payment, offer: Box::new(offer), authorization: Box::new(authorization) },
+        })
     }
 }
 

@@ -47,7 +47,7 @@ impl Registry {
                 false => Err(CallError::PaymentBound),
             };
         }
-        let tender = self.check(payment, &order)?;
+        let tender = self.check(payment, &order).await?;
         let admitted = self.admit(&tender.payer)?;
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");

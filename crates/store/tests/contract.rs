@@ -150,7 +150,10 @@ async fn a_posted_call_answers_the_same_request_until_it_is_delivered() {
     let resigned = store.hold_call(new_call("d", "p2", "r")).await.expect("written");
     assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
     store.mark_delivered("c", 4).await.expect("posted");
-    assert!(matches!(store.hold_call(new_call("d", "p2", "r")).await.expect("written"), Hold::Held));
+    // A payment that was not taken stays so for this request, should its answer have been lost; another is taken.
+    let again = store.hold_call(new_call("d", "p2", "r")).await.expect("written");
+    assert!(matches!(again, Hold::SameRequest(row) if row.id == "c"));
+    assert!(matches!(store.hold_call(new_call("d", "p3", "r")).await.expect("written"), Hold::Held));
 }
 
 #[tokio::test]
