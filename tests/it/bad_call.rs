@@ -130,7 +130,7 @@ async fn bodies_that_are_no_call_are_refused() {
     let not_text = request(&stage, Method::POST, &bench("double"), vec![0xff, 0xfe]).await;
     not_text.assert_problem(400, "body-invalid");
     for (method, path) in [
-        (Method::GET, bench("double")),
+        (Method::PUT, bench("double")),
         (Method::DELETE, "/v1/publish".into()),
         (Method::POST, "/v1/search".into()),
         (Method::PUT, "/checkpoint".into()),

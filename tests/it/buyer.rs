@@ -96,7 +96,7 @@ pub(crate) struct Buyer {
     pub(crate) wallet: Wallet,
     pub(crate) url: String,
     world: World,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// The path of a function of `lab:bench@1.0.0`.
@@ -120,6 +120,12 @@ impl Buyer {
         if let Some(payment) = payment {
             request = request.header(x402::PAYMENT_SIGNATURE, payment);
         }
+        Reply::of(request.send().await.unwrap()).await
+    }
+
+    /// Asks by GET, with a payment that buys nothing.
+    pub(crate) async fn ask(&self, path: &str, payment: &str) -> Reply {
+        let request = self.http.get(format!("{}{path}", self.url)).header(x402::PAYMENT_SIGNATURE, payment);
         Reply::of(request.send().await.unwrap()).await
     }
 

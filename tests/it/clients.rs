@@ -245,3 +245,29 @@ async fn a_stock_typescript_client_is_known_by_its_payment_identifier() {
 async fn a_stock_python_client_is_known_by_its_payment_identifier() {
     is_known_by_its_payment_identifier(python).await;
 }
+
+/// The rows of `faults.mjs` that need no control of the chain; it exits with an error when one is not sound.
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_clients_that_repeat_themselves_run_and_pay_once() {
+    let stage = stage().await;
+    let buyer = stage.buyer("payer", 1).await;
+    let (rpc, faucet) = (format!("{}/v1/devnet/rpc", stage.url), format!("{}/v1/devnet/faucet", stage.url));
+    let body = json!({ "args": [21] }).to_string();
+    let environment = [
+        ("RPC", rpc.as_str()),
+        ("FAUCET", &faucet),
+        ("BODY", &body),
+        ("SETTLE_MS", "500"),
+        ("ROWS", "same header,10 payments"),
+    ];
+    let mut client = Command::new("node");
+    client.arg(installed("ts/faults.mjs"));
+    installed("ts/node_modules/@x402/fetch");
+    let url = format!("{}{}", stage.url, bench("double"));
+    let rows = run(client, &buyer.wallet.to_hex(), &environment, &url, &[]).await;
+    let counted: Vec<_> = rows.iter().map(|row| (&row["runs"], &row["paid"])).collect();
+    let (one, ten) = (json!(1), json!(10));
+    assert_eq!(counted, [(&one, &one), (&one, &one), (&ten, &ten)]);
+    assert_eq!(stage.payments().await, 12);
+    stage.assert_sound().await;
+}

@@ -10,7 +10,7 @@ use crate::stage::{Stage, Sweep, until};
 /// Nobody reconciles between the failed write and the restart, so this is what a crash at that write leaves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_decides_what_a_crash_left_open() {
-    for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_refund"] {
+    for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_owed"] {
         for moment in [Moment::Before, Moment::After] {
             for again in ["same payment", "new payment"] {
                 let case = format!("{verb} {moment:?}, {again}");

@@ -33,7 +33,7 @@ async fn ends_well(stage: &Stage, buyer: &Buyer, body: &Value, payment: &str, ca
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_costs_nobody_anything() {
-    for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_refund"] {
+    for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_owed"] {
         for moment in MOMENTS {
             for swept in [true, false] {
                 let case = format!("{verb} {moment:?}, swept: {swept}");
@@ -64,7 +64,7 @@ async fn a_write_that_fails_twice_costs_nobody_anything_either() {
         ("hold_call", "release_call"),
         ("record_outcome", "release_call"),
         ("post_call", "post_call"),
-        ("post_refund", "post_refund"),
+        ("post_owed", "post_owed"),
         ("record_outcome", "post_call"),
     ] {
         for (before, after) in [(MOMENTS[0], MOMENTS[1]), (MOMENTS[1], MOMENTS[0]), (MOMENTS[1], MOMENTS[1])]

@@ -11,6 +11,7 @@ get /healthz
 get /metrics
 get /tile/{path}
 get /v1/balances/{address}
+get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
 get /v1/credit
 post /v1/credit

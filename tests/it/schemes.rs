@@ -1,26 +1,24 @@
 //! The schemes beside `exact`: what was burnt and no more, and many calls out of one deposit.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use glassbox_core::ledger::{Account, Kind};
-use glassbox_core::{Atomic, Digest, limits};
-use glassbox_pay::chain::{Call, Chain, Submission};
+use glassbox_core::ledger::Account;
+use glassbox_core::{Atomic, Digest};
 use glassbox_pay::eip712::batch::channel_id;
-use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
-use glassbox_pay::evm::initiate_withdraw;
+use glassbox_pay::faults::MoveFault;
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::ChannelConfig;
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::x402::{self, PaymentPayload, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{B256, Facilitator as _, U256, devnet};
+use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply, bench};
 use crate::stage::{Stage, Sweep};
 
 /// The one of the offers that is of this scheme.
-fn offer(required: &PaymentRequired, scheme: Scheme) -> PaymentRequirements {
+pub(crate) fn offer(required: &PaymentRequired, scheme: Scheme) -> PaymentRequirements {
     let found = required.accepts.iter().find(|offer| offer.scheme == scheme.as_str());
     found.unwrap_or_else(|| panic!("no {scheme} in {required:?}")).clone()
 }
@@ -270,21 +268,6 @@ async fn a_failed_call_leaves_the_channel_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vouchers_survive_a_power_cut() {
-    let stage = Stage::without_sweep().await;
-    let buyer = stage.buyer("ana", 1).await;
-    let mut channel = Channel::of(&buyer).await;
-    channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
-    for n in 2..=5 {
-        channel.call(&bench("double"), &double(n), None).await.output();
-    }
-    let stage = stage.reopen(Sweep::Off).await;
-    assert_eq!(stage.registry.claim_channels().await.unwrap(), Atomic(10_000));
-    assert_eq!(stage.balance(stage.devnet().treasury()).await, 10_000);
-    stage.assert_sound().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_rest_of_a_channel_goes_back_to_its_payer() {
     let stage = Stage::new().await;
     let buyer = stage.buyer("ana", 1).await;
@@ -293,34 +276,111 @@ async fn the_rest_of_a_channel_goes_back_to_its_payer() {
     let required = buyer.send(&bench("double"), &double(2), None).await.required();
     let batch = offer(&required, Scheme::Batch);
     let wish = buyer.wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), None).unwrap();
-    let reply = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    let called = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    called.assert_problem(402, "payment-invalid");
+    let reply = buyer.ask(&bench("double"), &x402::encode(&wish)).await;
     assert_eq!((reply.status, &reply.json()["channelId"]), (200, &json!(channel.id)), "{}", reply.text);
     assert!(reply.settlement().success);
     assert_eq!(stage.balance(buyer.wallet.address()).await, 998_000);
     assert_eq!(escrow(&stage, &channel).await, 0, "what was owed was claimed with it");
-    let again = buyer.send(&bench("double"), &double(2), Some(&x402::encode(&wish))).await;
+    let again = buyer.ask(&bench("double"), &x402::encode(&wish)).await;
     again.assert_problem(402, "payment-invalid");
     stage.assert_sound().await;
 }
 
+/// Asks by GET, as stock clients do for the rest of a channel.
+async fn ask(buyer: &Buyer, path: &str, payment: Option<&str>) -> Reply {
+    let mut request = buyer.http.get(format!("{}{path}", buyer.url));
+    if let Some(payment) = payment {
+        request = request.header(x402::PAYMENT_SIGNATURE, payment);
+    }
+    Reply::of(request.send().await.unwrap()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_owed_is_claimed_before_a_payer_can_withdraw() {
-    let stage = Stage::without_sweep().await;
+async fn who_asks_without_calling_is_told_the_price_and_has_the_rest_of_a_channel_back() {
+    let stage = Stage::new().await;
     let buyer = stage.buyer("ana", 1).await;
+    let asked = ask(&buyer, &bench("double"), None).await;
+    asked.assert_problem(402, "payment-required");
+    let batch = offer(&asked.required(), Scheme::Batch);
+    // A payment for a call buys nothing here, and is not spent.
+    let payment = buyer.sign(&bench("double"), &double(1), "one").await;
+    let refused = ask(&buyer, &bench("double"), Some(&payment)).await;
+    refused.assert_problem(402, "payment-invalid");
+    assert_eq!(buyer.send(&bench("double"), &double(1), Some(&payment)).await.output(), json!(2));
+
     let mut channel = Channel::of(&buyer).await;
-    channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
-    let withdraw = Call {
-        from: buyer.wallet.address(),
-        to: BATCH_SETTLEMENT,
-        data: initiate_withdraw(&channel.config, Atomic(98_000)),
-    };
-    let submitted = Chain::submit(stage.devnet(), "withdraw", &withdraw).await;
-    assert!(matches!(submitted, Submission::Mined { .. }), "{submitted:?}");
-    stage.world.advance(Duration::from_millis(limits::CHANNEL_KNOWN_MS as u64 + 1_000));
-    stage.registry.reconcile().await;
-    assert_eq!(stage.balance(stage.devnet().treasury()).await, 2_000, "claimed, small as it is");
-    let reply = channel.call(&bench("double"), &double(2), None).await;
+    channel.call(&bench("double"), &double(2), Some((100_000, "salt"))).await.output();
+    // A payer that lost count is told where its channel stands.
+    let wallet = &buyer.wallet;
+    let lost = wallet.sign_channel_refund(&batch, None, &channel.config, Atomic::ZERO, None).unwrap();
+    let reply = ask(&buyer, &bench("double"), Some(&x402::encode(&lost))).await;
     reply.assert_problem(402, "payment-invalid");
-    assert_eq!(stage.store().owed(Kind::Refund, 9).await.unwrap(), []);
+    let told = offer(&reply.required(), Scheme::Batch).extra;
+    assert_eq!(told["channelState"]["chargedCumulativeAmount"], "2000");
+
+    let part = Some(Atomic(8_000));
+    let wish = wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), part).unwrap();
+    let reply = ask(&buyer, &bench("double"), Some(&x402::encode(&wish))).await;
+    assert_eq!((reply.status, &reply.json()["channelId"]), (200, &json!(channel.id)), "{}", reply.text);
+    assert_eq!(stage.balance(wallet.address()).await, 1_000_000 - 2_000 - 100_000 + 8_000);
+    // The rest still pays calls.
+    channel.call(&bench("double"), &double(3), None).await.output();
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_and_refunds_survive_lost_answers_and_crashes() {
+    let faults =
+        ["answer before", "answer after", "begin_claim before", "post_claims before", "post_claims after"];
+    for refund in [false, true] {
+        for fault in faults {
+            let stage = Stage::without_sweep().await;
+            let buyer = stage.buyer("ana", 1).await;
+            let mut channel = Channel::of(&buyer).await;
+            channel.call(&bench("double"), &double(1), Some((100_000, "salt"))).await.output();
+            match fault.split_once(' ').unwrap() {
+                ("answer", moment) => {
+                    let lost =
+                        if moment == "before" { MoveFault::UnknownBefore } else { MoveFault::UnknownAfter };
+                    if refund { stage.rail.next_refund_channel(lost) } else { stage.rail.next_claim(lost) }
+                }
+                (verb, moment) => {
+                    let moment = if moment == "before" { Moment::Before } else { Moment::After };
+                    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                }
+            }
+            let wish = async |stage: &Stage| {
+                let required = buyer.at(stage).send(&bench("double"), &double(2), None).await.required();
+                let batch = offer(&required, Scheme::Batch);
+                let wish =
+                    buyer.wallet.sign_channel_refund(&batch, None, &channel.config, Atomic(2_000), None);
+                buyer.at(stage).ask(&bench("double"), &x402::encode(&wish.unwrap())).await
+            };
+            if refund {
+                let _ = wish(&stage).await;
+            } else {
+                let _ = stage.registry.claim_channels().await;
+            }
+            let stage = stage.reopen(Sweep::Off).await;
+            stage.registry.reconcile().await;
+            if refund {
+                let again = wish(&stage).await;
+                assert!([200, 402].contains(&again.status), "{fault}: {}", again.text);
+                assert_eq!(
+                    stage.balance(buyer.wallet.address()).await,
+                    998_000,
+                    "{fault}: once, and all of it"
+                );
+            }
+            stage.registry.claim_channels().await.unwrap();
+            assert_eq!(stage.balance(stage.devnet().treasury()).await, 2_000, "{fault} refund={refund}");
+            assert_eq!(escrow(&stage, &channel).await, 0, "{fault} refund={refund}");
+            assert_eq!(stage.store().begun_claims().await.unwrap(), [], "{fault} refund={refund}");
+            let row = stage.store().channel(&channel.id).await.unwrap().unwrap();
+            assert_eq!(row.call, None, "{fault} refund={refund}: the channel is free");
+            stage.assert_sound().await;
+        }
+    }
 }

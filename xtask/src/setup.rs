@@ -1,4 +1,5 @@
-//! Installs what tests need beside Cargo: the stock x402 clients in TypeScript and Python.
+//! Installs what tests need beside Cargo: the stock x402 clients in TypeScript and Python, the stock server, and an
+//! anvil.
 //!
 //! A stamp in the installed folder says for which list it was installed, so a second run costs nothing, and a changed
 //! list is noticed whatever the files' times are.

@@ -424,7 +424,10 @@ fn checksum(before: &str, json: &str) -> String {
 }
 
 /// Takes the journal for this process alone. Waits for whoever has it, but not for one that hangs.
-#[expect(clippy::disallowed_methods, reason = "a lock of another process tells nobody when it is free")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file's lock tells nobody when it is free, so it is asked again"
+)]
 fn lock(file: &File, path: &Path) -> Result<(), SpendingError> {
     let deadline = Instant::now() + Duration::from_millis(SPENDING_WAIT_MS_MAX);
     loop {

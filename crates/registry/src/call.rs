@@ -17,8 +17,7 @@ use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
-use glassbox_pay::Rejection;
-use glassbox_pay::x402::{ErrorCode, SettleResponse};
+use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
@@ -184,34 +183,6 @@ impl Registry {
         }
     }
 
-    /// Answers who asks and does not call: what the dearest call costs, or, where the payment is the wish to have the
-    /// rest of a channel, [`CallError::ChannelRefunded`]. `Ok` is a function that costs nothing.
-    pub async fn ask(
-        self: &Arc<Self>,
-        release: &PackageRef,
-        function: &str,
-        payment: Option<Payment>,
-    ) -> Result<(), CallError> {
-        let live = self.live(release).await?;
-        let function = live.function(function)?;
-        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(None)?);
-        let Some(order) = self.order(&live, &quote, Digest::of("no call")) else { return Ok(()) };
-        let Some(payment) = payment else { return Err(order.unpaid()) };
-        // On a task of its own, as a paid call.
-        let registry = self.clone();
-        let asked = tokio::spawn(async move {
-            let tender = registry.check(payment, &order)?;
-            Err(match tender.channel_refund() {
-                Some(refund) => registry.refund_channel(refund, &order).await,
-                None => {
-                    let message = "a payment for a call comes with the call, by POST";
-                    order.refused(Rejection::new(ErrorCode::InvalidPayload, message))
-                }
-            })
-        });
-        asked.await.map_err(|_| RegistryError::Worker)?
-    }
-
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
     async fn plan(&self, request: &CallRequest) -> Result<Plan, CallError> {
         let live = self.live(&request.release).await?;
@@ -264,9 +235,6 @@ impl Registry {
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &order)?;
-        if let Some(refund) = tender.channel_refund() {
-            return Err(self.refund_channel(refund, &order).await);
-        }
         let admitted = self.admit(&tender.payer)?;
 
         let call = self.env.id();
@@ -307,7 +275,7 @@ impl Registry {
     }
 
     /// Returns what is to be paid for a call; nothing where it costs nothing.
-    fn order(&self, live: &Live, quote: &Quote, request: Digest) -> Option<Order> {
+    pub(crate) fn order(&self, live: &Live, quote: &Quote, request: Digest) -> Option<Order> {
         Some(Order {
             required: self.requirements(live, quote)?,
             request,

@@ -1,36 +1,37 @@
 //! Payment channels: what their contract says, and turning vouchers into money.
 
+use std::sync::Arc;
+
 use glassbox_core::ledger::claim;
-use glassbox_core::{Atomic, limits};
-use glassbox_pay::scheme::batch::{self, Action, ChannelConfig};
-use glassbox_pay::x402::ErrorCode;
+use glassbox_core::terms::quote;
+use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_pay::payment::{self, Authorization};
+use glassbox_pay::scheme::batch::{Action, CHANNEL_STATE, ChannelConfig};
+use glassbox_pay::x402::{ErrorCode, SettleResponse};
 use glassbox_pay::{B256, Claim, Rejection, Settlement, hex};
 use glassbox_store::{ChainState, ChannelRow, VoucherRefusal};
+use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
 use crate::error::{CallError, RegistryError};
 use crate::hold::Order;
 use crate::offer::{channel_state, voucher_refused};
 use crate::open::Registry;
-use crate::payment::{Tender, channel_text};
+use crate::payment::{Payment, Tender, channel_text};
 use crate::settle::within;
 
-/// A payer's wish to have the rest of a channel back.
-pub(crate) struct RefundWish<'a> {
-    batch: &'a batch::Authorization,
-    /// How much; everything when absent.
-    amount: Option<Atomic>,
-}
-
-impl Tender {
-    /// Returns the wish for a refund, where that is what came instead of a payment.
-    pub(crate) fn channel_refund(&self) -> Option<RefundWish<'_>> {
-        let batch = self.channel()?;
-        match &batch.action {
-            Action::Refund(amount) => Some(RefundWish { batch, amount: *amount }),
-            Action::Voucher | Action::Deposit(_) => None,
-        }
-    }
+/// The answer to who asks for a price, and does not call.
+#[derive(Debug)]
+pub enum Asked {
+    /// Calls of the function cost nothing.
+    Free,
+    /// It was the payer of a channel that wanted the rest of it back, and has it.
+    Refunded {
+        /// The channel's id.
+        channel: String,
+        /// What x402 calls the settlement.
+        response: Box<SettleResponse>,
+    },
 }
 
 impl Registry {
@@ -61,70 +62,90 @@ impl Registry {
         })
     }
 
-    /// Gives the payer of a channel back what its calls did not cost. Always an `Err`: there is no output, and
-    /// [`CallError::ChannelRefunded`] says that it worked.
-    pub(crate) async fn refund_channel(&self, wish: RefundWish<'_>, order: &Order) -> CallError {
+    /// Answers who asks before calling. Where the payment is the wish to have the rest of a channel back, gives it back:
+    /// clients of `batch-settlement` ask so.
+    ///
+    /// # Errors
+    ///
+    /// With what the dearest call costs, when no wish came.
+    pub async fn ask(
+        self: &Arc<Self>,
+        release: &PackageRef,
+        function: &str,
+        payment: Option<Payment>,
+    ) -> Result<Asked, CallError> {
+        let live = self.live(release).await?;
+        let function = live.function(function)?.name.clone();
+        let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?);
+        let Some(order) = self.order(&live, &quote, Digest::of("no call")) else { return Ok(Asked::Free) };
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        // On a task of its own, as a paid call.
+        let registry = self.clone();
+        let refunded = tokio::spawn(async move { registry.refund_channel(payment, &order).await });
+        refunded.await.map_err(|_| RegistryError::Worker)?
+    }
+
+    /// Gives the payer of a channel back what its calls did not cost.
+    async fn refund_channel(&self, payment: Payment, order: &Order) -> Result<Asked, CallError> {
         let refused = |code: ErrorCode, message: &str| order.refused(Rejection::new(code, message));
-        let id = channel_text(wish.batch.channel_id);
-        let found = async {
-            let row = self.store.channel(&id).await?;
-            let Some(mut channel) = row else {
-                return Err(refused(ErrorCode::BatchMissingChannel, "no call was paid through this channel"));
-            };
-            if channel.call.is_some() {
-                return Err(refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way"));
-            }
-            if wish.batch.max_claimable != channel.charged {
-                // A payer that lost count is told, and asks again.
-                let mismatch = VoucherRefusal::Mismatch(Box::new(channel));
-                return Err(voucher_refused(mismatch, order));
-            }
-            channel.learn(&self.ask_contract(wish.batch.channel_id).await?, self.env.now_ms());
-            Ok(channel)
+        let no_wish =
+            || refused(ErrorCode::BatchPayloadType, "a payment for a call comes with the call, by POST");
+        let Payment::X402(payment) = payment else { return Err(no_wish()) };
+        let offer = payment::taken(&payment, &order.required.accepts);
+        let offer = offer.map_err(|rejection| order.refused(rejection))?;
+        let authorization = payment::read(&payment, offer).map_err(|rejection| order.refused(rejection))?;
+        let Authorization::Batch(batch) = authorization else { return Err(no_wish()) };
+        let Action::Refund(wanted) = &batch.action else { return Err(no_wish()) };
+
+        let id = channel_text(batch.channel_id);
+        let Some(mut channel) = self.store.channel(&id).await? else {
+            return Err(refused(ErrorCode::BatchMissingChannel, "no call was paid through this channel"));
         };
-        let channel = match found.await {
-            Ok(channel) => channel,
-            Err(error) => return error,
-        };
+        if batch.max_claimable != channel.charged {
+            // A payer that lost count is told, and asks again.
+            return Err(voucher_refused(VoucherRefusal::Mismatch(Box::new(channel)), order));
+        }
+        channel.learn(&self.ask_contract(batch.channel_id).await?, self.env.now_ms());
         let rest = channel.balance.0.saturating_sub(channel.charged.0);
-        let amount = wish.amount.map_or(rest, |amount| amount.0);
+        let amount = wanted.map_or(rest, |amount| amount.0);
         if rest == 0 {
-            return refused(ErrorCode::BatchRefundNoBalance, "nothing is left in the channel");
+            return Err(refused(ErrorCode::BatchRefundNoBalance, "nothing is left in the channel"));
         }
         if amount == 0 || amount > rest {
-            return refused(ErrorCode::BatchRefundAmountInvalid, "the channel does not hold as much");
+            return Err(refused(ErrorCode::BatchRefundAmountInvalid, "the channel does not hold as much"));
         }
-        let newest = Claim {
-            channel: wish.batch.channel.clone(),
-            max_claimable: wish.batch.max_claimable,
-            signature: wish.batch.signature.to_vec(),
-            total_claimed: channel.charged,
+        let voucher = Begun {
+            channel: id.clone(),
+            config: batch.channel.clone(),
+            ceiling: batch.max_claimable,
+            signature: hex::encode_prefixed(batch.signature),
+            claimed: channel.charged,
+            back: Some(Atomic(amount)),
         };
         let key = format!("refund:{id}:{}", channel.refund_nonce);
-        let settlement = within(self.rail.refund_channel(&key, &newest, Atomic(amount))).await;
-        let response = settlement.response(self.rail.network());
-        match settlement {
-            Settlement::Settled { transaction, .. } => {
-                let booked = self.book_channel(&channel, &transaction.to_string()).await;
-                let channel = match booked {
-                    Ok(channel) => channel,
-                    Err(error) => return error,
-                };
-                let mut response = response.expect("a settlement is decided");
-                let extra = serde_json::json!({ "channelState": channel_state(&channel) });
+        let busy = || refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way");
+        match self.begin_claim(&key, vec![voucher]).await?.ok_or_else(busy)? {
+            Settlement::Settled { transaction, payer, amount, block } => {
+                let settled = Settlement::Settled { transaction, payer, amount, block };
+                let mut response = settled.response(self.rail.network()).expect("it is decided");
+                let known = self.ask_contract(batch.channel_id).await?;
+                self.store.learn_channel(&id, known, self.env.now_ms()).await?;
+                let channel = self.store.channel(&id).await?.ok_or(RegistryError::Worker)?;
+                let extra = serde_json::json!({ CHANNEL_STATE: channel_state(&channel) });
                 response.extra = extra.as_object().cloned();
-                CallError::ChannelRefunded { channel: channel.id, response: Box::new(response) }
+                Ok(Asked::Refunded { channel: id, response: Box::new(response) })
             }
-            Settlement::Rejected(rejection) => order.refused(rejection),
+            Settlement::Rejected(rejection) => Err(order.refused(rejection)),
             Settlement::Unknown { detail } => {
                 warn!(channel = id, detail, "The refund of a channel is unknown");
-                CallError::Busy
+                Err(CallError::Busy)
             }
         }
     }
 
     /// Claims the vouchers of all channels at once, such as before earnings are paid out. Returns what arrived.
     pub async fn claim_channels(&self) -> Result<Atomic, RegistryError> {
+        self.finish_claims().await;
         let rows = self.store.unclaimed_channels(limits::CLAIMS_MAX).await?;
         self.claim(&rows).await
     }
@@ -132,6 +153,7 @@ impl Registry {
     /// Looks after channels with something to claim: claims where it is worth it, where nobody called for long, and at
     /// once where the payer wants its money back.
     pub(crate) async fn watch_channels(&self) {
+        self.finish_claims().await;
         let rows = match self.store.unclaimed_channels(limits::CLAIMS_MAX).await {
             Ok(rows) => rows,
             Err(error) => return error!(%error, "Could not list channels"),
@@ -158,71 +180,143 @@ impl Registry {
         }
     }
 
+    /// Claims the newest vouchers of channels. One that the chain refuses must not keep out the others, so then each is
+    /// claimed alone.
     async fn claim(&self, rows: &[ChannelRow]) -> Result<Atomic, RegistryError> {
-        let mut claims = Vec::new();
-        for row in rows {
-            match to_claim(row) {
-                Some(claim) => claims.push((row, claim)),
-                None => error!(channel = row.id, "A stored channel cannot be read"),
+        if rows.is_empty() {
+            return Ok(Atomic::ZERO);
+        }
+        match self.claim_at_once(rows).await? {
+            Ok(arrived) => Ok(arrived),
+            Err(_) if rows.len() > 1 => {
+                let mut arrived = Atomic::ZERO;
+                for row in rows {
+                    if let Ok(more) = self.claim_at_once(std::slice::from_ref(row)).await? {
+                        arrived.0 += more.0;
+                    }
+                }
+                Ok(arrived)
+            }
+            Err(rejection) => {
+                error!(channel = rows[0].id, code = %rejection.code, "The rail refused a voucher");
+                Ok(Atomic::ZERO)
             }
         }
-        if claims.is_empty() {
-            return Ok(Atomic::ZERO);
+    }
+
+    async fn claim_at_once(&self, rows: &[ChannelRow]) -> Result<Result<Atomic, Rejection>, RegistryError> {
+        let vouchers: Vec<Begun> = rows.iter().filter_map(Begun::of).collect();
+        if vouchers.len() < rows.len() {
+            error!("A stored channel cannot be read");
         }
         // The same vouchers again are the same claim; a newer voucher makes it another.
         let words: Vec<String> = rows.iter().map(|row| format!("{}:{}", row.id, row.charged)).collect();
         let key = format!("claim:{}", glassbox_core::Digest::of(words.join(",")).hex());
-        let vouchers: Vec<Claim> = claims.iter().map(|(_, claim)| claim.clone()).collect();
-        match within(self.rail.claim(&key, &vouchers)).await {
-            Settlement::Settled { transaction, .. } => {
-                let rail = format!("x402:{}", self.rail.network());
-                let claimed = rows.iter().map(|row| (row.id.clone(), row.charged)).collect();
-                let booked = self
-                    .store
-                    .post_claims(
-                        &key,
-                        claimed,
-                        move |channel, amount| claim(&rail, channel, amount),
-                        &transaction.to_string(),
-                        self.env.now_ms(),
-                    )
-                    .await?;
-                let arrived = Atomic(booked.0 / glassbox_core::money::PICO_PER_ATOMIC);
-                info!(channels = rows.len(), arrived.atomic = arrived.0, "Claimed vouchers");
-                Ok(arrived)
-            }
-            Settlement::Rejected(rejection) => {
-                error!(code = %rejection.code, "The rail refused a claim");
-                // Perhaps one of them was claimed before a crash could be written down.
-                for row in rows {
-                    self.book_channel(row, "").await.map_err(|_| RegistryError::Worker)?;
-                }
-                Ok(Atomic::ZERO)
-            }
+        let before: u128 = rows.iter().map(|row| row.unclaimed().0).sum();
+        let begun = self.begin_claim(&key, vouchers).await?;
+        Ok(match begun.ok_or(RegistryError::Worker)? {
+            Settlement::Settled { .. } => Ok(Atomic(before)),
+            Settlement::Rejected(rejection) => Err(rejection),
             Settlement::Unknown { detail } => {
                 warn!(detail, "A claim is unknown");
                 Ok(Atomic::ZERO)
             }
+        })
+    }
+
+    /// Writes down what is asked of the chain, asks, and books it. A refund has its channel for itself, so that nothing is
+    /// charged meanwhile to what goes back; `None` is a channel that a call has.
+    async fn begin_claim(
+        &self,
+        key: &str,
+        vouchers: Vec<Begun>,
+    ) -> Result<Option<Settlement>, RegistryError> {
+        let words = serde_json::to_string(&vouchers).map_err(|_| RegistryError::Worker)?;
+        let alone = vouchers.iter().find(|voucher| voucher.back.is_some()).map(|begun| begun.channel.clone());
+        match self.store.begin_claim(key, words, alone).await? {
+            true => self.finish_claim(key, vouchers).await.map(Some),
+            false => Ok(None),
         }
     }
 
-    /// Books what the contract says was claimed of a channel, and returns the channel as it is now.
-    async fn book_channel(&self, channel: &ChannelRow, reference: &str) -> Result<ChannelRow, CallError> {
-        let id: B256 = channel.id.parse().map_err(|_| RegistryError::Worker)?;
-        let known = self.ask_contract(id).await?;
-        let (rail, now_ms) = (format!("x402:{}", self.rail.network()), self.env.now_ms());
-        let key = format!("claim:{}:{}", channel.id, known.claimed);
-        let claimed = vec![(channel.id.clone(), known.claimed)];
-        let transfer = move |channel: &str, amount| claim(&rail, channel, amount);
-        self.store.post_claims(&key, claimed, transfer, reference, now_ms).await?;
-        self.store.learn_channel(&channel.id, known, now_ms).await?;
-        Ok(self.store.channel(&channel.id).await?.ok_or(RegistryError::Worker)?)
+    /// Asks the chain for a claim that was begun, and books it under the transaction that did it. The chain does it once.
+    async fn finish_claim(&self, key: &str, vouchers: Vec<Begun>) -> Result<Settlement, RegistryError> {
+        let claims: Option<Vec<Claim>> = vouchers.iter().map(Begun::claim).collect();
+        let damaged = || RegistryError::Damaged("claim".into(), key.to_owned());
+        let claims = claims.ok_or_else(damaged)?;
+        let settlement = match (vouchers.as_slice(), claims.as_slice()) {
+            ([Begun { back: Some(back), .. }], [claim]) => {
+                within(self.rail.refund_channel(key, claim, *back)).await
+            }
+            _ => within(self.rail.claim(key, &claims)).await,
+        };
+        match &settlement {
+            Settlement::Settled { transaction, .. } => {
+                let rail = format!("x402:{}", self.rail.network());
+                let claimed =
+                    vouchers.into_iter().map(|voucher| (voucher.channel, voucher.claimed)).collect();
+                let transfer = move |channel: &str, amount| claim(&rail, channel, amount);
+                let (reference, now_ms) = (transaction.to_string(), self.env.now_ms());
+                self.store.post_claims(key, claimed, transfer, &reference, now_ms).await?;
+                info!(channels = claims.len(), "Claimed vouchers");
+            }
+            Settlement::Rejected(_) => self.store.drop_claim(key).await?,
+            Settlement::Unknown { .. } => {}
+        }
+        Ok(settlement)
+    }
+
+    /// Takes up the claims that a crash, or a chain that did not answer, left begun.
+    pub(crate) async fn finish_claims(&self) {
+        let begun = match self.store.begun_claims().await {
+            Ok(begun) => begun,
+            Err(error) => return error!(%error, "Could not list claims"),
+        };
+        for (key, words) in begun {
+            let finished = match serde_json::from_str(&words) {
+                Ok(vouchers) => self.finish_claim(&key, vouchers).await,
+                Err(error) => Err(RegistryError::Damaged("claim".into(), error.to_string())),
+            };
+            match finished {
+                Ok(Settlement::Unknown { detail }) => warn!(detail, "A claim is still unknown"),
+                Ok(_) => {}
+                Err(error) => error!(%error, "Could not finish a claim"),
+            }
+        }
     }
 }
 
-/// Reads the newest voucher of a channel as the contract takes it.
-fn to_claim(row: &ChannelRow) -> Option<Claim> {
-    let channel: ChannelConfig = serde_json::from_str(&row.config).ok()?;
-    let signature = hex::decode(&row.signature).ok()?;
-    Some(Claim { channel, max_claimable: row.ceiling, signature, total_claimed: row.charged })
+/// A voucher that is about to be claimed, as it is written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Begun {
+    channel: String,
+    config: ChannelConfig,
+    ceiling: Atomic,
+    signature: String,
+    /// What is claimed of the channel in all after this.
+    claimed: Atomic,
+    /// What goes back to its payer with it.
+    back: Option<Atomic>,
+}
+
+impl Begun {
+    fn of(row: &ChannelRow) -> Option<Self> {
+        Some(Self {
+            channel: row.id.clone(),
+            config: serde_json::from_str(&row.config).ok()?,
+            ceiling: row.ceiling,
+            signature: row.signature.clone(),
+            claimed: row.charged,
+            back: None,
+        })
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        Some(Claim {
+            channel: self.config.clone(),
+            max_claimable: self.ceiling,
+            signature: hex::decode(&self.signature).ok()?,
+            total_claimed: self.claimed,
+        })
+    }
 }

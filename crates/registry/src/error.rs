@@ -307,14 +307,6 @@ pub enum CallError {
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
-    /// The payer of a channel got back what its calls did not cost, which is what it asked for. There is no output.
-    #[error("the rest of channel {channel} went back to its payer")]
-    ChannelRefunded {
-        /// The channel's id.
-        channel: String,
-        /// What x402 calls the settlement.
-        response: Box<SettleResponse>,
-    },
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -538,7 +530,6 @@ impl CallError {
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
-            Self::ChannelRefunded { .. } => "channel-refunded",
             Self::Failed(failure) => failure.code(),
             Self::NotSettled { .. } => "payment-not-settled",
         }
@@ -579,7 +570,6 @@ impl CallError {
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),
-            Self::ChannelRefunded { .. } => "deposit again to call again".into(),
             Self::Failed(failure) => failure.next(),
             Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
         }

@@ -133,7 +133,8 @@ impl Registry {
             let held = self.store.hold_call(new).await?;
             // Calls of one channel come one after the other, because each voucher builds on the one before.
             let Hold::Voucher(VoucherRefusal::Busy { call: other }) = &held else { return Ok(held) };
-            if Instant::now() > deadline {
+            // Or a refund has it, which is quick, and nobody waits for.
+            if Instant::now() > deadline || self.store.call(other).await?.is_none() {
                 return Err(CallError::Busy);
             }
             self.await_end(other, deadline).await?;

@@ -32,6 +32,7 @@ mod wait;
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
+pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
 pub use env::{Env, rfc3339};

@@ -145,6 +145,12 @@ impl Registry {
                 let now_s = (self.env.now_ms() / 1_000) as u64;
                 let authorization =
                     payment::check(&payment, &offer, now_s, order.run_ms_max).map_err(refused)?;
+                if let Authorization::Batch(batch) = &authorization
+                    && matches!(batch.action, Action::Refund(_))
+                {
+                    let message = "who wants the rest of a channel back asks for it by GET";
+                    return Err(refused(Rejection::new(ErrorCode::BatchPayloadType, message)));
+                }
                 let identifier = identifier(&payment).map_err(refused)?;
                 let mut key = authorization.key().to_string();
                 if authorization.scheme() == Scheme::Batch {

@@ -60,7 +60,7 @@ pub struct ChannelRow {
     pub signature: String,
     /// What was claimed so far.
     pub claimed: Atomic,
-    /// The call under way.
+    /// The call, or the refund, that has it for itself.
     pub call: Option<String>,
     /// The Unix second at which the payer asked for its money back; zero when it did not.
     pub withdraw_requested_at: u64,
@@ -236,7 +236,7 @@ pub(crate) fn post(
     Ok(channel.charged)
 }
 
-/// Frees the channel of a call that cost nothing.
+/// Frees the channel that a call, or a claim, has for itself.
 pub(crate) fn release(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
     transaction.prepare_cached("UPDATE channels SET call = NULL WHERE call = ?1")?.execute([call])?;
     Ok(())
@@ -290,36 +290,87 @@ impl Store {
         .await
     }
 
-    /// Books that vouchers were claimed: `claims` has each channel with what was claimed of it in all, and the transfer
-    /// of what that was more than before. Calls that are paid by it are final. Booking it again changes nothing.
+    /// Writes down what is about to be asked of the chain, and takes the channel `alone` for it where nothing may be charged
+    /// to it meanwhile. Returns `false`, and writes nothing, where a call has that channel. The same id again changes
+    /// nothing.
+    pub async fn begin_claim(
+        &self,
+        id: &str,
+        vouchers: String,
+        alone: Option<String>,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write("begin_claim", move |transaction| {
+            if let Some(channel) = alone {
+                let taken = transaction.execute(
+                    "UPDATE channels SET call = ?2 WHERE id = ?1 AND (call IS NULL OR call = ?2)",
+                    params![channel, id],
+                )?;
+                if taken == 0 {
+                    return Ok(false);
+                }
+            }
+            transaction.execute(
+                "INSERT OR IGNORE INTO claims (id, vouchers) VALUES (?1, ?2)",
+                params![id, vouchers],
+            )?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Returns the claims that were begun and are not booked, with their vouchers.
+    pub async fn begun_claims(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, vouchers FROM claims ORDER BY id")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
+    }
+
+    /// Forgets a claim that the rail refused.
+    pub async fn drop_claim(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write("drop_claim", move |transaction| {
+            transaction.execute("DELETE FROM claims WHERE id = ?1", [&id])?;
+            release(transaction, &id)
+        })
+        .await
+    }
+
+    /// Books a claim: `claims` has each channel with what was claimed of it in all, and `transfer` writes what that is more
+    /// than before. Calls that are paid by it are final. Booking it again changes nothing.
     pub async fn post_claims(
         &self,
-        subject: &str,
+        id: &str,
         claims: Vec<(String, Atomic)>,
         transfer: impl Fn(&str, Atomic) -> Transfer + Send + 'static,
         reference: &str,
         now_ms: i64,
     ) -> Result<Pico, StoreError> {
-        let (subject, reference) = (subject.to_owned(), reference.to_owned());
+        let (id, reference) = (id.to_owned(), reference.to_owned());
         self.write("post_claims", move |transaction| {
             let mut total = Pico::ZERO;
-            for (id, claimed) in &claims {
-                let Some(mut channel) = find(transaction, id)? else { continue };
+            for (channel_id, claimed) in &claims {
+                let Some(mut channel) = find(transaction, channel_id)? else { continue };
                 let more = Atomic(claimed.0.saturating_sub(channel.claimed.0));
                 if more == Atomic::ZERO {
                     continue;
                 }
-                let posted = transfer(id, more);
+                let posted = transfer(channel_id, more);
                 total.0 += posted.amount.0;
-                ledger::insert(transaction, &subject, &[posted], "posted", Some(&reference), now_ms)?;
+                ledger::insert(transaction, &id, &[posted], "posted", Some(&reference), now_ms)?;
                 channel.claimed = *claimed;
                 write(transaction, &channel)?;
                 transaction.execute(
                     "UPDATE calls SET standing = 'final' WHERE channel = ?1 AND standing = 'vouched'
                         AND cumulative <= ?2",
-                    params![id, amount_to_sql(claimed.0)],
+                    params![channel_id, amount_to_sql(claimed.0)],
                 )?;
             }
+            transaction.execute("DELETE FROM claims WHERE id = ?1", [&id])?;
+            release(transaction, &id)?;
             Ok(total)
         })
         .await

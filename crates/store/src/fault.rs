@@ -47,6 +47,10 @@ impl Faults {
         self.0.lock().expect("no holder of this lock panics").push(fault);
     }
 
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.lock().expect("no holder of this lock panics").len()
+    }
+
     /// Returns true when a fault strikes here; does not return at all when it ends the process.
     pub(crate) fn strike(&self, verb: &str, moment: Moment) -> bool {
         let mut waiting = self.0.lock().expect("no holder of this lock panics");

@@ -65,6 +65,13 @@ CREATE TABLE channels (
 ) STRICT;
 CREATE INDEX channels_by_payer ON channels (payer);
 
+-- Claims that were begun: what is asked of the chain is written down first, so that after a crash the same is asked again
+-- and booked under the transaction that did it.
+CREATE TABLE claims (
+    id       TEXT PRIMARY KEY,
+    vouchers TEXT NOT NULL                -- JSON: each channel with what is claimed of it, and what goes back to its payer
+) STRICT;
+
 -- What tokens may still spend, by the block that says so.
 CREATE TABLE budgets (
     block TEXT PRIMARY KEY,

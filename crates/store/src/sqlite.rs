@@ -70,6 +70,11 @@ impl Store {
         self.inner.faults.add(fault);
     }
 
+    /// Returns how many faults have not struck yet: none, where a test struck what it meant to.
+    pub fn faults_waiting(&self) -> usize {
+        self.inner.faults.waiting()
+    }
+
     /// Reads on a thread that may block.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{CallError, CallReply, CallRequest};
+use glassbox_registry::{Asked, CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -68,10 +68,7 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    match result {
-        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
-        result => Ok(respond(result?, headers.contains_key(v1::X_PAYMENT))),
-    }
+    Ok(respond(result?, headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -92,15 +89,14 @@ pub(crate) async fn ask(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
-    match app.registry.ask(&release, &function, payment(&headers)?).await {
-        Ok(()) => Err(no_such_method(method, uri).await),
-        Err(CallError::ChannelRefunded { channel, response }) => Ok(refunded(&channel, &response)),
-        Err(error) => Err(error.into()),
+    match app.registry.ask(&release, &function, payment(&headers)?).await? {
+        Asked::Free => Err(no_such_method(method, uri).await),
+        Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
     }
 }
 
 /// Answers a payer that asked for the rest of its channel, in the words of the stock servers.
-pub(super) fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
+fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
     let body = serde_json::json!({ "message": "Refund acknowledged", "channelId": channel });
     let mut response = Json(body).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

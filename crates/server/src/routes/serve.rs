@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use glassbox_api::Problem;
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::x402;
-use glassbox_registry::{CallError, CallReply, CallRequest};
+use glassbox_registry::{CallReply, CallRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -137,10 +137,7 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
     };
     let result = app.registry.call(request).await;
     call::count(&result);
-    match result {
-        Err(CallError::ChannelRefunded { channel, response }) => Ok(call::refunded(&channel, &response)),
-        result => respond(result?),
-    }
+    respond(result?)
 }
 
 /// Returns what lies behind `/v1/serve/{ns}/{name}/{version}`, as it was sent.

@@ -2,7 +2,7 @@
 // {row, runs, paid, statuses, sound}; `runs` counts executions, `paid` counts prices that left the payers, and a row is
 // sound when both are what was bought. Exits 1 when a row is not.
 //
-//   RPC=http://… node faults.mjs URL [ROW…]
+//   RPC=http://… node faults.mjs URL
 //
 // URL is asked by POST. Beside it, in the environment:
 //   RPC        where balances are read, and an anvil is stalled and reorganized
@@ -10,8 +10,11 @@
 //   BODY       what is posted (default {})
 //   RUNS       a URL that answers with the runs of each path as JSON; without it, runs are the different ids of calls
 //              in the field `call` of the answers, and where an answer has none, answers
-//   SETTLE_MS  how long money may still move after a row (default 3000), REORG_MS the same after a reorganization (10000)
-//   FUND, STALL, RESUME, REORG   commands that do it instead of anvil's own RPC; FUND gets the payer's address
+//   FAUCET     a registry's faucet, where no anvil mints
+//   ROWS       words of the rows to run, between commas; all without it
+//   SETTLE_MS  how long money may still move after a row (default 3000)
+//   REORG_MS   the same after a reorganization (default 10000)
+//   STALL, RESUME, REORG   commands that do it instead of anvil's own RPC
 
 import { execSync } from "node:child_process";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -19,16 +22,13 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { balanceOf, fund, rpc } from "./place.mjs";
 import { said, stock } from "./stock.mjs";
 
-const [url, ...wanted] = process.argv.slice(2);
-const { RPC, UPFRONT, BODY = "{}", RUNS, SETTLE_MS = "3000", REORG_MS = "10000", FUND, STALL, RESUME, REORG } = process.env;
+const [url] = process.argv.slice(2);
+const { RPC, UPFRONT, BODY = "{}", RUNS, SETTLE_MS = "3000", REORG_MS = "10000" } = process.env;
+const { ROWS = "", STALL, RESUME, REORG } = process.env;
 const sleep = (ms) => new Promise((later) => setTimeout(later, ms));
 const act = (command, byAnvil) => (command ? execSync(command, { stdio: "inherit" }) : byAnvil());
 
 const chain = {
-  fund: async (addresses) => {
-    if (!FUND) return fund(RPC, addresses);
-    for (const address of addresses) execSync(`${FUND} ${address}`, { stdio: "ignore" });
-  },
   stall: () => act(STALL, () => rpc(RPC, "evm_setAutomine", false)),
   resume: () =>
     act(RESUME, async () => {
@@ -44,7 +44,10 @@ const payers = async (count) => {
     const account = privateKeyToAccount(generatePrivateKey());
     return { address: account.address, client: stock("exact", account, { rpc: RPC }) };
   });
-  await chain.fund(all.map(({ address }) => address));
+  await fund(
+    RPC,
+    all.map(({ address }) => address),
+  );
   return all;
 };
 const post = (to, headers = {}, signal) =>
@@ -84,28 +87,31 @@ const rows = [];
 /// Adds a row: `bought` payments by as many people, `play` sends them and returns the statuses, `wait` is how long the
 /// money has to come to rest.
 const row = (name, { to = url, bought = 1, wait = Number(SETTLE_MS), ticks = false }, play) =>
-  rows.push({ name, run: async () => {
-    answers.length = 0;
-    const people = await payers(bought);
-    const before = { runs: await runs(to), money: await total(people) };
-    const signed = [];
-    for (const payer of people) signed.push(await sign(to, payer));
-    const statuses = await play(signed, people, to);
-    // What is right has come to rest early; what is wrong is given all the time.
-    const until = Date.now() + wait;
-    let paid;
-    do {
-      await sleep(250);
-      // A reorganization is seen when blocks follow.
-      if (ticks && !REORG) await rpc(RPC, "anvil_mine", "0x1");
-      paid = Number((before.money - (await total(people))) / signed[0].price);
-    } while (Date.now() < until && !(ticks && paid === bought));
-    const ran = (await runs(to)) - before.runs;
-    const served = statuses.every((status) => status === 200 || status === "gave up");
-    const sound = ran === bought && paid === bought && served;
-    console.log(JSON.stringify({ row: name, runs: ran, paid, statuses, sound }));
-    return sound;
-  } });
+  rows.push({
+    name,
+    run: async () => {
+      answers.length = 0;
+      const people = await payers(bought);
+      const before = { runs: await runs(to), money: await total(people) };
+      const signed = [];
+      for (const payer of people) signed.push(await sign(to, payer));
+      const statuses = await play(signed, people, to);
+      // What is right has come to rest early; what is wrong is given all the time.
+      const until = Date.now() + wait;
+      let paid;
+      do {
+        await sleep(250);
+        // A reorganization is seen when blocks follow.
+        if (ticks && !REORG) await rpc(RPC, "anvil_mine", "0x1");
+        paid = Number((before.money - (await total(people))) / signed[0].price);
+      } while (Date.now() < until && !(ticks && paid === bought));
+      const ran = (await runs(to)) - before.runs;
+      const served = statuses.every((status) => status === 200 || status === "gave up");
+      const sound = ran === bought && paid === bought && served;
+      console.log(JSON.stringify({ row: name, runs: ran, paid, statuses, sound }));
+      return sound;
+    },
+  });
 
 const twice = async ([{ headers }], _, to) => [await send(to, headers), await send(to, headers)];
 const five = ([{ headers }], _, to) => Promise.all(Array.from({ length: 5 }, () => send(to, headers)));
@@ -127,14 +133,18 @@ row("stuck, gives up after 3 s, signs again", {}, async ([{ headers }], [payer],
 row("10 payments at once", { bought: 10 }, (signed, _, to) =>
   Promise.all(signed.map(({ headers }) => send(to, headers))),
 );
-row("reorganized by 1 block after the answer", { wait: Number(REORG_MS), ticks: true }, async ([{ headers }], _, to) => {
-  const status = await send(to, headers);
-  await chain.reorg();
-  return [status];
-});
+row(
+  "reorganized by 1 block after the answer",
+  { wait: Number(REORG_MS), ticks: true },
+  async ([{ headers }], _, to) => {
+    const status = await send(to, headers);
+    await chain.reorg();
+    return [status];
+  },
+);
 
 let sound = true;
 for (const { name, run } of rows) {
-  if (wanted.length === 0 || wanted.some((part) => name.includes(part))) sound = (await run()) && sound;
+  if (ROWS.split(",").some((words) => name.includes(words))) sound = (await run()) && sound;
 }
 process.exit(sound ? 0 : 1);

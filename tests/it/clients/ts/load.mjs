@@ -10,9 +10,8 @@
 //   BODY    what is posted; {i} is the number of the call (default {"i":{i}})
 //   CHARGE  what a call is charged by batch-settlement (default what it offers)
 //   TOKEN   for credit: the token of an account, sent as bearer
-//   FUND    a command that funds an address, instead of minting on an anvil
+//   FAUCET  a registry's faucet, where no anvil mints
 
-import { execSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { encodeFunctionData, erc20Abi, maxUint256, toHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -22,7 +21,7 @@ import { said, stock } from "./stock.mjs";
 
 const [url, scheme, countText, concurrencyText, pid] = process.argv.slice(2);
 const [count, concurrency] = [Number(countText), Number(concurrencyText)];
-const { RPC, BODY = '{"i":{i}}', CHARGE, TOKEN, FUND } = process.env;
+const { RPC, BODY = '{"i":{i}}', CHARGE, TOKEN, FAUCET } = process.env;
 
 let number = 0;
 const nextBody = () => BODY.replaceAll("{i}", `${number++}`);
@@ -45,7 +44,7 @@ const charged = ({ scheme }, { payload }) =>
   });
 /// Lets Permit2 take from an account: a permit for each payment could not be signed before the one before was used.
 const allow = async (account) => {
-  if (!FUND) await rpc(RPC, "anvil_setBalance", account.address, toHex(10n ** 18n));
+  if (!FAUCET) await rpc(RPC, "anvil_setBalance", account.address, toHex(10n ** 18n));
   const data = encodeFunctionData({ abi: erc20Abi, functionName: "approve", args: [ADDRESSES.permit2, maxUint256] });
   const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n, gas: 100_000n };
   const call = { chainId: 84532, type: "eip1559", nonce: 0, to: ADDRESSES.token, data, ...fees };
@@ -63,8 +62,7 @@ const prepare = async (calls) => {
     return Array.from({ length: calls }, () => ({ body: nextBody(), headers }));
   }
   const account = privateKeyToAccount(generatePrivateKey());
-  if (FUND) execSync(`${FUND} ${account.address}`, { stdio: "ignore" });
-  else await fund(RPC, [account.address], 900_000_000n);
+  await fund(RPC, [account.address], 900_000_000n);
   if (scheme === "upto") await allow(account);
   // One deposit carries every call.
   const depositStrategy = ({ requestAmount }) => BigInt(requestAmount) * BigInt(calls + 1);
@@ -85,7 +83,9 @@ const prepare = async (calls) => {
 /// Seconds of processor time that the server used so far; proc counts in hundredths.
 const cpu = () => {
   if (!pid) return null;
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 };
 
