@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::File;
+use glassbox_client::ClientError;
 use glassbox_core::files::Files;
 use glassbox_core::receipt::{Bundle, Receipt, Report};
 use glassbox_core::{PackageRef, limits};
@@ -94,7 +95,17 @@ async fn component(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> R
     if let Some(path) = &args.component {
         return fs::read(path).map_err(|error| Failure::io("read", path, &error));
     }
-    Ok(during("downloading the component", context.client()?.component(&release(receipt))).await?)
+    let (client, release) = (context.client()?, release(receipt));
+    during("downloading the component", client.component(&release)).await.map_err(not_free)
+}
+
+/// Says where to get what is not free. Checking pays for nothing.
+fn not_free(error: ClientError) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.code == "payment-required" {
+        failure.hint = "buy it with `glassbox download`, and name the file with --component".into();
+    }
+    failure
 }
 
 /// Returns the files that the release shipped: those that are named, or the registry's where the receipt has any.
@@ -104,7 +115,8 @@ async fn files(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> Resul
         (None, None) => Ok(None),
         (None, Some(_)) => {
             let client = context.client()?;
-            let response = during("downloading its files", client.files(&release(receipt), "files")).await?;
+            let response = during("downloading its files", client.files(&release(receipt), "files")).await;
+            let response = response.map_err(not_free)?;
             let file = |file: File| match (file.text, file.base64) {
                 (Some(text), None) => Some((file.path, text.into_bytes())),
                 (None, Some(base64)) => Some((file.path, STANDARD.decode(base64).ok()?)),

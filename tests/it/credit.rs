@@ -111,6 +111,11 @@ async fn an_account_is_filled_again_and_by_one_payment_once() {
     }
     assert_eq!(holder.balance().await["available_usd"], "3");
     assert_eq!(stage.payments().await, 2);
+    // The same words with another payment are another purchase.
+    let more = buy(&stage, &buyer, &body, "once more").await;
+    assert_eq!(more.status, 200, "{}", more.text);
+    assert_eq!(holder.balance().await["available_usd"], "5");
+    assert_eq!(stage.payments().await, 3);
     let unknown = stage.post("/v1/credit", &json!({ "usd": "1", "account": "credit:nobody" })).await;
     unknown.assert_problem(404, "account-not-found");
     for usd in [

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::buyer::{Buyer, Reply, bench};
+use crate::command::{Server, Shell};
 use crate::packages::{self, downloadable};
 use crate::stage::{Stage, Sweep, World, keys};
 
@@ -392,3 +393,64 @@ async fn the_client_pays_once_and_checks_what_came() {
     assert_eq!(stage.payments().await, 1);
     stage.assert_sound().await;
 }
+
+#[test]
+fn the_command_pays_once_and_replaces_no_file_that_nobody_named() {
+    let shell = Shell::new("");
+    let server = Server::start(&shell.folder.path().join("data"), &[]);
+    let shell = Shell { registry: server.url.clone(), ..shell };
+    let run = |args: &[&str]| {
+        let output = shell.run(args);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    assert_eq!(run(&["new", "words", "--lang", "wat", "--name", "acme:words"]).0, 0);
+    let folder = shell.folder.path();
+    let manifest = folder.join("words/glassbox.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{text}{PRICED}")).unwrap();
+    assert!(run(&["check", "words"]).1.contains("$0.5"), "the price is shown before it is published");
+    assert_eq!(run(&["publish", "words"]).0, 0);
+    assert!(run(&["info", "acme:words"]).1.contains("may be downloaded for $0.5"));
+
+    let (exit, _, error) = run(&["download", "acme:words"]);
+    assert_eq!(exit, 3, "{error}");
+    assert!(error.contains("--max-price 0.5"), "{error}");
+    assert_eq!(run(&["wallet", "new"]).0, 0);
+    assert_eq!(run(&["wallet", "fund", "1"]).0, 0);
+    let (exit, said, error) = run(&["download", "acme:words", "--max-price", "0.5"]);
+    assert_eq!(exit, 0, "{error}");
+    assert!(said.contains("acme:words@0.1.0") && said.contains("$0.5"), "{said}");
+    let component = std::fs::read(folder.join("words/dist/component.wasm")).unwrap();
+    assert_eq!(std::fs::read(folder.join("words.wasm")).unwrap(), component);
+
+    let (exit, _, error) = run(&["download", "acme:words", "--max-price", "0.5"]);
+    assert_eq!(exit, 1, "{error}");
+    assert!(error.contains("--out"), "{error}");
+    let (exit, said, error) =
+        run(&["download", "acme:words", "--max-price", "0", "-o", "again.wasm", "--json"]);
+    assert_eq!(exit, 0, "{error}");
+    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&answer["charged"], &answer["file"]), (&json!("0"), &json!("again.wasm")));
+    assert_eq!(std::fs::read(folder.join("again.wasm")).unwrap(), component);
+    let piped = shell.run(&["download", "acme:words@0.1.0", "--max-price", "0", "-o", "-"]);
+    assert_eq!(piped.stdout, component);
+    assert!(run(&["wallet", "show"]).1.contains("0.5"));
+}
+
+/// What makes a package sell its downloads.
+const PRICED: &str = r#"
+[[price]]
+id = "copy"
+on = "download"
+unit = "download"
+amount = "0.5"
+
+[security]
+contact = "security@acme.example"
+support-until = 2029-12-31
+
+[[payee]]
+id = "acct:ana@acme.example"
+share = 10000
+"#;
