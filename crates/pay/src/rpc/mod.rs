@@ -57,7 +57,7 @@ pub struct RpcConfig {
     pub finality: u64,
     /// How long [`Chain::submit`] waits for a block.
     pub wait: Duration,
-    /// How often it looks.
+    /// How often it looks at least; at first it looks sooner.
     pub poll: Duration,
     /// How long one answer of the node may take.
     pub timeout: Duration,

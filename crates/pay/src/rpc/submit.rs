@@ -29,22 +29,28 @@ enum Step {
     Waits(String),
 }
 
+/// When a transaction is first looked for after it was broadcast.
+const POLL_FIRST: Duration = Duration::from_millis(10);
+
 impl Inner {
     /// Submits a call, or finds out what became of it, and waits for a block for as long as is allowed.
     pub(super) async fn submit(&self, id: &str, call: &Call) -> Submission {
         let deadline = Instant::now() + self.config.wait;
         // The first look may find an old refusal, after which the id is free; a later one finds our own.
         let mut sent = false;
+        // Soon at first, because some chains have a block at once; then as seldom as is configured.
+        let mut pause = POLL_FIRST.min(self.config.poll);
         loop {
             let detail = match self.step(id, call, &mut sent).await {
                 Ok(Step::Done(submission)) => return submission,
                 Ok(Step::Waits(detail)) => detail,
                 Err(error) => error.to_string(),
             };
-            if Instant::now() + self.config.poll >= deadline {
+            if Instant::now() + pause >= deadline {
                 return Submission::Unknown { detail };
             }
-            sleep(self.config.poll).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(self.config.poll);
         }
     }
 

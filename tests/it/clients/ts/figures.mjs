@@ -6,11 +6,12 @@
 // facilitator in its process, and a registry that settles on the same anvil with a key of its own. COUNT=40 and
 // MANY=400 say how many calls are measured.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { toHex } from "viem";
 
 import { rpc, startChain, TOKEN } from "./place.mjs";
@@ -35,10 +36,16 @@ const start = (command, args, env = {}) =>
     child.on("exit", (code) => reject(new Error(`${command} ended with ${code}: ${said}`)));
   });
 
+/// Runs a command to its end. Not synchronously: what the servers print must be read meanwhile, or they stop.
+const run = async (command, args, options = {}) => {
+  const { stdout } = await promisify(execFile)(command, args, { maxBuffer: 1 << 26, ...options });
+  return stdout;
+};
+
 /// Runs the load driver and returns what it measured.
-const load = (url, scheme, count, concurrency, pid, env) => {
+const load = async (url, scheme, count, concurrency, pid, env) => {
   const args = [here("load.mjs"), url, scheme, count, concurrency, pid].map(String);
-  const said = execFileSync("node", args, { env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 1 << 26 });
+  const said = await run("node", args, { env: { ...process.env, ...env } });
   const measured = JSON.parse(said.trim().split("\n").at(-1));
   if (measured.ok !== Number(count)) throw new Error(`${url} ${scheme}: ${said}`);
   return measured;
@@ -54,20 +61,19 @@ try {
   const registry = await start(glassbox, [...serve, ...ask], { GLASSBOX_LOG: "warn" });
   const treasury = JSON.parse(readFileSync(join(data, "keys", "treasury.json"), "utf8")).address;
   await rpc(RPC, "anvil_setBalance", treasury, toHex(10n ** 21n));
-  const command = (...args) =>
-    execFileSync(glassbox, [...args, ...ask, "--registry", registry.url], { cwd: root, encoding: "utf8" });
-  command("publish", "examples/markdown");
-  const granted = JSON.parse(command("credit", "grant", "1000", "--data", data));
+  const command = (...args) => run(glassbox, [...args, ...ask, "--registry", registry.url], { cwd: root });
+  await command("publish", "examples/markdown");
+  const granted = JSON.parse(await command("credit", "grant", "1000", "--data", data));
 
   const call = `${registry.url}/v1/call/docs/markdown/1.0.0/to-html`;
   const BODY = '{"args":{"text":"# {i}","dialect":"commonmark"}}';
   const ours = { RPC, BODY, TOKEN: granted.token };
   const rows = [
-    ["stock exact", load(`${reference.url}/exact`, "exact", COUNT, 1, reference.pid, { RPC })],
-    ["glassbox exact", load(call, "exact", COUNT, 1, registry.pid, ours)],
-    ["stock batch-settlement", load(`${reference.url}/batch`, "batch-settlement", MANY, 4, reference.pid, { RPC })],
-    ["glassbox batch-settlement", load(call, "batch-settlement", MANY, 4, registry.pid, ours)],
-    ["glassbox credit", load(call, "credit", MANY, 4, registry.pid, ours)],
+    ["stock exact", await load(`${reference.url}/exact`, "exact", COUNT, 1, reference.pid, { RPC })],
+    ["glassbox exact", await load(call, "exact", COUNT, 1, registry.pid, ours)],
+    ["stock batch-settlement", await load(`${reference.url}/batch`, "batch-settlement", MANY, 4, reference.pid, { RPC })],
+    ["glassbox batch-settlement", await load(call, "batch-settlement", MANY, 4, registry.pid, ours)],
+    ["glassbox credit", await load(call, "credit", MANY, 4, registry.pid, ours)],
   ];
   for (const [name, { p50_ms, p95_ms, per_s, count, server_cpu_s }] of rows) {
     const perCpu = (count / Math.max(server_cpu_s, 0.01)).toFixed(0);
