@@ -10,7 +10,7 @@
 //! on all that wait before it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Bytes, U256};
 use glassbox_core::limits::{RPC_CALL_BYTES_MAX, RPC_PENDING_MAX};
