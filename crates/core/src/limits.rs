@@ -447,3 +447,6 @@ pub const STATEMENT_ROWS_MAX: usize = 1_000;
 
 /// Transfers that an audit reads at a time.
 pub const AUDIT_PAGE: usize = 10_000;
+
+/// Verified tokens that are remembered: each has a few kilobytes.
+pub const TOKENS_REMEMBERED_MAX: usize = 1_024;

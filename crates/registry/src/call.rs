@@ -160,9 +160,12 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
-            return match self.order(&plan.live, &plan.quote, plan.request) {
+            return match self.price(&plan.live, &plan.quote) {
                 None => self.call_free(plan).await.and_then(deliver),
-                Some(order) => Err(order.unpaid()),
+                Some(required) => {
+                    let amount = plan.quote.amount_max;
+                    Err(CallError::PaymentRequired { amount, required: Box::new(required) })
+                }
             };
         };
         // On a task of its own: the caller's connection may end at any point, a paid call may not.

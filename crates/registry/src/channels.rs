@@ -77,8 +77,13 @@ impl Registry {
         let live = self.live(release).await?;
         let function = live.function(function)?.name.clone();
         let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?);
-        let Some(order) = self.order(&live, &quote, Digest::of("no call")) else { return Ok(Asked::Free) };
-        let Some(payment) = payment else { return Err(order.unpaid()) };
+        let Some(mut order) = self.order(&live, &quote, Digest::of("no call")) else {
+            return Ok(Asked::Free);
+        };
+        let Some(payment) = payment else {
+            order.required = self.price(&live, &quote).unwrap_or(order.required);
+            return Err(order.unpaid());
+        };
         // On a task of its own, as a paid call.
         let registry = self.clone();
         let refunded = tokio::spawn(async move { registry.refund_channel(payment, &order).await });

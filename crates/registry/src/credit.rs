@@ -82,9 +82,22 @@ pub struct CreditBalance {
 }
 
 impl Registry {
-    fn verified(&self, token: &Token) -> Result<Verified, CallError> {
+    /// Verifies a token, once while it is remembered: its signatures take longer than many a call. Whether it was taken back
+    /// is asked of the ledger each time.
+    fn verified(&self, token: &Token) -> Result<Arc<Verified>, CallError> {
+        let text = token.to_string();
+        let known = || self.tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(verified) = known().get(&text) {
+            return Ok(verified.clone());
+        }
         let verified = self.issuer.verifier().verify(token);
-        verified.map_err(|error| CallError::Token(error.to_string()))
+        let verified = Arc::new(verified.map_err(|error| CallError::Token(error.to_string()))?);
+        let mut tokens = known();
+        if tokens.len() >= limits::TOKENS_REMEMBERED_MAX {
+            tokens.clear();
+        }
+        tokens.insert(text, verified.clone());
+        Ok(verified)
     }
 
     /// Returns the account of a token that was minted here.

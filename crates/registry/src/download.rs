@@ -205,7 +205,8 @@ impl Registry {
             extensions: None,
         };
         let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
-        self.extend(&mut required, Some((sign_in::NAME, sign_in)));
+        self.declare(&mut required);
+        self.advertise(&mut required, Some((sign_in::NAME, sign_in)));
         Order {
             request: download_request(live),
             release: live.id.clone(),

@@ -119,7 +119,7 @@ impl Registry {
         let live = self.live(reference).await?;
         let function = live.function(function)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
-        let required = self.requirements(&live, &quote);
+        let required = self.price(&live, &quote);
         Ok((quote, required))
     }
 

@@ -44,7 +44,14 @@ impl Registry {
             accepts: self.offers(quote),
             extensions: None,
         };
-        self.extend(&mut required, discovery(live, &quote.function));
+        self.declare(&mut required);
+        Some(required)
+    }
+
+    /// The same, for who asks for a price: with the offers signed, and with what the function takes and gives.
+    pub(crate) fn price(&self, live: &Live, quote: &Quote) -> Option<PaymentRequired> {
+        let mut required = self.requirements(live, quote)?;
+        self.advertise(&mut required, discovery(live, &quote.function));
         Some(required)
     }
 
@@ -69,33 +76,27 @@ impl Registry {
             .collect()
     }
 
-    /// Adds what else is spoken here, the most useful first, and `last` what only this resource has, as far as a header
-    /// carries it.
-    pub(crate) fn extend(&self, required: &mut PaymentRequired, last: Option<(&'static str, Value)>) {
-        let mut extensions = Map::new();
-        let mut room = limits::PAYMENT_REQUIRED_BYTES_MAX.saturating_sub(x402::encode(required).len());
-        let mut add = |name: &str, extension: Value| {
-            // In base64, four bytes for three.
-            let size = extension.to_string().len() / 3 * 4 + name.len() + 8;
-            if size <= room {
-                room -= size;
-                extensions.insert(name.to_owned(), extension);
-            }
-        };
+    /// Says which extensions are spoken here. Whoever pays must know, also after a refusal.
+    pub(crate) fn declare(&self, required: &mut PaymentRequired) {
         if required.accepts.iter().any(|offer| offer.scheme == Scheme::Upto.as_str()) {
-            add(gas_sponsoring::NAME, gas_sponsoring::declare());
+            add(required, gas_sponsoring::NAME, gas_sponsoring::declare());
         }
-        add(payment_identifier::NAME, payment_identifier::declare(false));
+        add(required, payment_identifier::NAME, payment_identifier::declare(false));
+    }
+
+    /// Adds what only who asks for a price wants: the offers signed, and `last` what this resource has besides, as far as a
+    /// header carries it. Signing takes longer than many a call, so who pays already is spared it.
+    pub(crate) fn advertise(&self, required: &mut PaymentRequired, last: Option<(&'static str, Value)>) {
         let issuer = Issuer::Jws(&self.keys.executor);
         let valid_until = (self.env.now_ms() / 1_000) as u64 + limits::OFFER_MARGIN_SECONDS;
         let signed = required.accepts.iter().enumerate().map(|(index, offer)| {
             issuer.sign_offer(&SignedOffer::of(offer, &required.resource.url, valid_until), index)
         });
-        add(offer_receipt::NAME, offer_receipt::offers(&signed.collect::<Vec<_>>()));
+        let signed = offer_receipt::offers(&signed.collect::<Vec<_>>());
+        add(required, offer_receipt::NAME, signed);
         if let Some((name, extension)) = last {
-            add(name, extension);
+            add(required, name, extension);
         }
-        required.extensions = Some(extensions);
     }
 
     /// Signs that a payment was made for a resource, as x402 has it: which says who paid for what, and not what came of it.
@@ -172,4 +173,13 @@ pub(crate) fn channel_state(channel: &ChannelRow) -> serde_json::Value {
         "refundNonce": channel.refund_nonce,
         "chargedCumulativeAmount": channel.charged,
     })
+}
+
+/// Adds an extension, where the header has room for it.
+fn add(required: &mut PaymentRequired, name: &str, extension: Value) {
+    // In base64, four bytes for three.
+    let size = extension.to_string().len() / 3 * 4 + name.len() + 8;
+    if x402::encode(required).len() + size <= limits::PAYMENT_REQUIRED_BYTES_MAX {
+        required.extensions.get_or_insert_with(Map::new).insert(name.to_owned(), extension);
+    }
 }

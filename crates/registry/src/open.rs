@@ -9,7 +9,7 @@ use glassbox_core::{Atomic, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
 use glassbox_store::Store;
-use glassbox_token::Issuer;
+use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 
 use crate::env::Env;
@@ -51,6 +51,8 @@ pub struct Registry {
     pub(crate) rail: Arc<dyn Facilitator>,
     pub(crate) keys: Keys,
     pub(crate) issuer: Issuer,
+    /// Tokens that were verified, by their text.
+    pub(crate) tokens: Mutex<HashMap<String, Arc<Verified>>>,
     pub(crate) env: Env,
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
@@ -79,6 +81,7 @@ impl Registry {
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            tokens: Mutex::new(HashMap::new()),
             keys,
             env,
             config,
