@@ -16,6 +16,9 @@ use crate::anvil::Anvil;
 /// How long the payers' authorizations live, in seconds.
 pub(crate) const TIMEOUT_S: u64 = 3_600;
 
+/// How often is asked before a scenario fails.
+const ASKED_MAX: usize = 60;
+
 /// One of the chain's coins, in wei.
 pub(crate) const COIN: u128 = 10_u128.pow(18);
 
@@ -69,14 +72,16 @@ impl Stage {
 
     /// Settles a payment, asking for as long as nobody knows.
     pub(crate) async fn insist(&self, amount: u128, number: u64) -> Settlement {
-        let mut settlement = self.settle(amount, number).await;
-        for _ in 0..20 {
+        let (payload, offered) = self.pay(amount, number);
+        // A closure that borrows would not be `Send` for every lifetime, and tasks insist too.
+        let mut settlement = self.rail.settle(&payload, &offered, Atomic(amount)).await;
+        for _ in 0..ASKED_MAX {
             if !is_unknown(&settlement) {
-                return settlement;
+                break;
             }
-            settlement = self.settle(amount, number).await;
+            settlement = self.rail.settle(&payload, &offered, Atomic(amount)).await;
         }
-        panic!("nobody ever knows: {settlement:?}");
+        settlement
     }
 
     pub(crate) async fn balance(&self, account: Address) -> u128 {
@@ -92,7 +97,8 @@ pub(crate) fn config(url: &str, folder: &TempDir) -> RpcConfig {
     let mut config = RpcConfig::new("anvil", url, devnet::ASSET, folder.path().join("rpc.journal"));
     config.wait = Duration::from_secs(2);
     config.poll = Duration::from_millis(50);
-    config.timeout = Duration::from_secs(2);
+    // A busy machine is no fault of the node's.
+    config.timeout = Duration::from_secs(60);
     config.finality = 3;
     config
 }
@@ -119,6 +125,18 @@ pub(crate) fn wallet(name: &str) -> Wallet {
 
 pub(crate) fn nonce(number: u64) -> B256 {
     keccak256(number.to_be_bytes())
+}
+
+/// Asks for as long as nobody knows.
+pub(crate) async fn known(ask: impl AsyncFn() -> Settlement) -> Settlement {
+    let mut settlement = ask().await;
+    for _ in 0..ASKED_MAX {
+        if !is_unknown(&settlement) {
+            return settlement;
+        }
+        settlement = ask().await;
+    }
+    panic!("nobody ever knows: {settlement:?}");
 }
 
 pub(crate) fn is_settled(settlement: &Settlement) -> bool {
