@@ -70,7 +70,7 @@ async fn every_release_is_in_the_log_and_the_tiles_re_compute_its_root() {
         assert_eq!(entry, entries[index]);
         proof.verify(entry, key).unwrap();
         // The publisher's own words are in it, so the operator cannot have made them up.
-        let Entry::Release { statement, previous } = serde_json::from_slice(entry).unwrap();
+        let Entry { statement, previous, .. } = serde_json::from_slice(entry).unwrap();
         let signed = statement.verify::<Release>(&packages::publisher().public()).unwrap();
         assert_eq!(published["release"], signed.predicate.release.to_string());
         assert_eq!(previous.is_some(), [2, 3, 4].contains(&index), "entry {index}");

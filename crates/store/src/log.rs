@@ -6,8 +6,9 @@
 
 use std::path::PathBuf;
 
-use glassbox_core::Digest;
-use glassbox_core::log::{self, Hash, HashReader, InclusionProof, LogKey, TreeError};
+use glassbox_core::dsse::Envelope;
+use glassbox_core::log::{self, Entry, Hash, HashReader, InclusionProof, Kind, LogKey, TreeError};
+use glassbox_core::{Digest, limits};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
@@ -55,18 +56,32 @@ fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
         .optional()?)
 }
 
-/// Appends `entry` within a transaction and returns its index. Nobody sees it until [`Store::publish_log`].
-pub(crate) fn append(transaction: &Transaction<'_>, entry: &[u8]) -> Result<u64, StoreError> {
+/// Appends what `statement` says about `about` within a transaction and returns its index. Nobody sees it until
+/// [`Store::publish_log`].
+///
+/// `about` is the name of a package or a namespace, or the `did:key` of an executor. The entry names the one before it
+/// about the same.
+pub(crate) fn append(
+    transaction: &Transaction<'_>,
+    kind: Kind,
+    about: &str,
+    statement: &Envelope,
+) -> Result<u64, StoreError> {
+    let previous = newest(transaction, about)?;
+    let entry = Entry { kind, statement: statement.clone(), previous }.to_bytes();
+    if entry.len() > limits::LOG_ENTRY_BYTES_MAX {
+        return Err(StoreError::corrupt("a log entry above its limit"));
+    }
     let index = size(transaction)?;
     let first = log::stored_hash_count(index);
-    let hashes = log::hashes_of_new_entry(index, entry, &Hashes(transaction))?;
+    let hashes = log::hashes_of_new_entry(index, &entry, &Hashes(transaction))?;
     transaction
-        .execute("INSERT INTO log_entries (idx, entry) VALUES (?1, ?2)", params![index as i64, entry])?;
+        .prepare_cached("INSERT INTO log_entries (idx, entry, about, kind) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![index as i64, entry, about, kind.as_str()])?;
     for (position, hash) in (first..).zip(hashes) {
-        transaction.execute(
-            "INSERT INTO log_hashes (idx, hash) VALUES (?1, ?2)",
-            params![position as i64, hash.0.as_slice()],
-        )?;
+        transaction
+            .prepare_cached("INSERT INTO log_hashes (idx, hash) VALUES (?1, ?2)")?
+            .execute(params![position as i64, hash.0.as_slice()])?;
     }
     Ok(index)
 }
@@ -186,15 +201,11 @@ fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<V
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Returns the digest of the newest entry of a package, which the next one names as its previous.
-pub(crate) fn previous(connection: &Connection, package: &str) -> Result<Option<Digest>, StoreError> {
+/// Returns the digest of the newest entry about `about`, which the next one names as its previous.
+fn newest(connection: &Connection, about: &str) -> Result<Option<Digest>, StoreError> {
     let entry: Option<Vec<u8>> = connection
-        .query_row(
-            "SELECT entry FROM log_entries JOIN releases ON idx = log_index
-             WHERE package = ?1 ORDER BY idx DESC LIMIT 1",
-            [package],
-            |row| row.get(0),
-        )
+        .prepare_cached("SELECT entry FROM log_entries WHERE about = ?1 ORDER BY idx DESC LIMIT 1")?
+        .query_row([about], |row| row.get(0))
         .optional()?;
     Ok(entry.map(Digest::of))
 }

@@ -1,8 +1,8 @@
 //! Releases: written once, read often.
 
 use glassbox_core::dsse::Envelope;
-use glassbox_core::log::Entry;
-use glassbox_core::{Digest, PackageName, ReleaseId, Version, limits};
+use glassbox_core::log::Kind;
+use glassbox_core::{Digest, PackageName, ReleaseId, Version};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::StoreError;
@@ -185,12 +185,7 @@ impl Store {
                     Some(_) => return Err(StoreError::ReleaseExists(id.clone())),
                     None => {}
                 }
-                let previous = log::previous(transaction, &package)?;
-                let entry = Entry::Release { statement: release.statement.clone(), previous }.to_bytes();
-                if entry.len() > limits::LOG_ENTRY_BYTES_MAX {
-                    return Err(StoreError::corrupt("a log entry above its limit"));
-                }
-                let index = log::append(transaction, &entry)?;
+                let index = log::append(transaction, Kind::Release, &package, &release.statement)?;
                 transaction.execute(
                     "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,
                         tests, source, listing, search, report, log_index, published_at, files)

@@ -1,0 +1,33 @@
+//! The transparency log: an append-only Merkle tree in tiles, with a signed checkpoint.
+//!
+//! The format is C2SP tlog-tiles and tlog-checkpoint, so that any such client reads it. Hashes are stored in the order
+//! of the Go checksum database; who stores them is `store`'s part, through [`HashReader`].
+
+mod checkpoint;
+mod entry;
+mod proof;
+mod tile;
+
+#[cfg(test)]
+mod tests;
+
+pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
+
+pub use checkpoint::{Checkpoint, LogKey, open_checkpoint};
+pub use entry::{Entry, Kind};
+pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, stored_hash_count};
+pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
+
+/// Says why a proof or checkpoint was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The checkpoint is not well formed.
+    #[error("the checkpoint is malformed")]
+    Malformed,
+    /// The log's key did not sign it.
+    #[error("the checkpoint is not signed by `{0}`")]
+    NotSigned(String),
+    /// The Merkle arithmetic failed.
+    #[error("the log's proof does not hold")]
+    Proof(#[source] TreeError),
+}
