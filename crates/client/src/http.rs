@@ -216,6 +216,37 @@ impl Client {
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
     }
 
+    /// Returns a text of the log: its checkpoint, or a proof.
+    pub(crate) async fn log_text(&self, path: &str) -> Result<String, ClientError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let response = self.expect_success(response).await?;
+        let bytes = self.bytes_within(response, limits::TLOG_PROOF_BYTES_MAX).await?;
+        String::from_utf8(bytes).map_err(|_| self.odd(format!("`{path}` is not text")))
+    }
+
+    /// Returns a file of the log, unchecked.
+    pub(crate) async fn log_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let response = self.expect_success(response).await?;
+        self.bytes_within(response, limits::LOG_FILE_BYTES_MAX).await
+    }
+
+    /// Reads a body that nobody vouches for: no more than `max` bytes of it.
+    pub(crate) async fn bytes_within(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|source| self.transport(source))? {
+            if bytes.len() + chunk.len() > max {
+                return Err(self.odd(format!("an answer of more than {max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
     pub(crate) async fn bytes(&self, response: Response) -> Result<Vec<u8>, ClientError> {
         Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
     }

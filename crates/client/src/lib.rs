@@ -33,6 +33,8 @@ mod http;
 mod pay;
 pub mod policy;
 pub mod spending;
+pub mod trust;
+mod witness;
 
 pub use bind::check_reply;
 pub use buyer::Buyer;
@@ -42,3 +44,5 @@ pub use http::Client;
 pub use pay::Call;
 pub use policy::Policy;
 pub use spending::Spending;
+pub use trust::Trust;
+pub use witness::{WitnessAnswer, WitnessClient};

@@ -10,4 +10,5 @@ mod serve;
 
 pub use app::{App, OperatorToken, Options, app, openapi};
 pub use devnet::serve_devnet;
+pub use routes::witness::witness_app;
 pub use serve::serve;

@@ -25,7 +25,7 @@ pub struct LogState {
 }
 
 /// The hashes in the database.
-struct Hashes<'a>(&'a Connection);
+pub(crate) struct Hashes<'a>(pub(crate) &'a Connection);
 
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
@@ -48,7 +48,7 @@ fn size(connection: &Connection) -> Result<u64, StoreError> {
     Ok(size as u64)
 }
 
-fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+pub(crate) fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
     Ok(connection
         .query_row("SELECT size, note FROM checkpoint", [], |row| {
             Ok(LogState { size: row.get::<_, i64>(0)? as u64, checkpoint: row.get(1)? })
@@ -90,7 +90,7 @@ impl Inner {
     /// Makes the checkpoint's file say what the database says, and returns that.
     ///
     /// Also when nothing is new, or the file would stay behind after a crash between the database and it.
-    fn show_checkpoint(&self) -> Result<LogState, StoreError> {
+    pub(crate) fn show_checkpoint(&self) -> Result<LogState, StoreError> {
         let state = self.read(checkpoint)?;
         let state = state.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))?;
         let path = self.log_dir.join("checkpoint");

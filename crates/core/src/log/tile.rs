@@ -5,7 +5,7 @@ use tlog_tiles::{HashReader, Tile};
 use super::LogError;
 
 /// The height of a tile: 256 hashes. Fixed by C2SP tlog-tiles.
-const TILE_HEIGHT: u8 = 8;
+pub(super) const TILE_HEIGHT: u8 = 8;
 
 /// The width of a full tile.
 const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
