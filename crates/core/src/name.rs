@@ -15,6 +15,9 @@ pub use semver::Version;
 /// Says why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// The text is not a namespace.
+    #[error("`{0}` is not a namespace; write lower-case words joined by hyphens")]
+    Namespace(String),
     /// The text is not `ns:name`.
     #[error("`{0}` is not a package name; write `namespace:name` in lower-case words joined by hyphens")]
     Package(String),
@@ -42,6 +45,32 @@ fn clip(text: &str) -> String {
     text.chars().take(120).collect()
 }
 
+/// A namespace: the part of a package name before the colon.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if is_label(text) { Ok(Self(text.into())) } else { Err(NameError::Namespace(clip(text))) }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A package name `namespace:name`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -54,6 +83,11 @@ impl PackageName {
     /// Returns the part before the colon.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// Returns the namespace that it is in.
+    pub fn in_namespace(&self) -> Namespace {
+        Namespace(self.namespace.clone())
     }
 
     /// Returns the part after the colon.
@@ -245,7 +279,7 @@ macro_rules! text_conversions {
     )*};
 }
 
-text_conversions!(PackageName, ReleaseId, PackageRef, FunctionName);
+text_conversions!(Namespace, PackageName, ReleaseId, PackageRef, FunctionName);
 
 #[cfg(test)]
 mod tests {

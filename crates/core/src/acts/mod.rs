@@ -1,0 +1,30 @@
+//! Acts: the statements by which somebody decides over a name or a release. Each is signed and logged.
+//!
+//! An act is a statement of its own kind, so that none can be presented as another. Its subject is what it is about:
+//! the name, with the SHA-256 of its text, which is also where the log's map keeps it. Releases and receipts have
+//! modules of their own.
+
+mod namespace;
+mod release;
+
+pub use namespace::{
+    Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
+};
+pub use release::{Quarantine, TermsChange, Yank};
+
+use crate::Digest;
+use crate::dsse::{Envelope, Predicate, Subject};
+use crate::key::SecretKey;
+
+/// A statement of which the log keeps one entry.
+pub trait Act: Predicate {
+    /// Returns the text of what it is about: a namespace or a release.
+    fn about(&self) -> String;
+
+    /// Signs it with one key. Others may add their signatures.
+    fn sign(self, key: &SecretKey) -> Envelope {
+        let about = self.about();
+        let digest = Digest::of(&about);
+        Envelope::sign(vec![Subject::new(about, digest)], self, key)
+    }
+}
