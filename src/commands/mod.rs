@@ -9,6 +9,8 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod log;
+mod mirror;
 mod new;
 mod package;
 mod payout;
@@ -21,6 +23,7 @@ mod spending;
 mod statement;
 mod verify;
 mod wallet;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -31,6 +34,7 @@ use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+use crate::remote::{self, Remote};
 
 /// The variable that holds the operator's token.
 const OPERATOR: &str = "GLASSBOX_OPERATOR";
@@ -50,6 +54,16 @@ impl Context {
             registry => registry,
         };
         Ok(Client::new(registry)?)
+    }
+
+    /// Returns the registry that a release is named with, or the one that is asked otherwise.
+    pub(crate) fn remote(&self, registry: Option<&str>) -> Result<Remote, Failure> {
+        let home = self.home()?;
+        let client = match registry {
+            Some(name) => Client::new(&remote::registry_url(&home, name)?)?,
+            None => self.client()?,
+        };
+        Ok(Remote::new(client, remote::trust(&home, &self.global.trust)?, self.output))
     }
 
     /// Returns a client that shows the operator's token.
@@ -91,6 +105,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Call(args) => call::run(&context, &args).await,
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Log(command) => log::run(&context, &command).await,
+        Command::Mirror(args) => mirror::run(&context, args).await,
+        Command::Witness(args) => witness::run(&context, args).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),

@@ -68,6 +68,9 @@ pub enum ClientError {
     /// The component is not what the release's publisher signed.
     #[error("the component is not what its publisher signed: {0}")]
     Component(String),
+    /// The files of a layer are not what the release's publisher signed.
+    #[error("the {0} files are not what the release's publisher signed")]
+    Layer(String),
     /// The registry's log is not believed.
     #[error(transparent)]
     Log(Box<LogRefusal>),

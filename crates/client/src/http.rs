@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
     AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
-    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
+    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, File, FilesResponse, GrantRequest,
     PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
     ReleaseResponse, SearchResponse, StatementResponse,
 };
-use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_core::files::Files;
+use glassbox_core::{Digest, PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,6 +86,28 @@ impl Client {
     /// Returns the files of a layer: `wit`, `tests` or `source`, and `files` where the terms let them be downloaded.
     pub async fn files(&self, reference: &PackageRef, layer: &str) -> Result<FilesResponse, ClientError> {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Returns the files of a layer whose digest is known: what comes must have it.
+    pub async fn signed_files(
+        &self,
+        reference: &PackageRef,
+        layer: &str,
+        digest: Digest,
+    ) -> Result<Files, ClientError> {
+        let response = self.files(reference, layer).await?;
+        let file = |file: File| match (file.text, file.base64) {
+            (Some(text), None) => Some((file.path, text.into_bytes())),
+            (None, Some(base64)) => Some((file.path, STANDARD.decode(base64).ok()?)),
+            _ => None,
+        };
+        let files: Option<Vec<_>> = response.files.into_iter().map(file).collect();
+        let files = files.and_then(|files| Files::within(limits::RELEASE_FILES_BYTES_MAX, files).ok());
+        match files {
+            Some(files) if files.digest() == digest => Ok(files),
+            Some(_) => Err(ClientError::Layer(layer.to_owned())),
+            None => Err(self.odd(format!("the files of `{layer}` cannot be read"))),
+        }
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See

@@ -487,3 +487,6 @@ pub const LOG_AGE_SECONDS_DEFAULT: u64 = 24 * 3_600;
 
 /// The longest file of a log, in bytes: an entry bundle of 256 entries.
 pub const LOG_FILE_BYTES_MAX: usize = 256 * (LOG_ENTRY_BYTES_MAX + 2);
+
+/// The longest name of a registry before the slash of a release: a host and its port.
+pub const REGISTRY_NAME_BYTES_MAX: usize = 260;

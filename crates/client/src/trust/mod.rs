@@ -8,6 +8,7 @@ mod sightings;
 
 use std::path::{Path, PathBuf};
 
+use glassbox_api::ReleaseResponse;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::{
@@ -15,14 +16,14 @@ use glassbox_core::log::{
     TlogProof, Trusted, open_checkpoint, root_at,
 };
 use glassbox_core::release::Release;
-use glassbox_core::{ReleaseId, limits};
+use glassbox_core::{PackageRef, ReleaseId, limits};
 
 pub use self::sightings::{FOLDER_NAME, Met, Sightings, SightingsError};
 use crate::error::ClientError;
 use crate::http::Client;
 
 /// How often the newest checkpoint is asked for anew while another process sees newer ones, or witnesses are at work.
-const TRIES_MAX: u32 = 8;
+const TRIES_MAX: u32 = 6;
 
 /// Whom to believe about logs, and what was seen of them.
 #[derive(Debug, Clone)]
@@ -158,6 +159,25 @@ impl Trust {
                 believed => return believed,
             }
         }
+    }
+
+    /// Finds a release, and believes that it is in the registry's log as its publisher signed it, or says why not.
+    ///
+    /// What the page says beyond the statement are labels: nothing proves them.
+    pub async fn resolve(
+        &self,
+        client: &Client,
+        reference: &PackageRef,
+    ) -> Result<(ReleaseResponse, LoggedRelease), ClientError> {
+        let page = client.release(reference).await?;
+        let id: ReleaseId = page.release.parse().map_err(|_| client.odd("a release without a name".into()))?;
+        let asked = id.package == reference.package
+            && reference.version.as_ref().is_none_or(|version| *version == id.version);
+        if !asked {
+            return Err(client.odd(format!("{id} in place of {reference}")));
+        }
+        let logged = self.release(client, &id, page.log_index).await?;
+        Ok((page, logged))
     }
 
     /// Believes that a release is in a registry's log, as its publisher signed it, or says why not.
