@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use glassbox_client::{WitnessAnswer, WitnessClient};
 use glassbox_core::limits;
+use glassbox_core::log::CosignerKey;
 use glassbox_registry::{Registry, chain};
 use tokio::task::JoinSet;
+
+use crate::failure::Failure;
 
 /// How long until witnesses are asked again, also where nothing is new: cosignatures say when they were made.
 const ROUND: Duration = Duration::from_secs(60);
@@ -21,6 +24,18 @@ pub(crate) struct Witnesses {
 }
 
 impl Witnesses {
+    /// Takes the witnesses that a command line names. Without a quorum, more than half of them are waited for.
+    pub(crate) fn new(named: Vec<(String, CosignerKey)>, quorum: Option<usize>) -> Result<Self, Failure> {
+        let most = named.len().min(limits::WITNESSES_MAX);
+        if most < named.len() {
+            let message = format!("{} witnesses are too many", named.len());
+            return Err(Failure::error("witnesses-invalid", message, format!("name at most {most}")));
+        }
+        let quorum = quorum.unwrap_or(most / 2 + 1);
+        let clients = named.into_iter().map(|(url, key)| Ok(WitnessClient::new(&url, key)?));
+        Ok(Self { clients: clients.collect::<Result<_, Failure>>()?, quorum })
+    }
+
     /// Asks them until the task is dropped. Does nothing where there are none.
     pub(crate) async fn ask_for_ever(self, registry: Arc<Registry>) {
         if self.clients.is_empty() {
@@ -100,9 +115,4 @@ async fn ask(registry: &Registry, witness: &WitnessClient, known: u64) -> Option
         }
     }
     None
-}
-
-/// How many cosignatures are waited for where nobody says: more than half.
-pub(crate) fn majority(witnesses: usize) -> usize {
-    (witnesses / 2 + 1).min(limits::WITNESSES_MAX)
 }

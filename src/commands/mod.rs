@@ -10,7 +10,6 @@ mod earnings;
 mod info;
 mod key;
 mod log;
-mod mirror;
 mod new;
 mod package;
 mod payout;
@@ -30,7 +29,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
+use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY, TrustArgs};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
@@ -84,6 +83,11 @@ impl Context {
         Ok(self.client()?.with_token(&token))
     }
 
+    /// Returns what the command line says about logs.
+    pub(crate) fn trust_args(&self) -> TrustArgs {
+        self.global.trust.clone()
+    }
+
     pub(crate) fn home(&self) -> Result<Home, Failure> {
         Home::new(self.global.home.clone().filter(|home| !home.as_os_str().is_empty()))
     }
@@ -106,7 +110,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Log(command) => log::run(&context, &command).await,
-        Command::Mirror(args) => mirror::run(&context, args).await,
+        Command::Mirror(_) => todo!(),
         Command::Witness(args) => witness::run(&context, args).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,

@@ -28,14 +28,8 @@ pub(super) async fn run(context: &Context, args: WitnessArgs) -> Result<(), Fail
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
     let answer = answer(&witness, format!("http://{address}"), &args.data);
     context.output.answer(&answer, || describe(&answer));
-    let app = glassbox_server::witness_app(Arc::new(witness));
-    axum_serve(listener, app).await
-}
-
-async fn axum_serve(listener: tokio::net::TcpListener, app: axum::Router) -> Result<(), Failure> {
-    glassbox_server::serve_plain(listener, app, interrupted())
-        .await
-        .map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
+    let served = glassbox_server::serve_witness(listener, Arc::new(witness), interrupted()).await;
+    served.map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
 }
 
 fn answer(witness: &Witness, url: String, data: &std::path::Path) -> Answer {

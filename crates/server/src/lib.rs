@@ -10,5 +10,5 @@ mod serve;
 
 pub use app::{App, OperatorToken, Options, app, openapi};
 pub use devnet::serve_devnet;
-pub use routes::witness::witness_app;
+pub use routes::witness::serve_witness;
 pub use serve::serve;

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use glassbox_core::limits;
 use glassbox_core::log::WitnessRefusal;
 use glassbox_registry::{RegistryError, Retry, Witness, WitnessError};
+use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::extract::read;
@@ -25,16 +26,21 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(witness: Arc<Witness>) ->
         .with_state(witness)
 }
 
-/// Returns a whole service that is a witness and nothing else.
-pub fn witness_app(witness: Arc<Witness>) -> Router {
+/// Serves a witness, and nothing else, until `stop` completes.
+pub async fn serve_witness(
+    listener: TcpListener,
+    witness: Arc<Witness>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let key = witness.key().to_string();
-    Router::new()
+    let app = Router::new()
         .route("/", get(move || async move { format!("{key}\n") }))
         .merge(routes(witness))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(problem::too_slow))
-        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(CatchPanicLayer::custom(problem::panicked));
+    axum::serve(listener, app).with_graceful_shutdown(stop).await
 }
 
 async fn add_checkpoint(
