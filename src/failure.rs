@@ -2,6 +2,7 @@
 
 use glassbox_api::Problem;
 use glassbox_client::ClientError;
+use glassbox_client::mirror::MirrorError;
 use glassbox_client::policy::PolicyError;
 use glassbox_client::spending::SpendingError;
 use glassbox_client::trust::LogRefusal;
@@ -154,9 +155,11 @@ fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
             let hint = "a mirror may be behind: ask the registry itself; a registry must never go back";
             Failure::no("log-rolled-back", message, hint)
         }
-        LogRefusal::Unproved { .. } => {
-            Failure::no("log-unproved", message, "rely on nothing of it; ask the registry itself, or tell its operator")
-        }
+        LogRefusal::Unproved { .. } => Failure::no(
+            "log-unproved",
+            message,
+            "rely on nothing of it; ask the registry itself, or tell its operator",
+        ),
         LogRefusal::Sightings(_) => {
             Failure::error("io", message, "make room, or mend the rights of the home folder")
         }
@@ -229,6 +232,19 @@ impl From<ClientError> for Failure {
             ClientError::Layer(_) => {
                 Self::no("release-differs", chain(&error), "do not rely on it; tell the operator")
             }
+            ClientError::Mirror(mirror) => match mirror {
+                MirrorError::File { .. } => {
+                    Self::error("io", chain(&error), "make room, or mend the folder's rights")
+                }
+                MirrorError::Other { .. } => {
+                    Self::error("mirror-invalid", chain(&error), "name another folder with --to")
+                }
+                MirrorError::Differs { .. } => Self::no(
+                    "mirror-differs",
+                    chain(&error),
+                    "nothing of it was kept; tell the registry's operator",
+                ),
+            },
             ClientError::Log(refusal) => log_failure(refusal, chain(&error)),
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);

@@ -221,7 +221,11 @@ pub(crate) fn open_witness(
     let usual = format!("glassbox-witness-{short}");
     let name = name.unwrap_or(&usual);
     let cosigner = Cosigner::new(name, key).ok_or_else(|| {
-        Failure::error("name-invalid", format!("`{name}` cannot be a witness's name"), "leave out spaces and `+`")
+        Failure::error(
+            "name-invalid",
+            format!("`{name}` cannot be a witness's name"),
+            "leave out spaces and `+`",
+        )
     })?;
     let store = WitnessStore::open(&state_path).map_err(anyhow::Error::from)?;
     faults.into_iter().for_each(|fault| store.inject(fault));

@@ -65,7 +65,11 @@ fn read_policy(path: &Path) -> Result<LogPolicy, Failure> {
     let failed = |error: std::io::Error| Failure::io("read", path, &error);
     let invalid = |reason: String| {
         let message = format!("`{}` is not a log policy: {reason}", path.display());
-        Failure::error("log-policy-invalid", message, "write it as C2SP tlog-policy says; nothing is believed until then")
+        Failure::error(
+            "log-policy-invalid",
+            message,
+            "write it as C2SP tlog-policy says; nothing is believed until then",
+        )
     };
     if fs::metadata(path).map_err(failed)?.len() > limits::LOG_POLICY_BYTES_MAX {
         return Err(invalid("it is too long".into()));
@@ -84,7 +88,11 @@ pub(crate) fn registry_url(home: &Home, name: &str) -> Result<String, Failure> {
     };
     let names: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
         let message = format!("`{}` cannot be read: {}", path.display(), error.message());
-        Failure::error("registries-invalid", message, "write lines such as: acme = \"https://registry.acme.example\"")
+        Failure::error(
+            "registries-invalid",
+            message,
+            "write lines such as: acme = \"https://registry.acme.example\"",
+        )
     })?;
     if let Some(url) = names.get(name) {
         return Ok(url.clone());

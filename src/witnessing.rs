@@ -93,7 +93,8 @@ async fn ask(registry: &Registry, witness: &WitnessClient, known: u64) -> Option
         let request = match registry.add_checkpoint(old_size).await {
             Ok(Some(request)) => request,
             Ok(None) => {
-                let message = "A witness has seen more entries than the log has: it was restored from an old copy";
+                let message =
+                    "A witness has seen more entries than the log has: it was restored from an old copy";
                 tracing::error!(witness = name, seen = old_size, message);
                 return None;
             }

@@ -206,7 +206,8 @@ pub(super) async fn interface(
     let id = logged.release.release.clone();
     let exact = PackageRef { package: id.package, version: Some(id.version) };
     let files = remote.client.signed_files(&exact, "wit", logged.release.wit).await?;
-    let text = |(path, bytes): (&str, &[u8])| Some((path.to_owned(), String::from_utf8(bytes.to_vec()).ok()?));
+    let text =
+        |(path, bytes): (&str, &[u8])| Some((path.to_owned(), String::from_utf8(bytes.to_vec()).ok()?));
     let texts: Vec<(String, String)> = files.iter().filter_map(text).collect();
     let spec = Spec::parse(&texts, Some(&page.world))
         .map_err(|error| Failure::error("wit-invalid", error.to_string(), "the registry's WIT is damaged"))?;

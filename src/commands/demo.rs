@@ -25,6 +25,7 @@ use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
+use crate::remote::Remote;
 use crate::{sandbox, wallet};
 
 /// What the agent needs done.

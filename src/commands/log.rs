@@ -1,7 +1,6 @@
 //! `glassbox log`: what a registry's log says, and proofs that travel.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use glassbox_core::log::{TlogProof, Trusted};

@@ -10,6 +10,7 @@ mod earnings;
 mod info;
 mod key;
 mod log;
+mod mirror;
 mod new;
 mod package;
 mod payout;
@@ -110,7 +111,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Log(command) => log::run(&context, &command).await,
-        Command::Mirror(_) => todo!(),
+        Command::Mirror(args) => mirror::run(&context, args).await,
         Command::Witness(args) => witness::run(&context, args).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
-use glassbox_core::value::{FunctionType, Value, json};
 use glassbox_core::name::RemoteRef;
+use glassbox_core::value::{FunctionType, Value, json};
 use glassbox_core::{Digest, limits};
 use glassbox_registry::package::file_set;
 use glassbox_registry::{Package, failure_code};

@@ -3,6 +3,7 @@
 use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
+use crate::mirror::MirrorError;
 use crate::policy::{PolicyError, Refusal};
 use crate::spending::SpendingError;
 use crate::trust::LogRefusal;
@@ -71,6 +72,9 @@ pub enum ClientError {
     /// The files of a layer are not what the release's publisher signed.
     #[error("the {0} files are not what the release's publisher signed")]
     Layer(String),
+    /// The folder of a mirror.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
     /// The registry's log is not believed.
     #[error(transparent)]
     Log(Box<LogRefusal>),

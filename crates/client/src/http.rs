@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
     AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
-    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, File, FilesResponse, GrantRequest,
+    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
     PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
     ReleaseResponse, SearchResponse, StatementResponse,
 };
@@ -17,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
+use crate::mirror::unpack;
 
 /// A registry, seen from outside.
 #[derive(Debug, Clone)]
@@ -96,13 +95,7 @@ impl Client {
         digest: Digest,
     ) -> Result<Files, ClientError> {
         let response = self.files(reference, layer).await?;
-        let file = |file: File| match (file.text, file.base64) {
-            (Some(text), None) => Some((file.path, text.into_bytes())),
-            (None, Some(base64)) => Some((file.path, STANDARD.decode(base64).ok()?)),
-            _ => None,
-        };
-        let files: Option<Vec<_>> = response.files.into_iter().map(file).collect();
-        let files = files.and_then(|files| Files::within(limits::RELEASE_FILES_BYTES_MAX, files).ok());
+        let files = unpack(response.files);
         match files {
             Some(files) if files.digest() == digest => Ok(files),
             Some(_) => Err(ClientError::Layer(layer.to_owned())),
@@ -243,17 +236,20 @@ impl Client {
 
     /// Returns a text of the log: its checkpoint, or a proof.
     pub(crate) async fn log_text(&self, path: &str) -> Result<String, ClientError> {
-        let response = self.send(self.request(Method::GET, path)).await?;
-        let response = self.expect_success(response).await?;
-        let bytes = self.bytes_within(response, limits::TLOG_PROOF_BYTES_MAX).await?;
+        let bytes = self.bytes_of(path, limits::TLOG_PROOF_BYTES_MAX).await?;
         String::from_utf8(bytes).map_err(|_| self.odd(format!("`{path}` is not text")))
     }
 
     /// Returns a file of the log, unchecked.
     pub(crate) async fn log_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.bytes_of(path, limits::LOG_FILE_BYTES_MAX).await
+    }
+
+    /// Returns what is at a path, at most `max` bytes of it.
+    pub(crate) async fn bytes_of(&self, path: &str, max: usize) -> Result<Vec<u8>, ClientError> {
         let response = self.send(self.request(Method::GET, path)).await?;
         let response = self.expect_success(response).await?;
-        self.bytes_within(response, limits::LOG_FILE_BYTES_MAX).await
+        self.bytes_within(response, max).await
     }
 
     /// Reads a body that nobody vouches for: no more than `max` bytes of it.

@@ -30,10 +30,12 @@ mod buyer;
 mod download;
 mod error;
 mod http;
+pub mod mirror;
 mod pay;
 pub mod policy;
 pub mod spending;
 pub mod trust;
+mod whole;
 mod witness;
 
 pub use bind::check_reply;

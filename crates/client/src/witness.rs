@@ -52,7 +52,9 @@ impl WitnessClient {
         let text = String::from_utf8(bytes).map_err(|_| self.client.odd("not a witness's answer".into()))?;
         if conflict {
             let size = text.trim_end_matches('\n').parse();
-            return size.map(WitnessAnswer::Conflict).map_err(|_| self.client.odd("a conflict without a size".into()));
+            return size
+                .map(WitnessAnswer::Conflict)
+                .map_err(|_| self.client.odd("a conflict without a size".into()));
         }
         // A witness may have other keys besides; only what this one signed is taken over.
         let signed = |line: &&str| {

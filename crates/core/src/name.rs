@@ -25,7 +25,9 @@ pub enum NameError {
     #[error("`{0}` is not a version; write it like `1.4.0`")]
     Version(String),
     /// The part before the slash is not the name of a registry.
-    #[error("`{0}` is not the name of a registry; write its host, or a name of registries.toml in the home folder")]
+    #[error(
+        "`{0}` is not the name of a registry; write its host, or a name of registries.toml in the home folder"
+    )]
     Registry(String),
     /// The text names no function.
     #[error(

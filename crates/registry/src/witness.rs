@@ -4,9 +4,9 @@
 //! tlog-witness.
 
 use glassbox_core::Digest;
+use glassbox_core::limits;
 use glassbox_core::log::cosignature::attach;
 use glassbox_core::log::{AddCheckpoint, Cosigner, CosignerKey, KnownLog, WitnessRefusal};
-use glassbox_core::limits;
 use glassbox_store::{StoreError, WitnessStore, Witnessed};
 
 use crate::env::Env;
@@ -52,9 +52,10 @@ impl Witness {
         if logs.len() > limits::WITNESSES_MAX {
             return Err(WatchError::TooMany(logs.len()));
         }
-        let twice = logs.iter().enumerate().find(|(index, log)| {
-            logs.iter().take(*index).any(|other| other.origin() == log.origin())
-        });
+        let twice = logs
+            .iter()
+            .enumerate()
+            .find(|(index, log)| logs.iter().take(*index).any(|other| other.origin() == log.origin()));
         match twice {
             Some((_, log)) => Err(WatchError::Twice(log.origin().into())),
             None => Ok(Self { cosigner, logs, store, env }),
@@ -85,7 +86,10 @@ impl Witness {
         });
         judged.await?.map_err(|refusal: WitnessRefusal| {
             if refusal == WitnessRefusal::Inconsistent {
-                tracing::error!(origin, "A log showed a checkpoint that does not continue the one cosigned last");
+                tracing::error!(
+                    origin,
+                    "A log showed a checkpoint that does not continue the one cosigned last"
+                );
             }
             WitnessError::from(refusal)
         })

@@ -170,7 +170,8 @@ impl Trust {
         reference: &PackageRef,
     ) -> Result<(ReleaseResponse, LoggedRelease), ClientError> {
         let page = client.release(reference).await?;
-        let id: ReleaseId = page.release.parse().map_err(|_| client.odd("a release without a name".into()))?;
+        let id: ReleaseId =
+            page.release.parse().map_err(|_| client.odd("a release without a name".into()))?;
         let asked = id.package == reference.package
             && reference.version.as_ref().is_none_or(|version| *version == id.version);
         if !asked {
@@ -181,7 +182,12 @@ impl Trust {
     }
 
     /// Believes that a release is in a registry's log, as its publisher signed it, or says why not.
-    pub async fn release(&self, client: &Client, id: &ReleaseId, index: u64) -> Result<LoggedRelease, ClientError> {
+    pub async fn release(
+        &self,
+        client: &Client,
+        id: &ReleaseId,
+        index: u64,
+    ) -> Result<LoggedRelease, ClientError> {
         let mut tried = 0;
         let (proof, believed) = loop {
             let proof = TlogProof::parse(&client.log_text(&format!("/v1/log/{index}/proof")).await?)
@@ -207,7 +213,8 @@ impl Trust {
         let believed = self.newest(client).await?;
         let checkpoint = &believed.trusted.checkpoint;
         if seen.origin != checkpoint.origin {
-            let reason = format!("the receipt is of the log `{}`", seen.origin.chars().take(120).collect::<String>());
+            let reason =
+                format!("the receipt is of the log `{}`", seen.origin.chars().take(120).collect::<String>());
             return Err(LogRefusal::Unproved { reason }.into());
         }
         if seen.size > checkpoint.size {
@@ -295,7 +302,8 @@ impl Trust {
                     let (origin, shown) = (checkpoint.origin.clone(), checkpoint.size);
                     return Err(LogRefusal::RolledBack { origin, shown, seen: seen.size }.into());
                 }
-                let (older, newer) = if seen.size <= checkpoint.size { (seen, checkpoint) } else { (checkpoint, seen) };
+                let (older, newer) =
+                    if seen.size <= checkpoint.size { (seen, checkpoint) } else { (checkpoint, seen) };
                 if self.root_at(client, older.size, newer).await? != older.root {
                     return Err(self.forked(log_key, seen_note, note, checkpoint));
                 }
@@ -335,6 +343,22 @@ impl Trust {
         Err(LogRefusal::Unproved { reason: "its tiles do not come to an end".into() }.into())
     }
 
+    /// Says how two checkpoints of one log contradict each other: the one that was `seen`, and the one that is `shown`.
+    pub(crate) fn contradiction(
+        &self,
+        log_key: &str,
+        seen_note: &str,
+        shown_note: &str,
+        seen: &Checkpoint,
+        shown: &Checkpoint,
+    ) -> ClientError {
+        if seen.size > shown.size {
+            let origin = shown.origin.clone();
+            return LogRefusal::RolledBack { origin, shown: shown.size, seen: seen.size }.into();
+        }
+        self.forked(log_key, seen_note, shown_note, shown)
+    }
+
     fn forked(&self, log_key: &str, seen: &str, shown: &str, checkpoint: &Checkpoint) -> ClientError {
         let origin = checkpoint.origin.clone();
         match self.sightings.keep_fork(log_key, seen, shown) {
@@ -361,7 +385,8 @@ fn read_release(proof: &TlogProof, checkpoint: &Checkpoint) -> Result<(Release, 
     if entry.kind != Kind::Release {
         return Err(unproved("the entry is not of a release"));
     }
-    let (release, publisher) = open_release(&entry.statement).ok_or_else(|| unproved("its statement is not signed"))?;
+    let (release, publisher) =
+        open_release(&entry.statement).ok_or_else(|| unproved("its statement is not signed"))?;
     Ok((release, publisher))
 }
 

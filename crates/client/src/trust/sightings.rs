@@ -4,11 +4,13 @@
 //! at which address.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use glassbox_core::Digest;
 use serde::{Deserialize, Serialize};
+
+use crate::whole;
 
 /// The name of the folder, in the home folder.
 pub const FOLDER_NAME: &str = "logs";
@@ -60,12 +62,7 @@ impl Sightings {
     /// Takes `note` for the newest checkpoint of a log, if `expected` still is that. Returns whether it did.
     ///
     /// Whole or not at all, and under a lock: of two processes none takes the other's back.
-    pub fn advance(
-        &self,
-        log_key: &str,
-        expected: Option<&str>,
-        note: &str,
-    ) -> Result<bool, SightingsError> {
+    pub fn advance(&self, log_key: &str, expected: Option<&str>, note: &str) -> Result<bool, SightingsError> {
         let path = self.checkpoint_path(log_key);
         let lock = self.0.join("lock");
         let locked = fs::create_dir_all(&self.0).and_then(|()| File::create(&lock));
@@ -113,16 +110,7 @@ fn read(path: &Path) -> Result<Option<String>, SightingsError> {
     }
 }
 
-/// Writes a file whole or not at all, also after a power cut.
 fn write(path: &Path, text: &str) -> Result<(), SightingsError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| SightingsError { action: "write", path: path.to_owned(), source })
+    let written = whole::write(path, text.as_bytes());
+    written.map_err(|source| SightingsError { action: "write", path: path.to_owned(), source })
 }

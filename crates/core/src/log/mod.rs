@@ -28,7 +28,9 @@ pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
 pub use policy::{Distrust, Freshness, KnownLog, KnownWitness, LogPolicy, LogPolicyError, Trusted};
 pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, stored_hash_count};
-pub use reader::{LogFiles, ReadError, Tree, entries_of_bundle, prove_consistency, prove_inclusion, root_at};
+pub use reader::{
+    LogFiles, ReadError, Tree, bundle_path, entries_of_bundle, prove_consistency, prove_inclusion, root_at,
+};
 pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
 pub use tlog_proof::TlogProof;
 pub use witness::{AddCheckpoint, Submission, WitnessRefusal};

@@ -181,12 +181,9 @@ impl LogPolicy {
             }
         }
         match reading.quorum {
-            Some(quorum) => Ok(Self {
-                logs: reading.logs,
-                witnesses: reading.witnesses,
-                groups: reading.groups,
-                quorum,
-            }),
+            Some(quorum) => {
+                Ok(Self { logs: reading.logs, witnesses: reading.witnesses, groups: reading.groups, quorum })
+            }
             None => Err(LogPolicyError { line: count, reason: "there is no `quorum` line".into() }),
         }
     }
@@ -210,7 +207,8 @@ impl LogPolicy {
     pub fn judge(&self, note: &str, freshness: Option<Freshness>) -> Result<Trusted, Distrust> {
         let origin: String = note.split('\n').next().unwrap_or_default().chars().take(120).collect();
         let opened = self.logs.iter().find_map(|log| SignedCheckpoint::open(note, &log.key).ok());
-        let SignedCheckpoint { checkpoint, time_s: own, .. } = opened.ok_or(Distrust::UnknownLog { origin })?;
+        let SignedCheckpoint { checkpoint, time_s: own, .. } =
+            opened.ok_or(Distrust::UnknownLog { origin })?;
         // A line in a witness's name that does not verify counts as none.
         let time = |witness: &KnownWitness| witness.key.verify(note).ok().flatten();
         let times: Vec<Option<u64>> = self.witnesses.iter().map(time).collect();
@@ -272,7 +270,9 @@ impl Reading {
             ["witness", name, key, url] => self.witness(name, key, Some(url)),
             ["group", name, threshold, members @ ..] => self.group(name, threshold, members),
             ["quorum", name] => self.quorum(name),
-            [first, ..] => Err(format!("`{}` is not such a line", first.chars().take(40).collect::<String>())),
+            [first, ..] => {
+                Err(format!("`{}` is not such a line", first.chars().take(40).collect::<String>()))
+            }
         }
     }
 
@@ -285,7 +285,8 @@ impl Reading {
     }
 
     fn witness(&mut self, name: &str, key: &str, url: Option<&str>) -> Result<(), String> {
-        let key: CosignerKey = key.parse().map_err(|error: super::cosignature::CosignerKeyError| error.to_string())?;
+        let key: CosignerKey =
+            key.parse().map_err(|error: super::cosignature::CosignerKeyError| error.to_string())?;
         new_key(&mut self.witness_keys, key.public())?;
         room(self.witnesses.len())?;
         self.define(name, Member::Witness(self.witnesses.len()))?;

@@ -54,7 +54,6 @@ impl InclusionProof {
     pub fn includes(&self, entry: &[u8], checkpoint: &Checkpoint) -> Result<(), LogError> {
         let hashes = self.hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
         let root = Hash(*checkpoint.root.as_bytes());
-        check_record(&hashes, checkpoint.size, root, self.index, record_hash(entry))
-            .map_err(LogError::Proof)
+        check_record(&hashes, checkpoint.size, root, self.index, record_hash(entry)).map_err(LogError::Proof)
     }
 }

@@ -126,6 +126,11 @@ impl Tree {
         self.size
     }
 
+    /// Returns the root that it had at an earlier size.
+    pub fn root_at(&self, size: u64) -> Result<Digest, LogError> {
+        super::root(size, self)
+    }
+
     /// Returns the root.
     pub fn root(&self) -> Digest {
         super::root(self.size, self).expect("all hashes are here")
@@ -137,6 +142,11 @@ impl HashReader for Tree {
         let read = |index: &u64| self.hashes.get(usize::try_from(*index).ok()?).copied();
         indexes.iter().map(|index| read(index).ok_or(TreeError::IndexesNotInTree)).collect()
     }
+}
+
+/// Returns the path of the bundle that holds these entries. See [`bundle_ranges`](super::bundle_ranges).
+pub fn bundle_path(range: &std::ops::Range<u64>) -> String {
+    tile_path("entries", range.start >> TILE_HEIGHT, range.end.saturating_sub(range.start))
 }
 
 /// Splits an entry bundle. See C2SP tlog-tiles, "Log entries".

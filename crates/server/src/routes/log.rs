@@ -35,8 +35,7 @@ pub(crate) async fn proof(State(app): State<App>, Path(index): Path<u64>) -> Res
     let proved = app.registry.store().prove_entry(index).await.map_err(RegistryError::from)?;
     let (entry, proof) = proved.ok_or_else(no_such_entry)?;
     let text = TlogProof { extra: Some(entry), proof }.to_text();
-    let headers =
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, text).into_response())
 }
 

@@ -89,9 +89,11 @@ fn refused(refusal: &WitnessRefusal) -> Refusal {
         WitnessRefusal::Malformed(_) | WitnessRefusal::Conflict(_) => {
             (StatusCode::BAD_REQUEST, "witness-request-invalid", "write it as C2SP tlog-witness says")
         }
-        WitnessRefusal::NotSigned => {
-            (StatusCode::FORBIDDEN, "checkpoint-not-signed", "sign it with the key that the witness was told of")
-        }
+        WitnessRefusal::NotSigned => (
+            StatusCode::FORBIDDEN,
+            "checkpoint-not-signed",
+            "sign it with the key that the witness was told of",
+        ),
         WitnessRefusal::UnknownLog(_) => {
             (StatusCode::NOT_FOUND, "log-unknown", "ask the witness's operator to watch this log")
         }
