@@ -16,10 +16,10 @@ struct Copied {
 impl Copied {
     /// A registry with two releases, and a copy of it.
     fn new() -> Self {
-        let shell = Shell::new("");
+        let mut shell = Shell::new("");
         let server = Server::start(&shell.folder.path().join("data"), &[]);
         let folder = shell.folder.path().join("mirror");
-        let shell = Shell { registry: server.url.clone(), folder: shell.folder };
+        shell.registry = server.url.clone();
         shell.ok(&["publish", CHECKSUM]);
         shell.ok(&["publish", MARKDOWN]);
         let copied = Self { shell, server, folder };

@@ -99,7 +99,7 @@ async fn a_witness_cosigns_one_history_and_refuses_the_other() {
     witness.knows(300, &request(0, &tree(300, "other"))).await;
     for fork in [request(300, &tree(300, "other")), request(300, &tree(301, "other"))] {
         let reply = witness.send(&fork).await;
-        assert_eq!((reply.status, reply.code()), (422, "log-inconsistent"), "{}", reply.text);
+        assert_eq!((reply.status, reply.code().as_str()), (422, "log-inconsistent"), "{}", reply.text);
     }
     let foreign = LogKey::new(ORIGIN, SecretKey::from_seed(&[8; 32])).unwrap();
     let unsigned = AddCheckpoint {
@@ -115,7 +115,7 @@ async fn a_witness_cosigns_one_history_and_refuses_the_other() {
         ("old x".into(), 400, "witness-request-invalid"),
     ] {
         let reply = Reply::of(witness.try_send(request).await.unwrap()).await;
-        assert_eq!((reply.status, reply.code()), (status, code), "{}", reply.text);
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{}", reply.text);
     }
     let long = Reply::of(witness.try_send("x".repeat(50_000)).await.unwrap()).await;
     assert_eq!(long.status, 413, "{}", long.text);
@@ -170,7 +170,7 @@ async fn a_witness_that_is_killed_at_its_write_never_cosigns_two_histories() {
     let witness = witness.again();
     witness.knows(5, &request(0, &fork)).await;
     let reply = witness.send(&request(5, &fork)).await;
-    assert_eq!((reply.status, reply.code()), (422, "log-inconsistent"), "{}", reply.text);
+    assert_eq!((reply.status, reply.code().as_str()), (422, "log-inconsistent"), "{}", reply.text);
     witness.cosigns(&request(5, &mine)).await;
 }
 
@@ -205,8 +205,9 @@ fn said(server: &Server, field: &str) -> String {
 
 #[test]
 fn two_registries_witness_each_other() {
-    let shell = Shell::new("");
-    let folder = |name: &str| shell.folder.path().join(name);
+    let mut shell = Shell::new("");
+    let root = shell.folder.path().to_owned();
+    let folder = |name: &str| root.join(name);
     // Keys first: each must know the other's before it serves in earnest.
     let first = Server::start(&folder("a"), &[]);
     let (log_a, at_a) = (said(&first, "log_key"), first.address().to_owned());
@@ -223,7 +224,7 @@ fn two_registries_witness_each_other() {
     let mut b = Server::start_at(&at_b, &folder("b"), &for_b);
 
     let trusting_b = policy(&shell, &log_a, &witness_b);
-    let shell = Shell { registry: a.url.clone(), ..shell };
+    shell.registry = a.url.clone();
     shell.ok(&["publish", CHECKSUM, "--log-policy", &trusting_b]);
     let shown = shell.ok(&["log", "show", "--log-policy", &trusting_b]);
     assert_eq!((&shown["size"], &shown["witnesses"]), (&1.into(), &serde_json::json!(["peer"])));

@@ -298,13 +298,23 @@ impl Trust {
             let seen = seen_note.as_deref().map(|note| open_checkpoint(note, log_key)).transpose();
             let seen = seen.map_err(LogRefusal::from)?;
             if let (Some(seen), Some(seen_note)) = (&seen, &seen_note) {
-                if seen.size > checkpoint.size && shown == Shown::Newest {
+                let rolled_back = || {
                     let (origin, shown) = (checkpoint.origin.clone(), checkpoint.size);
-                    return Err(LogRefusal::RolledBack { origin, shown, seen: seen.size }.into());
+                    LogRefusal::RolledBack { origin, shown, seen: seen.size }
+                };
+                if seen.size > checkpoint.size && shown == Shown::Newest {
+                    return Err(rolled_back().into());
                 }
                 let (older, newer) =
                     if seen.size <= checkpoint.size { (seen, checkpoint) } else { (checkpoint, seen) };
-                if self.root_at(client, older.size, newer).await? != older.root {
+                let root = match self.root_at(client, older.size, newer).await {
+                    // Who shows less has not the tiles either that would prove it to be a part of what was seen.
+                    Err(ClientError::Problem(_)) if seen.size > checkpoint.size => {
+                        return Err(rolled_back().into());
+                    }
+                    root => root?,
+                };
+                if root != older.root {
                     return Err(self.forked(log_key, seen_note, note, checkpoint));
                 }
                 if seen.size >= checkpoint.size {
