@@ -13,8 +13,10 @@ mod output;
 mod password;
 mod progress;
 mod rail;
+mod remote;
 mod sandbox;
 mod wallet;
+mod witnessing;
 
 use std::process::ExitCode;
 

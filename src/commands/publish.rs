@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, PublishRequest, PublishResponse};
-use glassbox_client::Client;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_registry::Package;
@@ -16,6 +15,7 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::{DIM, GOOD, NAME, paint};
 use crate::progress::during;
+use crate::remote::Remote;
 
 #[derive(Serialize)]
 struct DryRun {
@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     if new {
         context.output.note(&format!("Made a key to publish with: {}", key.public()));
     }
-    let client = context.client()?;
+    let remote = context.remote(None)?;
+    let client = &remote.client;
     if args.dry_run {
         let report = run_tests(&package).await?;
         if !report.holds() {
@@ -55,14 +56,14 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
         });
         return Ok(());
     }
-    let response = during("publishing", upload(&client, &package, &key)).await?;
+    let response = during("publishing", upload(&remote, &package, &key)).await?;
     context.output.answer(&response, || describe(&response, client.url()));
     Ok(())
 }
 
 /// Uploads a package and checks the proof that the log has it.
 pub(super) async fn upload(
-    client: &Client,
+    remote: &Remote,
     package: &Package,
     key: &SecretKey,
 ) -> Result<PublishResponse, Failure> {
@@ -76,15 +77,18 @@ pub(super) async fn upload(
         source: files.source.as_ref().map(wire),
         statement: package.statement().sign(key),
     };
-    let response = client.publish(&request).await?;
-    let log_key = client.descriptor().await?.log_key;
-    response.proof.verify(response.entry.as_bytes(), &log_key).map_err(|error| {
-        Failure::no(
-            "log-unproved",
-            format!("the registry did not prove that it logged the release: {error}"),
-            "",
-        )
-    })?;
+    let response = remote.client.publish(&request).await?;
+    let unproved = |detail: String| {
+        let message = format!("the registry did not prove that it logged the release: {detail}");
+        Failure::no("log-unproved", message, "publish again: what is there already is only proved")
+    };
+    let id = package.manifest.release();
+    let logged = remote.trust.release(&remote.client, &id, response.proof.index).await?;
+    remote.tell(&logged.believed);
+    // In our words: the entry holds what was signed here, and not another release of the same name.
+    if logged.release != package.statement() || logged.publisher != key.public() {
+        return Err(unproved("the entry is another's".into()));
+    }
     Ok(response)
 }
 

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
+use crate::remote::Remote;
 use crate::sandbox;
 
 #[derive(Serialize)]
@@ -42,6 +43,10 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
         let sandbox = sandbox::temporary()?;
         let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, code, &mut report);
         during("running the call again", replay).await;
+    }
+    if let Some(receipt) = receipt.as_ref().filter(|_| args.log) {
+        let Remote { client, trust, .. } = context.remote(None)?;
+        during("checking the log", trust.seen_by_executor(&client, &receipt.checkpoint)).await?;
     }
     let level = receipt.as_ref().map_or_else(|| "none".to_owned(), |receipt| receipt.level.clone());
     let answer = Answer { holds: report.holds(), level, replayed: args.replay, report, receipt };

@@ -191,7 +191,7 @@ impl Stage {
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
-            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)) },
+            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)), witness: None },
         );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();

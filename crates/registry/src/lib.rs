@@ -28,6 +28,8 @@ mod settle;
 mod shelf;
 pub mod testing;
 mod wait;
+mod witness;
+mod witnessing;
 
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
@@ -47,5 +49,6 @@ pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, replay};
 pub use testing::TestReport;
+pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_store::TransferRow;

@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::shelf::Shelf;
 use crate::wait::Running;
+use crate::witnessing::Witnessing;
 
 /// The keys of a registry. They sign for different things, so they are different keys.
 #[derive(Debug, Clone)]
@@ -60,6 +61,7 @@ pub struct Registry {
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    pub(crate) witnessing: Witnessing,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
@@ -88,6 +90,7 @@ impl Registry {
             config,
             live: Mutex::new(HashMap::new()),
             files: Shelf::default(),
+            witnessing: Witnessing::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
@@ -127,14 +130,17 @@ impl Registry {
         self.checkpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Shows appended entries and remembers the checkpoint.
+    /// Shows appended entries, remembers the checkpoint, and gives witnesses a little time to cosign it.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
         let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
-        let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Two publishers may come here in either order; the log only grows.
-        if known.size < checkpoint.size {
-            *known = checkpoint;
+        {
+            let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // Two publishers may come here in either order; the log only grows.
+            if known.size < checkpoint.size {
+                *known = checkpoint;
+            }
         }
+        self.await_witnesses().await;
         Ok(())
     }
 }

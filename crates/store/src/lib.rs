@@ -10,6 +10,7 @@
 
 mod calls;
 mod channels;
+mod cosigned;
 mod credit;
 mod error;
 mod fault;
@@ -20,6 +21,7 @@ mod payouts;
 mod releases;
 mod search;
 mod sqlite;
+mod witness;
 
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
@@ -32,3 +34,4 @@ pub use payouts::Owing;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use witness::{WitnessStore, Witnessed};

@@ -62,6 +62,11 @@ impl CosignerKey {
         &self.name
     }
 
+    /// Returns the public key.
+    pub fn public(&self) -> &PublicKey {
+        &self.key
+    }
+
     /// Returns the key's id: the first four bytes of SHA-256 over name, newline, `04` and key.
     pub fn id(&self) -> u32 {
         note::key_id(&self.name, Algorithm::CosignatureV1, &self.key)
@@ -149,6 +154,20 @@ pub fn attach(note: &str, lines: &[String]) -> Result<String, LogError> {
     }
     note::open(&attached)?;
     Ok(attached)
+}
+
+/// Puts the signatures of others that are under `old` under `note` too, where both say the same: who cosigned a tree
+/// need not be asked again when the log signs it anew.
+pub fn carry_over(old: &str, note: &str) -> Result<String, LogError> {
+    let (from, to) = (note::open(old)?, note::open(note)?);
+    if from.text != to.text {
+        return Ok(note.into());
+    }
+    let own =
+        |line: &Signature| to.signatures.iter().any(|own| (own.name(), own.id()) == (line.name(), line.id()));
+    let others = from.signatures.iter().filter(|line| !own(line));
+    let lines: Vec<_> = others.map(|line| String::from_utf8_lossy(&line.to_bytes()).into_owned()).collect();
+    attach(note, &lines)
 }
 
 /// What is signed. Its first line keeps it apart from every checkpoint, whose first line is the log's name.

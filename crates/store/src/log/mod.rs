@@ -43,7 +43,7 @@ pub struct NewEntry {
 }
 
 /// The hashes in the database.
-struct Hashes<'a>(&'a Connection);
+pub(crate) struct Hashes<'a>(pub(crate) &'a Connection);
 
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
@@ -66,7 +66,7 @@ fn size(connection: &Connection) -> Result<u64, StoreError> {
     Ok(size as u64)
 }
 
-fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+pub(crate) fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
     Ok(connection
         .query_row("SELECT size, note, mapped FROM checkpoint", [], |row| {
             Ok(LogState {

@@ -5,6 +5,7 @@
 //! between leaves entries that the next run shows, and a checkpoint that the next one extends; it cannot fork the log.
 
 use glassbox_core::limits;
+use glassbox_core::log::cosignature::carry_over;
 use glassbox_core::log::{self, LogKey, SignedCheckpoint, Tile};
 use rusqlite::params;
 
@@ -62,6 +63,10 @@ impl Inner {
             return Err(StoreError::corrupt(what));
         }
         let note = key.sign(new_size, root, folded.root(), now_s);
+        let note = match &old {
+            Some(state) => carry_over(&state.checkpoint, &note)?,
+            None => note,
+        };
         self.strike("signed-checkpoint", Moment::Before)?;
         self.guard.keep(&note)?;
         self.strike("signed-checkpoint", Moment::After)?;
@@ -111,7 +116,7 @@ impl Inner {
     /// Makes the checkpoint's file say what the database says, and returns that.
     ///
     /// Also when nothing is new, or the file would stay behind after a crash between the database and it.
-    fn show_checkpoint(&self) -> Result<LogState, StoreError> {
+    pub(crate) fn show_checkpoint(&self) -> Result<LogState, StoreError> {
         let state = self.read(checkpoint)?;
         let state = state.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))?;
         let path = self.log_dir.join("checkpoint");
