@@ -19,6 +19,7 @@ mod payouts;
 mod releases;
 mod search;
 mod sqlite;
+mod submissions;
 
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
@@ -31,3 +32,4 @@ pub use payouts::Owing;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use submissions::{Moved, SubmissionRow};
