@@ -26,6 +26,7 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+mod submissions;
 pub mod testing;
 mod wait;
 mod witness;

@@ -21,6 +21,7 @@ mod payouts;
 mod releases;
 mod search;
 mod sqlite;
+mod submissions;
 mod witness;
 
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
@@ -34,4 +35,5 @@ pub use payouts::Owing;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use submissions::{Moved, SubmissionRow};
 pub use witness::{WitnessStore, Witnessed};

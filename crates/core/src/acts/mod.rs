@@ -6,11 +6,18 @@
 
 mod namespace;
 mod release;
+mod state;
+
+#[cfg(test)]
+mod tests;
 
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };
-pub use release::{Quarantine, TermsChange, Yank};
+pub use release::{Mark, Marks, Quarantine, TermsChange, Yank};
+pub use state::{
+    ActRefusal, Authority, Claim, Moment, NamespaceAct, NamespaceState, PendingPolicy, Revoked, Right,
+};
 
 use crate::Digest;
 use crate::dsse::{Envelope, Predicate, Subject};
