@@ -9,6 +9,7 @@ use glassbox_api::{
     ReleaseResponse, SearchResponse, StatementResponse,
 };
 use glassbox_core::files::Files;
+use glassbox_core::log::StandingProof;
 use glassbox_core::{Digest, PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -232,6 +233,11 @@ impl Client {
     pub(crate) async fn expect_success(&self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
+    }
+
+    /// Returns what stands about something in the log, unchecked.
+    pub(crate) async fn standing(&self, about: &str) -> Result<StandingProof, ClientError> {
+        self.get(&format!("/v1/log/standing/{}", escape(about)), &[]).await
     }
 
     /// Returns a text of the log: its checkpoint, or a proof.

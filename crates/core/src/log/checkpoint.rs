@@ -21,11 +21,17 @@ pub struct Checkpoint {
     pub root: Digest,
 }
 
+/// What the extension line of a checkpoint begins with that holds the root of the map.
+const MAP_LINE: &str = "map ";
+
 /// A checkpoint with all that its signed note says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
     /// The tree.
     pub checkpoint: Checkpoint,
+    /// The root of the map that the entries add up to, in the line `map sha256:…`. Absent in checkpoints of before there
+    /// was one.
+    pub map: Option<Digest>,
     /// When the log said last that this is its newest tree, in Unix seconds. Absent where it gave no time.
     pub time_s: Option<u64>,
 }
@@ -58,11 +64,12 @@ impl LogKey {
         note::encode_key(self.origin(), Algorithm::Ed25519, &self.secret.public())
     }
 
-    /// Signs that the tree of `size` entries under `root` is the newest at `time_s`, in Unix seconds. Returns the note
-    /// that is published.
-    pub fn sign(&self, size: u64, root: Digest, time_s: u64) -> String {
+    /// Signs that the tree of `size` entries under `root`, which add up to the map under `map`, is the newest at
+    /// `time_s`, in Unix seconds. Returns the note that is published.
+    pub fn sign(&self, size: u64, root: Digest, map: Digest, time_s: u64) -> String {
         let hash = Hash(*root.as_bytes());
-        let text = tlog_tiles::Checkpoint::new(self.origin(), size, hash, "")
+        let extension = format!("{MAP_LINE}{map}\n");
+        let text = tlog_tiles::Checkpoint::new(self.origin(), size, hash, &extension)
             .expect("the origin was checked when the key was made")
             .to_bytes();
         let text = String::from_utf8(text).expect("a checkpoint is UTF-8");
@@ -79,6 +86,26 @@ impl LogKey {
         let note = String::from_utf8(note.to_bytes()).expect("a note is UTF-8");
         note + &self.cosigner.line(&text, time_s)
     }
+}
+
+impl Checkpoint {
+    /// Reads what a note claims, without checking who signed it.
+    pub fn claimed(note: &str) -> Result<Self, LogError> {
+        read(note::open(note)?.text).map(|(checkpoint, _)| checkpoint)
+    }
+}
+
+/// Reads the text of a checkpoint: the tree, and the root of the map.
+fn read(text: &str) -> Result<(Checkpoint, Option<Digest>), LogError> {
+    let read = tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| LogError::Malformed)?;
+    let mut map_lines = read.extension().lines().filter_map(|line| line.strip_prefix(MAP_LINE));
+    let map = map_lines.next().map(str::parse).transpose().map_err(|_| LogError::Malformed)?;
+    // Two roots would be two maps, and each reader could be shown another.
+    if map_lines.next().is_some() {
+        return Err(LogError::Malformed);
+    }
+    let root = Digest::from_bytes(read.hash().0);
+    Ok((Checkpoint { origin: read.origin().into(), size: read.size(), root }, map))
 }
 
 /// Checks the signature of a published checkpoint and reads it.
@@ -98,21 +125,12 @@ impl SignedCheckpoint {
         if own.peek().is_none() || !own.all(|line| key.verifies(opened.text.as_bytes(), line.signature())) {
             return Err(not_signed());
         }
-        let checkpoint =
-            tlog_tiles::Checkpoint::from_bytes(opened.text.as_bytes()).map_err(|_| LogError::Malformed)?;
+        let (checkpoint, map) = read(opened.text)?;
         // The origin names the key that must have signed; any other would be another log's checkpoint.
-        if checkpoint.origin() != origin {
+        if checkpoint.origin != origin {
             return Err(not_signed());
         }
-        Ok(Self {
-            checkpoint: Checkpoint {
-                size: checkpoint.size(),
-                root: Digest::from_bytes(checkpoint.hash().0),
-                origin: origin.clone(),
-            },
-            time_s: CosignerKey::new(&origin, key)
-                .and_then(|key| key.verify(note).transpose())
-                .transpose()?,
-        })
+        let own = CosignerKey::new(&origin, key).ok_or_else(not_signed)?;
+        Ok(Self { checkpoint, map, time_s: own.verify(note)? })
     }
 }

@@ -6,10 +6,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tlog_tiles::{Hash, HashReader, Tile, TileHashReader, TileReader, prove_record, prove_tree, tree_hash};
+use tlog_tiles::{Hash, HashReader, TileHashReader, TileReader, prove_record, tree_hash};
 
-use super::tile::{TILE_HEIGHT, tile_path};
-use super::{Checkpoint, LogError, TreeError};
+use super::tile::TILE_HEIGHT;
+use super::{Checkpoint, LogError, Tile, TreeError};
 use crate::{Digest, limits};
 
 /// Files of a log, by path.
@@ -43,23 +43,8 @@ pub fn prove_inclusion(
     checkpoint: &Checkpoint,
     files: &LogFiles,
 ) -> Result<Vec<Digest>, ReadError> {
-    read(checkpoint, files, |hashes| prove_record(checkpoint.size, index, hashes)).map(digests)
-}
-
-/// Proves that the log of `checkpoint` continues what it was at `old_size`.
-pub fn prove_consistency(
-    old_size: u64,
-    new_size: u64,
-    stored: &impl HashReader,
-) -> Result<Vec<Digest>, LogError> {
-    if old_size == 0 {
-        return Ok(Vec::new());
-    }
-    prove_tree(new_size, old_size, stored).map(digests).map_err(LogError::Proof)
-}
-
-fn digests(hashes: Vec<Hash>) -> Vec<Digest> {
-    hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect()
+    let hashes = read(checkpoint, files, |hashes| prove_record(checkpoint.size, index, hashes))?;
+    Ok(hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }
 
 fn read<T>(
@@ -91,10 +76,10 @@ impl TileReader for Tiles<'_> {
         TILE_HEIGHT
     }
 
-    fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, TreeError> {
+    fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, TreeError> {
         let mut found = Vec::new();
         for tile in tiles {
-            let path = tile_path(&tile.level().to_string(), tile.level_index(), u64::from(tile.width()));
+            let path = Tile::of_hashes(tile).to_string();
             match self.files.get(&path) {
                 Some(bytes) => found.push(bytes.clone()),
                 None => self.missing.borrow_mut().push(path),
@@ -103,7 +88,7 @@ impl TileReader for Tiles<'_> {
         if found.len() == tiles.len() { Ok(found) } else { Err(TreeError::InvalidTile) }
     }
 
-    fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
+    fn save_tiles(&self, _: &[tlog_tiles::Tile], _: &[Vec<u8>]) {}
 }
 
 /// All hashes of a log, made from its entries.
@@ -142,22 +127,4 @@ impl HashReader for Tree {
         let read = |index: &u64| self.hashes.get(usize::try_from(*index).ok()?).copied();
         indexes.iter().map(|index| read(index).ok_or(TreeError::IndexesNotInTree)).collect()
     }
-}
-
-/// Returns the path of the bundle that holds these entries. See [`bundle_ranges`](super::bundle_ranges).
-pub fn bundle_path(range: &std::ops::Range<u64>) -> String {
-    tile_path("entries", range.start >> TILE_HEIGHT, range.end.saturating_sub(range.start))
-}
-
-/// Splits an entry bundle. See C2SP tlog-tiles, "Log entries".
-pub fn entries_of_bundle(mut bundle: &[u8]) -> Result<Vec<Vec<u8>>, LogError> {
-    let mut entries = Vec::new();
-    while !bundle.is_empty() {
-        let (length, rest) = bundle.split_first_chunk::<2>().ok_or(LogError::Malformed)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, rest) = rest.split_at_checked(length).ok_or(LogError::Malformed)?;
-        entries.push(entry.to_vec());
-        bundle = rest;
-    }
-    Ok(entries)
 }

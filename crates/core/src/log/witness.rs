@@ -5,10 +5,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tlog_tiles::{Hash, check_tree};
 
 use super::policy::KnownLog;
-use super::{Checkpoint, LogError, SignedCheckpoint, note};
+use super::{Checkpoint, LogError, SignedCheckpoint, check_consistency, note};
 use crate::{Digest, limits};
 
 /// A request to cosign: a checkpoint, and the proof that it continues an earlier one.
@@ -129,17 +128,12 @@ impl Submission {
         if self.old_size != last_size {
             return Err(WitnessRefusal::Conflict(last_size));
         }
-        let Checkpoint { size, root, .. } = self.checkpoint;
         let continues = match last {
-            // Size 0 has one root, and every tree continues it.
-            None => self.hashes.is_empty() && (size > 0 || root == Digest::of("")),
-            Some(last) if last.size == 0 => self.hashes.is_empty() && (size > 0 || root == last.root),
-            Some(last) => {
-                let hashes = self.hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
-                let (new, old) = (Hash(*root.as_bytes()), Hash(*last.root.as_bytes()));
-                check_tree(&hashes, size, new, last.size, old).is_ok()
-            }
+            None => self.hashes.is_empty(),
+            Some(last) => check_consistency(last, &self.checkpoint, &self.hashes).is_ok(),
         };
+        // Every tree continues the empty one, which has but one root.
+        let continues = continues && (self.checkpoint.size > 0 || self.checkpoint.root == Digest::of(""));
         if continues { Ok(()) } else { Err(WitnessRefusal::Inconsistent) }
     }
 }
