@@ -7,6 +7,7 @@
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
 
+mod acts;
 mod calls;
 mod channels;
 mod credit;
@@ -20,6 +21,7 @@ mod releases;
 mod search;
 mod sqlite;
 
+pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
