@@ -149,6 +149,11 @@ impl Envelope {
         Ok((read(&payload)?, signers))
     }
 
+    /// Reads the statement without checking who signed: for what was checked before it was kept.
+    pub fn read_unchecked<P: Predicate>(&self) -> Result<Statement<P>, DsseError> {
+        read(&self.payload()?)
+    }
+
     /// Checks every signature and returns the signers, whatever the statement says.
     pub fn signers(&self) -> Result<Signers, DsseError> {
         self.signers_of(&self.payload()?)
