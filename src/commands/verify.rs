@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use glassbox_api::File;
 use glassbox_client::ClientError;
 use glassbox_core::files::Files;
-use glassbox_core::receipt::{Bundle, Receipt, Report};
+use glassbox_core::receipt::{Bundle, Level, Receipt, Report};
 use glassbox_core::{PackageRef, limits};
 use glassbox_registry::Code;
 use serde::Serialize;
@@ -24,7 +24,7 @@ use crate::sandbox;
 #[derive(Serialize)]
 struct Answer {
     holds: bool,
-    level: String,
+    level: Option<Level>,
     replayed: bool,
     #[serde(flatten)]
     report: Report,
@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
         let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, code, &mut report);
         during("running the call again", replay).await;
     }
-    let level = receipt.as_ref().map_or_else(|| "none".to_owned(), |receipt| receipt.level.clone());
+    let level = report.level();
     let answer = Answer { holds: report.holds(), level, replayed: args.replay, report, receipt };
     context.output.answer(&answer, || describe(&answer));
     if answer.holds {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glassbox_core::Digest;
 use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
+use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report};
 use glassbox_core::value::json;
 use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
 
@@ -36,14 +36,15 @@ pub async fn replay(
     report: &mut Report,
 ) {
     let digest = Digest::of(code.component);
-    report.add("component", digest == receipt.component, digest.to_string());
+    report.add(Level::L2, "component", digest == receipt.component, digest.to_string());
     let files = code.files.map(Files::digest);
     if files.is_some() || receipt.files.is_some() {
         let found = files.map_or_else(|| "there are none".to_owned(), |files| files.to_string());
-        report.add("files", files == receipt.files, found);
+        report.add(Level::L2, "files", files == receipt.files, found);
     }
     let profile = Profile::current();
     report.add(
+        Level::L2,
         "profile",
         profile.digest() == receipt.profile,
         format!("{} {}", profile.id, profile.digest()),
@@ -56,13 +57,13 @@ pub async fn replay(
         }
         (false, None) => "the host took part, and its answers are not in the bundle".to_owned(),
     };
-    report.add("outside", replayable, part);
+    report.add(Level::L2, "outside", replayable, part);
     if !report.holds() {
         return;
     }
     match run(sandbox, bundle, receipt, code).await {
         Ok(run) => compare(bundle, receipt, &run, report),
-        Err(error) => report.add("re-execution", false, error),
+        Err(error) => report.add(Level::L2, "re-execution", false, error),
     }
 }
 
@@ -92,36 +93,28 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
 
 fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
     let ty = &bundle.opening.function_type;
-    let mut salt = [0; 32];
-    if hex_to(&bundle.opening.salt, &mut salt).is_none() {
-        return report.add("re-execution", false, "the salt is not 64 hexadecimal digits");
-    }
+    let Some(salt) = bundle.opening.salt_bytes() else {
+        return report.add(Level::L2, "re-execution", false, "the salt is not 64 hexadecimal digits");
+    };
     match (&run.outcome, &receipt.outcome) {
         (RunOutcome::Returned(value), Outcome::Returned { output }) => {
             let found = Opening::output_digest(&salt, ty, value.as_ref());
             let same = found.as_ref().is_ok_and(|found| found == output);
             let detail = if same { "the same output, bit for bit" } else { "another output" };
-            report.add("re-execution", same, detail);
+            report.add(Level::L2, "re-execution", same, detail);
         }
         (RunOutcome::Failed(failure), Outcome::Failed { failure: expected, .. }) => {
             let found = failure.kind.name();
-            report.add("re-execution", found == expected, format!("failed with `{found}`"));
+            report.add(Level::L2, "re-execution", found == expected, format!("failed with `{found}`"));
         }
         (RunOutcome::Returned(_), Outcome::Failed { failure, .. }) => {
-            report.add("re-execution", false, format!("returned, where the receipt says `{failure}`"));
+            report.add(Level::L2, "re-execution", false, format!("returned, where the receipt says `{failure}`"));
         }
         (RunOutcome::Failed(failure), Outcome::Returned { .. }) => {
             let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);
-            report.add("re-execution", false, found);
+            report.add(Level::L2, "re-execution", false, found);
         }
     }
     let detail = format!("{} fuel again, {} on the receipt", run.fuel_used, receipt.fuel_used);
-    report.add("fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);
-}
-
-fn hex_to(text: &str, bytes: &mut [u8; 32]) -> Option<()> {
-    // A digest's text form is the same 64 digits with a prefix; its parser is strict and ours already.
-    let digest: Digest = format!("sha256:{text}").parse().ok()?;
-    *bytes = *digest.as_bytes();
-    Some(())
+    report.add(Level::L2, "fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);
 }

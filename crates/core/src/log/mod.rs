@@ -15,7 +15,7 @@ pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 
 pub use checkpoint::{Checkpoint, LogKey, open_checkpoint};
 pub use entry::{Entry, Kind};
-pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, stored_hash_count};
+pub use proof::{InclusionProof, check_place, hashes_of_new_entry, prove, root, stored_hash_count};
 pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
 
 /// Says why a proof or checkpoint was refused.

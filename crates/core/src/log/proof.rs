@@ -42,14 +42,23 @@ pub fn prove(index: u64, size: u64, stored: &impl HashReader) -> Result<Vec<Dige
     Ok(hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }
 
+/// Checks that `leaf` is number `index` of the tree of `size` entries under `root`.
+pub fn check_place(
+    size: u64,
+    root: Digest,
+    index: u64,
+    hashes: &[Digest],
+    leaf: &[u8],
+) -> Result<(), LogError> {
+    let hashes = hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
+    check_record(&hashes, size, Hash(*root.as_bytes()), index, record_hash(leaf)).map_err(LogError::Proof)
+}
+
 impl InclusionProof {
     /// Checks that `entry` is in the log that `verifier_key` signs. Returns the checkpoint that proves it.
     pub fn verify(&self, entry: &[u8], verifier_key: &str) -> Result<Checkpoint, LogError> {
         let checkpoint = open_checkpoint(&self.checkpoint, verifier_key)?;
-        let hashes = self.hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
-        let root = Hash(*checkpoint.root.as_bytes());
-        check_record(&hashes, checkpoint.size, root, self.index, record_hash(entry))
-            .map_err(LogError::Proof)?;
+        check_place(checkpoint.size, checkpoint.root, self.index, &self.hashes, entry)?;
         Ok(checkpoint)
     }
 }
