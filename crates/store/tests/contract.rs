@@ -323,23 +323,23 @@ async fn the_log_only_grows_also_over_a_crash() {
     let Stage { store, folder } = stage();
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
     let ana = SecretKey::from_seed(&[1; 32]);
-    store.publish_log(key.clone()).await.expect("an empty log has a checkpoint too");
+    store.publish_log(key.clone(), 0).await.expect("an empty log has a checkpoint too");
     for n in 0..3 {
         store.publish(release(&format!("acme:x@1.0.{n}"), &ana, &n.to_string())).await.expect("new");
         assert!(store.prove_entry(n).await.expect("readable").is_none(), "appended, and not shown yet");
         if n == 1 {
             store.inject(Fault { verb: "publish_log".into(), moment: Moment::Before, abort: false });
             assert!(
-                store.publish_log(key.clone()).await.is_err(),
+                store.publish_log(key.clone(), 0).await.is_err(),
                 "the tiles are there, the checkpoint is not"
             );
         } else {
-            store.publish_log(key.clone()).await.expect("written");
+            store.publish_log(key.clone(), 0).await.expect("written");
         }
         if n == 1 {
             assert!(store.prove_entry(n).await.expect("readable").is_none());
             let store = Store::open(folder.path()).expect("the same store, as after a crash");
-            store.publish_log(key.clone()).await.expect("what was appended is shown");
+            store.publish_log(key.clone(), 0).await.expect("what was appended is shown");
         }
         let (entry, proof) = store.prove_entry(n).await.expect("readable").expect("shown");
         let checkpoint = proof.verify(&entry, &key.verifier_key()).expect("included");

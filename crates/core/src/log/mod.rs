@@ -4,16 +4,21 @@
 //! of the Go checksum database; who stores them is `store`'s part, through [`HashReader`].
 
 mod checkpoint;
+pub mod cosignature;
 mod entry;
+mod note;
 mod proof;
 mod tile;
 
+#[cfg(test)]
+mod cosignature_tests;
 #[cfg(test)]
 mod tests;
 
 pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 
-pub use checkpoint::{Checkpoint, LogKey, open_checkpoint};
+pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
+pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
 pub use proof::{InclusionProof, check_place, hashes_of_new_entry, prove, root, stored_hash_count};
 pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
