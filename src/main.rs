@@ -13,6 +13,7 @@ mod output;
 mod password;
 mod progress;
 mod rail;
+mod receipts;
 mod sandbox;
 mod wallet;
 

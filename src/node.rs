@@ -62,6 +62,7 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let credit = key("credit.json")?;
+        let operator_key = key("operator.json")?;
         let password = config.rail.treasury_password.as_deref();
         let treasury = treasury(&data.join("keys").join("treasury.json"), password).await?;
         let operator = operator_token(&operator_path(data))?;
@@ -87,7 +88,7 @@ impl Node {
                 store,
                 sandbox,
                 rail.facilitator,
-                Keys { executor, log, credit },
+                Keys { executor, log, credit, operator: operator_key },
                 Env::system(),
                 RegistryConfig {
                     fee_bps: config.fee_bps,
@@ -97,6 +98,7 @@ impl Node {
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
+            registry.register_executor().await.context("cannot log what this executor says of itself")?;
             Ok(Self { url, listener, registry, devnet: rail.devnet, operator, _lock: lock })
         };
         Ok(open().await?)

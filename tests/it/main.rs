@@ -33,6 +33,7 @@ mod openapi;
 mod packages;
 mod paid;
 mod payer;
+mod receipts;
 mod replay;
 mod run;
 mod schemes;

@@ -3,6 +3,8 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod receipts;
+
 use std::collections::BTreeMap;
 
 use glassbox_core::dsse::Envelope;
@@ -10,6 +12,10 @@ use glassbox_core::log::InclusionProof;
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use receipts::{
+    ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
+};
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,6 +41,9 @@ pub struct Descriptor {
     pub software: String,
     /// The key that signs receipts, as a `did:key`.
     pub executor: String,
+    /// The key by which the operator stops what must not go on, as a `did:key`.
+    #[serde(default)]
+    pub operator: String,
     /// The verifier key of the log (C2SP signed-note).
     pub log_key: String,
     /// The profile that runs are metered by: its digest.

@@ -302,6 +302,10 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        // Here, and not where a call comes in: what was bought before is still handed out.
+        if self.is_quarantined() {
+            return Err(CallError::ExecutorQuarantined);
+        }
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let files = self.files_of(&plan.live).await?;
         let started_at_ms = self.env.now_ms();

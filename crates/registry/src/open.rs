@@ -1,8 +1,10 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, ReleaseId, limits};
@@ -14,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::env::Env;
 use crate::error::RegistryError;
+use crate::executor;
 use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
@@ -29,6 +32,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
+    /// The operator's: stops what must not go on.
+    pub operator: SecretKey,
 }
 
 /// What an operator sets.
@@ -59,10 +64,16 @@ pub struct Registry {
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    /// What this registry says of itself as an executor.
+    pub(crate) record: Envelope,
+    /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
+    pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
+    /// The place for running again what a certificate says.
+    pub(crate) accusations: Semaphore,
 }
 
 impl Registry {
@@ -81,6 +92,8 @@ impl Registry {
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            record: executor::record(&keys, &config),
+            quarantined: AtomicBool::new(false),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
@@ -91,7 +104,9 @@ impl Registry {
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
+            accusations: Semaphore::new(1),
         });
+        registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
     }

@@ -85,6 +85,7 @@ impl Registry {
         self.pay_out_runs().await;
         self.watch_channels().await;
         self.forget_replies().await;
+        self.log_receipts().await;
         if let Err(error) = self.publish_log().await {
             error!(%error, "Could not show the newest log entries");
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glassbox_core::Digest;
 use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report};
+use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report, is_decided};
 use glassbox_core::value::json;
 use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
 
@@ -27,14 +27,14 @@ pub struct Code<'a> {
 ///
 /// `receipt` is the one that [`Bundle::verify`] returned. A run that was not pure is given the answers of its transcript
 /// again, and stops where it asks for anything else: that shows what the code made of them, and not that the world gave
-/// them.
+/// them. Tells whether there was a run to compare that came to its own end.
 pub async fn replay(
     sandbox: &Sandbox,
     bundle: &Bundle,
     receipt: &Receipt,
     code: Code<'_>,
     report: &mut Report,
-) {
+) -> bool {
     let digest = Digest::of(code.component);
     report.add(Level::L2, "component", digest == receipt.component, digest.to_string());
     let files = code.files.map(Files::digest);
@@ -58,12 +58,18 @@ pub async fn replay(
         (false, None) => "the host took part, and its answers are not in the bundle".to_owned(),
     };
     report.add(Level::L2, "outside", replayable, part);
-    if !report.holds() {
-        return;
+    if report.checks.iter().any(|check| check.level == Level::L2 && !check.holds) {
+        return false;
     }
     match run(sandbox, bundle, receipt, code).await {
-        Ok(run) => compare(bundle, receipt, &run, report),
-        Err(error) => report.add(Level::L2, "re-execution", false, error),
+        Ok(run) => {
+            compare(bundle, receipt, &run, report);
+            !matches!(&run.outcome, RunOutcome::Failed(failure) if !failure.kind.deterministic())
+        }
+        Err(error) => {
+            report.add(Level::L2, "re-execution", false, error);
+            false
+        }
     }
 }
 
@@ -89,6 +95,34 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
         invocation.effects = Effects::Replay(transcript);
     }
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
+}
+
+/// What running a call again came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// The same, to the bit and to the unit.
+    Same,
+    /// Something else: the receipt is wrong.
+    Different,
+    /// Nothing that could be compared: it could not be run, or the machine ended it.
+    Undecided,
+}
+
+/// Runs the call of `bundle` again, into `report`, and says whether that contradicts its receipt.
+pub async fn rerun(
+    sandbox: &Sandbox,
+    bundle: &Bundle,
+    receipt: &Receipt,
+    code: Code<'_>,
+    report: &mut Report,
+) -> Rerun {
+    let decided = replay(sandbox, bundle, receipt, code, report).await;
+    let mut compared = report.checks.iter().filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel"));
+    match decided && is_decided(&receipt.outcome) {
+        false => Rerun::Undecided,
+        true if compared.all(|check| check.holds) => Rerun::Same,
+        true => Rerun::Different,
+    }
 }
 
 fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {

@@ -17,7 +17,9 @@ use glassbox_pay::payment::Authorization;
 use glassbox_pay::scheme::batch;
 use glassbox_pay::x402::{PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_pay::{B256, Settlement, hex};
-use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
+use glassbox_store::{
+    CallState, ChannelPosting, NewReceipt, Outcome as StoredOutcome, OwedTransfer, Posting, Standing,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use tracing::{debug, info, warn};
@@ -128,6 +130,8 @@ pub(crate) struct Closing {
     pub(crate) charge: Vec<Transfer>,
     /// What the buyer gets, as JSON.
     pub(crate) reply: String,
+    /// The receipt, where something ran.
+    pub(crate) receipt: Option<NewReceipt>,
     pub(crate) posted: Posted,
 }
 
@@ -188,7 +192,7 @@ impl Registry {
                 }
                 Authorization::Exact(_) | Authorization::Upto(_) => Ok(Collected {
                     payment: Payment {
-                        id: Some(authorization.key().to_string()),
+                        id: Some(Digest::of(authorization.key().to_string())),
                         scheme: offer.scheme.clone(),
                         network: offer.network.clone(),
                         asset: offer.asset.clone(),
@@ -243,7 +247,7 @@ impl Registry {
             }
             _ => Ok(Collected {
                 payment: Payment {
-                    id: Some(tender.key.clone()),
+                    id: Some(Digest::of(&tender.key)),
                     scheme: "credit".into(),
                     network: "glassbox".into(),
                     asset: recorded.terms().map(|terms| terms.currency.clone()).unwrap_or_default(),
@@ -294,7 +298,7 @@ impl Registry {
         Ok(Collected {
             payment: Payment {
                 // Without the request digest, which would give the arguments away: the cumulative tells its calls apart.
-                id: Some(batch.key().to_string()),
+                id: Some(Digest::of(batch.key().to_string())),
                 scheme: offer.scheme.clone(),
                 network: offer.network.clone(),
                 asset: offer.asset.clone(),
@@ -349,7 +353,7 @@ impl Registry {
         let Collected { payment, response, transaction, standing, channel } = collected;
         let owed = recorded.owed();
         let release = recorded.terms().map(|terms| terms.release.to_string());
-        let Closing { charge, reply, posted } = match recorded {
+        let Closing { charge, reply, receipt, posted } = match recorded {
             Recorded::Run(executed) => self.close_run(*executed, payment.clone(), response)?,
             Recorded::TopUp(top_up) => self.close_top_up(top_up, &payment, response).await?,
             Recorded::Download(purchase) => self.close_download(call, &purchase, &payment, response)?,
@@ -357,7 +361,7 @@ impl Registry {
         let rail = format!("x402:{}", payment.network);
         let refund = (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund));
         let amount = payment.amount;
-        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply };
+        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply, receipt };
         let now_ms = self.env.now_ms();
         match from {
             CallState::Held => self.store.post_held_call(call, owed, posting, now_ms).await?,
@@ -389,7 +393,9 @@ impl Registry {
         let charge = charge(&payment.payer, &executed.shares());
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
         let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing { charge, reply, posted: Posted::Run(Box::new(CallReply { stored, replayed: false })) })
+        let digest = stored.bundle.receipt.payload_digest().ok_or(RegistryError::Worker)?;
+        let receipt = Some(NewReceipt { executor: self.executor(), digest });
+        Ok(Closing { charge, reply, receipt, posted: Posted::Run(Box::new(CallReply { stored, replayed: false })) })
     }
 
     /// Ends a call that owes nothing. The reply stays bound to the payment, so a replay gets the same; unless the host
@@ -442,7 +448,7 @@ impl Registry {
             nonce: executed.nonce.take().or_else(|| executed.opening.nonce.take()),
             checkpoint: executed.checkpoint.clone(),
             executor: self.keys.executor.public(),
-            executor_record: None,
+            executor_record: Some(self.record().payload_digest().expect("our own envelope")),
             started_at: rfc3339(executed.started_at_ms),
             finished_at: rfc3339(executed.finished_at_ms),
             attestation: None,

@@ -103,7 +103,7 @@ fn status_of(code: &str) -> StatusCode {
         "amount-invalid" => StatusCode::BAD_REQUEST,
         "payment-bound" | "release-exists" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
+        "busy" | "settlement-pending" | "executor-quarantined" => StatusCode::SERVICE_UNAVAILABLE,
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,

@@ -20,7 +20,7 @@ pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
 pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
-pub use proof::{InclusionProof, check_place, hashes_of_new_entry, prove, root, stored_hash_count};
+pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, root_over, stored_hash_count};
 pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
 
 /// Says why a proof or checkpoint was refused.

@@ -1,7 +1,7 @@
 //! The tree's arithmetic: what is stored for a new entry, roots, and proofs of inclusion.
 
 use serde::{Deserialize, Serialize};
-use tlog_tiles::{Hash, HashReader, check_record, prove_record, record_hash, stored_hashes, tree_hash};
+use tlog_tiles::{Hash, HashReader, check_record, node_hash, prove_record, record_hash, stored_hashes, tree_hash};
 
 use super::{Checkpoint, LogError, open_checkpoint};
 use crate::Digest;
@@ -42,23 +42,37 @@ pub fn prove(index: u64, size: u64, stored: &impl HashReader) -> Result<Vec<Dige
     Ok(hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }
 
-/// Checks that `leaf` is number `index` of the tree of `size` entries under `root`.
-pub fn check_place(
-    size: u64,
-    root: Digest,
-    index: u64,
-    hashes: &[Digest],
-    leaf: &[u8],
-) -> Result<(), LogError> {
-    let hashes = hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
-    check_record(&hashes, size, Hash(*root.as_bytes()), index, record_hash(leaf)).map_err(LogError::Proof)
+/// Returns the root that a tree of `size` entries must have for `leaf` to be its number `index`, where the `hashes` from
+/// the leaf up are as many as that takes. See RFC 9162, section 2.1.3.2.
+pub fn root_over(size: u64, index: u64, hashes: &[Digest], leaf: &[u8]) -> Option<Digest> {
+    let (mut left, mut last) = (index, size.checked_sub(1).filter(|last| index <= *last)?);
+    let mut root = record_hash(leaf);
+    for hash in hashes.iter().map(|hash| Hash(*hash.as_bytes())) {
+        if last == 0 {
+            return None;
+        }
+        if left % 2 == 1 || left == last {
+            root = node_hash(hash, root);
+            // The last of an odd number has no sibling on some levels.
+            while left % 2 == 0 && left != 0 {
+                (left, last) = (left / 2, last / 2);
+            }
+        } else {
+            root = node_hash(root, hash);
+        }
+        (left, last) = (left / 2, last / 2);
+    }
+    (last == 0).then(|| Digest::from_bytes(root.0))
 }
 
 impl InclusionProof {
     /// Checks that `entry` is in the log that `verifier_key` signs. Returns the checkpoint that proves it.
     pub fn verify(&self, entry: &[u8], verifier_key: &str) -> Result<Checkpoint, LogError> {
         let checkpoint = open_checkpoint(&self.checkpoint, verifier_key)?;
-        check_place(checkpoint.size, checkpoint.root, self.index, &self.hashes, entry)?;
+        let hashes = self.hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect();
+        let root = Hash(*checkpoint.root.as_bytes());
+        check_record(&hashes, checkpoint.size, root, self.index, record_hash(entry))
+            .map_err(LogError::Proof)?;
         Ok(checkpoint)
     }
 }

@@ -5,6 +5,8 @@
 //! proves that it is logged. With the bundle alone [`Bundle::verify`] re-computes every digest, the whole bill and the
 //! inclusion in the log, offline; with the component too, the call can be run again and compared.
 
+pub mod audit;
+mod contradiction;
 mod proof;
 mod report;
 mod verify;
@@ -23,9 +25,10 @@ use crate::name::{FunctionName, ReleaseId};
 use crate::split::Share;
 use crate::terms::{Charge, Ending, Quote};
 use crate::transcript::Transcript;
-use crate::value::{FunctionType, Value, ValueError, binary};
+use crate::value::{FunctionType, Value, ValueError, binary, json};
 use crate::{Digest, Hashed};
 
+pub use contradiction::{Accusation, Certificate, is_decided};
 pub use proof::{Batch, BatchTree, LoggedTerms, Place, Proof};
 pub use report::{Check, Level, Report};
 pub use verify::Trust;
@@ -191,9 +194,10 @@ impl Observed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// What makes it the one it is: one payment, one receipt. Absent of credit without a name of its own.
+    /// The digest of what identifies it: one payment, one receipt. The calls of a voucher share it and differ in their
+    /// `cumulative`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub id: Option<Digest>,
     /// The x402 scheme, or `credit`.
     pub scheme: String,
     /// The network, as a CAIP-2 id.
@@ -259,6 +263,22 @@ impl Opening {
     /// with the word `request`: bare, it would give small arguments away to whoever tries them.
     pub fn request_digest(salt: &[u8; 32], request: Digest) -> Digest {
         Digest::of_parts(&[salt, b"request\0", request.as_bytes()])
+    }
+
+    /// Returns the arguments in their binary encoding.
+    pub(crate) fn encoded_args(&self) -> Option<Vec<u8>> {
+        let args = json::args_from_json(&self.function_type, &self.args).ok()?;
+        binary::encode_args(&self.function_type, &args).ok()
+    }
+
+    /// Returns what the function returned in its binary encoding.
+    pub(crate) fn encoded_output(&self) -> Option<Vec<u8>> {
+        let ty = &self.function_type;
+        let value = match (&ty.result, &self.output) {
+            (Some(ty), Some(output)) => Some(json::from_json(output, ty).ok()?),
+            _ => None,
+        };
+        binary::encode_result(ty, value.as_ref()).ok()
     }
 
     /// Returns the salt, where it is one: 64 lower-case digits, so that it has one spelling.

@@ -11,7 +11,8 @@ use super::Receipt;
 use crate::Digest;
 use crate::acts::{ReceiptBatch, TermsChange};
 use crate::key::PublicKey;
-use crate::log::{self, Checkpoint, Entry, Hash, HashReader, Kind, TreeError};
+use crate::log::cosignature::{CosignerKey, CosignerKeyError};
+use crate::log::{self, Checkpoint, Entry, Hash, HashReader, Kind, SignedCheckpoint, TreeError};
 use crate::release::Release;
 
 /// Proves that a receipt is logged.
@@ -25,7 +26,7 @@ pub struct Proof {
     /// What the price follows from: the entry by which the publisher set the terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<LoggedTerms>,
-    /// The checkpoint that both places are in: a signed note, with the signatures of the keys below and no other.
+    /// The checkpoint that they are in: a signed note, with the signatures of the keys below and no other.
     pub checkpoint: String,
     /// The verifier keys of the signatures, in their order: first the log's, then those of witnesses. They say who signed;
     /// whom to believe is the reader's to say.
@@ -40,8 +41,6 @@ pub struct Batch {
     pub from: u64,
     /// How many receipts it has.
     pub count: u64,
-    /// The root over them.
-    pub root: Digest,
     /// The executor's signature, in base64.
     pub signature: String,
     /// The digest of the previous log entry about the executor.
@@ -111,35 +110,59 @@ impl HashReader for BatchTree {
 }
 
 impl Batch {
-    /// Returns the batch's log entry.
-    fn entry(&self, executor: &PublicKey) -> Result<Entry, String> {
+    /// Returns the log entry of the batch that has this receipt.
+    fn entry(&self, receipt: Digest, executor: &PublicKey) -> Result<Entry, String> {
+        let &Self { from, count, ref place, .. } = self;
+        let root = log::root_over(count, place.index, &place.hashes, receipt.as_bytes());
+        let root = root.ok_or_else(|| format!("it is not number {} of {count}", place.index))?;
         let signature = STANDARD.decode(&self.signature).map_err(|_| "the batch's signature is not base64")?;
-        let &Self { from, count, root, .. } = self;
-        let batch = ReceiptBatch { executor: *executor, from, count, root };
-        let statement = batch.signed_by(executor, &signature);
-        statement.verify::<ReceiptBatch>(executor).map_err(|_| "the executor did not sign the batch")?;
+        let statement =
+            ReceiptBatch { executor: *executor, from, count, root }.signed_by(executor, &signature);
+        statement.verify::<ReceiptBatch>(executor).map_err(|_| "the executor did not sign such a batch")?;
         Ok(Entry { kind: Kind::Receipts, statement, previous: self.previous })
     }
 }
 
 impl Place {
-    fn check(&self, tree: &Checkpoint, leaf: &[u8]) -> Result<(), String> {
-        log::check_place(tree.size, tree.root, self.index, &self.hashes, leaf)
-            .map_err(|_| format!("it is not number {} of {}", self.index, tree.size))
+    fn check(&self, log: &Checkpoint, entry: &[u8]) -> Result<(), String> {
+        match log::root_over(log.size, self.index, &self.hashes, entry) {
+            Some(root) if root == log.root => Ok(()),
+            _ => Err(format!("it is not entry {} of {}", self.index, log.size)),
+        }
     }
 }
 
+/// A checkpoint as a proof shows it.
+pub(super) struct Seen {
+    pub(super) log: Checkpoint,
+    /// The witnesses, and when each saw it, in Unix seconds.
+    pub(super) witnesses: Vec<(String, u64)>,
+}
+
 impl Proof {
-    /// Opens the checkpoint: who logged, and up to where.
-    pub(super) fn open(&self) -> Result<Checkpoint, String> {
-        let log = self.keys.first().ok_or("the proof names no key of a log")?;
-        let checkpoint = log::open_checkpoint(&self.checkpoint, log).map_err(|error| error.to_string())?;
-        // A signature that nobody checks would be a part of the file that says nothing.
-        let signatures = self.checkpoint.lines().filter(|line| line.starts_with("— ")).count();
-        if signatures != self.keys.len() {
-            return Err(format!("the checkpoint has {signatures} signatures, by {} keys", self.keys.len()));
+    /// Opens the checkpoint: who logged, up to where, and who saw it.
+    pub(super) fn open(&self) -> Result<Seen, String> {
+        let (log, witnesses) = self.keys.split_first().ok_or("the proof names no key of a log")?;
+        // A key id has two spellings, and the file one.
+        let ids = self.keys.iter().filter_map(|key| key.split('+').nth(1));
+        if ids.flat_map(str::bytes).any(|byte| byte.is_ascii_uppercase()) {
+            return Err("a key's id is not in small letters".into());
         }
-        Ok(checkpoint)
+        let signed = SignedCheckpoint::open(&self.checkpoint, log).map_err(|error| error.to_string())?;
+        let cosigned = |text: &String| {
+            let key: CosignerKey = text.parse().map_err(|error: CosignerKeyError| error.to_string())?;
+            let seen = key.verify(&self.checkpoint).map_err(|error| error.to_string())?;
+            let time_s = seen.ok_or_else(|| format!("{} did not sign the checkpoint", key.name()))?;
+            Ok((key.name().to_owned(), time_s))
+        };
+        let witnesses = witnesses.iter().map(cosigned).collect::<Result<Vec<_>, String>>()?;
+        // Nor may there be a signature that nobody checked.
+        let checked = 1 + usize::from(signed.time_s.is_some()) + witnesses.len();
+        let signatures = self.checkpoint.lines().filter(|line| line.starts_with("— ")).count();
+        if signatures != checked {
+            return Err(format!("the checkpoint has {signatures} signatures, {checked} by the keys that are named"));
+        }
+        Ok(Seen { log: signed.checkpoint, witnesses })
     }
 
     /// Checks that the receipt with this digest of its payload is in the batch, and the batch in the log.
@@ -147,19 +170,16 @@ impl Proof {
         &self,
         payload: Digest,
         executor: &PublicKey,
-        seen: &Checkpoint,
+        log: &Checkpoint,
     ) -> Result<(), String> {
-        let Batch { count, root, place, .. } = &self.batch;
-        let batch = Checkpoint { origin: String::new(), size: *count, root: *root };
-        place.check(&batch, payload.as_bytes())?;
-        self.entry.check(seen, &self.batch.entry(executor)?.to_bytes())
+        self.entry.check(log, &self.batch.entry(payload, executor)?.to_bytes())
     }
 
     /// Checks that the receipt's terms are what the publisher set, in an entry that the executor could see. Returns who
     /// signed it.
-    pub(super) fn check_terms(&self, receipt: &Receipt, seen: &Checkpoint) -> Option<Result<String, String>> {
+    pub(super) fn check_terms(&self, receipt: &Receipt, log: &Checkpoint) -> Option<Result<String, String>> {
         let LoggedTerms { entry, place } = self.terms.as_ref()?;
-        Some(place.check(seen, entry.as_bytes()).and_then(|()| {
+        Some(place.check(log, entry.as_bytes()).and_then(|()| {
             if place.index >= receipt.checkpoint.size {
                 return Err(format!("entry {} came after the call", place.index));
             }

@@ -1,5 +1,6 @@
 //! A receipt whose every part matters: change one, and the check that guards it fails.
 
+mod contradicted;
 mod logged;
 mod vectors;
 
@@ -86,7 +87,7 @@ fn bundle() -> Bundle {
         split: split(charge.amount, 500, &terms().payee, call),
         fee_bps: 500,
         payment: Some(Payment {
-            id: Some("eip155:84532/0x036cbd53842c5426634e7929541ec2318f3dcf7e/0x01/0x02".into()),
+            id: Some(Digest::of("payment")),
             scheme: "exact".into(),
             network: "eip155:84532".into(),
             asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e".into(),

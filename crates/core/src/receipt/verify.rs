@@ -1,5 +1,6 @@
 //! Checking a bundle offline: signature, digests, the bill from its terms, and the log.
 
+use super::proof::Seen;
 use super::report::{Level, Report};
 use super::{Bundle, BundleError, Observed, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
@@ -216,25 +217,31 @@ impl Bundle {
             (Some(log), key) if Some(log) != key => Err("logged elsewhere".to_owned()),
             _ => proof.open(),
         };
-        let seen = match trusted {
+        let Seen { log, witnesses } = match trusted {
             // What the executor had seen when it ran the call is a part of what is shown now.
-            Ok(seen) if seen.origin == receipt.checkpoint.origin && receipt.checkpoint.size <= seen.size => {
-                let detail = format!("{} at size {}", seen.origin, seen.size);
-                report.add(Level::L1, "log", true, detail);
+            Ok(seen)
+                if seen.log.origin == receipt.checkpoint.origin
+                    && receipt.checkpoint.size <= seen.log.size =>
+            {
                 seen
             }
-            Ok(seen) => {
-                let detail = format!("the executor saw another log than {} of size {}", seen.origin, seen.size);
+            Ok(Seen { log, .. }) => {
+                let detail = format!("the executor saw another log than {} of size {}", log.origin, log.size);
                 return report.add(Level::L1, "log", false, detail);
             }
             Err(error) => return report.add(Level::L1, "log", false, error),
         };
+        report.add(Level::L1, "log", true, format!("{} at size {}", log.origin, log.size));
+        if !witnesses.is_empty() {
+            let names: Vec<&str> = witnesses.iter().map(|(name, _)| name.as_str()).collect();
+            report.add(Level::L1, "witnesses", true, format!("seen by {}", names.join(", ")));
+        }
         let payload = self.receipt.payload_digest().ok_or_else(|| "the payload is not base64".to_owned());
-        let logged = payload.and_then(|payload| proof.check_batch(payload, &receipt.executor, &seen));
+        let logged = payload.and_then(|payload| proof.check_batch(payload, &receipt.executor, &log));
         let number = proof.batch.from.saturating_add(proof.batch.place.index);
         let detail = format!("receipt {number} of its executor, in entry {}", proof.entry.index);
         report.add_result(Level::L1, "inclusion", logged.map(|()| detail));
-        if let Some(price) = proof.check_terms(receipt, &seen) {
+        if let Some(price) = proof.check_terms(receipt, &log) {
             report.add_result(Level::L1, "price", price);
         }
     }

@@ -27,6 +27,7 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
     Json(Descriptor {
         software: concat!("glassbox ", env!("CARGO_PKG_VERSION")).into(),
         executor: app.registry.executor().to_string(),
+        operator: app.registry.operator().to_string(),
         log_key: app.registry.log_verifier_key(),
         profile: Profile::current().digest().to_string(),
         fee_bps: app.registry.config().fee_bps,

@@ -8,4 +8,5 @@ pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod operate;
 pub(crate) mod publish;
+pub(crate) mod receipts;
 pub(crate) mod serve;

