@@ -4,6 +4,7 @@
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
 mod names;
+mod receipts;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,9 @@ use utoipa::ToSchema;
 
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
+};
+pub use receipts::{
+    ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
 };
 
 /// An amount of money.

@@ -491,3 +491,13 @@ pub const AUDIT_PAGE: usize = 10_000;
 
 /// Verified tokens that are remembered: each has a few kilobytes.
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
+
+/// The most receipts of one batch: more would make each proof longer, and fewer the log.
+pub const RECEIPT_BATCH_MAX: usize = 256;
+
+/// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
+/// the log in that time, and a payer waits no longer for its proof.
+pub const RECEIPT_BATCH_MS: i64 = 10_000;
+
+/// The most batches that one sweep logs, so that a crowd of receipts does not keep the others of its tasks waiting.
+pub const RECEIPT_BATCHES_PER_SWEEP: usize = 64;

@@ -254,6 +254,9 @@ pub enum CallError {
         /// Why.
         reason: String,
     },
+    /// This executor was found out to have signed what cannot be true.
+    #[error("this executor signed what cannot be true, and runs nothing any more")]
+    ExecutorQuarantined,
     /// The release may not run here.
     #[error("the terms of this release do not let it run on this registry")]
     NotRemote,
@@ -542,6 +545,7 @@ impl CallError {
             Self::Find(error) => error.code(),
             Self::NoFunction { .. } => "function-not-found",
             Self::NotCallable { .. } => "function-not-callable",
+            Self::ExecutorQuarantined => "executor-quarantined",
             Self::NotRemote => "release-not-remote",
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
@@ -572,6 +576,9 @@ impl CallError {
             Self::Find(error) => error.next(),
             Self::NoFunction { .. } => "name one of them".into(),
             Self::NotCallable { .. } => "download the component and use it in your program".into(),
+            Self::ExecutorQuarantined => {
+                "call it elsewhere; GET /v1/executors/{did} names the certificate that proves it".into()
+            }
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
@@ -616,6 +623,7 @@ impl CallError {
             | Self::CreditSpent { .. }
             | Self::SignIn { .. }
             | Self::ReplyForgotten => Retry::WithPayment,
+            Self::ExecutorQuarantined => Retry::Never,
             Self::Busy => Retry::After(1),
             Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),
             Self::Pending { .. } => Retry::After(2),

@@ -9,7 +9,7 @@ use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
-use glassbox_store::{PackageRow, ReleaseRow};
+use glassbox_store::{PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::StoredReply;
@@ -140,13 +140,20 @@ impl Registry {
         Ok((quote, required))
     }
 
-    /// Returns the stored reply of a paid call; there is none of a call whose payment was refused after the run, and none of
+    /// Returns the stored reply of a paid call, with the proof that its receipt is logged once it is; there is none of a call whose payment was refused after the run, and none of
     /// what was sold and not run.
     pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
         let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
         let row = self.store.call(call).await?.ok_or_else(missing)?;
         // Refused payments and sales have replies that are none of a call's.
-        serde_json::from_str(&row.reply.ok_or_else(missing)?).map_err(|_| missing())
+        let reply = serde_json::from_str(&row.reply.ok_or_else(missing)?).map_err(|_| missing());
+        let mut stored: StoredReply = reply?;
+        if let Some(digest) = stored.bundle.receipt.payload_digest()
+            && let ReceiptProof::Logged(proof) = self.prove_receipt(digest).await?
+        {
+            stored.bundle.proof = Some(proof);
+        }
+        Ok(stored)
     }
 
     /// Returns who earned what, with one package or with all.

@@ -1,9 +1,11 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use glassbox_core::acts::Marks;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, ReleaseId, limits};
@@ -17,6 +19,7 @@ use tracing::error;
 use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
+use crate::executor;
 use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
@@ -32,7 +35,7 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
-    /// Quarantines releases, and says what domains said. It decides over no name.
+    /// Quarantines releases and executors, and says what domains said. It decides over no name.
     pub operator: SecretKey,
 }
 
@@ -68,10 +71,16 @@ pub struct Registry {
     pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    /// What this registry says of itself as an executor.
+    pub(crate) record: Envelope,
+    /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
+    pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
+    /// The place for running again what a certificate says.
+    pub(crate) accusations: Semaphore,
 }
 
 impl Registry {
@@ -91,6 +100,8 @@ impl Registry {
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            record: executor::record(&keys, &config),
+            quarantined: AtomicBool::new(false),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
@@ -101,7 +112,9 @@ impl Registry {
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
+            accusations: Semaphore::new(1),
         });
+        registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
     }

@@ -114,7 +114,9 @@ fn status_of(code: &str) -> StatusCode {
         "payment-bound" | "release-exists" | "act-out-of-order" | "act-without-effect" | "policy-pending"
         | "policy-not-pending" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" | "log-behind" | "domain-silent" => StatusCode::SERVICE_UNAVAILABLE,
+        "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,

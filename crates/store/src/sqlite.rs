@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("submissions.sql"),
     include_str!("map.sql"),
     include_str!("acts.sql"),
+    include_str!("receipts.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

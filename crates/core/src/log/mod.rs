@@ -28,7 +28,8 @@ pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
 pub use map::MapProof;
 pub use proof::{
-    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, stored_hash_count,
+    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
+    stored_hash_count,
 };
 pub use standing::{Change, Standing, StandingProof};
 pub use tile::{Tile, TilePathError, bundle, check_tiles, entries_of_bundle, tiles};

@@ -43,7 +43,7 @@ pub struct NewEntry {
 }
 
 /// The hashes in the database.
-struct Hashes<'a>(&'a Connection);
+pub(crate) struct Hashes<'a>(pub(crate) &'a Connection);
 
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
@@ -66,7 +66,7 @@ fn size(connection: &Connection) -> Result<u64, StoreError> {
     Ok(size as u64)
 }
 
-fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+pub(crate) fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
     Ok(connection
         .query_row("SELECT size, note, mapped FROM checkpoint", [], |row| {
             Ok(LogState {
@@ -182,7 +182,7 @@ fn is_absent(kind: std::io::ErrorKind) -> bool {
     matches!(kind, Kind::NotFound | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename)
 }
 
-fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT entry FROM log_entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
     let rows = statement.query_map(params![range.start as i64, range.end as i64], |row| row.get(0))?;
