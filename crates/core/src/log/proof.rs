@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{
-    Hash, HashReader, check_record, check_tree, node_hash, prove_record, prove_tree, record_hash, stored_hashes,
-    tree_hash,
+    Hash, HashReader, check_record, check_tree, node_hash, prove_record, prove_tree, record_hash,
+    stored_hashes, tree_hash,
 };
 
 use super::{Checkpoint, LogError, TreeError, open_checkpoint};
