@@ -84,7 +84,7 @@ impl Registry {
         config: RegistryConfig,
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
-            checkpoint: RwLock::new(publish_log(&store, &keys.log).await?),
+            checkpoint: RwLock::new(publish_log(&store, &keys.log, env.now_ms()).await?),
             marks: RwLock::new(store.marked_releases().await?.into_iter().collect()),
             store,
             sandbox,
@@ -142,7 +142,7 @@ impl Registry {
 
     /// Shows appended entries and remembers the checkpoint.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
-        let checkpoint = publish_log(&self.store, &self.keys.log).await?;
+        let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
         let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Two publishers may come here in either order; the log only grows.
         if known.size < checkpoint.size {
@@ -152,8 +152,8 @@ impl Registry {
     }
 }
 
-async fn publish_log(store: &Store, key: &LogKey) -> Result<Checkpoint, RegistryError> {
-    let state = store.publish_log(key.clone()).await?;
+async fn publish_log(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    let state = store.publish_log(key.clone(), now_ms).await?;
     // Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
     open_checkpoint(&state.checkpoint, &key.verifier_key())
         .map_err(|error| RegistryError::Damaged("the log".into(), error.to_string()))

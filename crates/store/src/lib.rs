@@ -20,6 +20,7 @@ mod payouts;
 mod releases;
 mod search;
 mod sqlite;
+mod submissions;
 
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
@@ -33,3 +34,4 @@ pub use payouts::Owing;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use submissions::{Moved, SubmissionRow};

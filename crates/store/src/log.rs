@@ -109,9 +109,10 @@ impl Store {
 
     /// Shows every appended entry: writes the tiles, signs a checkpoint and swaps it in.
     ///
-    /// Returns the checkpoint in force afterwards. Does nothing when there is nothing new. Compare-and-swap on the
-    /// size: of two that race, the later finds the other's and leaves it.
-    pub async fn publish_log(&self, key: LogKey) -> Result<LogState, StoreError> {
+    /// Returns the checkpoint in force afterwards; `now_ms` is the time it is signed at, in Unix milliseconds. Does
+    /// nothing when there is nothing new. Compare-and-swap on the size: of two that race, the later finds the other's
+    /// and leaves it.
+    pub async fn publish_log(&self, key: LogKey, now_ms: i64) -> Result<LogState, StoreError> {
         let inner = self.inner.clone();
         let work = move || {
             // One at a time. Of two that race, the one that saw the longer log could otherwise lose the swap to the
@@ -134,7 +135,7 @@ impl Store {
             for tile in tiles {
                 write_durably(&inner.log_dir.join(tile.path), &tile.bytes)?;
             }
-            let note = key.sign(new_size, root);
+            let note = key.sign(new_size, root, u64::try_from(now_ms / 1000).unwrap_or(0));
             inner.write("publish_log", |transaction| {
                 if checkpoint(transaction)?.map(|state| state.size) == old.map(|state| state.size) {
                     transaction.execute(
