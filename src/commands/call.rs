@@ -46,9 +46,6 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
     context.output.answer(&made.response, || show(&typed.ty, &made.response));
-    if let Some(notice) = &made.response.notice {
-        context.output.note(&format!("note: {notice}"));
-    }
     context.output.note(&made.keep()?);
     Ok(())
 }
@@ -126,7 +123,8 @@ impl Made {
             return Err(Failure::error("io", message, hint));
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+        let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
 }
 

@@ -33,17 +33,22 @@ pub(crate) const OPERATOR: &str = "gbo_stage";
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a stage gets time and randomness from. Survives the registry, as both do.
+/// Where a stage gets time and randomness from, and asks domains. Survives the registry, as they do.
 #[derive(Clone)]
 pub(crate) struct World {
     now_ms: Arc<AtomicI64>,
     drawn: Arc<AtomicU64>,
+    domains: DomainConfig,
 }
 
 impl World {
     /// A world that stands still at a moment.
     pub(crate) fn at(now_ms: i64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), drawn: Arc::default() }
+        Self {
+            now_ms: Arc::new(AtomicI64::new(now_ms)),
+            drawn: Arc::default(),
+            domains: DomainConfig::default(),
+        }
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -134,14 +139,14 @@ impl Stage {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
         let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
-        Self::open_with(folder, World::default(), Sweep::On, sandbox, host, DomainConfig::default()).await
+        Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
     }
 
     /// A registry with nothing published, for which every domain is on this machine, below a URL.
     pub(crate) async fn with_domains(base: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
-        Self::open_with(folder, World::default(), Sweep::Off, sandbox(), HostConfig::default(), domains).await
+        Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -161,7 +166,7 @@ impl Stage {
 
     /// Opens the registry that a folder holds.
     pub(crate) async fn open(folder: Arc<TempDir>, world: World, sweep: Sweep) -> Self {
-        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default(), DomainConfig::default()).await
+        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default()).await
     }
 
     async fn open_with(
@@ -170,7 +175,6 @@ impl Stage {
         sweep: Sweep,
         sandbox: Sandbox,
         host: HostConfig,
-        domains: DomainConfig,
     ) -> Self {
         let operator = wallet("treasury");
         let journal = folder.path().join("devnet.journal");
@@ -239,7 +243,7 @@ impl<C: Chain + 'static> Stage<C> {
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
-            domains,
+            domains: world.domains.clone(),
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
