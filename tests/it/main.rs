@@ -7,6 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+#[expect(dead_code, reason = "the tests of the settler, whose file it is, do more to it")]
+#[path = "../../crates/pay/tests/anvil/anvil.rs"]
+mod anvil;
 mod bad_call;
 mod bad_publish;
 mod bind;
@@ -25,21 +28,26 @@ mod fault_table;
 mod faults;
 mod files;
 mod grants;
+mod ground;
 mod invariants;
 mod journey;
 mod kill;
 mod ledger;
 mod log;
+mod marks;
 mod mirror;
+mod names;
 mod openapi;
 mod packages;
 mod paid;
 mod payer;
+mod receipts;
 mod replay;
 mod run;
 mod schemes;
 mod serve;
 mod stage;
+mod taken_back;
 mod trust;
 mod wallet;
 mod witness;

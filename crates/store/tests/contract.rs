@@ -1,7 +1,7 @@
 //! What every store must keep: the arrows between the states of a call, the balance of the ledger, the immutability of
 //! releases, and the growth of the log. Each refusal stands beside its success, each write with its faults.
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::SecretKey;
 use glassbox_core::ledger::{Account, Kind, charge, refund};
 use glassbox_core::log::{Checkpoint, Cosigner, LogKey, open_checkpoint};
@@ -10,7 +10,7 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published,
+    Backing, CallState, Fault, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
     SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
 };
 
@@ -59,6 +59,7 @@ fn posting() -> Posting {
         charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
+        receipt: None,
     }
 }
 
@@ -93,8 +94,10 @@ async fn a_call_goes_from_hold_to_post() {
     );
     store.mark_standing("c", "0x1", Standing::Final, 4).await.expect("mined");
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("pending");
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("posting again changes nothing");
+    let moved = || Moved { transaction: "0x2".into(), request: Some("{}".into()) };
+    store.post_owed("c", Kind::Refund, moved()).await.expect("pending");
+    store.post_owed("c", Kind::Refund, moved()).await.expect("posting again changes nothing");
+    assert_eq!(store.submissions(9).await.expect("readable").len(), 1, "watched until it is final");
     assert!(store.owed(Kind::Refund, 9).await.expect("readable").is_empty());
     let pico = 1_000_000;
     assert_eq!(
@@ -224,7 +227,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
             description: component.into(),
             ..Default::default()
         },
-        publisher: key.public().to_string(),
+        publisher: key.public(),
+        signers: Signers::one(key.public()),
         statement: statement.sign(key) as Envelope,
         id,
         manifest: String::new(),
