@@ -1,6 +1,6 @@
 //! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
 //!
-//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`. `--component PATH` adds one
+//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`, `verify`. `--component PATH` adds one
 //! to be compiled in `cold` and `publish`.
 
 mod bare;
@@ -15,6 +15,7 @@ mod measure;
 mod publish;
 mod report;
 mod scale;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -77,6 +78,9 @@ fn main() -> Result<ExitCode> {
     }
     if wants("http") {
         http::run(&mut report)?;
+    }
+    if wants("verify") {
+        verify::run(&mut report)?;
     }
     print!("{}", report.page());
     Ok(ExitCode::SUCCESS)

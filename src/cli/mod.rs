@@ -2,8 +2,10 @@
 
 mod call;
 mod log;
+mod names;
 mod operator;
 mod package;
+mod receipt;
 mod serve;
 mod wallet;
 
@@ -17,8 +19,10 @@ use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use call::*;
 pub(crate) use log::*;
+pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
+pub(crate) use receipt::*;
 pub(crate) use serve::*;
 pub(crate) use wallet::*;
 
@@ -172,6 +176,9 @@ Examples:
 
 The key of a registry's log is the `log_key` of its /v1/registry.")]
     Witness(WitnessArgs),
+    /// Prove receipts by the log
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Serve a registry
     #[command(
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
@@ -180,6 +187,28 @@ The key of a registry's log is the `log_key` of its /v1/registry.")]
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Show and change who may do what to the names of a namespace
+    #[command(subcommand)]
+    Namespace(NamespaceCommand),
+    /// Take a release out of what its bare name means; it still runs under its exact version
+    #[command(after_help = "Examples:\n  glassbox yank acme:slug@1.2.0 --reason 'loses accents'")]
+    Yank(MarkArgs),
+    /// Put a yanked release back
+    #[command(after_help = "Examples:\n  glassbox unyank acme:slug@1.2.0 --reason 'it was the caller'")]
+    Unyank(MarkArgs),
+    /// Stop a release from running on a registry that you operate, or let it run again
+    #[command(
+        after_help = "Examples:\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --reason 'sends its input away'\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --lift --reason 'a false alarm'"
+    )]
+    Quarantine(QuarantineArgs),
+    /// Add your signature to a statement that takes several
+    #[command(after_help = "\
+Examples:
+  glassbox sign change.json
+  glassbox sign change.json --send
+
+It shows what you sign. A release is sent by `glassbox publish --statement FILE`.")]
+    Sign(SignArgs),
     /// Make or show the key that signs releases
     #[command(subcommand)]
     Key(KeyCommand),

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::keep::Folder;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
+use crate::receipts;
 use crate::remote::Remote;
 
 pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> Result<(), Failure> {
@@ -126,7 +127,7 @@ impl Made {
         } else {
             format!("${}", receipt.charge.amount.to_decimal())
         };
-        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        let text = receipts::to_text(&response.receipt);
         if let Err(error) = self.folder.keep(path, text.as_bytes()) {
             let hint = match &receipt.payment {
                 Some(_) => format!("the registry keeps it: curl {}", self.url),
@@ -139,7 +140,8 @@ impl Made {
             return Err(Failure::error("io", message, hint));
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+        let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
 }
 

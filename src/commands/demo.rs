@@ -248,7 +248,8 @@ async fn publish(story: &Story, remote: &Remote, files: &[File], key: &SecretKey
     let files = package_of(files)?;
     let package = tokio::task::spawn_blocking(move || Package::check(files));
     let package = package.await.map_err(|_| PublishError::Worker)??;
-    let published = during("compiling and testing", super::publish::upload(remote, &package, key)).await?;
+    let upload = super::publish::upload(remote, &package, package.statement().sign(key));
+    let published = during("compiling and testing", upload).await?;
     let listing = package.listing();
     let price = price_of(listing.functions.iter().map(|function| function.price.as_str()));
     story.say(
@@ -351,9 +352,9 @@ fn prepared(typed: &TypedCall) -> Call<'_> {
 /// Prints what a call gave, and returns its receipt once that holds.
 fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<Receipt, Failure> {
     let (report, receipt) = response.receipt.verify(None);
-    let receipt = receipt
-        .filter(|_| report.holds())
-        .ok_or_else(|| Failure::no("receipt-invalid", "the receipt does not hold", ""))?;
+    let (Some(receipt), Some(level)) = (receipt, report.level()) else {
+        return Err(Failure::no("receipt-invalid", "the receipt does not hold", ""));
+    };
     if let Some(payment) = &receipt.payment {
         story.say(
             "payment",
@@ -375,10 +376,9 @@ fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<
     story.say(
         "receipt",
         format!(
-            "{} {}, level {}",
+            "{} {}, level {level}",
             response.call,
             if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" },
-            receipt.level
         ),
     );
     Ok(receipt)

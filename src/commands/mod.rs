@@ -1,6 +1,7 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
 mod audit;
+mod audit_receipts;
 mod call;
 mod credit;
 mod demo;
@@ -10,15 +11,19 @@ mod earnings;
 mod info;
 mod key;
 mod log;
+mod mark;
 mod mirror;
+mod namespace;
 mod new;
 mod package;
 mod payout;
 mod publish;
 mod purse;
+mod receipt;
 mod run;
 mod search;
 mod serve;
+mod sign;
 mod spending;
 mod statement;
 mod verify;
@@ -113,12 +118,19 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Log(command) => log::run(&context, &command).await,
         Command::Mirror(args) => mirror::run(&context, args).await,
         Command::Witness(args) => witness::run(&context, args).await,
+        Command::Receipt(command) => receipt::run(&context, &command).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
+        Command::Namespace(command) => namespace::run(&context, &command).await,
+        Command::Yank(args) => mark::yank(&context, &args, true).await,
+        Command::Unyank(args) => mark::yank(&context, &args, false).await,
+        Command::Quarantine(args) => mark::quarantine(&context, &args).await,
+        Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,

@@ -1,8 +1,11 @@
 //! Copies of a registry: they hold what the log names, and a reader believes them nothing else.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::command::{Server, Shell};
+use crate::packages::{bench, example};
+use crate::stage::{Stage, Sweep, World};
 
 const CHECKSUM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/checksum");
 const MARKDOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/markdown");
@@ -187,6 +190,48 @@ fn an_omitted_release_is_noticed() {
     std::fs::copy(copied.folder.join("checkpoint"), old.join("checkpoint")).unwrap();
     let (exit, said) = copied.reader(&lying).json(&["download", "bits:checksum"]);
     assert!(exit != 0, "{said}");
+}
+
+/// Passes everything on to a server, and one path as if another had been asked for.
+async fn liar(of: &str, asked: &'static str, answered: &'static str) -> String {
+    let (of, http) = (of.to_owned(), reqwest::Client::builder().no_proxy().build().unwrap());
+    let pass = move |request: axum::extract::Request| {
+        let (of, http) = (of.clone(), http.clone());
+        async move {
+            let path = request.uri().path();
+            let path = if path == asked { answered } else { path };
+            let reply = http.get(format!("{of}{path}")).send().await.unwrap();
+            let status = axum::http::StatusCode::from_u16(reply.status().as_u16()).unwrap();
+            (status, reply.bytes().await.unwrap())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(pass)).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_release_cannot_be_hidden() {
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let stage = Stage::open(folder, World::at(now_ms as i64), Sweep::Off).await;
+    for package in [bench("1.0.0"), bench("2.0.0"), example("checksum")] {
+        stage.publish(&package).await;
+    }
+    let shell = Shell::new(&stage.url);
+    let newest = |shell: &Shell| shell.ok(&["log", "proof", "lab:bench"])["release"].clone();
+    assert_eq!(newest(&shell), "lab:bench@2.0.0");
+    let hiding = liar(&stage.url, "/v1/packages/lab/bench/latest", "/v1/packages/lab/bench/1.0.0").await;
+    let refused = Shell::new(&hiding).refused(&["log", "proof", "lab:bench"], "log-unproved");
+    assert!(refused["message"].as_str().unwrap().contains("2.0.0 is the newest release"), "{refused}");
+    // Whoever asks for the older one by its version gets it.
+    Shell::new(&hiding).ok(&["log", "proof", "lab:bench@1.0.0"]);
+    // Another package's standing is no answer, nor is another's entry.
+    let other = liar(&stage.url, "/v1/log/standing/lab%3Abench", "/v1/log/standing/bits%3Achecksum").await;
+    Shell::new(&other).refused(&["log", "proof", "lab:bench"], "log-unproved");
+    let entry = liar(&stage.url, "/v1/log/proof/1", "/v1/log/proof/0").await;
+    Shell::new(&entry).refused(&["log", "proof", "lab:bench"], "log-unproved");
 }
 
 #[test]

@@ -13,6 +13,7 @@ get /tile/{path}
 get /v1/balances/{address}
 get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
+post /v1/contradictions
 get /v1/credit
 post /v1/credit
 post /v1/credit/refund
@@ -20,6 +21,8 @@ post /v1/credit/revoke
 post /v1/devnet/faucet
 post /v1/devnet/rpc
 get /v1/earnings
+get /v1/executors/{did}
+get /v1/executors/{did}/contradictions/{digest}
 get /v1/log/standing/{about}
 get /v1/operate/audit
 post /v1/operate/claims
@@ -42,6 +45,8 @@ get /v1/registry
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}
+post /v1/verify
+get /v1/verify/{digest}
 ";
 
 fn routes(document: &Value) -> Vec<(String, String)> {

@@ -3,8 +3,7 @@
 use glassbox_core::Digest;
 use glassbox_core::key::SecretKey;
 use glassbox_core::log::cosignature::attach;
-use glassbox_core::log::map::EMPTY;
-use glassbox_core::log::{AddCheckpoint, CosignerKey, LogKey, Tree, open_checkpoint, prove_consistency};
+use glassbox_core::log::{AddCheckpoint, CosignerKey, LogKey, Tree, map, open_checkpoint, prove_consistency};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -28,7 +27,7 @@ fn request(old_size: u64, tree: &Tree) -> AddCheckpoint {
     AddCheckpoint {
         old_size,
         hashes: prove_consistency(old_size, tree.size(), tree).unwrap(),
-        checkpoint: log_key().sign(tree.size(), tree.root(), EMPTY, 1_000),
+        checkpoint: log_key().sign(tree.size(), tree.root(), map::EMPTY, 1_000),
     }
 }
 
@@ -104,14 +103,14 @@ async fn a_witness_cosigns_one_history_and_refuses_the_other() {
     }
     let foreign = LogKey::new(ORIGIN, SecretKey::from_seed(&[8; 32])).unwrap();
     let unsigned = AddCheckpoint {
-        checkpoint: foreign.sign(301, tree(301, "entry").root(), EMPTY, 1),
+        checkpoint: foreign.sign(301, tree(301, "entry").root(), map::EMPTY, 1),
         ..request(300, &tree(301, "entry"))
     };
     let unknown = LogKey::new("elsewhere.org/log", SecretKey::from_seed(&[9; 32])).unwrap();
     let unknown = AddCheckpoint {
         old_size: 0,
         hashes: Vec::new(),
-        checkpoint: unknown.sign(1, Digest::of("x"), EMPTY, 1),
+        checkpoint: unknown.sign(1, Digest::of("x"), map::EMPTY, 1),
     };
     for (request, status, code) in [
         (unsigned.to_text(), 403, "checkpoint-not-signed"),

@@ -19,14 +19,14 @@ use std::path::{Path, PathBuf};
 
 use glassbox_api::{Descriptor, File, FilesResponse, ReleaseResponse};
 use glassbox_core::files::Files;
-use glassbox_core::log::{Checkpoint, Entry, Kind, Tree, entries_of_bundle, open_checkpoint, tiles};
+use glassbox_core::log::{Checkpoint, Entry, Tree, entries_of_bundle, open_checkpoint, tiles};
 use glassbox_core::release::Release;
 use glassbox_core::{Digest, PackageRef, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClientError;
 use crate::http::Client;
-use crate::trust::{Believed, LogRefusal, Trust, open_release};
+use crate::trust::{Believed, LogRefusal, Trust};
 use crate::whole;
 
 /// What `mirror.json` says.
@@ -158,7 +158,7 @@ impl Sync<'_> {
         for tile in tiles(0, checkpoint.size).iter().filter(|tile| tile.entries().is_none()) {
             let (path, bytes) =
                 (self.folder.join(tile.to_string()), tile.hashes(&tree).map_err(LogRefusal::from)?);
-            if self.read(&path)?.as_ref() != Some(&bytes) {
+            if self.read(&path)?.as_deref() != Some(&bytes) {
                 self.write(&path, &bytes)?;
             }
         }
@@ -173,10 +173,9 @@ impl Sync<'_> {
         source: Source,
     ) -> Result<(Tree, Vec<(u64, Release)>), ClientError> {
         let (mut tree, mut releases) = (Tree::default(), Vec::new());
-        for bundle in tiles(0, checkpoint.size) {
-            let Some(range) = bundle.entries() else { continue };
-            let width = (range.end - range.start) as usize;
-            let name = bundle.to_string();
+        for tile in tiles(0, checkpoint.size) {
+            let Some(range) = tile.entries() else { continue };
+            let (name, width) = (tile.to_string(), (range.end - range.start) as usize);
             let path = self.folder.join(&name);
             let whole = |bytes: &[u8]| entries_of_bundle(bytes).ok().filter(|entries| entries.len() == width);
             let here = if source == Source::Folder { self.read(&path)? } else { None };
@@ -198,7 +197,7 @@ impl Sync<'_> {
                 }
             };
             for entry in entries {
-                if let Some(release) = release_of(&entry) {
+                if let Some((release, _)) = Entry::release(&entry) {
                     releases.push((tree.size(), release));
                 }
                 tree.push(&entry);
@@ -302,14 +301,6 @@ enum Source {
     Folder,
     /// From the registry, whatever the folder has.
     Registry,
-}
-
-fn release_of(entry: &[u8]) -> Option<Release> {
-    let entry: Entry = serde_json::from_slice(entry).ok()?;
-    if entry.kind != Kind::Release {
-        return None;
-    }
-    open_release(&entry.statement).map(|(release, _)| release)
 }
 
 /// Reads files as the API writes them.

@@ -1,8 +1,11 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
+use glassbox_core::acts::Marks;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, ReleaseId, limits};
@@ -13,8 +16,10 @@ use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
+use crate::executor;
 use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
@@ -31,6 +36,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
+    /// Quarantines releases and executors, and says what domains said. It decides over no name.
+    pub operator: SecretKey,
 }
 
 /// What an operator sets.
@@ -44,6 +51,8 @@ pub struct RegistryConfig {
     pub host: HostConfig,
     /// From how much on the vouchers of a channel are claimed.
     pub claim_amount: Atomic,
+    /// How domains are asked which keys they vouch for.
+    pub domains: DomainConfig,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
@@ -59,13 +68,21 @@ pub struct Registry {
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    /// The releases that were ever yanked or quarantined: few, and every call asks.
+    pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     pub(crate) witnessing: Witnessing,
+    /// What this registry says of itself as an executor.
+    pub(crate) record: Envelope,
+    /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
+    pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
+    /// The place for running again what a certificate says.
+    pub(crate) accusations: Semaphore,
 }
 
 impl Registry {
@@ -80,10 +97,13 @@ impl Registry {
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
             checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
+            marks: RwLock::new(store.marked_releases().await?.into_iter().collect()),
             store,
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            record: executor::record(&keys, &config),
+            quarantined: AtomicBool::new(false),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
@@ -95,7 +115,9 @@ impl Registry {
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
+            accusations: Semaphore::new(1),
         });
+        registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
     }
@@ -103,6 +125,11 @@ impl Registry {
     /// Returns the key that signs receipts.
     pub fn executor(&self) -> PublicKey {
         self.keys.executor.public()
+    }
+
+    /// Returns the key that quarantines.
+    pub fn operator(&self) -> PublicKey {
+        self.keys.operator.public()
     }
 
     /// Returns the verifier key of the log.
@@ -130,17 +157,15 @@ impl Registry {
         self.checkpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Shows appended entries, remembers the checkpoint, and gives witnesses a little time to cosign it.
+    /// Shows appended entries and remembers the checkpoint.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
         let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
-        {
-            let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // Two publishers may come here in either order; the log only grows.
-            if known.size < checkpoint.size {
-                *known = checkpoint;
-            }
+        let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Two publishers may come here in either order; the log only grows.
+        if known.size < checkpoint.size {
+            self.witnessing.announce(checkpoint.size);
+            *known = checkpoint;
         }
-        self.await_witnesses().await;
         Ok(())
     }
 }

@@ -87,6 +87,7 @@ impl Registry {
         self.pay_out_runs().await;
         self.watch_channels().await;
         self.forget_replies().await;
+        self.log_receipts().await;
         match self.publish_log().await {
             // Said at the start, and so until the operator does something about it.
             Ok(()) | Err(RegistryError::Store(StoreError::LogBehind { .. })) => {}

@@ -61,17 +61,19 @@ impl Registry {
         });
     }
 
-    /// Announces the newest tree, and waits a bounded time for witnesses, where there are any.
+    /// Waits a bounded time until witnesses have looked at the newest tree, where there are any.
     pub(crate) async fn await_witnesses(&self) {
         let size = self.checkpoint().size;
-        self.witnessing.shown.send_if_modified(|shown| {
-            let grows = *shown < size;
-            *shown = size.max(*shown);
-            grows
-        });
         let mut asked = self.witnessing.asked.subscribe();
         let enough = asked.wait_for(|asked| asked.is_none_or(|asked| asked >= size));
         // In vain, or not in time: the checkpoint is shown as it is, and cosigned later.
         let _ = tokio::time::timeout(Duration::from_millis(limits::WITNESSING_WAIT_MS_MAX), enough).await;
+    }
+}
+
+impl Witnessing {
+    /// Says that a larger tree is shown.
+    pub(crate) fn announce(&self, size: u64) {
+        self.shown.send_replace(size);
     }
 }

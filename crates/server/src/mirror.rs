@@ -3,7 +3,7 @@
 //! The folder is what `glassbox mirror` wrote. Nothing is checked here but that requests stay within it: whoever reads
 //! checks everything against the log's checkpoint, and would have to if this were the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,14 +15,14 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use glassbox_api::{
     Descriptor, FunctionSummary, PackageResponse, ReleaseResponse, SearchResponse, SearchResult,
+    StandingResponse,
 };
-use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{
-    Checkpoint, Entry, InclusionProof, Kind, LogFiles, ReadError, Tile, TlogProof, entries_of_bundle,
-    open_checkpoint, prove_inclusion, tiles,
+    Change, Checkpoint, Entry, InclusionProof, LogFiles, ReadError, Standing, StandingProof, Tile, TlogProof,
+    entries_of_bundle, map, open_checkpoint, prove_inclusion, tiles,
 };
 use glassbox_core::release::Release;
-use glassbox_core::{PackageName, PackageRef, Version};
+use glassbox_core::{Digest, PackageName, PackageRef, Version};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -45,6 +45,9 @@ struct Index {
     note: String,
     checkpoint: Checkpoint,
     releases: BTreeMap<PackageName, BTreeMap<Version, Listed>>,
+    /// What stands about everything that the log speaks of, and the map of it.
+    standings: BTreeMap<String, Standing>,
+    map: map::MemoryMap,
 }
 
 /// A release: the index of its entry, and what its publisher signed.
@@ -119,17 +122,26 @@ impl Index {
         let checkpoint =
             open_checkpoint(&note, log_key).map_err(|_| odd("the checkpoint is not the log's"))?;
         let mut releases = BTreeMap::<PackageName, BTreeMap<Version, Listed>>::new();
+        let mut standings = BTreeMap::<String, Standing>::new();
         for tile in tiles(0, checkpoint.size) {
             let Some(range) = tile.entries() else { continue };
             let bundle = std::fs::read(folder.join(tile.to_string()))?;
             let entries = entries_of_bundle(&bundle).map_err(|_| odd("an entry bundle is damaged"))?;
             for (index, entry) in range.zip(entries) {
-                let Some(release) = release_of(&entry) else { continue };
+                if let Some(change) = Change::of(&entry) {
+                    let before = standings.remove(&change.about);
+                    standings.insert(change.about.clone(), Standing::after(before, &change));
+                }
+                let Some((release, _)) = Entry::release(&entry) else { continue };
                 let id = release.release.clone();
                 releases.entry(id.package).or_default().insert(id.version, Listed { index, release });
             }
         }
-        Ok(Self { note, checkpoint, releases })
+        let mut map = map::MemoryMap::default();
+        map.update(
+            &standings.iter().map(|(about, standing)| (Digest::of(about), standing.digest())).collect(),
+        );
+        Ok(Self { note, checkpoint, releases, standings, map })
     }
 
     fn package(&self, name: &PackageName) -> Result<&BTreeMap<Version, Listed>, Refusal> {
@@ -139,31 +151,23 @@ impl Index {
         })
     }
 
+    /// Returns what the bare name of a package means.
+    fn newest(&self, name: &PackageName) -> Option<&Listed> {
+        let latest = self.standings.get(&name.to_string())?.latest.as_ref()?;
+        self.releases.get(name)?.get(latest)
+    }
+
     fn release(&self, reference: &PackageRef) -> Result<&Listed, Refusal> {
         let versions = self.package(&reference.package)?;
         let found = match &reference.version {
             Some(version) => versions.get(version),
-            None => newest(versions),
+            None => self.newest(&reference.package),
         };
         found.ok_or_else(|| {
             let detail = format!("there is no release `{reference}` in this copy");
             Refusal::new(StatusCode::NOT_FOUND, "release-not-found", detail, "ask the registry itself")
         })
     }
-}
-
-fn newest(versions: &BTreeMap<Version, Listed>) -> Option<&Listed> {
-    let mut highest = versions.iter().rev();
-    let stable = highest.clone().find(|(version, _)| version.pre.is_empty());
-    stable.or_else(|| highest.next()).map(|(_, listed)| listed)
-}
-
-/// Reads the release that an entry is of. Who signed it is looked at by whoever relies on it.
-fn release_of(entry: &[u8]) -> Option<Release> {
-    let entry: Entry = serde_json::from_slice(entry).ok()?;
-    let opened =
-        |statement: &Envelope| Some(statement.verify::<Release>(&statement.claimed_key()?).ok()?.predicate);
-    (entry.kind == Kind::Release).then(|| opened(&entry.statement)).flatten()
 }
 
 /// Serves a copy until `stop` completes.
@@ -176,7 +180,8 @@ pub async fn serve_mirror(
     let app = Router::new()
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
-        .route("/v1/log/{index}/proof", get(proof))
+        .route("/v1/log/proof/{index}", get(proof))
+        .route("/v1/log/standing/{about}", get(standing))
         .route("/v1/registry", get(descriptor))
         .route("/v1/packages", get(packages))
         .route("/v1/packages/{ns}/{name}", get(package))
@@ -200,8 +205,10 @@ async fn checkpoint(State(site): State<MirrorSite>) -> Result<Response, Refusal>
 }
 
 async fn tile(State(site): State<MirrorSite>, Path(path): Path<String>) -> Result<Response, Refusal> {
-    let path = format!("tile/{path}");
-    let file = if path.parse::<Tile>().is_ok() { site.file(path).await? } else { None };
+    let file = match format!("tile/{path}").parse::<Tile>() {
+        Ok(tile) => site.file(tile.to_string()).await?,
+        Err(_) => None,
+    };
     match file {
         Some(bytes) => Ok(bytes_response(bytes)),
         None => Err(Refusal::new(
@@ -216,11 +223,12 @@ async fn tile(State(site): State<MirrorSite>, Path(path): Path<String>) -> Resul
 async fn proof(State(site): State<MirrorSite>, Path(index): Path<u64>) -> Result<Response, Refusal> {
     let known = site.index().await?;
     let size = known.checkpoint.size;
-    let tile = Tile::bundle_of(index, size).ok_or_else(no_such_entry)?;
-    let range = tile.entries().ok_or_else(no_such_entry)?;
+    let holds = |tile: &Tile| tile.entries().is_some_and(|range| range.contains(&index));
+    let tile = tiles(0, size).into_iter().find(holds).ok_or_else(no_such_entry)?;
     let bundle = site.file(tile.to_string()).await?.ok_or_else(|| damaged("an entry bundle"))?;
     let entries = entries_of_bundle(&bundle).map_err(|_| damaged("an entry bundle"))?;
-    let entry = entries.into_iter().nth((index - range.start) as usize);
+    let place = tile.entries().map_or(0, |range| index - range.start);
+    let entry = entries.into_iter().nth(place as usize);
     let entry = entry.ok_or_else(|| damaged("an entry bundle"))?;
     let mut files = LogFiles::new();
     let hashes = loop {
@@ -240,6 +248,16 @@ async fn proof(State(site): State<MirrorSite>, Path(index): Path<u64>) -> Result
     Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-cache")], text).into_response())
 }
 
+async fn standing(
+    State(site): State<MirrorSite>,
+    Path(about): Path<String>,
+) -> Result<Json<StandingResponse>, Refusal> {
+    let index = site.index().await?;
+    let Ok(proof) = map::prove(&index.map, Digest::of(&about));
+    let standing = index.standings.get(&about).cloned();
+    Ok(Json(StandingProof { about, standing, proof, checkpoint: index.note.clone() }.into()))
+}
+
 async fn descriptor(State(site): State<MirrorSite>) -> Json<Descriptor> {
     Json(site.0.descriptor.clone())
 }
@@ -247,7 +265,7 @@ async fn descriptor(State(site): State<MirrorSite>) -> Json<Descriptor> {
 async fn packages(State(site): State<MirrorSite>) -> Result<Json<SearchResponse>, Refusal> {
     let index = site.index().await?;
     let mut results = Vec::new();
-    for listed in index.releases.values().filter_map(newest) {
+    for listed in index.releases.keys().filter_map(|name| index.newest(name)) {
         results.push(listing(page(&site, listed).await?, listed));
     }
     Ok(Json(SearchResponse { results }))
@@ -281,7 +299,12 @@ async fn package(
         None => String::new(),
     };
     let versions = versions.keys().rev().map(Version::to_string).collect();
-    Ok(Json(PackageResponse { package: name.to_string(), owner, versions }))
+    let package = name.to_string();
+    let standing = index.standings.get(&package);
+    let texts = |set: Option<&BTreeSet<Version>>| set.into_iter().flatten().map(Version::to_string).collect();
+    let yanked = texts(standing.map(|standing| &standing.yanked));
+    let quarantined = texts(standing.map(|standing| &standing.quarantined));
+    Ok(Json(PackageResponse { package, owner, versions, yanked, quarantined }))
 }
 
 /// Path of a release.

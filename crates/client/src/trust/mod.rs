@@ -7,13 +7,13 @@
 mod sightings;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use glassbox_api::ReleaseResponse;
-use glassbox_core::dsse::Envelope;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::{
-    Checkpoint, Distrust, Entry, Freshness, Kind, KnownLog, LogError, LogFiles, LogPolicy, ReadError,
-    Standing, TlogProof, Trusted, open_checkpoint, root_at,
+    Checkpoint, Distrust, Entry, Freshness, KnownLog, LogError, LogFiles, LogPolicy, ReadError, Standing,
+    StandingProof, TlogProof, Trusted, open_checkpoint, root_at,
 };
 use glassbox_core::release::Release;
 use glassbox_core::{PackageRef, ReleaseId, limits};
@@ -97,6 +97,12 @@ pub enum LogRefusal {
         /// How many were seen.
         seen: u64,
     },
+    /// The operator stopped the release, as the log says.
+    #[error("{release} is quarantined")]
+    Quarantined {
+        /// The release.
+        release: ReleaseId,
+    },
     /// What was said to be in the log is not, or its tiles are not of its tree.
     #[error("the log does not prove it: {reason}")]
     Unproved {
@@ -147,18 +153,11 @@ impl Trust {
 
     /// Believes the newest checkpoint that a registry shows, or says why not.
     pub async fn newest(&self, client: &Client) -> Result<Believed, ClientError> {
-        let mut tried = 0;
-        loop {
+        self.insisting(async || {
             let note = client.log_text("/checkpoint").await?;
-            match self.believe(client, note, Shown::Newest).await {
-                // Another process may have seen a newer one between our asking and looking; and witnesses take a moment.
-                Err(ClientError::Log(refusal)) if tried < TRIES_MAX && may_pass(&refusal) => {
-                    tried += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(50 << tried)).await;
-                }
-                believed => return believed,
-            }
-        }
+            self.believe(client, note, Shown::Newest).await
+        })
+        .await
     }
 
     /// Finds a release, and believes that it is in the registry's log as its publisher signed it, or says why not.
@@ -169,16 +168,79 @@ impl Trust {
         client: &Client,
         reference: &PackageRef,
     ) -> Result<(ReleaseResponse, LoggedRelease), ClientError> {
-        let page = client.release(reference).await?;
-        let id: ReleaseId =
-            page.release.parse().map_err(|_| client.odd("a release without a name".into()))?;
-        let asked = id.package == reference.package
-            && reference.version.as_ref().is_none_or(|version| *version == id.version);
-        if !asked {
-            return Err(client.odd(format!("{id} in place of {reference}")));
+        let (mut tried, mut met) = (0, false);
+        loop {
+            let page = client.release(reference).await?;
+            let id: ReleaseId =
+                page.release.parse().map_err(|_| client.odd("a release without a name".into()))?;
+            let asked = id.package == reference.package
+                && reference.version.as_ref().is_none_or(|version| *version == id.version);
+            if !asked {
+                return Err(client.odd(format!("{id} in place of {reference}")));
+            }
+            let (standing, believed) = self.standing(client, &id.package.to_string()).await?;
+            met |= believed.first_met;
+            let standing = standing.ok_or_else(|| LogRefusal::Unproved {
+                reason: format!("nothing stands about `{}`", id.package),
+            })?;
+            if standing.quarantined.contains(&id.version) {
+                return Err(LogRefusal::Quarantined { release: id }.into());
+            }
+            match standing.latest {
+                Some(latest) if reference.version.is_none() && latest != id.version => {
+                    // A newer one may have come between the two answers.
+                    if tried >= 2 {
+                        let reason = format!("{latest} is the newest release, and {id} was offered");
+                        return Err(LogRefusal::Unproved { reason }.into());
+                    }
+                    tried += 1;
+                }
+                _ => {
+                    let mut logged = self.release(client, &id, page.log_index).await?;
+                    logged.believed.first_met |= met;
+                    return Ok((page, logged));
+                }
+            }
         }
-        let logged = self.release(client, &id, page.log_index).await?;
-        Ok((page, logged))
+    }
+
+    /// Finds out what stands about a package, a namespace or an executor, or says why the answer is not believed.
+    ///
+    /// It is of the newest checkpoint, where nobody can leave out what is newer: `None` means that the log has no entry
+    /// about it.
+    pub async fn standing(
+        &self,
+        client: &Client,
+        about: &str,
+    ) -> Result<(Option<Standing>, Believed), ClientError> {
+        let (proof, believed) = self
+            .insisting(async || {
+                let proof: StandingProof = client.standing(about).await?;
+                let believed = self.believe(client, proof.checkpoint.clone(), Shown::Newest).await?;
+                proof.verify(&believed.log_key).map_err(LogRefusal::from)?;
+                Ok((proof, believed))
+            })
+            .await?;
+        if proof.about != about {
+            let reason = format!("it says what stands about `{}`", proof.about);
+            return Err(LogRefusal::Unproved { reason }.into());
+        }
+        Ok((proof.standing, believed))
+    }
+
+    /// Does something again a few times while it fails for what may be over in a moment: another process may have seen a
+    /// newer checkpoint between our asking and looking, and witnesses take a while.
+    async fn insisting<T>(&self, ask: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+        let mut tried = 0;
+        loop {
+            match ask().await {
+                Err(ClientError::Log(refusal)) if tried < TRIES_MAX && may_pass(&refusal) => {
+                    tried += 1;
+                    tokio::time::sleep(Duration::from_millis(50 << tried)).await;
+                }
+                answered => return answered,
+            }
+        }
     }
 
     /// Believes that a release is in a registry's log, as its publisher signed it, or says why not.
@@ -188,53 +250,20 @@ impl Trust {
         id: &ReleaseId,
         index: u64,
     ) -> Result<LoggedRelease, ClientError> {
-        let mut tried = 0;
-        let (proof, believed) = loop {
-            let proof = TlogProof::parse(&client.log_text(&format!("/v1/log/{index}/proof")).await?)
-                .map_err(LogRefusal::from)?;
-            match self.believe(client, proof.proof.checkpoint.clone(), Shown::InProof).await {
-                Err(ClientError::Log(refusal)) if tried < TRIES_MAX && may_pass(&refusal) => {
-                    tried += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(50 << tried)).await;
-                }
-                believed => break (proof, believed?),
-            }
-        };
+        let (proof, believed) = self
+            .insisting(async || {
+                let text = client.log_text(&format!("/v1/log/proof/{index}")).await?;
+                let proof = TlogProof::parse(&text).map_err(LogRefusal::from)?;
+                let note = proof.proof.checkpoint.clone();
+                Ok((proof, self.believe(client, note, Shown::InProof).await?))
+            })
+            .await?;
         let (release, publisher) = read_release(&proof, &believed.trusted.checkpoint)?;
         if release.release != *id || proof.proof.index != index {
             let reason = format!("entry {index} is of {}", release.release);
             return Err(LogRefusal::Unproved { reason }.into());
         }
         Ok(LoggedRelease { release, publisher, index, proof, believed })
-    }
-
-    /// Finds out what stands about a package, a namespace or an executor, or says why the answer is not believed.
-    ///
-    /// The answer is the registry's whole and newest one: `None` means that its log has no entry about it.
-    pub async fn standing(
-        &self,
-        client: &Client,
-        about: &str,
-    ) -> Result<(Option<Standing>, Believed), ClientError> {
-        let mut tried = 0;
-        loop {
-            let proof = client.standing_proof(about).await?;
-            match self.believe(client, proof.checkpoint.clone(), Shown::Newest).await {
-                Err(ClientError::Log(refusal)) if tried < TRIES_MAX && may_pass(&refusal) => {
-                    tried += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(50 << tried)).await;
-                }
-                believed => {
-                    let believed = believed?;
-                    if proof.about != about {
-                        let reason = format!("what stands about `{}`", proof.about);
-                        return Err(LogRefusal::Unproved { reason }.into());
-                    }
-                    proof.verify(&believed.log_key).map_err(LogRefusal::from)?;
-                    return Ok((proof.standing, believed));
-                }
-            }
-        }
     }
 
     /// Believes a checkpoint that an executor says it saw, as far as it can be held against what was seen of its log.
@@ -420,18 +449,5 @@ fn read_release(proof: &TlogProof, checkpoint: &Checkpoint) -> Result<(Release, 
     let unproved = |reason: &str| LogRefusal::Unproved { reason: reason.to_owned() };
     let entry = proof.extra.as_deref().ok_or_else(|| unproved("the proof has no entry in it"))?;
     proof.proof.includes(entry, checkpoint)?;
-    let entry: Entry = serde_json::from_slice(entry).map_err(|_| unproved("the entry is not one of ours"))?;
-    if entry.kind != Kind::Release {
-        return Err(unproved("the entry is not of a release"));
-    }
-    let (release, publisher) =
-        open_release(&entry.statement).ok_or_else(|| unproved("its statement is not signed"))?;
-    Ok((release, publisher))
-}
-
-/// Reads a release statement that is signed by whoever it says.
-pub(crate) fn open_release(statement: &Envelope) -> Option<(Release, PublicKey)> {
-    let publisher = statement.claimed_key()?;
-    let signed = statement.verify::<Release>(&publisher).ok()?;
-    Some((signed.predicate, publisher))
+    Entry::release(entry).ok_or_else(|| unproved("the entry is not of a release that its publisher signed"))
 }

@@ -156,20 +156,6 @@ pub fn attach(note: &str, lines: &[String]) -> Result<String, LogError> {
     Ok(attached)
 }
 
-/// Puts the signatures of others that are under `old` under `note` too, where both say the same: who cosigned a tree
-/// need not be asked again when the log signs it anew.
-pub fn carry_over(old: &str, note: &str) -> Result<String, LogError> {
-    let (from, to) = (note::open(old)?, note::open(note)?);
-    if from.text != to.text {
-        return Ok(note.into());
-    }
-    let own =
-        |line: &Signature| to.signatures.iter().any(|own| (own.name(), own.id()) == (line.name(), line.id()));
-    let others = from.signatures.iter().filter(|line| !own(line));
-    let lines: Vec<_> = others.map(|line| String::from_utf8_lossy(&line.to_bytes()).into_owned()).collect();
-    attach(note, &lines)
-}
-
 /// What is signed. Its first line keeps it apart from every checkpoint, whose first line is the log's name.
 fn message(text: &str, time_s: u64) -> Vec<u8> {
     format!("{HEADER}\ntime {time_s}\n{text}").into_bytes()

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::cosignature::{Cosigner, CosignerKey, attach, carry_over, cosignatures};
+use super::cosignature::{Cosigner, CosignerKey, attach, cosignatures};
 use super::*;
 use crate::Digest;
 use crate::key::SecretKey;
@@ -91,17 +91,6 @@ fn a_new_line_takes_the_place_of_the_old_one_and_nothing_else_comes_in() {
     {
         assert!(attach(NOTE, &[bad.into()]).is_err(), "{bad:?}");
     }
-}
-
-#[test]
-fn what_others_signed_stays_under_a_checkpoint_that_is_signed_anew() {
-    let again = log().sign(5, Digest::of("root"), Digest::of("map"), TIME + 50);
-    let carried = carry_over(NOTE, &again).expect("notes");
-    assert_eq!(SignedCheckpoint::open(&carried, LOG).expect("signed").time_s, Some(TIME + 50));
-    assert_eq!(witness().key().verify(&carried).expect("signed"), Some(TIME + 7));
-    assert_eq!(carried.lines().count(), NOTE.lines().count());
-    let grown = log().sign(6, Digest::of("root"), Digest::of("map"), TIME + 50);
-    assert_eq!(carry_over(NOTE, &grown).expect("notes"), grown);
 }
 
 #[test]

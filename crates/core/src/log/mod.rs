@@ -37,7 +37,8 @@ pub use map::MapProof;
 pub use monitor::{Finding, Monitor};
 pub use policy::{Distrust, Freshness, KnownLog, KnownWitness, LogPolicy, LogPolicyError, Trusted};
 pub use proof::{
-    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, stored_hash_count,
+    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
+    stored_hash_count,
 };
 pub use reader::{LogFiles, ReadError, Tree, prove_inclusion, root_at};
 pub use standing::{Change, Standing, StandingProof};

@@ -43,11 +43,8 @@ pub fn prove_inclusion(
     checkpoint: &Checkpoint,
     files: &LogFiles,
 ) -> Result<Vec<Digest>, ReadError> {
-    read(checkpoint, files, |hashes| prove_record(checkpoint.size, index, hashes)).map(digests)
-}
-
-fn digests(hashes: Vec<Hash>) -> Vec<Digest> {
-    hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect()
+    let hashes = read(checkpoint, files, |hashes| prove_record(checkpoint.size, index, hashes))?;
+    Ok(hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }
 
 fn read<T>(

@@ -51,16 +51,6 @@ impl Tile {
         Self { level: Some(tile.level()), number: tile.level_index(), width: u64::from(tile.width()) }
     }
 
-    /// Returns the bundle of a log of `size` entries that holds entry `index`.
-    pub fn bundle_of(index: u64, size: u64) -> Option<Self> {
-        let number = index / TILE_WIDTH;
-        (index < size).then(|| Self {
-            level: None,
-            number,
-            width: TILE_WIDTH.min(size - number * TILE_WIDTH),
-        })
-    }
-
     /// Returns the indexes of the entries that it holds, where it is a bundle.
     pub fn entries(&self) -> Option<std::ops::Range<u64>> {
         let start = self.number.checked_mul(TILE_WIDTH)?;

@@ -1,7 +1,6 @@
 //! What witnesses decide, what policies ask for, and proofs that travel.
 
 use super::cosignature::attach;
-use super::map::EMPTY;
 use super::*;
 use crate::Digest;
 use crate::key::SecretKey;
@@ -31,7 +30,7 @@ fn checkpoint(tree: &Tree) -> Checkpoint {
 }
 
 fn note(tree: &Tree) -> String {
-    log_key().sign(tree.size(), tree.root(), EMPTY, 1_000)
+    log_key().sign(tree.size(), tree.root(), map::EMPTY, 1_000)
 }
 
 fn request(old_size: u64, tree: &Tree) -> AddCheckpoint {
@@ -77,7 +76,7 @@ fn a_witness_cosigns_no_fork_and_no_smaller_tree() {
     let rootless = AddCheckpoint {
         old_size: 0,
         hashes: Vec::new(),
-        checkpoint: log_key().sign(0, Digest::of("not the empty tree"), EMPTY, 1),
+        checkpoint: log_key().sign(0, Digest::of("not the empty tree"), map::EMPTY, 1),
     };
     assert_eq!(judge(&rootless, None), inconsistent);
     // Back to where it was, or from where it never was.
@@ -98,11 +97,11 @@ fn a_witness_knows_who_signed() {
     };
     let other_key = LogKey::new(ORIGIN, SecretKey::from_seed(&[4; 32])).expect("valid name");
     let other_log = LogKey::new("other.org/log", SecretKey::from_seed(&[3; 32])).expect("valid name");
-    assert_eq!(open(other_key.sign(3, next.root(), EMPTY, 1)), Err(WitnessRefusal::NotSigned));
+    assert_eq!(open(other_key.sign(3, next.root(), map::EMPTY, 1)), Err(WitnessRefusal::NotSigned));
     assert_eq!(open(note(&next).replace("\n3\n", "\n4\n")), Err(WitnessRefusal::NotSigned));
     let unknown = Err(WitnessRefusal::UnknownLog("other.org/log".into()));
-    assert_eq!(open(other_log.sign(3, next.root(), EMPTY, 1)), unknown);
-    let huge = log_key().sign(u64::MAX, next.root(), EMPTY, 1);
+    assert_eq!(open(other_log.sign(3, next.root(), map::EMPTY, 1)), unknown);
+    let huge = log_key().sign(u64::MAX, next.root(), map::EMPTY, 1);
     assert!(matches!(open(huge), Err(WitnessRefusal::Malformed(_))));
     // Signatures of others are neither looked at nor passed on.
     let line = cosigner(7).cosign(&note(&next), 5).expect("a note");
@@ -178,7 +177,7 @@ fn a_quorum_of_groups_is_counted() {
     let moved = attach(&cosigned(&[(2, 1_000), (4, 1_000)]), &[line]).expect("a note");
     assert!(matches!(policy.judge(&moved, None), Err(Distrust::TooFewWitnesses { .. })));
     let other = LogKey::new(ORIGIN, SecretKey::from_seed(&[4; 32])).expect("valid name");
-    let other = other.sign(3, tree(3, "entry").root(), EMPTY, 1_000);
+    let other = other.sign(3, tree(3, "entry").root(), map::EMPTY, 1_000);
     assert!(matches!(policy.judge(&other, None), Err(Distrust::UnknownLog { .. })));
     assert!(matches!(policy.judge("no note", None), Err(Distrust::UnknownLog { .. })));
 }
@@ -281,9 +280,9 @@ fn a_proof_travels_as_text() {
 }
 
 /// Returns the files of the tiles that a log of this size publishes.
-fn files_of(tree: &Tree) -> LogFiles {
-    let hashes = tiles(0, tree.size()).into_iter().filter(|tile| tile.entries().is_none());
-    hashes.map(|tile| (tile.to_string(), tile.hashes(tree).expect("stored"))).collect()
+fn tiles(tree: &Tree) -> LogFiles {
+    let bytes = |tile: Tile| (tile.to_string(), tile.hashes(tree).expect("stored"));
+    super::tiles(0, tree.size()).into_iter().filter(|tile| tile.entries().is_none()).map(bytes).collect()
 }
 
 /// Asks as a reader does: with nothing at first, then with what is missing.
@@ -308,7 +307,7 @@ fn asking<T>(from: &LogFiles, ask: impl Fn(&LogFiles) -> Result<T, ReadError>) -
 fn tiles_are_believed_only_under_the_root() {
     for size in [1, 2, 255, 256, 257, 600, 1_000] {
         let whole = tree(size, "entry");
-        let (now, files) = (checkpoint(&whole), files_of(&whole));
+        let (now, files) = (checkpoint(&whole), tiles(&whole));
         for old in [0, 1, 2, 100, 255, 256, 257, 599, 999].into_iter().filter(|old| *old <= size) {
             let root = asking(&files, |files| root_at(old, &now, files)).expect("consistent");
             assert_eq!(root, tree(old, "entry").root(), "{old} of {size}");
@@ -330,14 +329,4 @@ fn tiles_are_believed_only_under_the_root() {
     assert!(matches!(root_at(1, &huge, &LogFiles::new()), Err(ReadError::Refused(_))));
     let empty = Checkpoint { size: 0, ..huge };
     assert!(matches!(root_at(1, &empty, &LogFiles::new()), Err(ReadError::Refused(_))));
-}
-
-#[test]
-fn a_bundle_splits_into_its_entries() {
-    let entries = vec![b"one".to_vec(), Vec::new(), vec![7; 300]];
-    let file = bundle(&entries);
-    assert_eq!(entries_of_bundle(&file).expect("whole"), entries);
-    assert!(entries_of_bundle(&file[..file.len() - 1]).is_err());
-    assert!(entries_of_bundle(&[0]).is_err());
-    assert_eq!(entries_of_bundle(&[]).expect("none"), Vec::<Vec<u8>>::new());
 }

@@ -128,13 +128,12 @@ impl Submission {
         if self.old_size != last_size {
             return Err(WitnessRefusal::Conflict(last_size));
         }
-        let Checkpoint { size, root, .. } = self.checkpoint;
         let continues = match last {
-            // Size 0 has one root, and every tree continues it.
-            None => self.hashes.is_empty() && (size > 0 || root == Digest::of("")),
-            Some(last) if last.size == 0 => self.hashes.is_empty() && (size > 0 || root == last.root),
+            None => self.hashes.is_empty(),
             Some(last) => check_consistency(last, &self.checkpoint, &self.hashes).is_ok(),
         };
+        // Every tree continues the empty one, which has but one root.
+        let continues = continues && (self.checkpoint.size > 0 || self.checkpoint.root == Digest::of(""));
         if continues { Ok(()) } else { Err(WitnessRefusal::Inconsistent) }
     }
 }

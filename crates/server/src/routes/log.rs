@@ -29,17 +29,8 @@ pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Re
         .await
 }
 
-/// Returns what stands about a package, a namespace or an executor, with the proof that nothing newer was logged.
-#[utoipa::path(get, path = "/v1/log/standing/{about}", tag = "log",
-    params(("about" = String, Path, description = "`ns:name`, `ns`, or the `did:key` of an executor")),
-    responses((status = 200, body = StandingResponse), (status = 400, body = Problem)))]
-pub(crate) async fn standing(State(app): State<App>, Path(about): Path<String>) -> Result<Response, Refusal> {
-    let proof = app.registry.standing(&about).await?;
-    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(StandingResponse::from(proof))).into_response())
-}
-
 /// Returns an entry with the proof that the log has it, as one text file: C2SP tlog-proof, with the entry as extra data.
-#[utoipa::path(get, path = "/v1/log/{index}/proof", tag = "log",
+#[utoipa::path(get, path = "/v1/log/proof/{index}", tag = "log",
     responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem)))]
 pub(crate) async fn proof(State(app): State<App>, Path(index): Path<u64>) -> Result<Response, Refusal> {
     let proved = app.registry.store().prove_entry(index).await.map_err(RegistryError::from)?;
@@ -56,6 +47,15 @@ pub(crate) fn no_such_entry() -> Refusal {
         "the log has no such entry",
         "entries are counted from 0; the second line of /checkpoint says how many there are",
     )
+}
+
+/// Returns what stands about a package, a namespace or an executor, with the proof that nothing newer was logged.
+#[utoipa::path(get, path = "/v1/log/standing/{about}", tag = "log",
+    params(("about" = String, Path, description = "`ns:name`, `ns`, or the `did:key` of an executor")),
+    responses((status = 200, body = StandingResponse), (status = 400, body = Problem)))]
+pub(crate) async fn standing(State(app): State<App>, Path(about): Path<String>) -> Result<Response, Refusal> {
+    let proof = app.registry.standing(&about).await?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(StandingResponse::from(proof))).into_response())
 }
 
 async fn file(

@@ -5,7 +5,6 @@
 //! between leaves entries that the next run shows, and a checkpoint that the next one extends; it cannot fork the log.
 
 use glassbox_core::limits;
-use glassbox_core::log::cosignature::carry_over;
 use glassbox_core::log::{self, LogKey, SignedCheckpoint, Tile};
 use rusqlite::params;
 
@@ -64,7 +63,7 @@ impl Inner {
         }
         let note = key.sign(new_size, root, folded.root(), now_s);
         let note = match &old {
-            Some(state) => carry_over(&state.checkpoint, &note)?,
+            Some(state) => carry_over(&state.checkpoint, note)?,
             None => note,
         };
         self.strike("signed-checkpoint", Moment::Before)?;
@@ -126,6 +125,17 @@ impl Inner {
             self.strike("checkpoint", Moment::After)?;
         }
         Ok(state)
+    }
+}
+
+/// Keeps what witnesses said of `old` where `new` says the same, only later.
+fn carry_over(old: &str, new: String) -> Result<String, StoreError> {
+    match (old.rsplit_once("\n\n"), new.rsplit_once("\n\n")) {
+        (Some((text, _)), Some((same, lines))) if text == same => {
+            let lines: Vec<String> = lines.lines().map(|line| format!("{line}\n")).collect();
+            Ok(log::cosignature::attach(old, &lines)?)
+        }
+        _ => Ok(new),
     }
 }
 
