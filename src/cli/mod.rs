@@ -4,6 +4,7 @@ mod call;
 mod names;
 mod operator;
 mod package;
+mod receipt;
 mod serve;
 mod wallet;
 
@@ -20,6 +21,7 @@ pub(crate) use call::*;
 pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
+pub(crate) use receipt::*;
 pub(crate) use serve::*;
 pub(crate) use wallet::*;
 
@@ -153,6 +155,9 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
     )]
     Verify(VerifyArgs),
+    /// Prove receipts by the log
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Serve a registry
     #[command(
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::keep::Folder;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
+use crate::receipts;
 
 pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> Result<(), Failure> {
     let client = context.client()?;
@@ -109,7 +110,7 @@ impl Made {
         } else {
             format!("${}", receipt.charge.amount.to_decimal())
         };
-        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        let text = receipts::to_text(&response.receipt);
         if let Err(error) = self.folder.keep(path, text.as_bytes()) {
             let hint = match &receipt.payment {
                 Some(_) => format!("the registry keeps it: curl {}", self.url),

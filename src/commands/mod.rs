@@ -1,6 +1,7 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
 mod audit;
+mod audit_receipts;
 mod call;
 mod credit;
 mod demo;
@@ -16,6 +17,7 @@ mod package;
 mod payout;
 mod publish;
 mod purse;
+mod receipt;
 mod run;
 mod search;
 mod serve;
@@ -94,6 +96,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Call(args) => call::run(&context, &args).await,
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Receipt(command) => receipt::run(&context, &command).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
@@ -105,6 +108,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,

@@ -39,6 +39,7 @@ mod openapi;
 mod packages;
 mod paid;
 mod payer;
+mod receipts;
 mod replay;
 mod run;
 mod schemes;

@@ -23,6 +23,8 @@ pub struct Live {
     pub id: ReleaseId,
     /// The manifest.
     pub manifest: Manifest,
+    /// The digest of its bytes, as the publisher signed it.
+    pub manifest_digest: Digest,
     /// The terms.
     pub terms: Hashed<Terms>,
     /// What a download costs; nothing where it is free.
@@ -69,6 +71,7 @@ impl Live {
                 .map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             publisher,
+            manifest_digest: Digest::of(&row.manifest),
             manifest,
         })
     }

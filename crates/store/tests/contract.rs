@@ -59,6 +59,7 @@ fn posting() -> Posting {
         charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
+        receipt: None,
     }
 }
 

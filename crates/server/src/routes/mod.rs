@@ -9,4 +9,5 @@ pub(crate) mod money;
 pub(crate) mod names;
 pub(crate) mod operate;
 pub(crate) mod publish;
+pub(crate) mod receipts;
 pub(crate) mod serve;
