@@ -6,6 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+#[expect(dead_code, reason = "the tests of the settler, whose file it is, do more to it")]
+#[path = "../../crates/pay/tests/anvil/anvil.rs"]
+mod anvil;
 mod bad_call;
 mod bad_publish;
 mod bind;
@@ -24,6 +27,7 @@ mod fault_table;
 mod faults;
 mod files;
 mod grants;
+mod ground;
 mod invariants;
 mod journey;
 mod kill;
@@ -39,4 +43,5 @@ mod run;
 mod schemes;
 mod serve;
 mod stage;
+mod taken_back;
 mod wallet;

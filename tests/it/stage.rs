@@ -11,7 +11,7 @@ use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
-use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
+use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
@@ -78,10 +78,10 @@ pub(crate) enum Sweep {
     Off,
 }
 
-/// A running registry.
-pub(crate) struct Stage {
+/// A running registry, on a chain.
+pub(crate) struct Stage<C = Devnet> {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) rail: Arc<Faulty<Settler<Devnet>>>,
+    pub(crate) rail: Arc<Faulty<Settler<C>>>,
     pub(crate) world: World,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -90,7 +90,7 @@ pub(crate) struct Stage {
     folder: Arc<TempDir>,
 }
 
-impl Drop for Stage {
+impl<C> Drop for Stage<C> {
     fn drop(&mut self) {
         if let Some(power) = self.power.take() {
             power.shutdown_background();
@@ -179,6 +179,50 @@ impl Stage {
         })
         .await;
         let rail = Arc::new(Faulty::new(devnet.facilitator()));
+        Self::serve(rail, Some(devnet), folder, world, sweep, sandbox, host).await
+    }
+
+    /// Stops as at a power cut, and starts again from what is in the folder.
+    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
+        let power = self.power.take().unwrap();
+        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
+        let (folder, world) = (self.folder.clone(), self.world.clone());
+        drop(self);
+        Self::open(folder, world, sweep).await
+    }
+
+    pub(crate) fn devnet(&self) -> &Devnet {
+        self.rail.inner().chain()
+    }
+
+    /// Makes a payer with as many dollars of play money.
+    pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
+        let wallet = wallet(name);
+        if usd > 0 {
+            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
+        }
+        Buyer::new(self, wallet)
+    }
+
+    /// Returns how many payments arrived on the chain.
+    pub(crate) async fn payments(&self) -> usize {
+        let treasury = self.devnet().treasury();
+        let transfers = self.devnet().transfers().await.unwrap();
+        transfers.iter().filter(|transfer| transfer.to == treasury).count()
+    }
+}
+
+impl<C: Chain + 'static> Stage<C> {
+    /// Serves the registry that a folder holds, on a rail.
+    pub(crate) async fn serve(
+        rail: Arc<Faulty<Settler<C>>>,
+        devnet: Option<Devnet>,
+        folder: Arc<TempDir>,
+        world: World,
+        sweep: Sweep,
+        sandbox: Sandbox,
+        host: HostConfig,
+    ) -> Self {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -192,7 +236,7 @@ impl Stage {
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
-            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)) },
+            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)) },
         );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();
@@ -206,21 +250,8 @@ impl Stage {
         Self { registry, rail, world, url, http, power: Some(power), folder }
     }
 
-    /// Stops as at a power cut, and starts again from what is in the folder.
-    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
-        let power = self.power.take().unwrap();
-        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
-        let (folder, world) = (self.folder.clone(), self.world.clone());
-        drop(self);
-        Self::open(folder, world, sweep).await
-    }
-
     pub(crate) fn store(&self) -> &Store {
         self.registry.store()
-    }
-
-    pub(crate) fn devnet(&self) -> &Devnet {
-        self.rail.inner().chain()
     }
 
     /// Publishes under the usual key, over HTTP, and insists that it is new.
@@ -247,24 +278,12 @@ impl Stage {
         Reply::of(self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap()).await
     }
 
-    /// Makes a payer with as many dollars of play money.
-    pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
-        let wallet = wallet(name);
-        if usd > 0 {
-            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
-        }
-        Buyer::new(self, wallet)
-    }
-
     pub(crate) async fn balance(&self, address: Address) -> u128 {
-        self.devnet().balance(address).await.unwrap().0
+        self.rail.balance(address).await.unwrap().0
     }
 
-    /// Returns how many payments arrived on the chain.
-    pub(crate) async fn payments(&self) -> usize {
-        let treasury = self.devnet().treasury();
-        let transfers = self.devnet().transfers().await.unwrap();
-        transfers.iter().filter(|transfer| transfer.to == treasury).count()
+    pub(crate) fn treasury(&self) -> Address {
+        self.rail.treasury()
     }
 
     /// Insists that nothing is undecided, that the ledger is balanced, and that it agrees with the chain to the unit.
@@ -281,7 +300,7 @@ impl Stage {
                 Account::Payee(_) | Account::Operator | Account::Escrow(_) | Account::Rail(_) => {}
             }
         }
-        let treasury = self.balance(self.devnet().treasury()).await;
+        let treasury = self.balance(self.treasury()).await;
         assert_eq!(audit.held, Atomic(treasury).to_pico(), "the audit and the chain disagree");
     }
 }

@@ -143,6 +143,18 @@ pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
 /// The most signatures that one envelope may carry: each costs a verification.
 pub const SIGNATURES_MAX: usize = 16;
 
+/// The most keys of each kind in the policy of a namespace: more than could sign one envelope would never count.
+pub const POLICY_KEYS_MAX: usize = SIGNATURES_MAX;
+
+/// The longest delay of a change of a policy, in hours: 90 days. Longer, and a lost key would be a lost name.
+pub const POLICY_DELAY_HOURS_MAX: u32 = 90 * 24;
+
+/// The shortest delay of a change by recovery keys, in hours: a day, so that the controllers can see and cancel it.
+pub const RECOVERY_HOURS_MIN: u32 = 24;
+
+/// The longest reason of an act, in bytes: a few sentences, which every reader of the log gets.
+pub const REASON_BYTES_MAX: usize = 2_000;
+
 /// The most prices of one manifest.
 pub const PRICES_MAX: usize = 64;
 
@@ -456,7 +468,7 @@ pub const AUDIT_PAGE: usize = 10_000;
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
 
 /// The most receipts of one batch: more would make each proof longer, and fewer the log.
-pub const RECEIPT_BATCH_MAX: usize = 256;
+pub const RECEIPT_BATCH_MAX: usize = 128;
 
 /// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
 /// the log in that time, and a payer waits no longer for its proof.

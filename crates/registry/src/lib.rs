@@ -28,6 +28,7 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+mod submissions;
 pub mod testing;
 mod wait;
 

@@ -500,7 +500,7 @@ impl Store {
     }
 
     /// Notes how sure it is that a posted call stays paid, and by which transaction. Where that was the deposit of a channel,
-    /// it is not final before its voucher is claimed.
+    /// it is not final before its voucher is claimed for good.
     pub async fn mark_standing(
         &self,
         call: &str,
@@ -512,7 +512,7 @@ impl Store {
         self.write("mark_standing", move |transaction| {
             transaction.execute(
                 "UPDATE calls SET settled_by = ?2, updated_at = ?4, standing = CASE
-                    WHEN ?3 = 'final' AND cumulative > (SELECT claimed FROM channels WHERE channels.id = calls.channel)
+                    WHEN ?3 = 'final' AND cumulative > (SELECT claimed_final FROM channels WHERE channels.id = calls.channel)
                     THEN 'vouched' ELSE ?3 END
                  WHERE id = ?1 AND standing = 'mined'",
                 params![call, settled_by, standing.as_str(), now_ms],

@@ -20,6 +20,7 @@ mod receipts;
 mod releases;
 mod search;
 mod sqlite;
+mod submissions;
 
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
@@ -33,3 +34,4 @@ pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use submissions::{Moved, SubmissionRow};

@@ -10,7 +10,7 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published,
+    Backing, CallState, Fault, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
     SearchDocument, Standing, Store, StoreError,
 };
 
@@ -94,8 +94,10 @@ async fn a_call_goes_from_hold_to_post() {
     );
     store.mark_standing("c", "0x1", Standing::Final, 4).await.expect("mined");
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("pending");
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("posting again changes nothing");
+    let moved = || Moved { transaction: "0x2".into(), request: Some("{}".into()) };
+    store.post_owed("c", Kind::Refund, moved()).await.expect("pending");
+    store.post_owed("c", Kind::Refund, moved()).await.expect("posting again changes nothing");
+    assert_eq!(store.submissions(9).await.expect("readable").len(), 1, "watched until it is final");
     assert!(store.owed(Kind::Refund, 9).await.expect("readable").is_empty());
     let pico = 1_000_000;
     assert_eq!(

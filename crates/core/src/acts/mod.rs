@@ -8,12 +8,21 @@
 mod executor;
 mod namespace;
 mod release;
+mod state;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use executor::{Contradiction, ExecutorRecord, ReceiptBatch};
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };
-pub use release::{Quarantine, TermsChange, Yank};
+pub use release::{Mark, Marks, Quarantine, TermsChange, Yank};
+pub use state::{
+    ActRefusal, Authority, Claim, Moment, NamespaceAct, NamespaceState, PendingPolicy, Revoked, Right,
+};
 
 use crate::Digest;
 use crate::dsse::{Envelope, Predicate, Subject};

@@ -21,11 +21,17 @@ pub struct Checkpoint {
     pub root: Digest,
 }
 
+/// What the extension line of a checkpoint begins with that holds the root of the map.
+const MAP_LINE: &str = "map ";
+
 /// A checkpoint with all that its signed note says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
     /// The tree.
     pub checkpoint: Checkpoint,
+    /// The root of the map that the entries add up to, in the line `map sha256:…`. Absent in checkpoints of before there
+    /// was one.
+    pub map: Option<Digest>,
     /// When the log said last that this is its newest tree, in Unix seconds. Absent where it gave no time.
     pub time_s: Option<u64>,
 }
@@ -58,11 +64,12 @@ impl LogKey {
         note::encode_key(self.origin(), Algorithm::Ed25519, &self.secret.public())
     }
 
-    /// Signs that the tree of `size` entries under `root` is the newest at `time_s`, in Unix seconds. Returns the note
-    /// that is published.
-    pub fn sign(&self, size: u64, root: Digest, time_s: u64) -> String {
+    /// Signs that the tree of `size` entries under `root`, which add up to the map under `map`, is the newest at
+    /// `time_s`, in Unix seconds. Returns the note that is published.
+    pub fn sign(&self, size: u64, root: Digest, map: Digest, time_s: u64) -> String {
         let hash = Hash(*root.as_bytes());
-        let text = tlog_tiles::Checkpoint::new(self.origin(), size, hash, "")
+        let extension = format!("{MAP_LINE}{map}\n");
+        let text = tlog_tiles::Checkpoint::new(self.origin(), size, hash, &extension)
             .expect("the origin was checked when the key was made")
             .to_bytes();
         let text = String::from_utf8(text).expect("a checkpoint is UTF-8");
@@ -104,7 +111,14 @@ impl SignedCheckpoint {
         if checkpoint.origin() != origin {
             return Err(not_signed());
         }
+        let mut map_lines = checkpoint.extension().lines().filter_map(|line| line.strip_prefix(MAP_LINE));
+        let map = map_lines.next().map(str::parse).transpose().map_err(|_| LogError::Malformed)?;
+        // Two roots would be two maps, and each reader could be shown another.
+        if map_lines.next().is_some() {
+            return Err(LogError::Malformed);
+        }
         Ok(Self {
+            map,
             checkpoint: Checkpoint {
                 size: checkpoint.size(),
                 root: Digest::from_bytes(checkpoint.hash().0),

@@ -10,10 +10,11 @@ const NOTE: &str = "\
 example.org/log
 5
 SBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=
+map sha256:60be9861750facbfad8758254a2f76c0cfe78d54459a3bc187d49b1401fcd8e8
 
-— example.org/log kPLAtNUw6uGlvXPWeMlVRX8VcFFK1jlDXa7JK5S9dn/IjdmoYxnUbg2dS8w6h9WH8+YOii7MOKi1kHmgXnsxDS/bqwg=
-— example.org/log SyCmywAAAABrAjCAju8/YBkVVfseX6YOArgzkTtG88ZJVEl6PaK6n83a3mNlg3B++WMlicCoUyHgSIw6MX7gzDaI2KEU8vRecLFOAQ==
-— witness.example/w1 JLXZ/gAAAABrAjCHeg2yL5T0B0udWA2liVwBIKg1tzY1fJqHqg0QxXTUrqDS4iBsz/P0U0dv4Qv3xtSnmcBsUsYugtrDPBVt/BG1Cg==
+— example.org/log kPLAtBsT3ccAVkGBJveFS4jJ3Klmj+ZA+0OWSAa9pcZWTeQEOrVpJQR8oQBuNnWNnpb8UasoDH72fu/R9ZiB/5JMtws=
+— example.org/log SyCmywAAAABrAjCAs2617dpLx6Mw+24k+T8+4n8Cyl3QAHjbGJYzExwscP70S/emO10yp5ZeTOPonYzym2f6TsfJ85D+SAcWlpBPDw==
+— witness.example/w1 JLXZ/gAAAABrAjCHIJsb2eNzjLywOS7ehZ7UssdWAE27vI0NWB6jQlIidKvHjCEq/VnH/ux62e/13Vz6Jcw42hyZyeIgm5X9uf6kBw==
 ";
 const WITNESS: &str = "witness.example/w1+24b5d9fe+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY";
 const LOG: &str = "example.org/log+90f2c0b4+Ae1JKMYo0cLG6ukDOJBZlWEpWSc6XGP5NjbBRhSshzfR";
@@ -39,12 +40,13 @@ fn witness() -> Cosigner {
 
 #[test]
 fn a_checkpoint_is_signed_as_another_implementation_signs_it() {
-    let note = log().sign(5, Digest::of("root"), TIME);
+    let note = log().sign(5, Digest::of("root"), Digest::of("map"), TIME);
     let line = witness().cosign(&note, TIME + 7).expect("a note");
     assert_eq!(attach(&note, &[line]).expect("a line"), NOTE);
     assert_eq!((log().verifier_key(), witness().key().to_string()), (LOG.into(), WITNESS.into()));
     let opened = SignedCheckpoint::open(NOTE, LOG).expect("signed");
     assert_eq!((opened.checkpoint.size, opened.time_s), (5, Some(TIME)));
+    assert_eq!(opened.map, Some(Digest::of("map")));
     let key: CosignerKey = WITNESS.parse().expect("a key");
     assert_eq!((key.name(), key.id()), ("witness.example/w1", 0x24b5_d9fe));
     assert_eq!(key.verify(NOTE).expect("signed"), Some(TIME + 7));
@@ -65,12 +67,12 @@ fn a_cosigner_who_did_not_sign_did_not_and_a_false_line_is_refused() {
     let other = CosignerKey::new("witness.example/w2", SecretKey::from_seed(&[9; 32]).public());
     assert_eq!(other.expect("a valid name").verify(NOTE).expect("a note"), None);
     // A line for another tree is no line for this one.
-    let moved = log().sign(6, Digest::of("root"), TIME);
+    let moved = log().sign(6, Digest::of("root"), Digest::of("map"), TIME);
     let stolen = NOTE.lines().last().map(|line| format!("{line}\n")).expect("lines");
     let moved = attach(&moved, &[stolen]).expect("well formed");
     assert!(matches!(key.verify(&moved), Err(LogError::NotSigned(_))));
     // The log's own time cannot be changed, nor carried over; without it there is none.
-    let plain: String = NOTE.lines().take(5).map(|line| format!("{line}\n")).collect();
+    let plain: String = NOTE.lines().take(6).map(|line| format!("{line}\n")).collect();
     assert_eq!(SignedCheckpoint::open(&plain, LOG).expect("signed").time_s, None);
     let timed = NOTE.replace("SyCmywAAAABrAjCA", "SyCmywAAAABrAjCB");
     assert!(SignedCheckpoint::open(&timed, LOG).is_err());
@@ -116,7 +118,7 @@ proptest! {
         bit in 0..8_u8,
     ) {
         let witness = Cosigner::new("w", SecretKey::from_seed(&seed)).expect("a valid name");
-        let note = log().sign(size, Digest::of(seed), time);
+        let note = log().sign(size, Digest::of(seed), Digest::of("map"), time);
         let note = attach(&note, &[witness.cosign(&note, time).expect("a note")]).expect("a line");
         prop_assert_eq!(witness.key().verify(&note).expect("signed"), Some(time));
         prop_assert_eq!(SignedCheckpoint::open(&note, LOG).expect("signed").time_s, Some(time));

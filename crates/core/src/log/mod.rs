@@ -6,12 +6,16 @@
 mod checkpoint;
 pub mod cosignature;
 mod entry;
+pub mod map;
 mod note;
 mod proof;
+mod standing;
 mod tile;
 
 #[cfg(test)]
 mod cosignature_tests;
+#[cfg(test)]
+mod map_tests;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +24,11 @@ pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
 pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
-pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, root_over, stored_hash_count};
+pub use proof::{
+    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
+    stored_hash_count,
+};
+pub use standing::{Change, Standing, StandingProof};
 pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
 
 /// Says why a proof or checkpoint was refused.
@@ -35,4 +43,7 @@ pub enum LogError {
     /// The Merkle arithmetic failed.
     #[error("the log's proof does not hold")]
     Proof(#[source] TreeError),
+    /// A proof over the map does not hold.
+    #[error("the map's proof does not hold")]
+    Map,
 }

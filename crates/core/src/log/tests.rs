@@ -27,7 +27,7 @@ fn every_entry_is_provable_and_no_other() {
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("valid name");
     for size in [1, 2, 3, 7, 256, 257, 600] {
         let stored = log_of(size);
-        let checkpoint = key.sign(size, root(size, &stored).expect("stored"), 0);
+        let checkpoint = key.sign(size, root(size, &stored).expect("stored"), map::EMPTY, 0);
         for index in [0, size / 2, size - 1] {
             let hashes = prove(index, size, &stored).expect("stored");
             let proof = InclusionProof { index, hashes, checkpoint: checkpoint.clone() };
@@ -45,7 +45,7 @@ fn every_entry_is_provable_and_no_other() {
 fn another_key_is_refused() {
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("valid name");
     let other = LogKey::new("example.org/log", SecretKey::from_seed(&[4; 32])).expect("valid name");
-    let note = key.sign(0, Digest::of(""), 0);
+    let note = key.sign(0, Digest::of(""), map::EMPTY, 0);
     assert!(open_checkpoint(&note, &key.verifier_key()).is_ok());
     assert!(open_checkpoint(&note, &other.verifier_key()).is_err());
     assert!(open_checkpoint(&note.replace("\n0\n", "\n1\n"), &key.verifier_key()).is_err());
