@@ -23,6 +23,7 @@ post /v1/devnet/rpc
 get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
+get /v1/log/standing/{about}
 get /v1/operate/audit
 post /v1/operate/claims
 post /v1/operate/credit
@@ -79,6 +80,7 @@ async fn the_document_lists_every_route_and_each_is_there() {
             ("{function}", "double"),
             ("{call}", "00"),
             ("{address}", "0x0000000000000000000000000000000000000001"),
+            ("{about}", "lab:bench"),
             ("{path}", "0/000.p/1"),
         ];
         let url = filled.iter().fold(path.clone(), |url, (name, value)| url.replace(name, value));

@@ -8,7 +8,7 @@ mod receipts;
 use std::collections::BTreeMap;
 
 use glassbox_core::dsse::Envelope;
-use glassbox_core::log::InclusionProof;
+use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -354,6 +354,30 @@ pub struct CallResponse {
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,
+}
+
+/// What stands about a package, a namespace or an executor, with the proof of it. Enough to be checked offline.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StandingResponse {
+    /// What it is about.
+    #[schema(example = "text:slugify")]
+    pub about: String,
+    /// What stands: the newest entry, how many there are, the versions with their terms, what is yanked and quarantined.
+    /// Absent where the log has no entry about it, which `proof` then proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub standing: Option<Standing>,
+    /// The way through the map of the checkpoint.
+    #[schema(value_type = Object)]
+    pub proof: MapProof,
+    /// The signed checkpoint, with the root of the map and the time.
+    pub checkpoint: String,
+}
+
+impl From<StandingProof> for StandingResponse {
+    fn from(StandingProof { about, standing, proof, checkpoint }: StandingProof) -> Self {
+        Self { about, standing, proof, checkpoint }
+    }
 }
 
 /// Who earned what.

@@ -136,6 +136,10 @@ pub const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The largest signed statement, in bytes of base64. A release of a thousand files stays far below.
 pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// How old a checkpoint gets before it is signed anew, in seconds: a little less than the minute that clients may count
+/// on, because it is looked at only every few seconds.
+pub const CHECKPOINT_REFRESH_SECONDS: u64 = 50;
+
 /// The largest signed checkpoint, in bytes: twenty of the largest signatures that C2SP knows, or several hundred of
 /// today's.
 pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;

@@ -362,6 +362,10 @@ impl From<SandboxError> for CallError {
     }
 }
 
+/// What to do about a log that must not go on.
+pub(crate) const LOG_BEHIND: &str =
+    "the operator restores a newer copy of the database; reading and calling go on meanwhile";
+
 impl RegistryError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
@@ -373,6 +377,7 @@ impl RegistryError {
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::Name(_) => "name-invalid",
+            Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
         }
     }
@@ -393,6 +398,7 @@ impl RegistryError {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
             }
             Self::Name(_) => "correct the name".into(),
+            Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             _ => "try again later; the operator's log has the cause".into(),
         }
     }
@@ -468,6 +474,7 @@ impl PublishError {
             Self::LayerTooLarge { .. } => "files-invalid",
             Self::Store(StoreError::ReleaseExists(_)) => "release-exists",
             Self::Store(StoreError::NamespaceTaken { .. }) => "namespace-taken",
+            Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Worker => "internal",
         }
     }
@@ -502,6 +509,7 @@ impl PublishError {
             Self::Store(StoreError::NamespaceTaken { .. }) => {
                 "publish under a namespace of your own, or with the key that owns this one".into()
             }
+            Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             Self::Store(_) | Self::Worker => "try again later; nothing was published".into(),
         }
     }

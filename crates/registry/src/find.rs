@@ -1,6 +1,9 @@
 //! Finding and reading: everything that is free and public.
 
 use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
+use glassbox_core::log::StandingProof;
+use glassbox_core::name::Namespace;
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
@@ -96,6 +99,16 @@ impl Registry {
     /// Returns everything public of a release.
     pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseView, RegistryError> {
         view(self.release_row(reference).await?)
+    }
+
+    /// Returns what stands about a package, a namespace or an executor at the newest checkpoint, with the proof of it.
+    pub async fn standing(&self, about: &str) -> Result<StandingProof, RegistryError> {
+        let name = about.parse::<PackageName>().map(drop).or_else(|_| about.parse::<Namespace>().map(drop));
+        if about.parse::<PublicKey>().is_err() {
+            name?;
+        }
+        let proof = self.store.prove_standing(about).await?;
+        proof.ok_or_else(|| RegistryError::Damaged("the log".into(), "it has no checkpoint".into()))
     }
 
     /// Returns the files of a public layer.

@@ -10,12 +10,13 @@ use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
-use glassbox_store::Store;
+use glassbox_store::{LogState, Store, StoreError};
 use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
+use tracing::error;
 
 use crate::env::Env;
-use crate::error::RegistryError;
+use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
 use crate::host::HostConfig;
 use crate::live::Live;
@@ -87,7 +88,7 @@ impl Registry {
         config: RegistryConfig,
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
-            checkpoint: RwLock::new(publish_log(&store, &keys.log, env.now_ms()).await?),
+            checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
             store,
             sandbox,
             rail,
@@ -153,9 +154,24 @@ impl Registry {
     }
 }
 
+/// Shows the log, or finds the checkpoint in force where the log must not go on.
+async fn first_checkpoint(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    match publish_log(store, key, now_ms).await {
+        Err(RegistryError::Store(behind @ StoreError::LogBehind { .. })) => {
+            error!(error = %behind, "Nothing is published: {LOG_BEHIND}");
+            let state = store.log_state().await?.ok_or(behind)?;
+            opened(&state, key)
+        }
+        shown => shown,
+    }
+}
+
 async fn publish_log(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
-    let state = store.publish_log(key.clone(), now_ms).await?;
-    // Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+    opened(&store.publish_log(key.clone(), now_ms).await?, key)
+}
+
+/// Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+fn opened(state: &LogState, key: &LogKey) -> Result<Checkpoint, RegistryError> {
     open_checkpoint(&state.checkpoint, &key.verifier_key())
         .map_err(|error| RegistryError::Damaged("the log".into(), error.to_string()))
 }

@@ -137,6 +137,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::publish::publish))
         .routes(routes!(r::log::checkpoint))
         .routes(routes!(r::log::tile))
+        .routes(routes!(r::log::standing))
         .routes(routes!(r::money::earnings))
         .routes(routes!(r::money::balance))
         .routes(routes!(r::money::faucet))

@@ -88,6 +88,26 @@ impl LogKey {
     }
 }
 
+impl Checkpoint {
+    /// Reads what a note claims, without checking who signed it.
+    pub fn claimed(note: &str) -> Result<Self, LogError> {
+        read(note::open(note)?.text).map(|(checkpoint, _)| checkpoint)
+    }
+}
+
+/// Reads the text of a checkpoint: the tree, and the root of the map.
+fn read(text: &str) -> Result<(Checkpoint, Option<Digest>), LogError> {
+    let read = tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| LogError::Malformed)?;
+    let mut map_lines = read.extension().lines().filter_map(|line| line.strip_prefix(MAP_LINE));
+    let map = map_lines.next().map(str::parse).transpose().map_err(|_| LogError::Malformed)?;
+    // Two roots would be two maps, and each reader could be shown another.
+    if map_lines.next().is_some() {
+        return Err(LogError::Malformed);
+    }
+    let root = Digest::from_bytes(read.hash().0);
+    Ok((Checkpoint { origin: read.origin().into(), size: read.size(), root }, map))
+}
+
 /// Checks the signature of a published checkpoint and reads it.
 pub fn open_checkpoint(note: &str, verifier_key: &str) -> Result<Checkpoint, LogError> {
     SignedCheckpoint::open(note, verifier_key).map(|signed| signed.checkpoint)
@@ -105,28 +125,12 @@ impl SignedCheckpoint {
         if own.peek().is_none() || !own.all(|line| key.verifies(opened.text.as_bytes(), line.signature())) {
             return Err(not_signed());
         }
-        let checkpoint =
-            tlog_tiles::Checkpoint::from_bytes(opened.text.as_bytes()).map_err(|_| LogError::Malformed)?;
+        let (checkpoint, map) = read(opened.text)?;
         // The origin names the key that must have signed; any other would be another log's checkpoint.
-        if checkpoint.origin() != origin {
+        if checkpoint.origin != origin {
             return Err(not_signed());
         }
-        let mut map_lines = checkpoint.extension().lines().filter_map(|line| line.strip_prefix(MAP_LINE));
-        let map = map_lines.next().map(str::parse).transpose().map_err(|_| LogError::Malformed)?;
-        // Two roots would be two maps, and each reader could be shown another.
-        if map_lines.next().is_some() {
-            return Err(LogError::Malformed);
-        }
-        Ok(Self {
-            map,
-            checkpoint: Checkpoint {
-                size: checkpoint.size(),
-                root: Digest::from_bytes(checkpoint.hash().0),
-                origin: origin.clone(),
-            },
-            time_s: CosignerKey::new(&origin, key)
-                .and_then(|key| key.verify(note).transpose())
-                .transpose()?,
-        })
+        let own = CosignerKey::new(&origin, key).ok_or_else(not_signed)?;
+        Ok(Self { checkpoint, map, time_s: own.verify(note)? })
     }
 }

@@ -18,18 +18,21 @@ mod cosignature_tests;
 mod map_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
 pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
+pub use map::MapProof;
 pub use proof::{
     InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
     stored_hash_count,
 };
 pub use standing::{Change, Standing, StandingProof};
-pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
+pub use tile::{Tile, TilePathError, bundle, check_tiles, entries_of_bundle, tiles};
 
 /// Says why a proof or checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
