@@ -28,8 +28,9 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         "From the file's text to the last check, without running anything again: five signatures, and the inclusion of the \
          receipt and of its release in the log.",
     );
-    let rows =
-        best.iter().map(|(name, ns)| vec![(*name).to_owned(), show_ns(*ns), format!("{:.1}x", ns / best[0].1)]);
+    let rows = best
+        .iter()
+        .map(|(name, ns)| vec![(*name).to_owned(), show_ns(*ns), format!("{:.1}x", ns / best[0].1)]);
     report.table(&["what", "CPU", "against one signature"], rows);
     report.figure("a logged receipt checked offline", best[1].1 / 1e6, "ms", 5.0);
     Ok(())

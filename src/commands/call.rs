@@ -123,7 +123,8 @@ impl Made {
             return Err(Failure::error("io", message, hint));
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+        let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
 }
 

@@ -175,8 +175,12 @@ fn describe(answer: &Answer) -> String {
     lines.push(match (found.level, answer.replayed, logged) {
         (None, ..) => paint(BAD, "not verified"),
         (Some(_), true, _) => paint(GOOD, "verified by re-execution"),
-        (Some(_), false, true) => format!("{}: signed, logged, and the bill follows from it", paint(GOOD, "verified")),
-        (Some(_), false, false) => format!("{}: signed, and the bill follows from it", paint(GOOD, "verified")),
+        (Some(_), false, true) => {
+            format!("{}: signed, logged, and the bill follows from it", paint(GOOD, "verified"))
+        }
+        (Some(_), false, false) => {
+            format!("{}: signed, and the bill follows from it", paint(GOOD, "verified"))
+        }
     });
     lines.join("\n")
 }

@@ -187,8 +187,7 @@ async fn an_executor_that_lies_is_found_out_and_stopped_without_an_operators_han
             let honest = double(&buyer, 21).await;
             let fuel_used = honest.verify(None).1.unwrap().fuel_used;
             let lying = lie(&honest, output, fuel_used + more_fuel);
-            let certificate =
-                if rerun { accusation(&[&lying]) } else { accusation(&[&honest, &lying]) };
+            let certificate = if rerun { accusation(&[&lying]) } else { accusation(&[&honest, &lying]) };
             let did = stage.registry.executor().to_string();
             let standing = stage.get(&format!("/v1/executors/{did}")).await.json();
             assert_eq!(standing["quarantined"], false, "{case}");
@@ -363,11 +362,8 @@ async fn stranger(args: &[&Path]) -> (bool, String) {
     let mut command = Command::new(if cfg!(windows) { "python" } else { "python3" });
     command.arg(conformance().join("verify.py")).args(args).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), said)
 }
 

@@ -12,7 +12,7 @@ use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
-use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
 use glassbox_store::Store;
@@ -33,17 +33,22 @@ pub(crate) const OPERATOR: &str = "gbo_stage";
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a stage gets time and randomness from. Survives the registry, as both do.
+/// Where a stage gets time and randomness from, and asks domains. Survives the registry, as they do.
 #[derive(Clone)]
 pub(crate) struct World {
     now_ms: Arc<AtomicI64>,
     drawn: Arc<AtomicU64>,
+    domains: DomainConfig,
 }
 
 impl World {
     /// A world that stands still at a moment.
     pub(crate) fn at(now_ms: i64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), drawn: Arc::default() }
+        Self {
+            now_ms: Arc::new(AtomicI64::new(now_ms)),
+            drawn: Arc::default(),
+            domains: DomainConfig::default(),
+        }
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -115,7 +120,7 @@ pub(crate) fn keys() -> Keys {
         executor: SecretKey::from_seed(&[1; 32]),
         log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
         credit: SecretKey::from_seed(&[3; 32]),
-        operator: SecretKey::from_seed(&[9; 32]),
+        operator: SecretKey::from_seed(&[4; 32]),
     }
 }
 
@@ -135,6 +140,13 @@ impl Stage {
         let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
         let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
         Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
+    }
+
+    /// A registry with nothing published, for which every domain is on this machine, below a URL.
+    pub(crate) async fn with_domains(base: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
+        Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -231,6 +243,7 @@ impl<C: Chain + 'static> Stage<C> {
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+            domains: world.domains.clone(),
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, ContradictionResponse,
-    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
-    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, PackageResponse, PayoutRequest,
-    PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse,
-    SearchResponse, StatementResponse,
+    ActRequest, ActResponse, AuditResponse, BalanceResponse, CallResponse, ClaimResponse,
+    ContradictionResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor,
+    EarningsResponse, ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse,
+    PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
+    QuoteResponse, ReleaseResponse, SearchResponse, StatementResponse,
 };
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::{Certificate, Proof};
-use glassbox_core::{Digest, PackageName, PackageRef, limits};
+use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,6 +118,21 @@ impl Client {
     /// Returns the reply of a paid call again.
     pub async fn receipt(&self, call: &str) -> Result<CallResponse, ClientError> {
         self.get(&format!("/v1/receipts/{}", escape(call)), &[]).await
+    }
+
+    /// Returns what holds of a namespace.
+    pub async fn namespace(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.get(&format!("/v1/namespaces/{name}"), &[]).await
+    }
+
+    /// Has the domain of a namespace asked which keys it vouches for.
+    pub async fn prove_domain(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.post(&format!("/v1/namespaces/{name}/proof"), &serde_json::json!({})).await
+    }
+
+    /// Sends an act that is signed, and returns its entry in the log, unchecked.
+    pub async fn act(&self, act: &ActPath, statement: Envelope) -> Result<ActResponse, ClientError> {
+        self.post(&act.path(), &ActRequest { statement }).await
     }
 
     /// Returns the proof that a receipt is logged, by the digest of its payload; nothing while it waits to be.
@@ -263,6 +279,36 @@ impl Client {
 
     fn transport(&self, source: reqwest::Error) -> ClientError {
         ClientError::Transport { url: self.base.clone(), source: source.without_url() }
+    }
+}
+
+/// Where an act is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActPath {
+    /// A policy.
+    Policy(Namespace),
+    /// A cancellation.
+    Cancel(Namespace),
+    /// A revocation.
+    Revocation(Namespace),
+    /// A yank, or the end of one.
+    Yank(ReleaseId),
+    /// A quarantine, or the end of one.
+    Quarantine(ReleaseId),
+}
+
+impl ActPath {
+    fn path(&self) -> String {
+        let release = |id: &ReleaseId, verb: &str| {
+            format!("/v1/packages/{}/{}/{}/{verb}", id.package.namespace(), id.package.name(), id.version)
+        };
+        match self {
+            Self::Policy(name) => format!("/v1/namespaces/{name}/policy"),
+            Self::Cancel(name) => format!("/v1/namespaces/{name}/cancel"),
+            Self::Revocation(name) => format!("/v1/namespaces/{name}/revocations"),
+            Self::Yank(id) => release(id, "yank"),
+            Self::Quarantine(id) => release(id, "quarantine"),
+        }
     }
 }
 

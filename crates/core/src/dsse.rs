@@ -157,6 +157,11 @@ impl Envelope {
         Ok((read(&payload)?, signers))
     }
 
+    /// Reads the statement without checking who signed: for what was checked before it was kept.
+    pub fn read_unchecked<P: Predicate>(&self) -> Result<Statement<P>, DsseError> {
+        read(&self.payload()?)
+    }
+
     /// Checks every signature and returns the signers, whatever the statement says.
     pub fn signers(&self) -> Result<Signers, DsseError> {
         self.signers_of(&self.payload()?)
@@ -213,16 +218,6 @@ impl Envelope {
     }
 }
 
-fn payload<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Vec<u8> {
-    let statement = Statement {
-        statement_type: STATEMENT_TYPE.into(),
-        subject,
-        predicate_type: P::TYPE.into(),
-        predicate,
-    };
-    serde_json::to_vec(&statement).expect("our own statements have string keys only")
-}
-
 impl Signature {
     fn is_by(&self, key: &PublicKey, message: &[u8]) -> bool {
         STANDARD.decode(&self.sig).is_ok_and(|signature| key.verifies(message, &signature))
@@ -273,6 +268,16 @@ fn read<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, DsseError> {
         return Err(DsseError::PredicateType { found: kind.predicate_type, expected: P::TYPE });
     }
     serde_json::from_slice(payload).map_err(DsseError::Statement)
+}
+
+fn payload<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Vec<u8> {
+    let statement = Statement {
+        statement_type: STATEMENT_TYPE.into(),
+        subject,
+        predicate_type: P::TYPE.into(),
+        predicate,
+    };
+    serde_json::to_vec(&statement).expect("our own statements have string keys only")
 }
 
 /// DSSE's pre-authentication encoding: lengths before contents, so that no two pairs give the same bytes.

@@ -160,6 +160,7 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
+            self.check_quarantine(&plan.live.id)?;
             return match self.price(&plan.live, &plan.quote) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
@@ -232,6 +233,7 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
+        self.check_quarantine(&plan.live.id)?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
             return self.call_free(plan).await;
         };

@@ -79,7 +79,9 @@ impl AccusationError {
         match self {
             Self::Refused(_) => "check it with `glassbox verify`, which says where it fails".into(),
             Self::Unknown(_) => "send it to the log that the receipt names in `checkpoint`".into(),
-            Self::Undecided(_) => "send two receipts that contradict one another, or keep the certificate".into(),
+            Self::Undecided(_) => {
+                "send two receipts that contradict one another, or keep the certificate".into()
+            }
             Self::Busy => "send it again in a moment".into(),
             Self::Registry(error) => error.next(),
         }
@@ -107,11 +109,6 @@ impl Registry {
     /// Returns what this registry says of itself as an executor, signed.
     pub(crate) fn record(&self) -> &Envelope {
         &self.record
-    }
-
-    /// Returns the key by which the operator stops what must not go on.
-    pub fn operator(&self) -> PublicKey {
-        self.keys.operator.public()
     }
 
     pub(crate) fn is_quarantined(&self) -> bool {
@@ -212,5 +209,8 @@ impl Registry {
 
 fn first_failure(report: &Report) -> String {
     let failed = report.checks.iter().find(|check| !check.holds);
-    failed.map_or_else(|| "nothing was found wrong".to_owned(), |check| format!("{}: {}", check.name, check.detail))
+    failed.map_or_else(
+        || "nothing was found wrong".to_owned(),
+        |check| format!("{}: {}", check.name, check.detail),
+    )
 }

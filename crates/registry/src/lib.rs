@@ -3,10 +3,13 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod act_error;
+mod acts;
 mod audit;
 mod call;
 mod channels;
 mod credit;
+mod domain;
 mod download;
 mod env;
 mod error;
@@ -32,15 +35,18 @@ mod submissions;
 pub mod testing;
 mod wait;
 
+pub use act_error::ActError;
+pub use acts::{ActReply, NamespaceView};
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};
+pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
 pub use env::{Env, rfc3339};
-pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
+pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use host::HostConfig;
 pub use live::Live;
@@ -52,4 +58,5 @@ pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
 pub use testing::TestReport;
 
+pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{ReceiptProof, TransferRow};

@@ -124,6 +124,24 @@ impl Registry {
         Ok(live)
     }
 
+    /// The same, unless the operator stopped it.
+    pub async fn runnable(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
+        let live = self.live(reference).await?;
+        self.check_quarantine(&live.id)?;
+        Ok(live)
+    }
+
+    /// Refuses a release that the operator stopped.
+    pub(crate) fn check_quarantine(&self, release: &ReleaseId) -> Result<(), RegistryError> {
+        let quarantine = self.marks(release).quarantine;
+        match quarantine.set {
+            true => {
+                Err(RegistryError::Quarantined { release: release.clone().into(), reason: quarantine.reason })
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.
     pub(crate) async fn prepared(&self, live: &Live, grants: &Grants) -> Result<Arc<Prepared>, CallError> {
         if let Some(prepared) = self.sandbox.prepared(live.component, grants) {

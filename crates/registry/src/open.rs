@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
+use glassbox_core::acts::Marks;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
@@ -15,6 +16,7 @@ use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
@@ -33,7 +35,7 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
-    /// The operator's: stops what must not go on.
+    /// Quarantines releases and executors, and says what domains said. It decides over no name.
     pub operator: SecretKey,
 }
 
@@ -48,6 +50,8 @@ pub struct RegistryConfig {
     pub host: HostConfig,
     /// From how much on the vouchers of a channel are claimed.
     pub claim_amount: Atomic,
+    /// How domains are asked which keys they vouch for.
+    pub domains: DomainConfig,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
@@ -63,6 +67,8 @@ pub struct Registry {
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    /// The releases that were ever yanked or quarantined: few, and every call asks.
+    pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     /// What this registry says of itself as an executor.
@@ -89,6 +95,7 @@ impl Registry {
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
             checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
+            marks: RwLock::new(store.marked_releases().await?.into_iter().collect()),
             store,
             sandbox,
             rail,
@@ -115,6 +122,11 @@ impl Registry {
     /// Returns the key that signs receipts.
     pub fn executor(&self) -> PublicKey {
         self.keys.executor.public()
+    }
+
+    /// Returns the key that quarantines.
+    pub fn operator(&self) -> PublicKey {
+        self.keys.operator.public()
     }
 
     /// Returns the verifier key of the log.

@@ -117,7 +117,8 @@ pub async fn rerun(
     report: &mut Report,
 ) -> Rerun {
     let decided = replay(sandbox, bundle, receipt, code, report).await;
-    let mut compared = report.checks.iter().filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel"));
+    let mut compared =
+        report.checks.iter().filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel"));
     match decided && is_decided(&receipt.outcome) {
         false => Rerun::Undecided,
         true if compared.all(|check| check.holds) => Rerun::Same,
@@ -142,7 +143,12 @@ fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
             report.add(Level::L2, "re-execution", found == expected, format!("failed with `{found}`"));
         }
         (RunOutcome::Returned(_), Outcome::Failed { failure, .. }) => {
-            report.add(Level::L2, "re-execution", false, format!("returned, where the receipt says `{failure}`"));
+            report.add(
+                Level::L2,
+                "re-execution",
+                false,
+                format!("returned, where the receipt says `{failure}`"),
+            );
         }
         (RunOutcome::Failed(failure), Outcome::Returned { .. }) => {
             let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);

@@ -395,7 +395,12 @@ impl Registry {
         let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
         let digest = stored.bundle.receipt.payload_digest().ok_or(RegistryError::Worker)?;
         let receipt = Some(NewReceipt { executor: self.executor(), digest });
-        Ok(Closing { charge, reply, receipt, posted: Posted::Run(Box::new(CallReply { stored, replayed: false })) })
+        Ok(Closing {
+            charge,
+            reply,
+            receipt,
+            posted: Posted::Run(Box::new(CallReply { stored, replayed: false })),
+        })
     }
 
     /// Ends a call that owes nothing. The reply stays bound to the payment, so a replay gets the same; unless the host

@@ -8,6 +8,7 @@
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up. `signed-checkpoint` must
 //! never come back from a backup: it is what a restored database is held against.
 
+mod acts;
 mod calls;
 mod channels;
 mod credit;
@@ -23,6 +24,7 @@ mod search;
 mod sqlite;
 mod submissions;
 
+pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};

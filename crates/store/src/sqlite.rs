@@ -13,7 +13,7 @@ use crate::objects::Objects;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("files.sql"),
     include_str!("money.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("log.sql"),
     include_str!("submissions.sql"),
     include_str!("map.sql"),
+    include_str!("acts.sql"),
     include_str!("receipts.sql"),
 ];
 

@@ -31,7 +31,7 @@ pub struct NamespacePolicy {
     /// The domain that vouches for the namespace, such as `acme.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Which policy of the namespace it is: 0 for the one that claimed it, then one more each time.
+    /// Which policy of the namespace it is: 0 for the one that claimed it, then one more each time that one is asked for.
     pub sequence: u64,
 }
 
@@ -119,6 +119,8 @@ pub struct DomainProof {
     pub keys: Vec<PublicKey>,
     /// Whether a controller was among them.
     pub holds: bool,
+    /// When it was asked, in RFC 3339.
+    pub asked_at: String,
 }
 
 /// How a domain is asked.

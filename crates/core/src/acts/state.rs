@@ -48,7 +48,7 @@ pub enum ActRefusal {
     NothingPending,
     /// The namespace has no such key, or it is revoked already.
     #[error("{0} is no key of this namespace that still counts")]
-    NoKey(PublicKey),
+    NoKey(Box<PublicKey>),
     /// The domain vouches for the namespace no longer.
     #[error("the domain `{0}` vouches for no key of this namespace any more, so its keys cannot be changed")]
     Frozen(String),
@@ -149,6 +149,8 @@ pub enum Authority {
 pub struct NamespaceState {
     /// The policy in force.
     pub policy: NamespacePolicy,
+    /// The number of the last policy that was asked for: one that was cancelled cannot be presented again.
+    pub sequence: u64,
     /// The change that waits for its delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingPolicy>,
@@ -205,7 +207,8 @@ impl NamespaceState {
         {
             return Err(ActRefusal::OwnNamespace(namespace.clone()));
         }
-        let state = Self { policy, pending: None, revoked: Vec::new(), proof: None };
+        let state =
+            Self { sequence: policy.sequence, policy, pending: None, revoked: Vec::new(), proof: None };
         state.permit(Right::Rotate, signers)?;
         Ok(state)
     }
@@ -290,7 +293,7 @@ impl NamespaceState {
     ) -> Result<(), ActRefusal> {
         let by = self.authority(signers)?;
         policy.check()?;
-        let expected = self.policy.sequence + 1;
+        let expected = self.sequence + 1;
         if policy.sequence != expected {
             return Err(ActRefusal::Sequence { found: policy.sequence, expected });
         }
@@ -298,12 +301,13 @@ impl NamespaceState {
             return Err(ActRefusal::Pending);
         }
         if let Some(revoked) = policy.keys().find(|key| self.is_revoked(key)) {
-            return Err(ActRefusal::NoKey(*revoked));
+            return Err(ActRefusal::NoKey(Box::new(*revoked)));
         }
         // The recovery keys can still change keys: they are no domain's, and without them the name would be lost.
         if let (Some(domain), Authority::Controllers) = (self.frozen_by(), by) {
             return Err(ActRefusal::Frozen(domain.into()));
         }
+        self.sequence = policy.sequence;
         let hours = match by {
             Authority::Controllers => self.policy.delay.rotate_hours,
             Authority::Recovery => self.policy.delay.recover_hours,
@@ -340,12 +344,12 @@ impl NamespaceState {
         let KeyRevocation { key, reason, .. } = revocation;
         check_reason(&reason)?;
         if !self.policy.keys().any(|known| *known == key) || self.is_revoked(&key) {
-            return Err(ActRefusal::NoKey(key));
+            return Err(ActRefusal::NoKey(key.into()));
         }
         if !signers.contains(&key) {
             self.permit(Right::Rotate, signers)?;
             if !self.policy.controllers.contains(&key) {
-                return Err(ActRefusal::NoKey(key));
+                return Err(ActRefusal::NoKey(key.into()));
             }
         }
         self.revoked.push(Revoked { key, index, reason });

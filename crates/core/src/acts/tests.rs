@@ -68,6 +68,7 @@ fn proof(holds: bool) -> NamespaceAct {
         method: ProofMethod::WellKnown,
         keys: if holds { vec![key(1)] } else { Vec::new() },
         holds,
+        asked_at: "2027-01-01T00:00:00Z".into(),
     })
 }
 
@@ -118,6 +119,9 @@ fn a_recovery_waits_longer_and_the_controllers_can_cancel_it() {
     state.apply(cancel(), &by(&[1, 2]), at(6, 1)).expect("two controllers");
     assert!(state.clone().at(336 * HOUR_MS).is_controller(&key(1)));
     assert_eq!(state.apply(cancel(), &by(&[1, 2]), at(7, 2)), Err(ActRefusal::NothingPending));
+    // What was cancelled cannot be presented again.
+    let again = state.apply(changed(&[4, 5]), &by(&[8, 9]), at(8, 3));
+    assert_eq!(again, Err(ActRefusal::Sequence { found: 1, expected: 2 }));
 }
 
 #[test]
@@ -128,11 +132,11 @@ fn a_revoked_key_counts_no_longer() {
     assert_eq!(state.revoked[0].index, 5);
     assert!(state.permit(Right::Publish, &by(&[3])).is_err());
     assert!(state.permit(Right::Rotate, &by(&[1, 3])).is_err());
-    assert_eq!(state.apply(revoke(3), &by(&[1, 2]), at(6, 0)), Err(ActRefusal::NoKey(key(3))));
+    assert_eq!(state.apply(revoke(3), &by(&[1, 2]), at(6, 0)), Err(ActRefusal::NoKey(key(3).into())));
     let back = changed(&[1, 3]);
-    assert_eq!(state.apply(back, &by(&[1, 2]), at(7, 0)), Err(ActRefusal::NoKey(key(3))));
+    assert_eq!(state.apply(back, &by(&[1, 2]), at(7, 0)), Err(ActRefusal::NoKey(key(3).into())));
     // Nobody revokes the recovery keys but they themselves.
-    assert_eq!(state.apply(revoke(8), &by(&[1, 2]), at(8, 0)), Err(ActRefusal::NoKey(key(8))));
+    assert_eq!(state.apply(revoke(8), &by(&[1, 2]), at(8, 0)), Err(ActRefusal::NoKey(key(8).into())));
     state.apply(revoke(8), &by(&[8]), at(8, 0)).expect("a key revokes itself");
 }
 
@@ -166,10 +170,16 @@ fn a_lapsed_domain_freezes_keys_and_nothing_else() {
     state.permit(Right::Publish, &by(&[1])).expect("releases go on");
     assert!(state.clone().at(100 * HOUR_MS).is_controller(&key(1)), "not while it is lapsed");
     state.apply(cancel(), &by(&[1, 2]), at(7, 2)).expect("cancelling is safe");
-    let frozen = state.apply(changed(&[4, 5]), &by(&[1, 2]), at(8, 3));
+    let next = || match changed(&[4, 5]) {
+        NamespaceAct::Policy(policy, change) => {
+            NamespaceAct::Policy(NamespacePolicy { sequence: 2, ..policy }, change)
+        }
+        act => act,
+    };
+    let frozen = state.apply(next(), &by(&[1, 2]), at(8, 3));
     assert_eq!(frozen, Err(ActRefusal::Frozen("acme.example".into())));
     state.apply(proof(true), &by(&[]), at(9, 4)).expect("holds again");
-    state.apply(changed(&[4, 5]), &by(&[1, 2]), at(10, 5)).expect("signed by two");
+    state.apply(next(), &by(&[1, 2]), at(10, 5)).expect("signed by two");
 }
 
 #[test]

@@ -112,12 +112,20 @@ fn policies_let_happen_what_the_vectors_say() {
         history("a stranger's signature does not count", &[(0, change(&[4, 5], &[1, 7]))], 100),
         history("a policy is the next of its sequence", &[(0, signed(policy(&[4], 2), &[1, 2]))], 100),
         history("one change waits at a time", &[(0, rotation.clone()), (1, recovery.clone())], 100),
-        history("controllers take a change back", &[(0, rotation.clone()), (1, cancel(&rotation, &[1, 2]))], 100),
+        history(
+            "controllers take a change back",
+            &[(0, rotation.clone()), (1, cancel(&rotation, &[1, 2]))],
+            100,
+        ),
         history("what is not there cannot be taken back", &[(0, cancel(&rotation, &[1, 2]))], 100),
         history("recovery keys wait longer", &[(0, recovery.clone())], 335),
         history("and then decide", &[(0, recovery.clone())], 336),
         history("a revoked key publishes nothing", &[(0, revoke(3, &[1, 2]))], 1),
-        history("nor does it count among others", &[(0, revoke(3, &[1, 2])), (1, change(&[4], &[1, 3]))], 100),
+        history(
+            "nor does it count among others",
+            &[(0, revoke(3, &[1, 2])), (1, change(&[4], &[1, 3]))],
+            100,
+        ),
         history("nobody revokes a stranger's key", &[(0, revoke(7, &[1, 2]))], 1),
     ];
     let made = serde_json::to_string_pretty(&histories).expect("plain JSON") + "\n";

@@ -45,29 +45,6 @@ pub fn prove(index: u64, size: u64, stored: &impl HashReader) -> Result<Vec<Dige
     Ok(hashes.into_iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }
 
-/// Returns the root that a tree of `size` entries must have for `leaf` to be its number `index`, where the `hashes` from
-/// the leaf up are as many as that takes. See RFC 9162, section 2.1.3.2.
-pub fn root_over(size: u64, index: u64, hashes: &[Digest], leaf: &[u8]) -> Option<Digest> {
-    let (mut left, mut last) = (index, size.checked_sub(1).filter(|last| index <= *last)?);
-    let mut root = record_hash(leaf);
-    for hash in hashes.iter().map(|hash| Hash(*hash.as_bytes())) {
-        if last == 0 {
-            return None;
-        }
-        if left % 2 == 1 || left == last {
-            root = node_hash(hash, root);
-            // The last of an odd number has no sibling on some levels.
-            while left % 2 == 0 && left != 0 {
-                (left, last) = (left / 2, last / 2);
-            }
-        } else {
-            root = node_hash(root, hash);
-        }
-        (left, last) = (left / 2, last / 2);
-    }
-    (last == 0).then(|| Digest::from_bytes(root.0))
-}
-
 /// Proves that the tree of `size` entries begins with the tree of `old_size` entries. See RFC 6962, section 2.1.2.
 ///
 /// Nothing is needed to prove it of the empty tree, nor of the same size.
@@ -94,6 +71,29 @@ pub fn check_consistency(old: &Checkpoint, new: &Checkpoint, proof: &[Digest]) -
     let [old_root, new_root] = [old, new].map(|checkpoint| Hash(*checkpoint.root.as_bytes()));
     let proof = proof.iter().map(|hash| Hash(*hash.as_bytes())).collect();
     check_tree(&proof, new.size, new_root, old.size, old_root).map_err(LogError::Proof)
+}
+
+/// Returns the root that a tree of `size` entries must have for `leaf` to be its number `index`, where the `hashes` from
+/// the leaf up are as many as that takes. See RFC 9162, section 2.1.3.2.
+pub fn root_over(size: u64, index: u64, hashes: &[Digest], leaf: &[u8]) -> Option<Digest> {
+    let (mut left, mut last) = (index, size.checked_sub(1).filter(|last| index <= *last)?);
+    let mut root = record_hash(leaf);
+    for hash in hashes.iter().map(|hash| Hash(*hash.as_bytes())) {
+        if last == 0 {
+            return None;
+        }
+        if left % 2 == 1 || left == last {
+            root = node_hash(hash, root);
+            // The last of an odd number has no sibling on some levels.
+            while left % 2 == 0 && left != 0 {
+                (left, last) = (left / 2, last / 2);
+            }
+        } else {
+            root = node_hash(root, hash);
+        }
+        (left, last) = (left / 2, last / 2);
+    }
+    (last == 0).then(|| Digest::from_bytes(root.0))
 }
 
 impl InclusionProof {

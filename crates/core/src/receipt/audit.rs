@@ -47,7 +47,8 @@ impl VerificationResult {
     /// Signs what a report found of the receipt with this digest of its payload.
     pub fn sign(report: &Report, receipt: Digest, time_created: String, key: &SecretKey) -> Envelope {
         let found = |name: &str, level: Level| {
-            let mut of = report.checks.iter().filter(|check| check.name == name && check.level == level).peekable();
+            let mut of =
+                report.checks.iter().filter(|check| check.name == name && check.level == level).peekable();
             of.peek().is_some() && of.all(|check| check.holds)
         };
         let properties = [
@@ -59,7 +60,11 @@ impl VerificationResult {
         let properties = properties.into_iter().filter(|(_, holds)| *holds);
         let properties = properties.map(|(property, _)| property.to_owned()).collect();
         let verifier = Verifier { id: key.public() };
-        Envelope::sign(vec![Subject::new("receipt", receipt)], Self { verifier, time_created, properties }, key)
+        Envelope::sign(
+            vec![Subject::new("receipt", receipt)],
+            Self { verifier, time_created, properties },
+            key,
+        )
     }
 }
 

@@ -35,7 +35,8 @@ pub struct Accusation {
 
 /// The checks of a bundle on which a contradiction rests. Its bill and its proof are not among them: who lies about the
 /// run may have reckoned rightly, or not.
-const GROUNDS: [&str; 7] = ["format", "signature", "critical", "function type", "input", "output", "transcript"];
+const GROUNDS: [&str; 7] =
+    ["format", "signature", "critical", "function type", "input", "output", "transcript"];
 
 impl Certificate {
     /// The name and version of this format.
@@ -65,7 +66,12 @@ impl Certificate {
     pub fn verify(&self) -> (Report, Option<Accusation>) {
         let mut report = Report::default();
         let known = self.format == Self::FORMAT && matches!(self.receipts.len(), 1 | 2);
-        report.add(Level::L0, "format", known, format!("{} of {} receipts", self.format, self.receipts.len()));
+        report.add(
+            Level::L0,
+            "format",
+            known,
+            format!("{} of {} receipts", self.format, self.receipts.len()),
+        );
         let mut receipts = Vec::new();
         for bundle in &self.receipts {
             let (checks, receipt) = bundle.verify(None);

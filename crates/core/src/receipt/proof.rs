@@ -115,7 +115,8 @@ impl Batch {
         let &Self { from, count, ref place, .. } = self;
         let root = log::root_over(count, place.index, &place.hashes, receipt.as_bytes());
         let root = root.ok_or_else(|| format!("it is not number {} of {count}", place.index))?;
-        let signature = STANDARD.decode(&self.signature).map_err(|_| "the batch's signature is not base64")?;
+        let signature =
+            STANDARD.decode(&self.signature).map_err(|_| "the batch's signature is not base64")?;
         let statement =
             ReceiptBatch { executor: *executor, from, count, root }.signed_by(executor, &signature);
         statement.verify::<ReceiptBatch>(executor).map_err(|_| "the executor did not sign such a batch")?;
@@ -160,7 +161,9 @@ impl Proof {
         let checked = 1 + usize::from(signed.time_s.is_some()) + witnesses.len();
         let signatures = self.checkpoint.lines().filter(|line| line.starts_with("— ")).count();
         if signatures != checked {
-            return Err(format!("the checkpoint has {signatures} signatures, {checked} by the keys that are named"));
+            return Err(format!(
+                "the checkpoint has {signatures} signatures, {checked} by the keys that are named"
+            ));
         }
         Ok(Seen { log: signed.checkpoint, witnesses })
     }

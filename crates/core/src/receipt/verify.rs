@@ -123,10 +123,10 @@ impl Bundle {
             return;
         };
         let args = json::args_from_json(ty, args).map_err(|error| error.to_string());
-        let input =
-            args.as_ref().map_err(Clone::clone).and_then(|args| {
-                Opening::input_digest(&salt, ty, args).map_err(|error| error.to_string())
-            });
+        let input = args
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|args| Opening::input_digest(&salt, ty, args).map_err(|error| error.to_string()));
         match input {
             Ok(digest) => report.add(Level::L0, "input", digest == receipt.input, digest.to_string()),
             Err(error) => report.add(Level::L0, "input", false, error),

@@ -8,7 +8,7 @@ use glassbox_api::{
     Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchResponse,
 };
 use glassbox_core::profile::Profile;
-use glassbox_registry::ReleaseFile;
+use glassbox_registry::{Marks, ReleaseFile};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -76,11 +76,18 @@ pub(crate) async fn package(
     State(app): State<App>,
     Path((ns, name)): Path<(String, String)>,
 ) -> Result<Json<PackageResponse>, Refusal> {
-    let row = app.registry.package(&package_name(&ns, &name)?).await?;
+    let name = package_name(&ns, &name)?;
+    let row = app.registry.package(&name).await?;
+    let namespace = app.registry.namespace(&name.in_namespace()).await?;
+    let marked = |is: fn(&Marks) -> bool| {
+        row.marked.iter().filter(|(_, marks)| is(marks)).map(|(version, _)| version.to_string()).collect()
+    };
     Ok(Json(PackageResponse {
         package: row.name.to_string(),
-        owner: row.owner,
+        owner: namespace.state.policy.controllers.first().map(ToString::to_string).unwrap_or_default(),
         versions: row.versions.iter().map(ToString::to_string).collect(),
+        yanked: marked(|marks| marks.yank.set),
+        quarantined: marked(|marks| marks.quarantine.set),
     }))
 }
 
@@ -94,7 +101,8 @@ pub(crate) async fn release(
     let reference = reference(&ns, &name, &version)?;
     let view = app.registry.release(&reference).await?;
     let live = app.registry.live(&reference).await?;
-    Ok(Json(convert::release(view, &live)))
+    let marks = app.registry.marks(&live.id);
+    Ok(Json(convert::release(view, &live, marks)))
 }
 
 /// Returns the manifest, as it was published.

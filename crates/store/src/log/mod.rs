@@ -182,7 +182,10 @@ fn is_absent(kind: std::io::ErrorKind) -> bool {
     matches!(kind, Kind::NotFound | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename)
 }
 
-pub(crate) fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn entries(
+    connection: &Connection,
+    range: std::ops::Range<u64>,
+) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT entry FROM log_entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
     let rows = statement.query_map(params![range.start as i64, range.end as i64], |row| row.get(0))?;

@@ -1,8 +1,8 @@
 //! A receipt that is logged: what proves it, and that nobody can change a byte of it.
 
 use super::*;
-use crate::limits;
 use crate::acts::{Act as _, ReceiptBatch};
+use crate::limits;
 use crate::log::cosignature::attach;
 use crate::log::{self, Cosigner, Entry, Kind, LogKey};
 use crate::release::{Authorship, Release};
@@ -66,7 +66,10 @@ pub(super) fn logged(mut bundle: Bundle, entries: u64, count: u64, index: u64) -
             entry: String::from_utf8(release_entry()).expect("JSON"),
             place: place_of(0),
         }),
-        checkpoint: cosigned(&log_key().sign(entries, log::root(entries, &log).expect("stored"), Digest::of("map"), TIME_S)),
+        checkpoint: {
+            let root = log::root(entries, &log).expect("stored");
+            cosigned(&log_key().sign(entries, root, Digest::of("map"), TIME_S))
+        },
         keys: vec![log_key().verifier_key(), witness().key().to_string()],
     };
     bundle.proof = Some(Box::new(proof));
@@ -86,7 +89,10 @@ impl Log {
 
 impl log::HashReader for Log {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<log::Hash>, log::TreeError> {
-        indexes.iter().map(|n| self.0.get(*n as usize).copied().ok_or(log::TreeError::IndexesNotInTree)).collect()
+        indexes
+            .iter()
+            .map(|n| self.0.get(*n as usize).copied().ok_or(log::TreeError::IndexesNotInTree))
+            .collect()
     }
 }
 
@@ -186,7 +192,9 @@ fn a_bundle_says_nothing_that_a_verifier_ignores() {
     assert!(Bundle::from_value(json.clone()).is_ok());
     // White space and order are nobody's claim.
     assert!(Bundle::from_json(&serde_json::to_string_pretty(&json).expect("plain JSON")).is_ok());
-    for path in ["", "/opening", "/receipt", "/receipt/signatures/0", "/proof", "/proof/batch", "/opening/terms"] {
+    for path in
+        ["", "/opening", "/receipt", "/receipt/signatures/0", "/proof", "/proof/batch", "/opening/terms"]
+    {
         let mut json = json.clone();
         json.pointer_mut(path).expect("it is there")["note"] = json!("verified by nobody");
         assert!(Bundle::from_value(json).is_err(), "{path}");
@@ -202,5 +210,8 @@ fn a_bundle_is_small() {
     let (whole, values) = (size(serde_json::to_vec(&bundle)), size(serde_json::to_vec(&bundle.opening)));
     let terms = size(serde_json::to_vec(&terms));
     let hashes = 4 * 32 * 4 / 3;
-    assert!(whole - values + hashes < 5 * 1_024, "{whole} with {values} of values, and {terms} of the publisher's");
+    assert!(
+        whole - values + hashes < 5 * 1_024,
+        "{whole} with {values} of values, and {terms} of the publisher's"
+    );
 }
