@@ -7,6 +7,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::{Namespace, ReleaseId};
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the command runs")]
 pub(crate) enum NamespaceCommand {
     /// Show who may do what, what waits, and what the domain said
     #[command(
@@ -24,7 +25,7 @@ Examples:
   glassbox namespace policy acme --domain acme.example
 
 What is not named stays as it is. The change takes effect after the delay of the policy in force.")]
-    Policy(Box<PolicyArgs>),
+    Policy(PolicyArgs),
     /// Put a new key in the place of an old one
     #[command(after_help = "Examples:\n  glassbox namespace rotate acme --to did:key:z6Mk…")]
     Rotate {
