@@ -69,6 +69,8 @@ pub struct Registry {
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
     /// The releases that were ever yanked or quarantined: few, and every call asks.
     pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
+    /// The minute of the last act over a name, and how many it has had.
+    pub(crate) acts: Mutex<(i64, u32)>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     /// What this registry says of itself as an executor.
@@ -107,6 +109,7 @@ impl Registry {
             env,
             config,
             live: Mutex::new(HashMap::new()),
+            acts: Mutex::default(),
             files: Shelf::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
