@@ -58,6 +58,7 @@ impl Registry {
         let id = release.id.clone();
         let published = self.store.publish(release).await?;
         self.publish_log().await.map_err(flatten)?;
+        self.await_witnesses().await;
         let (new, index) = match published {
             Published::New(index) => (true, index),
             Published::Already(index) => (false, index),
