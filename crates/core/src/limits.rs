@@ -177,6 +177,10 @@ pub const DOMAIN_SWEEP_MS: i64 = 24 * 3_600_000;
 /// How many domains one sweep asks.
 pub const DOMAIN_BATCH: usize = 20;
 
+/// How many acts over names are taken in a minute, by everybody but the operator: each is an entry of the log for ever,
+/// costs nobody anything, and people do few.
+pub const ACTS_PER_MINUTE_MAX: u32 = 120;
+
 /// The longest reason of an act, in bytes: a few sentences, which every reader of the log gets.
 pub const REASON_BYTES_MAX: usize = 2_000;
 

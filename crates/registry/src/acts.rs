@@ -158,14 +158,30 @@ impl Registry {
         NamespaceView { namespace: name.clone(), state: row.state.at(self.env.now_ms()) }
     }
 
-    /// Reads an act that is none of the operator's.
+    /// Reads an act that is none of the operator's, where there is room for another.
     fn read<A: Act>(&self, statement: &Envelope, subject: &str) -> Result<(A, Signers), ActError> {
         check_length(statement)?;
         let (statement, signers) = statement.open::<A>()?;
         if signers.contains(&self.operator()) {
             return Err(ActError::Operator);
         }
-        Ok((about(statement.predicate, subject)?, signers))
+        let act = about(statement.predicate, subject)?;
+        self.count_act()?;
+        Ok((act, signers))
+    }
+
+    /// Counts an act, unless there were too many within this minute.
+    fn count_act(&self) -> Result<(), ActError> {
+        let minute = self.env.now_ms() / 60_000;
+        let mut acts = self.acts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if acts.0 != minute {
+            *acts = (minute, 0);
+        }
+        if acts.1 >= limits::ACTS_PER_MINUTE_MAX {
+            return Err(ActError::Busy);
+        }
+        acts.1 += 1;
+        Ok(())
     }
 
     async fn change_namespace(

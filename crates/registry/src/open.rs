@@ -70,6 +70,8 @@ pub struct Registry {
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
     /// The releases that were ever yanked or quarantined: few, and every call asks.
     pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
+    /// The minute of the last act over a name, and how many it has had.
+    pub(crate) acts: Mutex<(i64, u32)>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     pub(crate) witnessing: Witnessing,
@@ -109,6 +111,7 @@ impl Registry {
             env,
             config,
             live: Mutex::new(HashMap::new()),
+            acts: Mutex::default(),
             files: Shelf::default(),
             witnessing: Witnessing::default(),
             running: Running::default(),
