@@ -3,7 +3,7 @@
 //! The folder is what `glassbox mirror` wrote. Nothing is checked here but that requests stay within it: whoever reads
 //! checks everything against the log's checkpoint, and would have to if this were the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -298,8 +298,19 @@ async fn package(
         Some(first) => page(&site, first).await?.publisher,
         None => String::new(),
     };
-    let versions = versions.keys().rev().map(Version::to_string).collect();
-    Ok(Json(PackageResponse { package: name.to_string(), owner, versions }))
+    let standing = index.standings.get(&name.to_string());
+    let named = |versions: fn(&Standing) -> &BTreeSet<Version>| -> Vec<String> {
+        standing
+            .map(|standing| versions(standing).iter().map(Version::to_string).collect())
+            .unwrap_or_default()
+    };
+    Ok(Json(PackageResponse {
+        package: name.to_string(),
+        owner,
+        versions: versions.keys().rev().map(Version::to_string).collect(),
+        yanked: named(|standing| &standing.yanked),
+        quarantined: named(|standing| &standing.quarantined),
+    }))
 }
 
 /// Path of a release.
