@@ -298,19 +298,13 @@ async fn package(
         Some(first) => page(&site, first).await?.publisher,
         None => String::new(),
     };
-    let standing = index.standings.get(&name.to_string());
-    let named = |versions: fn(&Standing) -> &BTreeSet<Version>| -> Vec<String> {
-        standing
-            .map(|standing| versions(standing).iter().map(Version::to_string).collect())
-            .unwrap_or_default()
-    };
-    Ok(Json(PackageResponse {
-        package: name.to_string(),
-        owner,
-        versions: versions.keys().rev().map(Version::to_string).collect(),
-        yanked: named(|standing| &standing.yanked),
-        quarantined: named(|standing| &standing.quarantined),
-    }))
+    let versions = versions.keys().rev().map(Version::to_string).collect();
+    let package = name.to_string();
+    let standing = index.standings.get(&package);
+    let texts = |set: Option<&BTreeSet<Version>>| set.into_iter().flatten().map(Version::to_string).collect();
+    let yanked = texts(standing.map(|standing| &standing.yanked));
+    let quarantined = texts(standing.map(|standing| &standing.quarantined));
+    Ok(Json(PackageResponse { package, owner, versions, yanked, quarantined }))
 }
 
 /// Path of a release.

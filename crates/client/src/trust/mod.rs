@@ -173,8 +173,11 @@ impl Trust {
             if !asked {
                 return Err(client.odd(format!("{id} in place of {reference}")));
             }
-            let (standing, first_met) = self.standing(client, &id.package.to_string()).await?;
-            met |= first_met;
+            let (standing, believed) = self.standing(client, &id.package.to_string()).await?;
+            met |= believed.first_met;
+            let standing = standing.ok_or_else(|| LogRefusal::Unproved {
+                reason: format!("nothing stands about `{}`", id.package),
+            })?;
             match &standing.latest {
                 Some(latest) if reference.version.is_none() && *latest != id.version => {
                     // A newer one may have come between the two answers.
@@ -193,10 +196,15 @@ impl Trust {
         }
     }
 
-    /// Returns what stands about a package at the newest checkpoint, where nobody can leave out what is newer; and whether
-    /// the log was met for the first time.
-    async fn standing(&self, client: &Client, about: &str) -> Result<(Standing, bool), ClientError> {
-        let unproved = |reason: String| LogRefusal::Unproved { reason };
+    /// Finds out what stands about a package, a namespace or an executor, or says why the answer is not believed.
+    ///
+    /// It is of the newest checkpoint, where nobody can leave out what is newer: `None` means that the log has no entry
+    /// about it.
+    pub async fn standing(
+        &self,
+        client: &Client,
+        about: &str,
+    ) -> Result<(Option<Standing>, Believed), ClientError> {
         let (proof, believed) = self
             .insisting(async || {
                 let proof: StandingProof = client.standing(about).await?;
@@ -206,10 +214,10 @@ impl Trust {
             })
             .await?;
         if proof.about != about {
-            return Err(unproved(format!("it says what stands about `{}`", proof.about)).into());
+            let reason = format!("it says what stands about `{}`", proof.about);
+            return Err(LogRefusal::Unproved { reason }.into());
         }
-        let nothing = || unproved(format!("nothing stands about `{about}`"));
-        Ok((proof.standing.ok_or_else(nothing)?, believed.first_met))
+        Ok((proof.standing, believed))
     }
 
     /// Does something again a few times while it fails for what may be over in a moment: another process may have seen a
