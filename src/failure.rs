@@ -155,11 +155,6 @@ fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
             let hint = "a mirror may be behind: ask the registry itself; a registry must never go back";
             Failure::no("log-rolled-back", message, hint)
         }
-        LogRefusal::Quarantined { .. } => Failure::no(
-            "release-quarantined",
-            message,
-            "use another version; the log holds the operator's reason",
-        ),
         LogRefusal::Unproved { .. } => Failure::no(
             "log-unproved",
             message,
