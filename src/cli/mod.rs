@@ -1,6 +1,7 @@
 //! Flags and help, and nothing else. Each topic has a file of its own.
 
 mod call;
+mod mcp;
 mod operator;
 mod package;
 mod serve;
@@ -16,6 +17,7 @@ use glassbox_core::PackageRef;
 use glassbox_core::name::NameError;
 
 pub(crate) use call::*;
+pub(crate) use mcp::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use serve::*;
@@ -156,6 +158,12 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
     )]
     Serve(ServeArgs),
+    /// Serve MCP to an agent on this machine, and pay for its calls within your policy
+    #[command(after_help = MCP_EXAMPLES)]
+    Mcp(McpArgs),
+    /// Show what was spent in a day, beside what may be
+    #[command(after_help = "Examples:\n  glassbox spend\n  glassbox spend --day 2026-11-21 --json")]
+    Spend(SpendArgs),
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),

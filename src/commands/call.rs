@@ -127,7 +127,7 @@ impl Made {
 }
 
 /// Asks the registry for the key that signs its receipts.
-async fn executor(client: &Client) -> Result<PublicKey, Failure> {
+pub(super) async fn executor(client: &Client) -> Result<PublicKey, Failure> {
     let executor = client.descriptor().await?.executor;
     executor
         .parse()

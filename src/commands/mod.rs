@@ -9,6 +9,7 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod mcp;
 mod new;
 mod package;
 mod payout;
@@ -89,6 +90,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(&context, &args).await,
         Command::Quote(args) => call::quote(&context, &args).await,
         Command::Call(args) => call::run(&context, &args).await,
+        Command::Mcp(args) => mcp::run(&context, &args).await,
+        Command::Spend(args) => spending::run(&context, &context.home()?, args.day),
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Serve(args) => serve::run(&context, args).await,

@@ -29,6 +29,7 @@ mod journey;
 mod kill;
 mod ledger;
 mod log;
+mod mcp;
 mod openapi;
 mod packages;
 mod paid;

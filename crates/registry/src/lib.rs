@@ -30,7 +30,7 @@ pub mod testing;
 mod wait;
 
 pub use audit::{Finding, LedgerAudit};
-pub use call::{CallFailure, CallReply, CallRequest};
+pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};

@@ -3,7 +3,9 @@
 mod app;
 mod convert;
 mod devnet;
+mod discovery;
 mod extract;
+mod mcp;
 mod problem;
 mod routes;
 mod serve;
