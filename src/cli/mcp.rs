@@ -10,8 +10,9 @@ Examples:
   glassbox mcp --max-price 0.01
   glassbox --registry https://registry.example.com mcp --max-price 0.05 --password-file password.txt
 
-It speaks MCP on standard input and output: your agent's host starts it. Without --max-price, `call` under [max] in
-policy.toml is what one call may cost; without either nothing is paid.";
+It speaks MCP on standard input and output: your agent's host starts it.
+Without --max-price, `call` under [max] in policy.toml is what one call may cost;
+without either nothing is paid.";
 
 #[derive(Debug, Args)]
 pub(crate) struct McpArgs {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::provider::PaidTool;
 use crate::text::shown;
-use crate::tools::object;
+use crate::tools::{gives, object};
 
 /// The most functions of a release that are shown as tools, unless others are asked for by name.
 pub(crate) const TOOLS_MAX: usize = 20;
@@ -33,11 +33,7 @@ pub(crate) fn tool(
     quote: Option<&QuoteResponse>,
 ) -> Tool {
     let output = without_dialect(&function.output_schema);
-    let gives = json!({
-        "type": "object",
-        "properties": { "output": output, "charged": { "type": "object" } },
-        "required": ["output", "charged"],
-    });
+    let gives = gives(json!({ "output": output, "charged": {} }), &["output", "charged"]);
     let mut takes = without_dialect(&function.input_schema);
     if let Some(members) = takes.as_object_mut() {
         // It is in the tool's description, marked as whose words it is.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use glassbox_api::{Problem, ReleaseResponse, SearchResult};
-use glassbox_core::{Atomic, PackageRef};
+use glassbox_api::{CallBody, FunctionResponse, Problem, ReleaseResponse, SearchResult};
+use glassbox_core::{Atomic, FunctionName, PackageRef};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
     CompleteRequestParams, CompleteResult, DiscoverResult, Implementation, JsonObject,
@@ -157,11 +157,12 @@ impl Server {
     async fn describe(&self, describe: Describe) -> Result<Answer, Problem> {
         let release = self.provider.release(&args::release(&describe.id)?).await?;
         let named = describe.function.as_deref();
-        let chosen: Vec<_> = release
-            .functions
-            .iter()
-            .filter(|function| named.is_none_or(|name| function.name == name || function.full_name == name))
-            .collect();
+        let is_named = |function: &&FunctionResponse| {
+            let matches =
+                |name| function.full_name.parse().is_ok_and(|full: FunctionName| full.matches(name));
+            named.is_none_or(matches)
+        };
+        let chosen: Vec<_> = release.functions.iter().filter(is_named).collect();
         if chosen.is_empty() {
             let names: Vec<&str> = release.functions.iter().map(|function| function.name.as_str()).collect();
             let detail = format!("there is no such function; there are {}", names.join(", "));
@@ -225,7 +226,7 @@ impl Server {
 
     async fn quote(&self, quote: Quote) -> Result<Answer, Problem> {
         let id = args::release(&quote.id)?;
-        let body = glassbox_api::CallBody { fuel: quote.fuel, ..Default::default() };
+        let body = CallBody { fuel: quote.fuel, ..Default::default() };
         let example = json!({ "id": quote.id, "function": quote.function });
         let asked = Asked { release: id, function: quote.function, body, amount_max: None, key: None };
         let quoted = self.provider.quote(&asked, &generic(example)).await?;
@@ -309,7 +310,7 @@ fn asked_of(id: &PackageRef, function: &str, args: Value) -> Asked {
     Asked {
         release: id.clone(),
         function: function.to_owned(),
-        body: glassbox_api::CallBody { args, ..Default::default() },
+        body: CallBody { args, ..Default::default() },
         amount_max: None,
         key: None,
     }
@@ -336,7 +337,7 @@ fn row(result: &SearchResult) -> Value {
     row
 }
 
-fn describe_function(function: &glassbox_api::FunctionResponse, full: bool) -> Value {
+fn describe_function(function: &FunctionResponse, full: bool) -> Value {
     let mut said =
         json!({ "function": function.name, "signature": function.signature, "price": function.price });
     if let Some(reason) = &function.not_callable {

@@ -31,7 +31,7 @@ pub(crate) fn steps(problem: &Problem, args: &Map<String, Value>) -> Vec<Value> 
         "release-not-remote" => {
             vec![step("plan_import", json!({ "id": arg("id"), "target": "rust" }), "run it yourself")]
         }
-        "fuel-ceiling-invalid" | "out-of-fuel" => {
+        "fuel-ceiling-invalid" | "guest-out-of-fuel" => {
             vec![step(
                 "quote",
                 json!({ "id": arg("id"), "function": arg("function") }),
@@ -49,7 +49,15 @@ pub(crate) fn steps(problem: &Problem, args: &Map<String, Value>) -> Vec<Value> 
                 "tests and interface are always public",
             )]
         }
-        "policy-refused" => vec![step("spending", json!({}), "see what is left of today's budget")],
+        "policy-refused"
+            if problem
+                .extra
+                .get("rule")
+                .and_then(Value::as_str)
+                .is_some_and(|rule| rule.ends_with("day")) =>
+        {
+            vec![step("spending", json!({}), "see what is left of today's budget")]
+        }
         _ => Vec::new(),
     }
 }

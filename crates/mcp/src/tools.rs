@@ -129,7 +129,7 @@ fn all() -> Vec<Tool> {
             "call",
             "Run a function in a sandbox; output and receipt. Unpaid, it says what to pay.",
             call_schema(),
-            gives(json!({ "output": {}, "charged": { "type": "object" } }), &["output", "charged"]),
+            gives(json!({ "output": {}, "charged": {} }), &["output", "charged"]),
             RUNS,
         ),
         tool(
@@ -152,7 +152,7 @@ fn spending() -> Tool {
         "spending",
         "What the wallet spent today, and what it may.",
         json!({ "type": "object", "properties": {}, "additionalProperties": false }),
-        gives(json!({ "charged": { "type": "object" } }), &["charged"]),
+        gives(json!({ "day": { "type": "string" }, "charged": {} }), &["day", "charged"]),
         READS,
     )
 }
@@ -164,8 +164,10 @@ pub(crate) const RESULTS_MAX: usize = 8;
 const READS: bool = true;
 const RUNS: bool = false;
 
-fn gives(properties: Value, required: &[&str]) -> Value {
-    json!({ "type": "object", "properties": properties, "required": required })
+/// Returns the schema of an answer. Stock clients hold refusals against it, too: what has a `code` is one.
+pub(crate) fn gives(properties: Value, required: &[&str]) -> Value {
+    let either = json!([{ "required": required }, { "required": ["code"] }]);
+    json!({ "type": "object", "properties": properties, "anyOf": either })
 }
 
 fn tool(name: &'static str, description: &'static str, takes: Value, gives: Value, reads: bool) -> Tool {

@@ -81,7 +81,7 @@ async fn resource_discovery_searches_filters_and_pages() {
         (&json!("urn:air:127.0.0.1:bits:checksum"), &json!(100))
     );
     assert_eq!(first["source"], format!("{}/", stage.url));
-    assert!(strings(&first["capabilities"]).contains(&"bits:checksum#crc32"), "{first}");
+    assert!(strings(&first["capabilities"]).contains(&"bits:checksum#sums.crc32"), "{first}");
     let pure = json!({ "query": { "text": "number", "filter": { "metadata.pure": [true], "displayName": "lab:bench" } } });
     let found = search(pure).await.json();
     assert_eq!(found["results"].as_array().unwrap().len(), 1, "{found}");

@@ -363,7 +363,10 @@ async fn what_publishers_write_stands_under_untrusted_alone() {
     let mut package = packages::bench("1.0.0");
     package.manifest = package.manifest.replace("Functions that work, trap, spin and flood", evil);
     let wit = package.wit.iter().next().unwrap().1;
-    let wit = String::from_utf8(wit.to_vec()).unwrap().replace("Returns twice the number.", evil);
+    let wit = String::from_utf8(wit.to_vec())
+        .unwrap()
+        .replace("Returns twice the number.", &evil.replace('\u{202e}', ""));
+    // What turns the line is refused in WIT, by its parser.
     package.wit = packages::one_file("world.wit", wit);
     stage.publish(&package).await;
     let agent = Agent::new(&stage, "/mcp", Era::Modern);
