@@ -1,9 +1,12 @@
 //! Flags and help, and nothing else. Each topic has a file of its own.
 
 mod call;
+mod log;
 mod mcp;
+mod names;
 mod operator;
 mod package;
+mod receipt;
 mod serve;
 mod wallet;
 
@@ -13,13 +16,15 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use glassbox_core::PackageRef;
-use glassbox_core::name::NameError;
+use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use call::*;
+pub(crate) use log::*;
 pub(crate) use mcp::*;
+pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
+pub(crate) use receipt::*;
 pub(crate) use serve::*;
 pub(crate) use wallet::*;
 
@@ -72,6 +77,8 @@ pub(crate) struct Global {
         value_name = "DIR"
     )]
     pub(crate) home: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Reads a home folder. An empty variable means that there is none; an empty flag is a slip that must not end in the
@@ -83,8 +90,8 @@ fn home(text: OsString) -> Result<PathBuf, &'static str> {
     Ok(text.into())
 }
 
-/// Reads a package or a release. `@latest` is the newest release, as no version is.
-fn package_ref(text: &str) -> Result<PackageRef, NameError> {
+/// Reads a package or a release, where one is named with its registry. `@latest` is the newest release, as no version is.
+fn remote_ref(text: &str) -> Result<RemoteRef, NameError> {
     text.strip_suffix("@latest").unwrap_or(text).parse()
 }
 
@@ -153,6 +160,27 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
     )]
     Verify(VerifyArgs),
+    /// Show, prove and verify what the log of a registry says
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Copy a registry's log and what it names into a folder, verified, and serve such a copy
+    #[command(after_help = "\
+Examples:
+  glassbox mirror https://registry.example.org --to ./mirror
+  glassbox mirror serve ./mirror
+
+Components are copied where their terms let anybody download them. A second run fetches only what is new.")]
+    Mirror(MirrorArgs),
+    /// Cosign the checkpoints of logs, so that none can show two histories
+    #[command(after_help = "\
+Examples:
+  glassbox witness --data ./witness --log example.org/log+1a2b3c4d+AT…
+
+The key of a registry's log is the `log_key` of its /v1/registry.")]
+    Witness(WitnessArgs),
+    /// Prove receipts by the log
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Serve a registry
     #[command(
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
@@ -167,6 +195,28 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Show and change who may do what to the names of a namespace
+    #[command(subcommand)]
+    Namespace(Box<NamespaceCommand>),
+    /// Take a release out of what its bare name means; it still runs under its exact version
+    #[command(after_help = "Examples:\n  glassbox yank acme:slug@1.2.0 --reason 'loses accents'")]
+    Yank(MarkArgs),
+    /// Put a yanked release back
+    #[command(after_help = "Examples:\n  glassbox unyank acme:slug@1.2.0 --reason 'it was the caller'")]
+    Unyank(MarkArgs),
+    /// Stop a release from running on a registry that you operate, or let it run again
+    #[command(
+        after_help = "Examples:\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --reason 'sends its input away'\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --lift --reason 'a false alarm'"
+    )]
+    Quarantine(QuarantineArgs),
+    /// Add your signature to a statement that takes several
+    #[command(after_help = "\
+Examples:
+  glassbox sign change.json
+  glassbox sign change.json --send
+
+It shows what you sign. A release is sent by `glassbox publish --statement FILE`.")]
+    Sign(SignArgs),
     /// Make or show the key that signs releases
     #[command(subcommand)]
     Key(KeyCommand),

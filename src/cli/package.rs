@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use glassbox_core::{PackageName, PackageRef};
+use glassbox_core::PackageName;
+use glassbox_core::name::RemoteRef;
 
-use super::package_ref;
+use super::remote_ref;
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
@@ -44,6 +45,12 @@ pub(crate) struct PublishArgs {
     /// Do everything but upload
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write the signed statement to this file instead of uploading, for others to sign
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
+    /// Upload with this statement, which others signed, too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "out"])]
+    pub(crate) statement: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -59,8 +66,8 @@ pub(crate) struct SearchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
-    pub(crate) package: PackageRef,
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
     /// Print the WIT instead
     #[arg(long)]
     pub(crate) wit: bool,

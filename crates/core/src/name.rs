@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::key::PublicKey;
+use crate::{Digest, limits};
 
 pub use semver::Version;
 
@@ -24,6 +25,11 @@ pub enum NameError {
     /// The part behind `@` is not a semantic version.
     #[error("`{0}` is not a version; write it like `1.4.0`")]
     Version(String),
+    /// The part before the slash is not the name of a registry.
+    #[error(
+        "`{0}` is not the name of a registry; write its host, or a name of registries.toml in the home folder"
+    )]
+    Registry(String),
     /// The text names no function.
     #[error(
         "`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`"
@@ -55,7 +61,33 @@ impl Namespace {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the namespace that is `key`'s own: `k` and the first 32 hexadecimal digits of the key's SHA-256.
+    ///
+    /// Nobody has to be asked for it, and nobody else can have it: finding another key for it takes 2^128 tries.
+    pub fn of_key(key: &PublicKey) -> Self {
+        Self(format!("k{}", &Digest::of(key.as_bytes()).hex()[..KEY_DIGITS]))
+    }
+
+    /// Tells whether it is the own namespace of some key.
+    pub fn is_of_key(&self) -> bool {
+        self.0.strip_prefix('k').is_some_and(|digits| {
+            digits.len() == KEY_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+
+    /// Returns what it looks like: two namespaces of one skeleton could be taken for each other.
+    ///
+    /// Hyphens are left out, `0` looks like `o`, `1` like `l`, `rn` like `m` and `vv` like `w`. Other look-alikes cannot
+    /// be written: names are ASCII, in lower case.
+    pub fn skeleton(&self) -> String {
+        let plain = self.0.replace('-', "").replace('0', "o").replace('1', "l");
+        plain.replace("rn", "m").replace("vv", "w")
+    }
 }
+
+/// How many hexadecimal digits of a key's digest are in its own namespace: 128 bits.
+const KEY_DIGITS: usize = 32;
 
 impl FromStr for Namespace {
     type Err = NameError;
@@ -182,6 +214,43 @@ impl fmt::Display for PackageRef {
     }
 }
 
+/// A package or release of a certain registry, `registry/ns:name[@version]`, or of whichever is asked, `ns:name[@version]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteRef {
+    /// The registry: a host, with a port where it needs one, or a name that the reader gave it.
+    pub registry: Option<String>,
+    /// The package or release.
+    pub reference: PackageRef,
+}
+
+impl FromStr for RemoteRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (registry, reference) = match text.rsplit_once('/') {
+            Some((registry, reference)) => (Some(registry), reference),
+            None => (None, text),
+        };
+        let is_registry = |name: &str| {
+            (1..=limits::REGISTRY_NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]".contains(&b))
+        };
+        match registry {
+            Some(name) if !is_registry(name) => Err(NameError::Registry(clip(name))),
+            _ => Ok(Self { registry: registry.map(str::to_owned), reference: reference.parse()? }),
+        }
+    }
+}
+
+impl fmt::Display for RemoteRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.registry {
+            Some(registry) => write!(f, "{registry}/{}", self.reference),
+            None => write!(f, "{}", self.reference),
+        }
+    }
+}
+
 /// The full name of an exported function: `function` when the world exports it directly, else
 /// `ns:pkg/interface@version#function` (the version is absent where the WIT package has none).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -295,6 +364,34 @@ mod tests {
             ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"]
         {
             assert!(bad.parse::<PackageRef>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_a_namespace_of_its_own() {
+        let [key, other] = [1, 2].map(|seed| crate::key::SecretKey::from_seed(&[seed; 32]).public());
+        let namespace = Namespace::of_key(&key);
+        assert_eq!(namespace.as_str().parse(), Ok(namespace.clone()));
+        assert!(namespace.is_of_key() && namespace != Namespace::of_key(&other));
+        for ordinary in ["acme", "k", "key", "kdeadbeef"] {
+            assert!(!ordinary.parse::<Namespace>().expect("valid").is_of_key(), "{ordinary}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_have_one_skeleton() {
+        let skeleton = |text: &str| text.parse::<Namespace>().expect("valid").skeleton();
+        for (one, other) in [
+            ("paypal", "paypa1"),
+            ("modem", "modern"),
+            ("google", "g00gle"),
+            ("wasm", "vvasm"),
+            ("left-pad", "leftpad"),
+        ] {
+            assert_eq!(skeleton(one), skeleton(other), "{one} {other}");
+        }
+        for (one, other) in [("acme", "acne"), ("docs", "doc"), ("bits", "bots")] {
+            assert_ne!(skeleton(one), skeleton(other), "{one} {other}");
         }
     }
 

@@ -139,7 +139,7 @@ impl From<CallResponse> for Called {
             replayed: response.replayed,
             receipt: serde_json::to_value(response.receipt).ok(),
             settlement: None,
-            notes: Vec::new(),
+            notes: response.notice.map(|notice| ("notice", notice.into())).into_iter().collect(),
         }
     }
 }

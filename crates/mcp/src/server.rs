@@ -185,6 +185,11 @@ impl Server {
             "download": release.download,
             UNTRUSTED: { "description": shown(&release.description, DESCRIPTION_CHARS_MAX) },
         });
+        for (name, mark) in [("yanked", &release.yanked), ("quarantined", &release.quarantined)] {
+            if let Some(mark) = mark {
+                said[name] = json!(mark);
+            }
+        }
         if !release.grants.is_empty() {
             said["grants"] = json!(release.grants);
         }
@@ -238,6 +243,9 @@ impl Server {
             "lines": quoted.lines,
             "terms": quoted.terms,
         });
+        if let Some(notice) = quoted.notice {
+            said["notice"] = json!(notice);
+        }
         if let Some(required) = quoted.payment_required {
             said["required"] = required;
         }

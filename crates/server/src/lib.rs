@@ -6,10 +6,13 @@ mod devnet;
 mod discovery;
 mod extract;
 mod mcp;
+mod mirror;
 mod problem;
 mod routes;
 mod serve;
 
 pub use app::{App, OperatorToken, Options, app, openapi};
 pub use devnet::serve_devnet;
+pub use mirror::{MirrorSite, serve_mirror};
+pub use routes::witness::serve_witness;
 pub use serve::serve;

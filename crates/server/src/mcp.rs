@@ -99,7 +99,8 @@ fn named(namespace: &str, release: &str) -> Result<PackageRef, Refusal> {
 pub(crate) async fn read_release(registry: &Registry, id: &PackageRef) -> Result<ReleaseResponse, Refusal> {
     let view = registry.release(id).await?;
     let live = registry.live(id).await?;
-    Ok(convert::release(view, &live))
+    let marks = registry.marks(&live.id);
+    Ok(convert::release(view, &live, marks))
 }
 
 /// What the tools ask.
@@ -140,7 +141,7 @@ impl Provider for Desk {
         let live = self.0.live(&asked.release).await.map_err(problem)?;
         let quoted = self.0.quote(&asked.release, &asked.function, asked.body.fuel, Some(&resource));
         let (quote, required) = quoted.await.map_err(problem)?;
-        Ok(convert::quote(live.id.to_string(), quote, required))
+        Ok(convert::quote(live.id.to_string(), quote, required, self.0.notice(&asked.release)))
     }
 
     async fn call(
@@ -160,6 +161,7 @@ impl Provider for Desk {
             resource: Some(resource(tool)),
             payment,
         };
+        let notice = self.0.notice(&asked.release);
         let result = self.0.call(request).await;
         count(&result);
         let reply = result.map_err(|error| {
@@ -173,7 +175,7 @@ impl Provider for Desk {
             problem
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
-        Ok(Called { settlement, ..Called::from(convert::reply(reply)) })
+        Ok(Called { settlement, ..Called::from(convert::reply(reply, notice)) })
     }
 }
 

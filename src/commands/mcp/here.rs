@@ -103,13 +103,15 @@ impl Here {
         }
     }
 
-    /// Returns the component of a release, checked against its publisher's signature.
+    /// Returns the component of a release, which must be what its publisher signed, as the log has it.
     async fn component(&self, client: &Client, release: &Release) -> Result<(Digest, Arc<Vec<u8>>), Failure> {
         let known = self.components.lock().unwrap_or_else(PoisonError::into_inner).get(&release.id).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let downloaded = client.download(&release.id, None).await?;
+        let signed = &release.logged;
+        let id = signed.release.clone();
+        let downloaded = client.download_signed(&release.response, id, signed.component, None).await?;
         let component = (downloaded.digest, Arc::new(downloaded.bytes));
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         if components.len() >= COMPONENTS_MAX {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use glassbox_api::{File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchResponse};
 use glassbox_client::policy::{self, Policy, Proof, is_free_to_download};
-use glassbox_client::{Buyer, Call, Client, ClientError};
+use glassbox_client::{Buyer, Call, ClientError};
 use glassbox_core::key::PublicKey;
 use glassbox_core::{Atomic, Digest, PackageRef};
 use glassbox_mcp::{Asked, Called, Layer, PaidTool, Payment, Provider, Server};
@@ -28,23 +28,25 @@ use crate::cli::McpArgs;
 use crate::failure::{Failure, policy_failure};
 use crate::home::Home;
 use crate::keep::Folder;
+use crate::receipts;
+use crate::remote::Remote;
 
 /// How many releases are remembered.
 const RELEASES_MAX: usize = 256;
 
 pub(super) async fn run(context: &Context, args: &McpArgs) -> Result<(), Failure> {
-    let purse = Purse::new(context, &args.purse)?;
+    let purse = Purse::new(context, &args.purse, None)?;
     let home = context.home()?;
     let policy =
         Policy::load(&home.path().join(policy::FILE_NAME)).map_err(|error| policy_failure(&error))?;
     // The flag, else the policy's bound of a call; without either nothing is paid, and no wallet is opened.
     let purse = purse.or_at_most(policy.max.call);
     let buyer = purse.buyer().await?;
-    let Purse { client, .. } = purse;
+    let Purse { remote, .. } = purse;
     // Before the first answer: what is bought must be kept.
     let folder = Folder::of(&home.receipt_path("call"), "the receipt")?;
     let proxy = Proxy {
-        client,
+        remote,
         buyer,
         policy,
         home,
@@ -61,7 +63,7 @@ pub(super) async fn run(context: &Context, args: &McpArgs) -> Result<(), Failure
 }
 
 struct Proxy {
-    client: Client,
+    remote: Remote,
     buyer: Option<Buyer>,
     policy: Policy,
     home: Home,
@@ -78,6 +80,8 @@ struct Release {
     id: PackageRef,
     response: ReleaseResponse,
     spec: Spec,
+    /// What the release's publisher signed, as the log has it.
+    logged: glassbox_core::release::Release,
 }
 
 impl Proxy {
@@ -88,9 +92,9 @@ impl Proxy {
         if let Some(release) = known(reference).filter(|_| reference.version.is_some()) {
             return Ok(release);
         }
-        let response = self.client.release(reference).await.map_err(theirs)?;
-        let (id, spec) = call::interface(&self.client, reference).await.map_err(problem)?;
-        let release = Arc::new(Release { id: id.clone(), response, spec });
+        let (id, spec, logged) = call::interface(&self.remote, reference).await.map_err(problem)?;
+        let response = self.remote.client.release(&id).await.map_err(theirs)?;
+        let release = Arc::new(Release { id: id.clone(), response, spec, logged });
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         if releases.len() >= RELEASES_MAX {
             // Whichever: each comes back with two requests.
@@ -111,7 +115,7 @@ impl Proxy {
         let grants = self.policy.agent.check(&release.response, asked.body.grants.as_deref());
         let grants = grants.map_err(|refusal| theirs(refusal.into()))?;
         if self.policy.agent.local && self.is_cheaper_here(&release, function) {
-            return self.here.run(&self.client, &release, function, asked).await.map_err(problem);
+            return self.here.run(&self.remote.client, &release, function, asked).await.map_err(problem);
         }
         self.make_there(asked, &release, function, grants).await
     }
@@ -130,7 +134,7 @@ impl Proxy {
         function: &Function,
         grants: Option<Vec<String>>,
     ) -> Result<Called, Problem> {
-        let executor = self.executor.get_or_try_init(|| call::executor(&self.client));
+        let executor = self.executor.get_or_try_init(|| call::executor(&self.remote.client));
         let executor = executor.await.map_err(problem)?;
         let buyer = match (&self.buyer, asked.amount_max) {
             (Some(buyer), Some(max)) => Some(buyer.clone().at_most(max)),
@@ -141,23 +145,27 @@ impl Proxy {
         body.nonce = asked.key.as_ref().map(|key| Digest::of(key).hex()[..32].to_owned());
         let name = function.name.short();
         let made = Call { release: &release.id, function: &name, body };
-        let response = self.client.call_with(&made, buyer.as_ref()).await.map_err(beyond)?;
+        let response = self.remote.client.call_with(&made, buyer.as_ref()).await.map_err(beyond)?;
         let receipt =
             glassbox_client::check_reply(&made, &function.ty, &response, executor).map_err(theirs)?;
+        call::check_release(&release.logged, &receipt).map_err(problem)?;
         let path = self.home.receipt_path(&receipt.call);
-        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        let text = receipts::to_text(&response.receipt);
         let kept = match self.folder.keep(&path, text.as_bytes()) {
             Ok(()) => json!(path.display().to_string()),
             Err(error) => json!(format!("not kept: {error}")),
         };
         let mut verified = "receipt";
         if self.policy.agent.proof == Proof::Replay {
-            let replayed = self.here.replay(&self.client, release, &response.receipt, &receipt);
+            let replayed = self.here.replay(&self.remote.client, release, &response.receipt, &receipt);
             replayed.await.map_err(problem)?;
             verified = "replay";
         }
-        let notes = vec![("verified", json!(verified)), ("receipt_file", kept)];
-        Ok(Called { notes, ..Called::from(response) })
+        let Remote { client, trust, .. } = &self.remote;
+        trust.seen_by_executor(client, &receipt.checkpoint).await.map_err(theirs)?;
+        let mut called = Called::from(response);
+        called.notes.extend([("verified", json!(verified)), ("receipt_file", kept)]);
+        Ok(called)
     }
 }
 
@@ -207,18 +215,18 @@ fn theirs(error: ClientError) -> Problem {
 #[async_trait]
 impl Provider for Proxy {
     async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, Problem> {
-        self.client.search(words, limit).await.map_err(theirs)
+        self.remote.client.search(words, limit).await.map_err(theirs)
     }
 
     async fn release(&self, release: &PackageRef) -> Result<ReleaseResponse, Problem> {
-        self.client.release(release).await.map_err(theirs)
+        self.remote.client.release(release).await.map_err(theirs)
     }
 
     async fn files(&self, release: &PackageRef, layer: Layer) -> Result<FilesResponse, Problem> {
         if layer != Layer::Manifest {
-            return self.client.files(release, layer.as_str()).await.map_err(theirs);
+            return self.remote.client.files(release, layer.as_str()).await.map_err(theirs);
         }
-        let text = self.client.manifest(release).await.map_err(theirs)?;
+        let text = self.remote.client.manifest(release).await.map_err(theirs)?;
         let digest = Digest::of(&text).to_string();
         Ok(FilesResponse {
             digest,
@@ -228,7 +236,7 @@ impl Provider for Proxy {
 
     async fn quote(&self, asked: &Asked, _: &PaidTool) -> Result<QuoteResponse, Problem> {
         let quote =
-            self.client.quote(&asked.release, &asked.function, asked.body.fuel).await.map_err(theirs)?;
+            self.remote.client.quote(&asked.release, &asked.function, asked.body.fuel).await.map_err(theirs)?;
         // The wallet answers what is asked to be paid, so nobody else needs to read it.
         Ok(QuoteResponse { payment_required: None, ..quote })
     }
