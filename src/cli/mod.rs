@@ -2,6 +2,7 @@
 
 mod call;
 mod log;
+mod mcp;
 mod names;
 mod operator;
 mod package;
@@ -19,6 +20,7 @@ use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use call::*;
 pub(crate) use log::*;
+pub(crate) use mcp::*;
 pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
@@ -184,6 +186,12 @@ The key of a registry's log is the `log_key` of its /v1/registry.")]
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
     )]
     Serve(ServeArgs),
+    /// Serve MCP to an agent on this machine, and pay for its calls within your policy
+    #[command(after_help = MCP_EXAMPLES)]
+    Mcp(McpArgs),
+    /// Show what was spent in a day, beside what may be
+    #[command(after_help = "Examples:\n  glassbox spend\n  glassbox spend --day 2026-11-21 --json")]
+    Spend(SpendArgs),
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),

@@ -99,7 +99,7 @@ impl<'a> Caller<'a> {
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
-        typed.check_release(&receipt)?;
+        check_release(&typed.logged, &receipt)?;
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
             None => context.home()?.receipt_path(&receipt.call),
@@ -146,7 +146,7 @@ impl Made {
 }
 
 /// Asks the registry for the key that signs its receipts.
-async fn executor(client: &Client) -> Result<PublicKey, Failure> {
+pub(super) async fn executor(client: &Client) -> Result<PublicKey, Failure> {
     let executor = client.descriptor().await?.executor;
     executor
         .parse()
@@ -163,16 +163,14 @@ pub(super) struct TypedCall {
     pub(super) logged: Release,
 }
 
-impl TypedCall {
-    /// Checks that what ran, and what the bill follows from, is what the log has.
-    fn check_release(&self, receipt: &Receipt) -> Result<(), Failure> {
-        let Release { component, files, terms, .. } = &self.logged;
-        if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
-            return Ok(());
-        }
-        let message = "the receipt does not prove this answer: what ran is not the release that the log has";
-        Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
+/// Checks that what ran, and what the bill follows from, is what the log has.
+pub(super) fn check_release(logged: &Release, receipt: &Receipt) -> Result<(), Failure> {
+    let Release { component, files, terms, .. } = logged;
+    if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
+        return Ok(());
     }
+    let message = "the receipt does not prove this answer: what ran is not the release that the log has";
+    Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
 }
 
 /// Reads a call by the interface that the registry publishes, so that a mistake is found before anything is sent.

@@ -12,6 +12,7 @@ mod info;
 mod key;
 mod log;
 mod mark;
+mod mcp;
 mod mirror;
 mod namespace;
 mod new;
@@ -113,6 +114,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(&context, &args).await,
         Command::Quote(args) => call::quote(&context, &args).await,
         Command::Call(args) => call::run(&context, &args).await,
+        Command::Mcp(args) => mcp::run(&context, &args).await,
+        Command::Spend(args) => spending::run(&context, &context.home()?, args.day),
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Log(command) => log::run(&context, &command).await,

@@ -35,6 +35,11 @@ impl<'a> Purse<'a> {
         Ok(Self { context, args, amount_max, remote })
     }
 
+    /// Returns the same purse, which pays at most `amount_max` where the command line does not say.
+    pub(super) fn or_at_most(self, amount_max: Option<Atomic>) -> Self {
+        Self { amount_max: self.amount_max.or(amount_max), ..self }
+    }
+
     /// Opens the wallet, within the policy of the home folder; `None` where it may pay nothing.
     pub(super) async fn buyer(&self) -> Result<Option<Buyer>, Failure> {
         let Some(amount_max) = self.amount_max else { return Ok(None) };

@@ -35,6 +35,7 @@ mod kill;
 mod ledger;
 mod log;
 mod marks;
+mod mcp;
 mod mirror;
 mod names;
 mod openapi;

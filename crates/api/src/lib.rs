@@ -202,6 +202,22 @@ pub struct PackageResponse {
     pub quarantined: Vec<String>,
 }
 
+/// Whether a package is listed, and what would help it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ListingResponse {
+    /// The newest release, `ns:name@version`: search reads this one.
+    pub release: String,
+    /// Whether search has it.
+    pub listed: bool,
+    /// Where it stands among the results of a search; absent where it is not among the first fifty, or none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// The fields that matched.
+    pub matched: Vec<String>,
+    /// What would help others to find and use it.
+    pub advice: Vec<String>,
+}
+
 /// Everything public of a release, but its files.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseResponse {
@@ -295,6 +311,10 @@ pub struct FunctionResponse {
     /// The JSON Schema of the output.
     #[schema(value_type = Object)]
     pub output_schema: serde_json::Value,
+    /// An example of the arguments by name: the smallest that shows their form.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub input_example: serde_json::Value,
 }
 
 /// The files of a layer.

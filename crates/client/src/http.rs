@@ -92,6 +92,13 @@ impl Client {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }
 
+    /// Returns the manifest, as it was published.
+    pub async fn manifest(&self, reference: &PackageRef) -> Result<String, ClientError> {
+        let path = format!("{}/manifest", release_path("/v1/packages", reference));
+        let response = self.expect_success(self.send(self.request(Method::GET, &path)).await?).await?;
+        String::from_utf8(self.bytes(response).await?).map_err(|error| self.odd(error.to_string()))
+    }
+
     /// Returns the files of a layer whose digest is known: what comes must have it.
     pub async fn signed_files(
         &self,

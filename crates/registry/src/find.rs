@@ -12,7 +12,7 @@ use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
-use crate::call::StoredReply;
+use crate::call::{PaidResource, StoredReply};
 use crate::error::{CallError, RegistryError};
 use crate::open::Registry;
 use crate::package::Listing;
@@ -28,6 +28,8 @@ pub struct Found {
     pub version: Version,
     /// The fields that matched: why it is here.
     pub matched: Vec<String>,
+    /// The relevance: comparable within one answer only.
+    pub score: f32,
     /// What pages show.
     pub listing: Listing,
     /// How many of its tests passed when it was published.
@@ -82,6 +84,7 @@ impl Registry {
                 package: hit.package,
                 version: view.row.id.version,
                 matched: hit.matched,
+                score: hit.score,
                 listing: view.listing,
                 tests_passed: view.report.passed,
             });
@@ -132,11 +135,12 @@ impl Registry {
         reference: &PackageRef,
         function: &str,
         fuel_max: Option<u64>,
+        resource: Option<&PaidResource>,
     ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
         let live = self.runnable(reference).await?;
         let function = live.function(function)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
-        let required = self.price(&live, &quote);
+        let required = self.price(&live, &quote, resource);
         Ok((quote, required))
     }
 

@@ -41,7 +41,7 @@ mod witnessing;
 pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
 pub use audit::{Finding, LedgerAudit};
-pub use call::{CallFailure, CallReply, CallRequest};
+pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};

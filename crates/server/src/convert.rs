@@ -12,7 +12,7 @@ use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
-use glassbox_core::value::schema;
+use glassbox_core::value::{example, schema};
 use glassbox_pay::PaymentRequired;
 use glassbox_registry::{CallReply, Found, FunctionListing, Live, Marks, ReleaseView, TestReport};
 
@@ -64,6 +64,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live, marks: Marks) -> ReleaseRe
             not_callable: listed.not_callable.clone(),
             input_schema: schema::of_args(&function.ty, &listed.docs),
             output_schema: schema::of_result(&function.ty, ""),
+            input_example: example::of_args(&function.ty),
         });
     ReleaseResponse {
         release: row.id.to_string(),

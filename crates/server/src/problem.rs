@@ -32,6 +32,11 @@ impl Refusal {
         Self { problem: Box::new(Problem::new(status.as_u16(), code, detail, next)), headers: Vec::new() }
     }
 
+    /// Returns what it says, for those who do not speak HTTP.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
     pub(crate) fn retry(mut self, retry: Retry) -> Self {
         self.problem.retry = match retry {
             Retry::Never => "never",
@@ -47,7 +52,7 @@ impl Refusal {
         self
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem.extra.insert(name.into(), value);
         self
     }

@@ -34,7 +34,7 @@ pub(crate) async fn quote(
 ) -> Result<Json<QuoteResponse>, Refusal> {
     let reference = reference(&ns, &name, &version)?;
     let live = app.registry.live(&reference).await?;
-    let (quote, required) = app.registry.quote(&reference, &function, query.fuel).await?;
+    let (quote, required) = app.registry.quote(&reference, &function, query.fuel, None).await?;
     let notice = app.registry.notice(&reference);
     Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
 }
@@ -65,6 +65,7 @@ pub(crate) async fn call(
         fuel_max: body.fuel,
         nonce: body.nonce,
         grants: body.grants,
+        resource: None,
         payment: payment(&headers)?,
     };
     let notice = app.registry.notice(&request.release);
@@ -136,7 +137,7 @@ pub(crate) async fn receipt(
     Ok(Json(convert::reply(CallReply { stored, replayed: true }, None)))
 }
 
-pub(super) fn count(result: &Result<CallReply, CallError>) {
+pub(crate) fn count(result: &Result<CallReply, CallError>) {
     let outcome = match result {
         Ok(reply) => {
             metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);

@@ -133,6 +133,7 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
         fuel_max: None,
         nonce: None,
         grants: None,
+        resource: None,
         payment,
     };
     let result = app.registry.call(request).await;
