@@ -185,6 +185,7 @@ impl From<ClientError> for Failure {
             ClientError::Component(_) => {
                 Self::no("component-differs", chain(&error), "do not run it; tell the operator")
             }
+            ClientError::Random(_) => Self::error("io", chain(&error), ""),
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());

@@ -4,6 +4,7 @@ mod call;
 mod operator;
 mod package;
 mod serve;
+mod token;
 mod wallet;
 
 use std::ffi::{OsStr, OsString};
@@ -19,6 +20,7 @@ pub(crate) use call::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use serve::*;
+pub(crate) use token::*;
 pub(crate) use wallet::*;
 
 /// The registry that is asked when nobody names one.
@@ -165,9 +167,12 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
     /// Show who earned what
     #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
     Earnings(EarningsArgs),
-    /// Buy, show, narrow and give back prepaid credit
+    /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
+    /// Make, narrow, read and take back the tokens that spend credit
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check what was kept against itself and against the chain
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -64,6 +64,9 @@ pub(crate) struct InfoArgs {
     /// Print the WIT instead
     #[arg(long)]
     pub(crate) wit: bool,
+    /// Print what the component says that it is made of instead, as CycloneDX with --json
+    #[arg(long, conflicts_with = "wit")]
+    pub(crate) sbom: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ mod search;
 mod serve;
 mod spending;
 mod statement;
+mod token;
 mod verify;
 mod wallet;
 
@@ -96,6 +97,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Key(command) => key::run(&context, &command),
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
+        Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,

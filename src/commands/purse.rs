@@ -3,7 +3,7 @@
 use glassbox_client::{Buyer, Client};
 use glassbox_core::Atomic;
 
-use super::{Context, credit};
+use super::{Context, token};
 use crate::cli::PurseArgs;
 use crate::failure::Failure;
 use crate::wallet;
@@ -24,7 +24,7 @@ impl<'a> Purse<'a> {
             Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
         })?;
         let client = match args.credit {
-            true => context.client()?.with_token(&credit::token(&context.home()?)?.to_string()),
+            true => token::client(context)?,
             false => context.client()?,
         };
         Ok(Self { context, args, amount_max, client })

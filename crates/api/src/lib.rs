@@ -3,6 +3,9 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod supply;
+mod token;
+
 use std::collections::BTreeMap;
 
 use glassbox_core::dsse::Envelope;
@@ -10,6 +13,9 @@ use glassbox_core::log::InclusionProof;
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use supply::{MadeOf, MadeOfResponse};
+pub use token::RevokeRequest;
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -6,14 +6,16 @@ use glassbox_api::{
     AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
     CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
     PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
-    ReleaseResponse, SearchResponse, StatementResponse,
+    ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
 };
+use glassbox_core::key::SecretKey;
 use glassbox_core::{PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
+use crate::proof;
 
 /// A registry, seen from outside.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Client {
     base: String,
     /// What every request shows: a token that spends credit, or the operator's.
     bearer: Option<String>,
+    /// What every request is signed with, where the token names a holder.
+    holder: Option<SecretKey>,
 }
 
 impl Client {
@@ -39,7 +43,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| ClientError::Transport { url: base.into(), source })?;
-        Ok(Self { http, base: base.into(), bearer: None })
+        Ok(Self { http, base: base.into(), bearer: None, holder: None })
     }
 
     /// Returns the same client with a token that every request shows: one that spends prepaid credit, which then pays for
@@ -47,6 +51,13 @@ impl Client {
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.bearer = Some(token.to_owned());
+        self
+    }
+
+    /// Returns the same client, which signs every request with the key of whoever holds its token.
+    #[must_use]
+    pub fn with_holder(mut self, key: SecretKey) -> Self {
+        self.holder = Some(key);
         self
     }
 
@@ -83,6 +94,11 @@ impl Client {
     /// Returns the files of a layer: `wit`, `tests` or `source`, and `files` where the terms let them be downloaded.
     pub async fn files(&self, reference: &PackageRef, layer: &str) -> Result<FilesResponse, ClientError> {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Returns what a release says that it is made of, as CycloneDX.
+    pub async fn sbom(&self, reference: &PackageRef) -> Result<serde_json::Value, ClientError> {
+        self.get(&format!("{}/sbom", release_path("/v1/packages", reference)), &[]).await
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
@@ -145,9 +161,9 @@ impl Client {
         self.expect_success(response).await.map(|_| ())
     }
 
-    /// Takes this client's token back, and every token that was made from it.
-    pub async fn revoke_token(&self) -> Result<(), ClientError> {
-        let response = self.send(self.request(Method::POST, "/v1/credit/revoke")).await?;
+    /// Takes this client's token back, or a block of its account, and every token that was made from it.
+    pub async fn revoke_token(&self, request: &RevokeRequest) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::POST, "/v1/credit/revoke").json(request)).await?;
         self.expect_success(response).await.map(|_| ())
     }
 
@@ -202,7 +218,11 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        request.send().await.map_err(|source| self.transport(source))
+        let mut request = request.build().map_err(|source| self.transport(source))?;
+        if let (Some(key), Some(token)) = (&self.holder, &self.bearer) {
+            proof::sign(&mut request, token, key)?;
+        }
+        self.http.execute(request).await.map_err(|source| self.transport(source))
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {

@@ -32,6 +32,7 @@ mod error;
 mod http;
 mod pay;
 pub mod policy;
+mod proof;
 pub mod spending;
 
 pub use bind::check_reply;

@@ -450,3 +450,29 @@ pub const AUDIT_PAGE: usize = 10_000;
 
 /// Verified tokens that are remembered: each has a few kilobytes.
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
+
+/// The most bytes of the lists of packages in one component, uncompressed. A large Rust program names 800 packages in 100
+/// KB.
+pub const SBOM_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most packages that a component may name: four times what large programs have.
+pub const SBOM_PACKAGES_MAX: usize = 4_096;
+
+/// The longest name or version of a part of a component, in bytes. Compilers put their repository into theirs.
+pub const SBOM_TEXT_BYTES_MAX: usize = 256;
+
+/// The most tools that a component may name. Those in use note five at most.
+pub const SBOM_TOOLS_MAX: usize = 64;
+
+/// The most releases in the answer to who is made of a package.
+pub const SBOM_RELEASES_MAX: usize = 1_000;
+
+/// How far the time of a signed request may be from ours, in seconds: clocks that go wrong by a minute, and as long on the
+/// way. Within it the same signature finds the same call.
+pub const PROOF_SECONDS_MAX: u64 = 120;
+
+/// The shortest nonce of a signed request, in bytes: shorter ones meet by chance.
+pub const PROOF_NONCE_BYTES_MIN: usize = 16;
+
+/// The longest nonce of a signed request, in bytes. A digest in hexadecimal digits fits.
+pub const PROOF_NONCE_BYTES_MAX: usize = 64;

@@ -283,6 +283,7 @@ impl Registry {
             required: self.requirements(live, quote)?,
             request,
             release: live.id.clone(),
+            component: Some(live.component),
             function: quote.function.clone(),
             amount_max: quote.amount_max,
             run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,

@@ -210,6 +210,7 @@ impl Registry {
         Order {
             request: download_request(live),
             release: live.id.clone(),
+            component: Some(live.component),
             function: DOWNLOAD.parse::<FunctionName>().expect("a function name"),
             amount_max: amount,
             required,

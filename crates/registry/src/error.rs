@@ -9,7 +9,7 @@ use glassbox_core::value::ValueError;
 use glassbox_core::{Atomic, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
-use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
+use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
@@ -125,6 +125,9 @@ pub enum PublishError {
     /// The component or the WIT.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// What the component says of its parts.
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
     /// The component is not what its world says.
     #[error(transparent)]
     World(#[from] WorldMismatch),
@@ -304,6 +307,9 @@ pub enum CallError {
     /// The token is not one of ours, or does not allow this.
     #[error("the token does not pay for this: {0}")]
     Token(String),
+    /// The token is held by somebody who did not sign the request.
+    #[error("{0}")]
+    Proof(String),
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
@@ -451,6 +457,7 @@ impl PublishError {
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_code(error),
+            Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
@@ -478,6 +485,7 @@ impl PublishError {
             Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_next(error),
+            Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
             Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
@@ -527,6 +535,7 @@ impl CallError {
             Self::CreditSpent { .. } => "token-spent",
             Self::SignIn { .. } => "sign-in-refused",
             Self::Token(_) => "token-refused",
+            Self::Proof(_) => "proof-refused",
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
@@ -566,6 +575,9 @@ impl CallError {
             Self::SignIn { .. } => {
                 "sign the challenge in `required` with the key that paid, or pay one of `accepts`".into()
             }
+            Self::Proof(_) => "sign the request anew with the holder's key, as docs/protocol.md says; \
+                               `glassbox call --credit` does it"
+                .into(),
             Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),

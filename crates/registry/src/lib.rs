@@ -26,6 +26,7 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+mod supply;
 pub mod testing;
 mod wait;
 
@@ -49,3 +50,4 @@ pub use replay::{Code, replay};
 pub use testing::TestReport;
 
 pub use glassbox_store::TransferRow;
+pub use glassbox_token::TokenError;

@@ -96,6 +96,7 @@ impl Registry {
             listing: json(serde_json::to_string(&package.listing())),
             report: json(serde_json::to_string(report)),
             search: search_document(package),
+            sbom: package.sbom.clone(),
             now_ms: self.env.now_ms(),
         })
     }

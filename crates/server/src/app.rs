@@ -122,6 +122,8 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::wit))
         .routes(routes!(r::find::tests))
         .routes(routes!(r::find::source))
+        .routes(routes!(r::supply::sbom))
+        .routes(routes!(r::supply::made_of))
         .routes(routes!(r::download::component))
         .routes(routes!(r::download::files))
         .routes(routes!(r::call::quote))

@@ -96,7 +96,7 @@ fn status_of(code: &str) -> StatusCode {
         | "payment-not-settled"
         | "credit-short"
         | "sign-in-refused" => StatusCode::PAYMENT_REQUIRED,
-        "token-refused" => StatusCode::UNAUTHORIZED,
+        "token-refused" | "proof-refused" => StatusCode::UNAUTHORIZED,
         "token-spent" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,

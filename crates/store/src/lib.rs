@@ -17,6 +17,7 @@ mod log;
 mod objects;
 mod payouts;
 mod releases;
+mod sboms;
 mod search;
 mod sqlite;
 
@@ -29,5 +30,6 @@ pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::LogState;
 pub use payouts::Owing;
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
+pub use sboms::Within;
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;

@@ -2,11 +2,13 @@
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::log::Kind;
+use glassbox_core::sbom::Sbom;
 use glassbox_core::{Digest, PackageName, ReleaseId, Version};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::StoreError;
 use crate::log;
+use crate::sboms;
 use crate::search::SearchDocument;
 use crate::sqlite::{Store, parse};
 
@@ -37,6 +39,8 @@ pub struct NewRelease {
     pub report: String,
     /// What search reads.
     pub search: SearchDocument,
+    /// What the component is made of.
+    pub sbom: Sbom,
     /// When, in Unix milliseconds.
     pub now_ms: i64,
 }
@@ -209,6 +213,7 @@ impl Store {
                         release.files.map(|digest| digest.to_string()),
                     ],
                 )?;
+                sboms::write(transaction, id, &release.sbom)?;
                 Ok(Published::New(index))
             })
             .await;

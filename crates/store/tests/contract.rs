@@ -235,6 +235,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         source: None,
         listing: "{}".into(),
         report: "{}".into(),
+        sbom: Default::default(),
         now_ms: 1,
     }
 }

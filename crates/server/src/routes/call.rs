@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Body, Path, Query, payment, reference};
+use crate::extract::{Body, Head, Path, Query, payment, reference};
 use crate::problem::{Refusal, no_such_method};
 
 type FunctionPath = Path<(String, String, String, String)>;
@@ -53,7 +53,7 @@ pub(crate) async fn quote(
 pub(crate) async fn call(
     State(app): State<App>,
     Path((ns, name, version, function)): FunctionPath,
-    headers: HeaderMap,
+    head: Head,
     Body(body): Body<CallBody>,
 ) -> Result<Response, Refusal> {
     let args = if body.args.is_null() { serde_json::json!([]) } else { body.args };
@@ -64,11 +64,11 @@ pub(crate) async fn call(
         fuel_max: body.fuel,
         nonce: body.nonce,
         grants: body.grants,
-        payment: payment(&headers)?,
+        payment: payment(&head)?,
     };
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?, headers.contains_key(v1::X_PAYMENT)))
+    Ok(respond(result?, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -86,10 +86,10 @@ pub(crate) async fn ask(
     Path((ns, name, version, function)): FunctionPath,
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    head: Head,
 ) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
-    match app.registry.ask(&release, &function, payment(&headers)?).await? {
+    match app.registry.ask(&release, &function, payment(&head)?).await? {
         Asked::Free => Err(no_such_method(method, uri).await),
         Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
     }

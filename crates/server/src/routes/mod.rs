@@ -9,3 +9,4 @@ pub(crate) mod money;
 pub(crate) mod operate;
 pub(crate) mod publish;
 pub(crate) mod serve;
+pub(crate) mod supply;

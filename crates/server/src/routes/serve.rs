@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::Problem;
-use glassbox_core::{Atomic, limits};
+use glassbox_core::{Atomic, limits, possession};
 use glassbox_pay::x402;
 use glassbox_registry::{CallReply, CallRequest};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::call;
 use crate::app::App;
-use crate::extract::{Path, payment, read, reference, token};
+use crate::extract::{Head, Path, payment, read, reference, token};
 use crate::problem::Refusal;
 
 /// The function that services export.
@@ -115,8 +115,8 @@ pub(crate) async fn root(
 async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
     let (parts, body) = request.into_parts();
-    let payment = payment(&parts.headers)?;
-    let body = read(body, limits::CALL_BODY_BYTES_MAX).await?;
+    let payment = payment(&Head::from(&parts))?;
+    let body = read(&parts.headers, body, limits::CALL_BODY_BYTES_MAX).await?;
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let args = json!([{
         "method": parts.method.as_str(),
@@ -174,6 +174,8 @@ fn shown(headers: &HeaderMap) -> Vec<(String, Base64)> {
     if token(&headers).is_some() {
         // Whoever has the token can spend with it.
         headers.remove(header::AUTHORIZATION);
+        headers.remove(possession::SIGNATURE_INPUT);
+        headers.remove(possession::SIGNATURE);
     }
     let headers = headers.iter().filter(|(name, _)| is_shown(name.as_str()));
     headers.map(|(name, value)| (name.as_str().to_owned(), Base64::of(value.as_bytes()))).collect()
