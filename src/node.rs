@@ -62,6 +62,7 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let credit = key("credit.json")?;
+        let decides = key("operator.json")?;
         let password = config.rail.treasury_password.as_deref();
         let treasury = treasury(&data.join("keys").join("treasury.json"), password).await?;
         let operator = operator_token(&operator_path(data))?;
@@ -87,7 +88,7 @@ impl Node {
                 store,
                 sandbox,
                 rail.facilitator,
-                Keys { executor, log, credit },
+                Keys { executor, log, credit, operator: decides },
                 Env::system(),
                 RegistryConfig {
                     fee_bps: config.fee_bps,

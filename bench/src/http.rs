@@ -123,6 +123,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
                 .context("the log's name is not valid")?,
             credit: SecretKey::from_seed(&[3; 32]),
+            operator: SecretKey::from_seed(&[5; 32]),
         };
         let config = RegistryConfig {
             fee_bps: 0,

@@ -1,5 +1,7 @@
 //! Flags and help, and nothing else. Each topic has a file of its own.
 
+mod advisory;
+mod attest;
 mod call;
 mod operator;
 mod package;
@@ -16,6 +18,8 @@ use clap_complete::Shell;
 use glassbox_core::PackageRef;
 use glassbox_core::name::NameError;
 
+pub(crate) use advisory::*;
+pub(crate) use attest::*;
 pub(crate) use call::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
@@ -107,6 +111,9 @@ pub(crate) enum Command {
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
+    /// Let a held release go, with a second key of its namespace
+    #[command(after_help = "Examples:\n  glassbox confirm acme:slug@1.0.1")]
+    Confirm(ConfirmArgs),
     /// Find packages by words, an identifier, or a sentence
     #[command(
         after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json"
@@ -173,6 +180,12 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
     /// Make, narrow, read and take back the tokens that spend credit
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Publish, withdraw and list advisories
+    #[command(subcommand)]
+    Advisory(AdvisoryCommand),
+    /// Say how a release was built, or that you built it again, and show what others say
+    #[command(subcommand)]
+    Attest(AttestCommand),
     /// Check what was kept against itself and against the chain
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -69,6 +69,13 @@ pub(crate) struct InfoArgs {
     pub(crate) sbom: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmArgs {
+    /// The release
+    #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+    pub(crate) release: PackageRef,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key

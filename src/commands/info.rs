@@ -88,6 +88,14 @@ fn describe(release: &ReleaseResponse) -> String {
         let count = count(files.count as u64, "file");
         format!("  files      {} ({count}, {} bytes)", files.digest, files.size_bytes)
     });
+    for advisory in &release.advisories {
+        lines.push(String::new());
+        lines.push(format!("{} {}", paint(HEAD, "Advisory"), super::call::warning(advisory)));
+    }
+    if let Some(held) = &release.held {
+        lines.push(String::new());
+        lines.push(format!("{} until {}: {}", paint(HEAD, "Held"), held.until, held.reasons.join("; ")));
+    }
     let tests = &release.tests;
     lines.extend([
         String::new(),

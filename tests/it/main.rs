@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+mod advisories;
 mod bad_call;
 mod bad_publish;
 mod bind;
@@ -25,6 +26,7 @@ mod fault_table;
 mod faults;
 mod files;
 mod grants;
+mod held;
 mod invariants;
 mod journey;
 mod kill;

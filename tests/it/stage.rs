@@ -115,6 +115,7 @@ pub(crate) fn keys() -> Keys {
         executor: SecretKey::from_seed(&[1; 32]),
         log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
         credit: SecretKey::from_seed(&[3; 32]),
+        operator: SecretKey::from_seed(&[5; 32]),
     }
 }
 

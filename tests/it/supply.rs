@@ -1,8 +1,14 @@
 //! The supply chain of a release: what it is made of, and who says what about it.
 
+use glassbox_core::Digest;
+use glassbox_core::attestation::{Provenance, Verification};
+use glassbox_core::dsse::{Envelope, Predicate, Subject};
+use glassbox_core::key::SecretKey;
+use glassbox_core::limits;
+use glassbox_store::{Fault, Moment};
 use serde_json::json;
 
-use crate::packages;
+use crate::packages::{self, publisher};
 use crate::stage::Stage;
 
 /// The list that `cargo auditable` leaves, compressed as zlib can without compressing.
@@ -81,5 +87,92 @@ async fn a_component_that_lies_about_its_parts_is_refused() {
         let honest = packages::sign(&packages::bench("1.0.0"), &packages::publisher());
         let request = packages::request(&package, honest);
         stage.post("/v1/publish", &request).await.assert_problem(422, "sbom-invalid");
+    }
+}
+
+const ATTESTATIONS: &str = "/v1/packages/lab/bench/1.0.0/attestations";
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+fn component() -> Digest {
+    Digest::of(&packages::bench("1.0.0").component)
+}
+
+fn signed(component: Digest, says: impl Predicate, key: &SecretKey) -> Envelope {
+    Envelope::sign(vec![Subject::new("bench.wasm", component)], says, key)
+}
+
+fn rebuilt(key: &SecretKey, time: &str) -> Envelope {
+    signed(component(), Verification::rebuilt(&key.public(), time.into()), key)
+}
+
+fn provenance() -> Provenance {
+    serde_json::from_value(json!({
+        "buildDefinition": { "buildType": "https://example.org/build/v1", "externalParameters": {} },
+        "runDetails": { "builder": { "id": "https://example.org/builder" } },
+    }))
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_say_of_a_release_is_kept_with_who_signed_it() {
+    let stage = Stage::new().await;
+    let by_publisher = signed(component(), provenance(), &publisher());
+    assert_eq!(stage.post(ATTESTATIONS, &by_publisher).await.status, 201);
+    assert_eq!(stage.post(ATTESTATIONS, &by_publisher).await.status, 200, "the same again");
+    assert_eq!(stage.post(ATTESTATIONS, &rebuilt(&key(40), "2026-11-22T00:00:00Z")).await.status, 201);
+    let said = stage.get(ATTESTATIONS).await.json();
+    let said = said["attestations"].as_array().unwrap();
+    let kinds: Vec<_> = said.iter().map(|said| (&said["kind"], &said["by_publisher"])).collect();
+    assert_eq!(kinds, [(&json!("provenance"), &json!(true)), (&json!("rebuild"), &json!(false))]);
+    assert_eq!(said[1]["signer"], key(40).public().to_string());
+    assert!(said[1]["means"].as_str().unwrap().contains("may be anybody"));
+    // What is shown can be checked by whoever reads it.
+    let statement: Envelope = serde_json::from_value(said[1]["statement"].clone()).unwrap();
+    statement.verify::<Verification>(&key(40).public()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_attestation_of_this_release_is_refused() {
+    let stage = Stage::new().await;
+    let stranger = signed(component(), provenance(), &key(40));
+    stage.post(ATTESTATIONS, &stranger).await.assert_problem(403, "attestation-not-publishers");
+    let elsewhere = signed(Digest::of("other"), provenance(), &publisher());
+    stage.post(ATTESTATIONS, &elsewhere).await.assert_problem(422, "attestation-invalid");
+    // A statement of another kind is none, whoever signed it: a release presented as an attestation.
+    let release = packages::sign(&packages::bench("1.0.0"), &publisher());
+    stage.post(ATTESTATIONS, &release).await.assert_problem(422, "attestation-invalid");
+    let mut forged = rebuilt(&key(40), "2026-11-22T00:00:00Z");
+    forged.signatures[0].keyid = publisher().public().to_string();
+    stage.post(ATTESTATIONS, &forged).await.assert_problem(422, "attestation-invalid");
+    let mut long = provenance();
+    long.build_definition.rest.insert("x".into(), "x".repeat(limits::ATTESTATION_BYTES_MAX).into());
+    let long = signed(component(), long, &publisher());
+    stage.post(ATTESTATIONS, &long).await.assert_problem(422, "attestation-invalid");
+    stage.post(ATTESTATIONS, &json!({ "payload": "x" })).await.assert_problem(400, "body-invalid");
+    let nowhere = ATTESTATIONS.replace("1.0.0", "3.0.0");
+    stage.post(&nowhere, &stranger).await.assert_problem(404, "release-not-found");
+    // One signer can correct itself, and cannot fill the list.
+    for second in 0..limits::ATTESTATIONS_PER_SIGNER_MAX {
+        let again = rebuilt(&key(40), &format!("2026-11-22T00:00:0{second}Z"));
+        assert_eq!(stage.post(ATTESTATIONS, &again).await.status, 201);
+    }
+    let more = rebuilt(&key(40), "2026-11-22T00:01:00Z");
+    stage.post(ATTESTATIONS, &more).await.assert_problem(409, "attestations-full");
+    assert_eq!(stage.post(ATTESTATIONS, &rebuilt(&key(41), "2026-11-22T00:01:00Z")).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attestation_that_fails_half_way_is_repeated() {
+    for moment in [Moment::Before, Moment::After] {
+        let stage = Stage::without_sweep().await;
+        let rebuilt = rebuilt(&key(40), "2026-11-22T00:00:00Z");
+        stage.store().inject(Fault { verb: "attest".into(), moment, abort: false });
+        assert_eq!(stage.post(ATTESTATIONS, &rebuilt).await.status, 500);
+        let again = stage.post(ATTESTATIONS, &rebuilt).await;
+        assert_eq!(again.status, if moment == Moment::Before { 201 } else { 200 }, "{}", again.text);
+        assert_eq!(stage.get(ATTESTATIONS).await.json()["attestations"].as_array().unwrap().len(), 1);
     }
 }

@@ -14,7 +14,10 @@ use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use supply::{MadeOf, MadeOfResponse};
+pub use supply::{
+    AdvisoriesResponse, AdvisoryNote, AdvisoryResponse, AttestationResponse, AttestationsResponse,
+    HeldResponse, MadeOf, MadeOfResponse,
+};
 pub use token::RevokeRequest;
 
 /// An amount of money.
@@ -122,6 +125,9 @@ pub struct PublishResponse {
     /// Proves that the log has it.
     #[schema(value_type = Object)]
     pub proof: InclusionProof,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// What tests showed.
@@ -233,6 +239,12 @@ pub struct ReleaseResponse {
     pub log_index: u64,
     /// When it was published, in RFC 3339.
     pub published_at: String,
+    /// Advisories that affect it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// The files that a release ships for its component to read.
@@ -351,6 +363,9 @@ pub struct CallResponse {
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,
+    /// Advisories that affect the release: a warning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
 }
 
 /// Who earned what.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
-    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
-    PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
-    ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
+    AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse, AuditResponse,
+    BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse,
+    Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest, PackageResponse, PayoutRequest,
+    PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse, RevokeRequest,
+    SearchResponse, StatementResponse,
 };
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
 use glassbox_core::{PackageName, PackageRef, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -99,6 +101,38 @@ impl Client {
     /// Returns what a release says that it is made of, as CycloneDX.
     pub async fn sbom(&self, reference: &PackageRef) -> Result<serde_json::Value, ClientError> {
         self.get(&format!("{}/sbom", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Returns what others say of a release.
+    pub async fn attestations(&self, reference: &PackageRef) -> Result<AttestationsResponse, ClientError> {
+        self.get(&format!("{}/attestations", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Says something of a release, in a signed statement.
+    pub async fn attest(
+        &self,
+        reference: &PackageRef,
+        statement: &Envelope,
+    ) -> Result<AttestationResponse, ClientError> {
+        self.post(&format!("{}/attestations", release_path("/v1/packages", reference)), statement).await
+    }
+
+    /// Lets a held release go, by the word of a second key.
+    pub async fn confirm(&self, reference: &PackageRef, statement: &Envelope) -> Result<(), ClientError> {
+        let path = format!("{}/confirm", release_path("/v1/packages", reference));
+        let response = self.send(self.request(Method::POST, &path).json(statement)).await?;
+        self.expect_success(response).await.map(|_| ())
+    }
+
+    /// Returns the newest advisories, about one thing or all.
+    pub async fn advisories(&self, about: Option<&str>) -> Result<AdvisoriesResponse, ClientError> {
+        let query: Vec<_> = about.map(|about| ("about", about)).into_iter().collect();
+        self.get("/v1/advisories", &query).await
+    }
+
+    /// Publishes an advisory.
+    pub async fn advise(&self, statement: &Envelope) -> Result<AdvisoryResponse, ClientError> {
+        self.post("/v1/advisories", statement).await
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See

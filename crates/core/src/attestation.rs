@@ -235,15 +235,15 @@ mod tests {
         let sign = |predicate| Envelope::sign(subjects(&[component()]), predicate, &key());
         let sound = sign(rebuilt.clone());
         let refused = |envelope: &Envelope| Attestation::read(envelope, &component()).expect_err("refused");
-        assert!(matches!(
-            Attestation::read(&sound, &Digest::of("other")),
-            Err(AttestationError::Subject(_))
-        ));
+        assert!(matches!(Attestation::read(&sound, &Digest::of("other")), Err(AttestationError::Subject(_))));
         let audit = Verification { properties: vec!["GLASSBOX_REPLAYED_DET1".into()], ..rebuilt.clone() };
         assert!(matches!(refused(&sign(audit)), AttestationError::Property));
         let nameless = Verification { verifier: Verifier { id: String::new() }, ..rebuilt };
         assert!(matches!(refused(&sign(nameless)), AttestationError::Field("verifier.id")));
-        let twice = Envelope { signatures: [sound.signatures.clone(), sound.signatures.clone()].concat(), ..sound.clone() };
+        let twice = Envelope {
+            signatures: [sound.signatures.clone(), sound.signatures.clone()].concat(),
+            ..sound.clone()
+        };
         assert!(matches!(refused(&twice), AttestationError::Signature));
         let mut stranger = sound.clone();
         stranger.signatures[0].keyid = SecretKey::from_seed(&[2; 32]).public().to_string();

@@ -12,6 +12,7 @@
 //! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it.
 
 pub mod acts;
+pub mod attestation;
 pub mod canonical;
 pub mod case;
 pub mod digest;

@@ -163,6 +163,7 @@ impl Registry {
             return match self.price(&plan.live, &plan.quote) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
+                    self.check_held(&plan.live)?;
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
                 }
@@ -218,6 +219,7 @@ impl Registry {
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        self.check_held(&plan.live)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call, NOBODY).await?;
         let fuel_used = executed.fuel_used;
@@ -236,6 +238,7 @@ impl Registry {
             return self.call_free(plan).await;
         };
 
+        self.check_held(&plan.live)?;
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &order).await?;
         let admitted = self.admit(&tender.payer)?;

@@ -259,6 +259,16 @@ pub enum CallError {
     /// The nonce is too long.
     #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
     NonceTooLong,
+    /// The release is held.
+    #[error("{release} is held until {until}: {reasons}")]
+    Held {
+        /// The release.
+        release: String,
+        /// Why.
+        reasons: String,
+        /// Until when, as RFC 3339.
+        until: String,
+    },
     /// What the caller allows is nothing that can be granted.
     #[error(transparent)]
     Allowed(#[from] AllowedError),
@@ -523,6 +533,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
+            Self::Held { .. } => "release-held",
             Self::Allowed(_) => "grants-invalid",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
@@ -553,6 +564,11 @@ impl CallError {
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
+            Self::Held { .. } => {
+                "call the version before it; `latest` is that, until a second key of the namespace \
+                                  confirms this one or its time is over"
+                    .into()
+            }
             Self::Allowed(_) => {
                 "leave `grants` out to allow what the release declares, or name interfaces such as \
                                  `wasi:clocks/wall-clock` and URLs such as `https://api.example.com/v1/`"

@@ -1,6 +1,7 @@
 //! Finding and reading: everything that is free and public.
 
 use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
@@ -69,7 +70,9 @@ impl Registry {
     pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
         let mut found = Vec::new();
         for hit in self.store.search(words, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
-            let Some(row) = self.store.newest_release(&hit.package).await? else { continue };
+            let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
+                continue;
+            };
             let view = view(row)?;
             found.push(Found {
                 package: hit.package,
@@ -84,7 +87,7 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        self.store.newest_releases().await?.into_iter().map(view).collect()
+        self.store.newest_releases(self.env.now_ms()).await?.into_iter().map(view).collect()
     }
 
     /// Returns a package with its versions.
@@ -147,10 +150,20 @@ impl Registry {
         Ok(rows.into_iter().map(earning).collect())
     }
 
+    /// Tells whether a key decides over the names of a package's namespace.
+    pub(crate) async fn is_controller(
+        &self,
+        name: &PackageName,
+        key: &PublicKey,
+    ) -> Result<bool, RegistryError> {
+        let package = self.store.package(name).await?;
+        Ok(package.is_some_and(|package| package.owner == key.to_string()))
+    }
+
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
         let row = match &reference.version {
             Some(version) => self.store.release(&reference.package.at(version.clone())).await?,
-            None => self.store.newest_release(&reference.package).await?,
+            None => self.store.newest_release(&reference.package, self.env.now_ms()).await?,
         };
         if let Some(row) = row {
             return Ok(row);

@@ -3,6 +3,7 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod advisory;
 mod audit;
 mod call;
 mod channels;
@@ -11,8 +12,10 @@ mod download;
 mod env;
 mod error;
 mod find;
+mod held;
 mod hold;
 mod host;
+mod known;
 mod live;
 mod meter;
 mod offer;
@@ -30,6 +33,7 @@ mod supply;
 pub mod testing;
 mod wait;
 
+pub use advisory::{AdviseError, AdvisoryView, Affecting};
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
@@ -39,6 +43,7 @@ pub use download::{Access, Download, DownloadReply, DownloadRequest};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
+pub use held::ConfirmError;
 pub use host::HostConfig;
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
@@ -47,7 +52,8 @@ pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, replay};
+pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
 
-pub use glassbox_store::TransferRow;
+pub use glassbox_store::{Held, TransferRow};
 pub use glassbox_token::TokenError;

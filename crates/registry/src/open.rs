@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
-use glassbox_core::{Atomic, ReleaseId, limits};
+use glassbox_core::{Atomic, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
 use glassbox_store::Store;
 use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 
+use crate::advisory::Affecting;
 use crate::env::Env;
 use crate::error::RegistryError;
 use crate::host::HostConfig;
+use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::shelf::Shelf;
@@ -29,6 +31,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
+    /// Signs what the operator decides and warns of.
+    pub operator: SecretKey,
 }
 
 /// What an operator sets.
@@ -56,7 +60,9 @@ pub struct Registry {
     pub(crate) env: Env,
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
-    pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    pub(crate) live: Mutex<Known<Live>>,
+    /// The advisories that affect releases.
+    pub(crate) affecting: Mutex<Known<Vec<Affecting>>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     pub(crate) running: Running,
@@ -85,7 +91,8 @@ impl Registry {
             keys,
             env,
             config,
-            live: Mutex::new(HashMap::new()),
+            live: Mutex::default(),
+            affecting: Mutex::default(),
             files: Shelf::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
@@ -104,6 +111,11 @@ impl Registry {
     /// Returns the verifier key of the log.
     pub fn log_verifier_key(&self) -> String {
         self.keys.log.verifier_key()
+    }
+
+    /// Returns the time here, in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.env.now_ms()
     }
 
     /// Returns the payment rail.

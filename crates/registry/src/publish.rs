@@ -8,7 +8,7 @@ use glassbox_core::files::Files;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
 use glassbox_core::{Digest, ReleaseId, limits};
-use glassbox_store::{NewRelease, Published, SearchDocument};
+use glassbox_store::{Held, NewRelease, Published, SearchDocument};
 
 use crate::error::{PublishError, RegistryError};
 use crate::open::Registry;
@@ -30,6 +30,8 @@ pub struct PublishReply {
     pub entry: Vec<u8>,
     /// Proves that the log has it.
     pub proof: InclusionProof,
+    /// Why it is held, where it is.
+    pub held: Option<Held>,
 }
 
 impl Registry {
@@ -50,7 +52,8 @@ impl Registry {
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
-        let release = self.keep(&package, publisher, statement, &report).await?;
+        let mut release = self.keep(&package, publisher, statement, &report).await?;
+        release.hold_reasons = self.widened(&package).await?;
         let id = release.id.clone();
         let published = self.store.publish(release).await?;
         self.publish_log().await.map_err(flatten)?;
@@ -59,7 +62,9 @@ impl Registry {
             Published::Already(index) => (false, index),
         };
         let (entry, proof) = self.store.prove_entry(index).await?.ok_or(PublishError::Worker)?;
+        let held = self.store.held(&id).await?.filter(|held| held.is_held(self.env.now_ms()));
         Ok(PublishReply {
+            held,
             release: id,
             new,
             component: Digest::of(&package.files.component),
@@ -97,6 +102,7 @@ impl Registry {
             report: json(serde_json::to_string(report)),
             search: search_document(package),
             sbom: package.sbom.clone(),
+            hold_reasons: Vec::new(),
             now_ms: self.env.now_ms(),
         })
     }

@@ -258,7 +258,7 @@ mod tests {
             listed(&format!("{{\"packages\": [{}]}}", many.join(","))),
             ("producers", b"\x01\x08language\x01\x04Ru".to_vec()),
         ] {
-            assert!(read_sbom(&component(&[section.clone()])).is_err(), "{section:?}");
+            assert!(read_sbom(&component(std::slice::from_ref(&section))).is_err(), "{section:?}");
         }
     }
 }

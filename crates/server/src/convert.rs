@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary, QuoteLine,
-    QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
+    AdvisoryNote, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary,
+    HeldResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::files::Files;
@@ -12,7 +12,7 @@ use glassbox_core::manifest::Unit;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::schema;
 use glassbox_pay::PaymentRequired;
-use glassbox_registry::{CallReply, Found, FunctionListing, Live, ReleaseView, TestReport};
+use glassbox_registry::{Affecting, CallReply, Found, FunctionListing, Held, Live, ReleaseView, TestReport};
 
 pub(crate) fn tests(report: &TestReport) -> TestSummary {
     TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
@@ -50,7 +50,12 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
     }
 }
 
-pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
+pub(crate) fn release(
+    view: ReleaseView,
+    live: &Live,
+    affecting: &[Affecting],
+    now_ms: i64,
+) -> ReleaseResponse {
     let ReleaseView { row, listing, report } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
@@ -90,6 +95,18 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
         statement: serde_json::from_str(&row.statement).unwrap_or_default(),
         log_index: row.log_index,
         published_at: glassbox_registry::rfc3339(row.published_at),
+        advisories: notes(affecting),
+        held: live.held.clone().filter(|held| held.is_held(now_ms)).map(self::held),
+    }
+}
+
+pub(crate) fn held(held: Held) -> HeldResponse {
+    HeldResponse {
+        reasons: held.reasons,
+        until: glassbox_registry::rfc3339(held.until),
+        next:
+            "a second key of the namespace lets it go: `glassbox confirm`; or publish it as a major version"
+                .into(),
     }
 }
 
@@ -127,8 +144,19 @@ pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequi
     }
 }
 
-pub(crate) fn reply(reply: CallReply) -> CallResponse {
+pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
+    let note = |advisory: &Affecting| AdvisoryNote {
+        id: advisory.id.clone(),
+        summary: advisory.summary.clone(),
+        part: advisory.part.clone(),
+        fixed: advisory.fixed.clone(),
+    };
+    affecting.iter().map(note).collect()
+}
+
+pub(crate) fn reply(reply: CallReply, affecting: &[Affecting]) -> CallResponse {
     CallResponse {
+        advisories: notes(affecting),
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),
         fuel_used: reply.stored.fuel_used,

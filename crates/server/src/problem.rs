@@ -12,7 +12,9 @@ use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
-use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
+use glassbox_registry::{
+    AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError, Retry, chain,
+};
 use serde_json::json;
 
 /// A problem as a response: its status, its media type, and the headers that go with it.
@@ -88,9 +90,16 @@ fn status_of(code: &str) -> StatusCode {
         | "release-not-found"
         | "function-not-found"
         | "receipt-not-found"
+        | "advisory-not-found"
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
-        "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
+        "component-not-downloadable"
+        | "release-not-remote"
+        | "namespace-taken"
+        | "attestation-not-publishers"
+        | "advisory-refused"
+        | "release-held"
+        | "confirmation-refused" => StatusCode::FORBIDDEN,
         "payment-required"
         | "payment-invalid"
         | "payment-not-settled"
@@ -101,7 +110,9 @@ fn status_of(code: &str) -> StatusCode {
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
-        "payment-bound" | "release-exists" => StatusCode::CONFLICT,
+        "payment-bound" | "release-exists" | "advisory-exists" | "release-not-held" | "attestations-full" => {
+            StatusCode::CONFLICT
+        }
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
         "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
@@ -150,6 +161,39 @@ impl From<PublishError> for Refusal {
             PublishError::Manifest(manifest) => refusal.with("line", json!(manifest.line)),
             _ => refusal,
         }
+    }
+}
+
+impl From<AdviseError> for Refusal {
+    fn from(error: AdviseError) -> Self {
+        let error = match error {
+            AdviseError::Registry(error) => return error.into(),
+            error => error,
+        };
+        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+            .retry(Retry::AfterChange)
+    }
+}
+
+impl From<ConfirmError> for Refusal {
+    fn from(error: ConfirmError) -> Self {
+        let error = match error {
+            ConfirmError::Find(error) => return error.into(),
+            error => error,
+        };
+        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+            .retry(Retry::AfterChange)
+    }
+}
+
+impl From<AttestError> for Refusal {
+    fn from(error: AttestError) -> Self {
+        let error = match error {
+            AttestError::Find(error) => return error.into(),
+            error => error,
+        };
+        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+            .retry(Retry::AfterChange)
     }
 }
 

@@ -7,11 +7,14 @@
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
 
+mod advisories;
+mod attestations;
 mod calls;
 mod channels;
 mod credit;
 mod error;
 mod fault;
+mod holds;
 mod ledger;
 mod log;
 mod objects;
@@ -21,11 +24,14 @@ mod sboms;
 mod search;
 mod sqlite;
 
+pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
+pub use attestations::{AttestationRow, Attested};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
+pub use holds::Held;
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::LogState;
 pub use payouts::Owing;

@@ -7,6 +7,7 @@ use glassbox_core::{Digest, PackageName, ReleaseId, Version};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::StoreError;
+use crate::holds;
 use crate::log;
 use crate::sboms;
 use crate::search::SearchDocument;
@@ -41,6 +42,8 @@ pub struct NewRelease {
     pub search: SearchDocument,
     /// What the component is made of.
     pub sbom: Sbom,
+    /// Why it shall be held, for people; nothing where it need not be.
+    pub hold_reasons: Vec<String>,
     /// When, in Unix milliseconds.
     pub now_ms: i64,
 }
@@ -155,7 +158,7 @@ impl Store {
     pub async fn publish(&self, release: NewRelease) -> Result<Published, StoreError> {
         let identity =
             release.statement.payload_digest().ok_or_else(|| StoreError::corrupt("an empty statement"))?;
-        let package = release.id.package.clone();
+        let (package, now_ms) = (release.id.package.clone(), release.now_ms);
         let published = self
             .write("publish", move |transaction| {
                 let NewRelease { id, publisher, .. } = &release;
@@ -214,6 +217,7 @@ impl Store {
                     ],
                 )?;
                 sboms::write(transaction, id, &release.sbom)?;
+                holds::write(transaction, &release)?;
                 Ok(Published::New(index))
             })
             .await;
@@ -222,11 +226,15 @@ impl Store {
         }
         // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
         // What it shows is the newest version, which need not be the one just published.
-        let newest = self.newest_release(&package).await?;
-        self.inner
-            .search
-            .replace(newest.iter().map(ReleaseRow::search_document).collect::<Result<_, _>>()?)?;
+        self.index_newest(&package, now_ms).await?;
         published
+    }
+
+    /// Makes search find a package by its newest release.
+    pub(crate) async fn index_newest(&self, package: &PackageName, now_ms: i64) -> Result<(), StoreError> {
+        let newest = self.newest_release(package, now_ms).await?;
+        let documents = newest.iter().map(ReleaseRow::search_document).collect::<Result<_, _>>()?;
+        self.inner.search.replace(documents)
     }
 
     /// Returns the release, or `None`.
@@ -263,24 +271,35 @@ impl Store {
         .await
     }
 
-    /// Returns the release of the highest version that is not a pre-release, or of the highest where all are.
-    pub async fn newest_release(&self, name: &PackageName) -> Result<Option<ReleaseRow>, StoreError> {
-        let Some(package) = self.package(name).await? else { return Ok(None) };
-        let newest =
-            package.versions.iter().find(|version| version.pre.is_empty()).or(package.versions.first());
-        match newest {
+    /// Returns the release of the highest version that is not a pre-release, or of the highest where all are. Those that are
+    /// held at `now_ms` are left out.
+    pub async fn newest_release(
+        &self,
+        name: &PackageName,
+        now_ms: i64,
+    ) -> Result<Option<ReleaseRow>, StoreError> {
+        let of = name.clone();
+        let versions = self.read(move |connection| {
+            let held = holds::versions_held(connection, &of, now_ms)?;
+            let mut versions = versions(connection, &of)?;
+            versions.retain(|version| !held.contains(version));
+            Ok(versions)
+        });
+        let versions = versions.await?;
+        match versions.iter().find(|version| version.pre.is_empty()).or(versions.first()) {
             Some(version) => self.release(&name.at(version.clone())).await,
             None => Ok(None),
         }
     }
 
     /// Returns the newest releases of all packages, in the order of their names, for the index and for listings.
-    pub async fn newest_releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
-        self.read(newest).await
+    pub async fn newest_releases(&self, now_ms: i64) -> Result<Vec<ReleaseRow>, StoreError> {
+        self.read(move |connection| newest(connection, now_ms)).await
     }
 
     pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {
-        let releases = self.inner.read(newest)?;
+        // The store has no clock: what was ever held and not let go is left out, until the next release of its package.
+        let releases = self.inner.read(|connection| newest(connection, i64::MIN))?;
         let documents = releases.iter().map(ReleaseRow::search_document).collect::<Result<Vec<_>, _>>()?;
         self.inner.search.replace(documents)
     }
@@ -300,12 +319,16 @@ fn versions(connection: &Connection, name: &PackageName) -> Result<Vec<Version>,
     Ok(versions)
 }
 
-fn newest(connection: &Connection) -> Result<Vec<ReleaseRow>, StoreError> {
+fn newest(connection: &Connection, now_ms: i64) -> Result<Vec<ReleaseRow>, StoreError> {
+    let held = holds::releases_held(connection, now_ms)?;
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM releases ORDER BY package"))?;
     let rows = statement.query_map([], raw)?;
     let mut newest: Vec<ReleaseRow> = Vec::new();
     for row in rows {
         let row = row?.read()?;
+        if held.contains(&row.id) {
+            continue;
+        }
         match newest.last_mut() {
             Some(last) if last.id.package == row.id.package => {
                 // A pre-release is the newest only where there is nothing else.

@@ -16,3 +16,5 @@ CREATE TABLE sbom_packages (
     version         TEXT NOT NULL,
     PRIMARY KEY (name, version_within, source, package, version)
 ) WITHOUT ROWID, STRICT;
+
+CREATE INDEX sbom_packages_of ON sbom_packages (package, version);

@@ -4,9 +4,15 @@
 //! the name, with the SHA-256 of its text, which is also where the log's map keeps it. Releases and receipts have
 //! modules of their own.
 
+mod advisory;
+mod confirmation;
 mod namespace;
 mod release;
 
+pub use advisory::{
+    Advisory, AdvisoryError, Affected, ECOSYSTEM, ID_PREFIX, Osv, OsvEvent, OsvPackage, OsvRange,
+};
+pub use confirmation::Confirmation;
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };

@@ -1,12 +1,14 @@
 //! Quotes, calls and receipts.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{Asked, CallError, CallReply, CallRequest};
+use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -68,7 +70,9 @@ pub(crate) async fn call(
     };
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?, head.headers.contains_key(v1::X_PAYMENT)))
+    let reply = result?;
+    let affecting = affecting(&app, &reply).await;
+    Ok(respond(reply, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -107,12 +111,12 @@ fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
 }
 
 /// `first` tells whether the payment came in version 1 of x402, and is answered so.
-fn respond(reply: CallReply, first: bool) -> Response {
+fn respond(reply: CallReply, affecting: &[Affecting], first: bool) -> Response {
     let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
         true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
         false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
     });
-    let mut response = Json(convert::reply(reply)).into_response();
+    let mut response = Json(convert::reply(reply, affecting)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement
@@ -131,7 +135,19 @@ pub(crate) async fn receipt(
     Path(call): Path<String>,
 ) -> Result<Json<CallResponse>, Refusal> {
     let stored = app.registry.receipt(&call).await?;
-    Ok(Json(convert::reply(CallReply { stored, replayed: true })))
+    let reply = CallReply { stored, replayed: true };
+    let affecting = affecting(&app, &reply).await;
+    Ok(Json(convert::reply(reply, &affecting)))
+}
+
+/// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they
+/// cannot be read.
+pub(super) async fn affecting(app: &App, reply: &CallReply) -> Arc<Vec<Affecting>> {
+    let release = &reply.stored.bundle.opening.terms.release;
+    app.registry.affecting(release).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "Could not look for advisories");
+        Arc::default()
+    })
 }
 
 pub(super) fn count(result: &Result<CallReply, CallError>) {

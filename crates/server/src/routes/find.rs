@@ -93,7 +93,8 @@ pub(crate) async fn release(
     let reference = reference(&ns, &name, &version)?;
     let view = app.registry.release(&reference).await?;
     let live = app.registry.live(&reference).await?;
-    Ok(Json(convert::release(view, &live)))
+    let affecting = app.registry.affecting(&live.id).await?;
+    Ok(Json(convert::release(view, &live, &affecting, app.registry.now_ms())))
 }
 
 /// Returns the manifest, as it was published.

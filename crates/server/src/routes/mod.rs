@@ -1,5 +1,6 @@
 //! The routes, by what they are for.
 
+pub(crate) mod advisories;
 pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod find;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use glassbox_api::Problem;
 use glassbox_core::{Atomic, limits, possession};
 use glassbox_pay::x402;
-use glassbox_registry::{CallReply, CallRequest};
+use glassbox_registry::{Affecting, CallReply, CallRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -26,6 +26,9 @@ const FUNCTION: &str = "incoming-handler.handle";
 
 /// The id of the call.
 const CALL: &str = "glassbox-call";
+
+/// The ids of advisories that affect the release.
+const ADVISORIES: &str = "glassbox-advisories";
 
 /// Base64 of the receipt with what opens it.
 const RECEIPT: &str = "glassbox-receipt";
@@ -137,7 +140,9 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
     };
     let result = app.registry.call(request).await;
     call::count(&result);
-    respond(result?)
+    let reply = result?;
+    let affecting = call::affecting(app, &reply).await;
+    respond(reply, &affecting)
 }
 
 /// Returns what lies behind `/v1/serve/{ns}/{name}/{version}`, as it was sent.
@@ -189,7 +194,7 @@ struct Answer {
     body: Base64,
 }
 
-fn respond(reply: CallReply) -> Result<Response, Refusal> {
+fn respond(reply: CallReply, affecting: &[Affecting]) -> Result<Response, Refusal> {
     let damaged = || {
         let detail = "the service answered with what HTTP cannot carry";
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "guest-failed", detail, "tell the publisher")
@@ -220,6 +225,10 @@ fn respond(reply: CallReply) -> Result<Response, Refusal> {
         }
     };
     insert(CALL, &stored.call);
+    if !affecting.is_empty() {
+        let ids: Vec<_> = affecting.iter().map(|advisory| advisory.id.as_str()).collect();
+        insert(ADVISORIES, &ids.join(", "));
+    }
     if let Some(settlement) = &stored.settlement {
         insert(x402::PAYMENT_RESPONSE, &x402::encode(settlement));
     }
