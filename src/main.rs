@@ -1,5 +1,6 @@
 //! The `glassbox` command: flags, files and printing. What it decides, it decides in the crates below.
 
+mod authorship;
 mod cli;
 mod commands;
 mod embedded;

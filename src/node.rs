@@ -11,7 +11,7 @@ use glassbox_core::limits;
 use glassbox_core::log::LogKey;
 use glassbox_pay::wallet_file::{self, WalletFile};
 use glassbox_pay::{Devnet, PayError, Wallet};
-use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::OperatorToken;
 use glassbox_store::{Fault, Store};
@@ -62,7 +62,7 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let credit = key("credit.json")?;
-        let decides = key("operator.json")?;
+        let operator_key = key(OPERATOR_KEY)?;
         let password = config.rail.treasury_password.as_deref();
         let treasury = treasury(&data.join("keys").join("treasury.json"), password).await?;
         let operator = operator_token(&operator_path(data))?;
@@ -88,13 +88,14 @@ impl Node {
                 store,
                 sandbox,
                 rail.facilitator,
-                Keys { executor, log, credit, operator: decides },
+                Keys { executor, log, credit, operator: operator_key },
                 Env::system(),
                 RegistryConfig {
                     fee_bps: config.fee_bps,
                     public_url: url.clone(),
                     host,
                     claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+                    domains: DomainConfig::default(),
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
@@ -193,6 +194,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::error("io", format!("cannot listen on {address}: {error}"), hint)
     })
+}
+
+/// The file of the key that quarantines, in the folder of keys.
+const OPERATOR_KEY: &str = "operator.json";
+
+/// Where the key lies that quarantines.
+pub(crate) fn operator_key_path(data: &Path) -> PathBuf {
+    data.join("keys").join(OPERATOR_KEY)
 }
 
 /// Where the token lies that opens the operator's routes.

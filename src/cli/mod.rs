@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod call;
+mod names;
 mod operator;
 mod package;
 mod serve;
@@ -21,6 +22,7 @@ use glassbox_core::name::NameError;
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
+pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use serve::*;
@@ -168,6 +170,28 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Show and change who may do what to the names of a namespace
+    #[command(subcommand)]
+    Namespace(NamespaceCommand),
+    /// Take a release out of what its bare name means; it still runs under its exact version
+    #[command(after_help = "Examples:\n  glassbox yank acme:slug@1.2.0 --reason 'loses accents'")]
+    Yank(MarkArgs),
+    /// Put a yanked release back
+    #[command(after_help = "Examples:\n  glassbox unyank acme:slug@1.2.0 --reason 'it was the caller'")]
+    Unyank(MarkArgs),
+    /// Stop a release from running on a registry that you operate, or let it run again
+    #[command(
+        after_help = "Examples:\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --reason 'sends its input away'\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --lift --reason 'a false alarm'"
+    )]
+    Quarantine(QuarantineArgs),
+    /// Add your signature to a statement that takes several
+    #[command(after_help = "\
+Examples:
+  glassbox sign change.json
+  glassbox sign change.json --send
+
+It shows what you sign. A release is sent by `glassbox publish --statement FILE`.")]
+    Sign(SignArgs),
     /// Make or show the key that signs releases
     #[command(subcommand)]
     Key(KeyCommand),

@@ -44,6 +44,12 @@ pub(crate) struct PublishArgs {
     /// Do everything but upload
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write the signed statement to this file instead of uploading, for others to sign
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
+    /// Upload with this statement, which others signed, too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "out"])]
+    pub(crate) statement: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -45,6 +45,9 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
     context.output.answer(&made.response, || show(&typed.ty, &made.response));
+    if let Some(notice) = &made.response.notice {
+        context.output.note(&format!("note: {notice}"));
+    }
     context.output.note(&made.keep()?);
     Ok(())
 }

@@ -243,7 +243,8 @@ async fn publish(story: &Story, client: &Client, files: &[File], key: &SecretKey
     let files = package_of(files)?;
     let package = tokio::task::spawn_blocking(move || Package::check(files));
     let package = package.await.map_err(|_| PublishError::Worker)??;
-    let published = during("compiling and testing", super::publish::upload(client, &package, key)).await?;
+    let upload = super::publish::upload(client, &package, package.statement().sign(key));
+    let published = during("compiling and testing", upload).await?;
     let listing = package.listing();
     let price = price_of(listing.functions.iter().map(|function| function.price.as_str()));
     story.say(

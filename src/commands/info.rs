@@ -1,11 +1,11 @@
 //! `glassbox info`: what a release does, costs and proves.
 
-use glassbox_api::ReleaseResponse;
+use glassbox_api::{AuthorshipResponse, ReleaseResponse};
 
 use super::Context;
 use crate::cli::InfoArgs;
 use crate::failure::Failure;
-use crate::output::{DIM, GOOD, HEAD, MONEY, NAME, count, paint};
+use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
@@ -112,8 +112,31 @@ fn describe(release: &ReleaseResponse) -> String {
             "  authors    {}",
             if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }
         ),
+        format!("  made by    {}", describe_authorship(&release.authorship)),
         format!("  publisher  {}", release.publisher),
         format!("  log entry  {}, published {}", release.log_index, release.published_at),
     ]);
+    let marks = [("yanked", &release.yanked), ("quarantined", &release.quarantined)];
+    for (name, mark) in marks {
+        if let Some(mark) = mark.as_ref().filter(|mark| mark.set) {
+            lines.push(format!("  {}  {}", paint(BAD, name), mark.reason));
+        }
+    }
     lines.join("\n")
+}
+
+fn describe_authorship(authorship: &AuthorshipResponse) -> String {
+    let mut text = authorship.by.clone();
+    if let Some(agent) = &authorship.agent {
+        let model = authorship.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();
+        text.push_str(&format!(", with {agent}{model}"));
+    }
+    if !authorship.reviewed_by.is_empty() {
+        text.push_str(&format!(", reviewed by {}", authorship.reviewed_by.join(", ")));
+    }
+    match authorship.basis.as_deref() {
+        Some("git-trailers") => text + ", as its commits say",
+        Some(_) => text + ", as its publisher says",
+        None => text,
+    }
 }

@@ -12,6 +12,8 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod mark;
+mod namespace;
 mod new;
 mod package;
 mod payout;
@@ -20,6 +22,7 @@ mod purse;
 mod run;
 mod search;
 mod serve;
+mod sign;
 mod spending;
 mod statement;
 mod token;
@@ -99,6 +102,11 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
+        Command::Namespace(command) => namespace::run(&context, &command).await,
+        Command::Yank(args) => mark::yank(&context, &args, true).await,
+        Command::Unyank(args) => mark::yank(&context, &args, false).await,
+        Command::Quarantine(args) => mark::quarantine(&context, &args).await,
+        Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Advisory(command) => advisory::run(&context, &command).await,

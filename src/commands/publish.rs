@@ -1,16 +1,20 @@
 //! `glassbox publish`: check, test, sign, upload, and verify that the log has it.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, PublishRequest, PublishResponse};
 use glassbox_client::Client;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_registry::Package;
 use serde::Serialize;
 
-use super::Context;
 use super::package::run_tests;
+use super::{Context, sign};
+use crate::authorship;
 use crate::cli::PublishArgs;
 use crate::failure::Failure;
 use crate::folder;
@@ -55,16 +59,35 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
         });
         return Ok(());
     }
-    let response = during("publishing", upload(&client, &package, &key)).await?;
+    let statement = match &args.statement {
+        Some(file) => sign::read(file)?,
+        None => statement(&args.dir, &package, &key),
+    };
+    if let Some(file) = &args.out {
+        sign::write(file, &statement)?;
+        sign::describe(context, file, &statement);
+        return Ok(());
+    }
+    let response = during("publishing", upload(&client, &package, statement)).await?;
     context.output.answer(&response, || describe(&response, client.url()));
     Ok(())
+}
+
+/// Signs what a package is made of, and who made it: as the manifest says, or else the commits of its folder.
+pub(super) fn statement(dir: &Path, package: &Package, key: &SecretKey) -> Envelope {
+    let mut release = package.statement();
+    if release.authorship.basis.is_none() {
+        release.authorship = authorship::of_commits(dir);
+    }
+    release.authorship.accountable = Some(key.public());
+    release.sign(key)
 }
 
 /// Uploads a package and checks the proof that the log has it.
 pub(super) async fn upload(
     client: &Client,
     package: &Package,
-    key: &SecretKey,
+    statement: Envelope,
 ) -> Result<PublishResponse, Failure> {
     let files = &package.files;
     let request = PublishRequest {
@@ -74,7 +97,7 @@ pub(super) async fn upload(
         component: STANDARD.encode(&files.component),
         files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
-        statement: package.statement().sign(key),
+        statement,
     };
     let response = client.publish(&request).await?;
     let log_key = client.descriptor().await?.log_key;

@@ -32,6 +32,8 @@ mod journey;
 mod kill;
 mod ledger;
 mod log;
+mod marks;
+mod names;
 mod openapi;
 mod packages;
 mod paid;

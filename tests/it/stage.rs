@@ -12,7 +12,7 @@ use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
-use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
 use glassbox_store::Store;
@@ -115,7 +115,7 @@ pub(crate) fn keys() -> Keys {
         executor: SecretKey::from_seed(&[1; 32]),
         log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
         credit: SecretKey::from_seed(&[3; 32]),
-        operator: SecretKey::from_seed(&[5; 32]),
+        operator: SecretKey::from_seed(&[4; 32]),
     }
 }
 
@@ -134,7 +134,14 @@ impl Stage {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
         let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
-        Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
+        Self::open_with(folder, World::default(), Sweep::On, sandbox, host, DomainConfig::default()).await
+    }
+
+    /// A registry with nothing published, for which every domain is on this machine, below a URL.
+    pub(crate) async fn with_domains(base: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
+        Self::open_with(folder, World::default(), Sweep::Off, sandbox(), HostConfig::default(), domains).await
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -154,7 +161,7 @@ impl Stage {
 
     /// Opens the registry that a folder holds.
     pub(crate) async fn open(folder: Arc<TempDir>, world: World, sweep: Sweep) -> Self {
-        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default()).await
+        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default(), DomainConfig::default()).await
     }
 
     async fn open_with(
@@ -163,6 +170,7 @@ impl Stage {
         sweep: Sweep,
         sandbox: Sandbox,
         host: HostConfig,
+        domains: DomainConfig,
     ) -> Self {
         let operator = wallet("treasury");
         let journal = folder.path().join("devnet.journal");
@@ -187,6 +195,7 @@ impl Stage {
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+            domains,
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse, AuditResponse,
-    BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse,
-    Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest, PackageResponse, PayoutRequest,
-    PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse, RevokeRequest,
-    SearchResponse, StatementResponse,
+    ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
+    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
+    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
+    NamespaceResponse, PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest,
+    PublishResponse, QuoteResponse, ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
-use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_core::{Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -166,6 +166,21 @@ impl Client {
         self.get(&format!("/v1/receipts/{}", escape(call)), &[]).await
     }
 
+    /// Returns what holds of a namespace.
+    pub async fn namespace(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.get(&format!("/v1/namespaces/{name}"), &[]).await
+    }
+
+    /// Has the domain of a namespace asked which keys it vouches for.
+    pub async fn prove_domain(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.post(&format!("/v1/namespaces/{name}/proof"), &serde_json::json!({})).await
+    }
+
+    /// Sends an act that is signed, and returns its entry in the log, unchecked.
+    pub async fn act(&self, act: &ActPath, statement: Envelope) -> Result<ActResponse, ClientError> {
+        self.post(&act.path(), &ActRequest { statement }).await
+    }
+
     /// Returns who earned what, with one package or with all.
     pub async fn earnings(&self, package: Option<&PackageName>) -> Result<EarningsResponse, ClientError> {
         match package {
@@ -291,6 +306,36 @@ impl Client {
 
     fn transport(&self, source: reqwest::Error) -> ClientError {
         ClientError::Transport { url: self.base.clone(), source: source.without_url() }
+    }
+}
+
+/// Where an act is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActPath {
+    /// A policy.
+    Policy(Namespace),
+    /// A cancellation.
+    Cancel(Namespace),
+    /// A revocation.
+    Revocation(Namespace),
+    /// A yank, or the end of one.
+    Yank(ReleaseId),
+    /// A quarantine, or the end of one.
+    Quarantine(ReleaseId),
+}
+
+impl ActPath {
+    fn path(&self) -> String {
+        let release = |id: &ReleaseId, verb: &str| {
+            format!("/v1/packages/{}/{}/{}/{verb}", id.package.namespace(), id.package.name(), id.version)
+        };
+        match self {
+            Self::Policy(name) => format!("/v1/namespaces/{name}/policy"),
+            Self::Cancel(name) => format!("/v1/namespaces/{name}/cancel"),
+            Self::Revocation(name) => format!("/v1/namespaces/{name}/revocations"),
+            Self::Yank(id) => release(id, "yank"),
+            Self::Quarantine(id) => release(id, "quarantine"),
+        }
     }
 }
 

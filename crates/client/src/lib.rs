@@ -39,7 +39,7 @@ pub use bind::check_reply;
 pub use buyer::Buyer;
 pub use download::Downloaded;
 pub use error::ClientError;
-pub use http::Client;
+pub use http::{ActPath, Client};
 pub use pay::Call;
 pub use policy::Policy;
 pub use spending::Spending;

@@ -139,6 +139,39 @@ pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 /// The most signatures that one envelope may carry: each costs a verification.
 pub const SIGNATURES_MAX: usize = 16;
 
+/// The most keys of each kind in the policy of a namespace: more than could sign one envelope would never count.
+pub const POLICY_KEYS_MAX: usize = SIGNATURES_MAX;
+
+/// The longest delay of a change of a policy, in hours: 90 days. Longer, and a lost key would be a lost name.
+pub const POLICY_DELAY_HOURS_MAX: u32 = 90 * 24;
+
+/// The shortest delay of a change by recovery keys, in hours: a day, so that the controllers can see and cancel it.
+pub const RECOVERY_HOURS_MIN: u32 = 24;
+
+/// The most reviewers that a release names: more is no longer read.
+pub const REVIEWERS_MAX: usize = 32;
+
+/// The longest name of an author or a reviewer, in bytes: a name with an address.
+pub const AUTHOR_BYTES_MAX: usize = 200;
+
+/// The largest file by which a domain vouches for namespaces, in bytes: some hundred names.
+pub const DOMAIN_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a domain may take to answer, in milliseconds: a stranger has the registry ask it.
+pub const DOMAIN_WAIT_MS_MAX: u64 = 10_000;
+
+/// How long a domain is not asked again, in milliseconds: anybody may have it asked.
+pub const DOMAIN_PAUSE_MS: i64 = 60_000;
+
+/// After how long a domain is asked again by itself, in milliseconds: a day.
+pub const DOMAIN_SWEEP_MS: i64 = 24 * 3_600_000;
+
+/// How many domains one sweep asks.
+pub const DOMAIN_BATCH: usize = 20;
+
+/// The longest reason of an act, in bytes: a few sentences, which every reader of the log gets.
+pub const REASON_BYTES_MAX: usize = 2_000;
+
 /// The most prices of one manifest.
 pub const PRICES_MAX: usize = 64;
 

@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::key::PublicKey;
+use crate::{Digest, limits};
 
 pub use semver::Version;
 
@@ -55,7 +56,33 @@ impl Namespace {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the namespace that is `key`'s own: `k` and the first 32 hexadecimal digits of the key's SHA-256.
+    ///
+    /// Nobody has to be asked for it, and nobody else can have it: finding another key for it takes 2^128 tries.
+    pub fn of_key(key: &PublicKey) -> Self {
+        Self(format!("k{}", &Digest::of(key.as_bytes()).hex()[..KEY_DIGITS]))
+    }
+
+    /// Tells whether it is the own namespace of some key.
+    pub fn is_of_key(&self) -> bool {
+        self.0.strip_prefix('k').is_some_and(|digits| {
+            digits.len() == KEY_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+
+    /// Returns what it looks like: two namespaces of one skeleton could be taken for each other.
+    ///
+    /// Hyphens are left out, `0` looks like `o`, `1` like `l`, `rn` like `m` and `vv` like `w`. Other look-alikes cannot
+    /// be written: names are ASCII, in lower case.
+    pub fn skeleton(&self) -> String {
+        let plain = self.0.replace('-', "").replace('0', "o").replace('1', "l");
+        plain.replace("rn", "m").replace("vv", "w")
+    }
 }
+
+/// How many hexadecimal digits of a key's digest are in its own namespace: 128 bits.
+const KEY_DIGITS: usize = 32;
 
 impl FromStr for Namespace {
     type Err = NameError;
@@ -295,6 +322,34 @@ mod tests {
             ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"]
         {
             assert!(bad.parse::<PackageRef>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_a_namespace_of_its_own() {
+        let [key, other] = [1, 2].map(|seed| crate::key::SecretKey::from_seed(&[seed; 32]).public());
+        let namespace = Namespace::of_key(&key);
+        assert_eq!(namespace.as_str().parse(), Ok(namespace.clone()));
+        assert!(namespace.is_of_key() && namespace != Namespace::of_key(&other));
+        for ordinary in ["acme", "k", "key", "kdeadbeef"] {
+            assert!(!ordinary.parse::<Namespace>().expect("valid").is_of_key(), "{ordinary}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_have_one_skeleton() {
+        let skeleton = |text: &str| text.parse::<Namespace>().expect("valid").skeleton();
+        for (one, other) in [
+            ("paypal", "paypa1"),
+            ("modem", "modern"),
+            ("google", "g00gle"),
+            ("wasm", "vvasm"),
+            ("left-pad", "leftpad"),
+        ] {
+            assert_eq!(skeleton(one), skeleton(other), "{one} {other}");
+        }
+        for (one, other) in [("acme", "acne"), ("docs", "doc"), ("bits", "bots")] {
+            assert_ne!(skeleton(one), skeleton(other), "{one} {other}");
         }
     }
 

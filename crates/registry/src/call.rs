@@ -160,6 +160,7 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
+            self.check_quarantine(&plan.live)?;
             return match self.price(&plan.live, &plan.quote) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
@@ -234,6 +235,7 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
+        self.check_quarantine(&plan.live)?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
             return self.call_free(plan).await;
         };
@@ -306,8 +308,11 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        // It may have waited for its payment, and it may be stopped while it is loaded.
+        self.check_quarantine(&plan.live)?;
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let files = self.files_of(&plan.live).await?;
+        self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
             fuel: plan.quote.fuel_max,

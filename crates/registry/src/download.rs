@@ -125,12 +125,17 @@ impl Registry {
         &self,
         mut request: DownloadRequest,
     ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
+        let mut is_bought = false;
         if let Some(payment) = &request.payment
             && let Some(row) = self.presented(payment).await?
         {
             pin(&mut request.release, &row);
+            is_bought = true;
         }
         let live = self.live(&request.release).await?;
+        if !is_bought {
+            self.check_quarantine(&live)?;
+        }
         match live.manifest.component_is_public() {
             true => Ok((live, request)),
             false => Err(RegistryError::NotDownloadable.into()),

@@ -6,12 +6,13 @@ use glassbox_core::files::FilesError;
 use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
-use glassbox_core::{Atomic, PackageRef, Pico, Version, limits};
+use glassbox_core::{Atomic, PackageName, PackageRef, Pico, ReleaseId, Version, limits};
 use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
 
+use crate::act_error;
 use crate::call::CallFailure;
 use crate::testing::TestReport;
 
@@ -65,6 +66,22 @@ pub enum RegistryError {
         reference: PackageRef,
         /// The versions that there are.
         available: String,
+    },
+    /// Every release of the package is yanked or quarantined.
+    #[error("every release of `{package}` is yanked or quarantined; there are {available}")]
+    AllYanked {
+        /// The package.
+        package: PackageName,
+        /// The versions that there are.
+        available: String,
+    },
+    /// The operator stopped the release.
+    #[error("{release} is quarantined: {reason}")]
+    Quarantined {
+        /// The release.
+        release: Box<ReleaseId>,
+        /// Why, in the operator's words.
+        reason: String,
     },
     /// The terms do not allow what was asked for.
     #[error("the terms of this release do not let its component be downloaded")]
@@ -188,12 +205,15 @@ pub enum PublishError {
     /// The statement is not signed, or not a release.
     #[error("the release statement is not valid")]
     Statement(#[from] DsseError),
-    /// The statement is too long for the log, or carries more than the publisher's own signature.
-    #[error(
-        "the statement must have one signature and at most {} bytes",
-        limits::STATEMENT_PUBLISHED_BYTES_MAX
-    )]
+    /// The statement is too long for the log.
+    #[error("the statement has more than {} bytes", limits::STATEMENT_PUBLISHED_BYTES_MAX)]
     StatementTooLong,
+    /// Several keys signed, and none is named as the one that answers for the release.
+    #[error("no signer is named as `accountable` in the statement's authorship")]
+    NobodyAccountable,
+    /// The operator's key decides over no name.
+    #[error("the operator's key cannot publish")]
+    Operator,
     /// The layers have more bytes than a release may have.
     #[error("{what} has {size_bytes} bytes, more than the {max_bytes} allowed")]
     LayerTooLarge {
@@ -210,6 +230,14 @@ pub enum PublishError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The operator stopped a release that has this component.
+    #[error("the component is that of {release}, which is quarantined: {reason}")]
+    Quarantined {
+        /// The release.
+        release: String,
+        /// Why.
+        reason: String,
+    },
     /// A worker thread failed.
     #[error("an internal worker failed")]
     Worker,
@@ -381,6 +409,8 @@ impl RegistryError {
         match self {
             Self::NoPackage(_) => "package-not-found",
             Self::NoRelease { .. } => "release-not-found",
+            Self::AllYanked { .. } => "release-yanked",
+            Self::Quarantined { .. } => "release-quarantined",
             Self::NotDownloadable => "component-not-downloadable",
             Self::NoFiles => "files-not-published",
             Self::NoSource => "source-not-published",
@@ -397,6 +427,10 @@ impl RegistryError {
                 format!("search for it: GET /v1/search?q={}", reference.package.name())
             }
             Self::NoRelease { .. } => "name one of them, or `latest`".into(),
+            Self::AllYanked { .. } => "name one of them exactly: one that is yanked still runs".into(),
+            Self::Quarantined { .. } => {
+                "use another version; who stopped this one, and when, is in the log".into()
+            }
             Self::NotDownloadable => {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
@@ -467,6 +501,7 @@ impl PublishError {
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_code(error),
+            Self::Quarantined { .. } => "release-quarantined",
             Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
@@ -478,11 +513,11 @@ impl PublishError {
             Self::TestsFailed(_) => "tests-failed",
             Self::Statement(_) => "statement-invalid",
             Self::StatementDiffers(_) => "statement-differs",
-            Self::StatementTooLong => "statement-invalid",
+            Self::StatementTooLong | Self::NobodyAccountable => "statement-invalid",
+            Self::Operator => "operator-key",
             Self::LayerTooLarge { .. } => "files-invalid",
-            Self::Store(StoreError::ReleaseExists(_)) => "release-exists",
-            Self::Store(StoreError::NamespaceTaken { .. }) => "namespace-taken",
-            Self::Store(_) | Self::Worker => "internal",
+            Self::Store(error) => act_error::code(error),
+            Self::Worker => "internal",
         }
     }
 
@@ -495,6 +530,7 @@ impl PublishError {
             Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_next(error),
+            Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
             Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
@@ -510,14 +546,13 @@ impl PublishError {
             Self::TooManyCases { .. } => "keep the cases that tell implementations apart".into(),
             Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
             Self::LayerTooLarge { .. } => "leave generated files out".into(),
-            Self::Statement(_) | Self::StatementDiffers(_) | Self::StatementTooLong => {
-                "publish again with `glassbox publish`".into()
-            }
-            Self::Store(StoreError::ReleaseExists(_)) => "releases are immutable: raise the version".into(),
-            Self::Store(StoreError::NamespaceTaken { .. }) => {
-                "publish under a namespace of your own, or with the key that owns this one".into()
-            }
-            Self::Store(_) | Self::Worker => "try again later; nothing was published".into(),
+            Self::Statement(_)
+            | Self::StatementDiffers(_)
+            | Self::StatementTooLong
+            | Self::NobodyAccountable => "publish again with `glassbox publish`".into(),
+            Self::Operator => "publish with a key of your own".into(),
+            Self::Store(error) => act_error::next(error).into(),
+            Self::Worker => "try again later; nothing was published".into(),
         }
     }
 }

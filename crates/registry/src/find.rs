@@ -1,7 +1,9 @@
 //! Finding and reading: everything that is free and public.
 
+use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
+use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
@@ -39,6 +41,8 @@ pub struct ReleaseView {
     pub listing: Listing,
     /// What the tests showed at publish.
     pub report: TestReport,
+    /// What the publisher says of who made it.
+    pub authorship: Authorship,
 }
 
 /// A public layer of a release.
@@ -119,7 +123,7 @@ impl Registry {
         function: &str,
         fuel_max: Option<u64>,
     ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
-        let live = self.live(reference).await?;
+        let live = self.runnable(reference).await?;
         let function = live.function(function)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
         let required = self.price(&live, &quote);
@@ -156,8 +160,8 @@ impl Registry {
         name: &PackageName,
         key: &PublicKey,
     ) -> Result<bool, RegistryError> {
-        let package = self.store.package(name).await?;
-        Ok(package.is_some_and(|package| package.owner == key.to_string()))
+        let namespace = self.store.namespace(&name.in_namespace()).await?;
+        Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
     }
 
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
@@ -172,13 +176,25 @@ impl Registry {
         let package = package.ok_or_else(|| RegistryError::NoPackage(reference.clone()))?;
         let available =
             package.versions.iter().take(10).map(Version::to_string).collect::<Vec<_>>().join(", ");
-        Err(RegistryError::NoRelease { reference: reference.clone(), available })
+        Err(match reference.version {
+            Some(_) => RegistryError::NoRelease { reference: reference.clone(), available },
+            None => RegistryError::AllYanked { package: package.name, available },
+        })
     }
 }
 
 fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     let id = row.id.to_string();
-    Ok(ReleaseView { listing: parse(&id, &row.listing)?, report: parse(&id, &row.report)?, row })
+    let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
+    // It was checked when it was published.
+    let statement: Statement<Release> =
+        parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
+    Ok(ReleaseView {
+        listing: parse(&id, &row.listing)?,
+        report: parse(&id, &row.report)?,
+        authorship: statement.predicate.authorship,
+        row,
+    })
 }
 
 fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {

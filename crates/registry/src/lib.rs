@@ -3,11 +3,14 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod act_error;
+mod acts;
 mod advisory;
 mod audit;
 mod call;
 mod channels;
 mod credit;
+mod domain;
 mod download;
 mod env;
 mod error;
@@ -33,12 +36,15 @@ mod supply;
 pub mod testing;
 mod wait;
 
+pub use act_error::ActError;
+pub use acts::{ActReply, NamespaceView};
 pub use advisory::{AdviseError, AdvisoryView, Affecting};
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};
+pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
@@ -55,5 +61,6 @@ pub use replay::{Code, replay};
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
 
+pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{Held, TransferRow};
 pub use glassbox_token::TokenError;

@@ -125,8 +125,38 @@ impl Registry {
         self.known_live().forget(id);
     }
 
+    /// Forgets what was read of all releases.
+    pub(crate) fn forget_all_live(&self) {
+        self.known_live().clear();
+    }
+
     fn known_live(&self) -> MutexGuard<'_, Known<Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, unless the operator stopped it.
+    pub async fn runnable(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
+        let live = self.live(reference).await?;
+        self.check_quarantine(&live)?;
+        Ok(live)
+    }
+
+    /// Refuses a release that the operator stopped, and one that has the component of such a release under another name.
+    pub(crate) fn check_quarantine(&self, live: &Live) -> Result<(), RegistryError> {
+        let Some((stopped, reason)) = self.stopped_by(&live.component) else { return Ok(()) };
+        let own = self.marks(&live.id).quarantine;
+        let reason = match own.set {
+            true => own.reason,
+            false => format!("its component is that of {stopped}: {reason}"),
+        };
+        Err(RegistryError::Quarantined { release: live.id.clone().into(), reason })
+    }
+
+    /// Returns the quarantined release that has a component, and why it is quarantined.
+    pub(crate) fn stopped_by(&self, component: &Digest) -> Option<(ReleaseId, String)> {
+        let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner).get(component).cloned()?;
+        let reason = self.marks(&stopped).quarantine.reason;
+        Some((stopped, reason))
     }
 
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
+use glassbox_core::acts::Marks;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
-use glassbox_core::{Atomic, limits};
+use glassbox_core::{Atomic, Digest, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
 use glassbox_store::Store;
@@ -13,6 +14,7 @@ use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 
 use crate::advisory::Affecting;
+use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::RegistryError;
 use crate::host::HostConfig;
@@ -31,7 +33,7 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
-    /// Signs what the operator decides and warns of.
+    /// Quarantines releases, warns of what is wrong with them, and says what domains said. It decides over no name.
     pub operator: SecretKey,
 }
 
@@ -46,6 +48,8 @@ pub struct RegistryConfig {
     pub host: HostConfig,
     /// From how much on the vouchers of a channel are claimed.
     pub claim_amount: Atomic,
+    /// How domains are asked which keys they vouch for.
+    pub domains: DomainConfig,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
@@ -63,6 +67,10 @@ pub struct Registry {
     pub(crate) live: Mutex<Known<Live>>,
     /// The advisories that affect releases.
     pub(crate) affecting: Mutex<Known<Vec<Affecting>>>,
+    /// The releases that were ever yanked or quarantined: few, and every call asks.
+    pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
+    /// The components of quarantined releases, which run under no name, with the release.
+    pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     pub(crate) running: Running,
@@ -83,6 +91,8 @@ impl Registry {
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
             checkpoint: RwLock::new(publish_log(&store, &keys.log).await?),
+            marks: RwLock::default(),
+            stopped: RwLock::default(),
             store,
             sandbox,
             rail,
@@ -99,6 +109,7 @@ impl Registry {
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
         });
+        registry.read_marks().await?;
         registry.reconcile().await;
         Ok(registry)
     }
@@ -106,6 +117,11 @@ impl Registry {
     /// Returns the key that signs receipts.
     pub fn executor(&self) -> PublicKey {
         self.keys.executor.public()
+    }
+
+    /// Returns the key that quarantines.
+    pub fn operator(&self) -> PublicKey {
+        self.keys.operator.public()
     }
 
     /// Returns the verifier key of the log.

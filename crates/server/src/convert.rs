@@ -3,16 +3,21 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    AdvisoryNote, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary,
-    HeldResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
+    AdvisoryNote, AuthorshipResponse, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse,
+    FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult,
+    TestSummary,
 };
 use glassbox_core::Atomic;
+use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
+use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::schema;
 use glassbox_pay::PaymentRequired;
-use glassbox_registry::{Affecting, CallReply, Found, FunctionListing, Held, Live, ReleaseView, TestReport};
+use glassbox_registry::{
+    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, ReleaseView, TestReport,
+};
 
 pub(crate) fn tests(report: &TestReport) -> TestSummary {
     TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
@@ -50,13 +55,16 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
     }
 }
 
-pub(crate) fn release(
-    view: ReleaseView,
-    live: &Live,
-    affecting: &[Affecting],
-    now_ms: i64,
-) -> ReleaseResponse {
-    let ReleaseView { row, listing, report } = view;
+/// What the registry knows of a release beside what was published.
+pub(crate) struct Known<'a> {
+    pub(crate) marks: Marks,
+    pub(crate) affecting: &'a [Affecting],
+    pub(crate) now_ms: i64,
+}
+
+pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> ReleaseResponse {
+    let Known { marks, affecting, now_ms } = known;
+    let ReleaseView { row, listing, report, authorship } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
             name: listed.name.short(),
@@ -91,6 +99,9 @@ pub(crate) fn release(
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
         fuel_max: live.terms.fuel_max,
         tests: tests(&report),
+        authorship: self::authorship(authorship, &row.publisher),
+        yanked: mark(marks.yank),
+        quarantined: mark(marks.quarantine),
         publisher: row.publisher,
         statement: serde_json::from_str(&row.statement).unwrap_or_default(),
         log_index: row.log_index,
@@ -110,6 +121,26 @@ pub(crate) fn held(held: Held) -> HeldResponse {
     }
 }
 
+fn authorship(authorship: Authorship, publisher: &str) -> AuthorshipResponse {
+    let word = |word: serde_json::Result<serde_json::Value>| {
+        word.ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+    };
+    AuthorshipResponse {
+        by: word(serde_json::to_value(authorship.by)),
+        agent: authorship.agent,
+        model: authorship.model,
+        reviewed_by: authorship.reviewed_by,
+        accountable: publisher.into(),
+        basis: authorship.basis.map(|basis| word(serde_json::to_value(basis))),
+    }
+}
+
+/// What never was is not shown.
+fn mark(mark: Mark) -> Option<MarkResponse> {
+    let Mark { set, reason, sequence } = mark;
+    (sequence > 0).then_some(MarkResponse { set, reason, sequence })
+}
+
 pub(crate) fn files(files: &Files) -> FilesResponse {
     let file = |(path, bytes): (&str, &[u8])| {
         let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
@@ -119,7 +150,12 @@ pub(crate) fn files(files: &Files) -> FilesResponse {
     FilesResponse { digest: files.digest().to_string(), files: files.iter().map(file).collect() }
 }
 
-pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequired>) -> QuoteResponse {
+pub(crate) fn quote(
+    release: String,
+    quote: Quote,
+    required: Option<PaymentRequired>,
+    notice: Option<String>,
+) -> QuoteResponse {
     QuoteResponse {
         release,
         function: quote.function.to_string(),
@@ -140,6 +176,7 @@ pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequi
             })
             .collect(),
         terms: quote.terms.to_string(),
+        notice,
         payment_required: required.and_then(|required| serde_json::to_value(required).ok()),
     }
 }
@@ -154,7 +191,7 @@ pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
     affecting.iter().map(note).collect()
 }
 
-pub(crate) fn reply(reply: CallReply, affecting: &[Affecting]) -> CallResponse {
+pub(crate) fn reply(reply: CallReply, notice: Option<String>, affecting: &[Affecting]) -> CallResponse {
     CallResponse {
         advisories: notes(affecting),
         call: reply.stored.call,
@@ -162,6 +199,7 @@ pub(crate) fn reply(reply: CallReply, affecting: &[Affecting]) -> CallResponse {
         fuel_used: reply.stored.fuel_used,
         charged: reply.stored.charged.into(),
         replayed: reply.replayed,
+        notice,
         receipt: reply.stored.bundle,
     }
 }

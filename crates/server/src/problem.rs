@@ -13,7 +13,7 @@ use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
 use glassbox_registry::{
-    AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError, Retry, chain,
+    ActError, AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError, Retry, chain,
 };
 use serde_json::json;
 
@@ -91,15 +91,23 @@ fn status_of(code: &str) -> StatusCode {
         | "function-not-found"
         | "receipt-not-found"
         | "advisory-not-found"
+        | "namespace-not-found"
+        | "release-yanked"
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable"
         | "release-not-remote"
+        | "release-held"
+        | "release-quarantined"
         | "namespace-taken"
+        | "namespace-confusable"
+        | "namespace-frozen"
+        | "threshold-missed"
         | "attestation-not-publishers"
         | "advisory-refused"
-        | "release-held"
-        | "confirmation-refused" => StatusCode::FORBIDDEN,
+        | "confirmation-refused"
+        | "operator-key"
+        | "operator-only" => StatusCode::FORBIDDEN,
         "payment-required"
         | "payment-invalid"
         | "payment-not-settled"
@@ -110,11 +118,17 @@ fn status_of(code: &str) -> StatusCode {
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
-        "payment-bound" | "release-exists" | "advisory-exists" | "release-not-held" | "attestations-full" => {
-            StatusCode::CONFLICT
-        }
+        "payment-bound"
+        | "release-exists"
+        | "release-not-held"
+        | "advisory-exists"
+        | "attestations-full"
+        | "act-out-of-order"
+        | "act-without-effect"
+        | "policy-pending"
+        | "policy-not-pending" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
+        "busy" | "settlement-pending" | "domain-silent" => StatusCode::SERVICE_UNAVAILABLE,
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -166,34 +180,43 @@ impl From<PublishError> for Refusal {
 
 impl From<AdviseError> for Refusal {
     fn from(error: AdviseError) -> Self {
-        let error = match error {
-            AdviseError::Registry(error) => return error.into(),
-            error => error,
-        };
-        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
-            .retry(Retry::AfterChange)
+        match error {
+            AdviseError::Registry(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
+        }
     }
 }
 
 impl From<ConfirmError> for Refusal {
     fn from(error: ConfirmError) -> Self {
-        let error = match error {
-            ConfirmError::Find(error) => return error.into(),
-            error => error,
-        };
-        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
-            .retry(Retry::AfterChange)
+        match error {
+            ConfirmError::Find(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
+        }
     }
 }
 
 impl From<AttestError> for Refusal {
     fn from(error: AttestError) -> Self {
-        let error = match error {
-            AttestError::Find(error) => return error.into(),
-            error => error,
-        };
-        Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
-            .retry(Retry::AfterChange)
+        match error {
+            AttestError::Find(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
+        }
+    }
+}
+
+impl From<ActError> for Refusal {
+    fn from(error: ActError) -> Self {
+        let code = error.code();
+        if code == "internal" {
+            tracing::error!(error = chain(&error), "An act failed inside");
+        }
+        // The actor wrote what failed, so every cause is theirs to read; a store's is the operator's.
+        let detail = if code == "internal" { error.to_string() } else { chain(&error) };
+        Self::new(status_of(code), code, detail, error.next()).retry(error.retry())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a store.
 
-use glassbox_core::{Digest, ReleaseId};
+use glassbox_core::acts::ActRefusal;
+use glassbox_core::{Digest, Namespace, ReleaseId};
 
 /// Why a store could not do something. Nothing was changed unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,23 @@ pub enum StoreError {
         /// The key that owns it.
         owner: String,
     },
+    /// An act counts for nothing. Nothing was written.
+    #[error(transparent)]
+    Refused(#[from] ActRefusal),
+    /// The namespace could be taken for another, which others have.
+    #[error("`{namespace}` looks like `{other}`, which belongs to others")]
+    NamespaceConfusable {
+        /// The namespace.
+        namespace: Namespace,
+        /// The one that it looks like.
+        other: Namespace,
+    },
+    /// Nobody claimed the namespace.
+    #[error("nobody has the namespace `{0}`")]
+    NoNamespace(Namespace),
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    NoRelease(ReleaseId),
     /// There is no such object.
     #[error("object {0} is missing")]
     NoObject(Digest),
@@ -64,6 +82,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Tells whether what was asked for was refused by a rule: nothing was written, and asking again is no use.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseExists(_)
+                | Self::NamespaceTaken { .. }
+                | Self::Refused(_)
+                | Self::NamespaceConfusable { .. }
+                | Self::NoNamespace(_)
+                | Self::NoRelease(_)
+        )
+    }
+
     pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
         Self::Corrupt(what.to_string())
     }

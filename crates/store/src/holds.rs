@@ -64,7 +64,7 @@ fn released_anew(transaction: &Transaction<'_>, release: &NewRelease) -> Result<
              WHERE publisher = ?1 AND published_at > ?2 AND EXISTS (
                 SELECT 1 FROM releases AS old WHERE old.package = new.package AND old.log_index < new.log_index)",
         )?
-        .query_row(params![release.publisher, since], |row| row.get(0))?;
+        .query_row(params![release.publisher.to_string(), since], |row| row.get(0))?;
     Ok(count as usize)
 }
 
@@ -134,7 +134,7 @@ impl Store {
                 Ok(())
             })
             .await;
-        self.index_newest(&id.package, now_ms).await?;
+        self.refresh_search(&id.package, now_ms).await?;
         confirmed
     }
 }

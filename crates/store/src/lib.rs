@@ -7,6 +7,7 @@
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
 
+mod acts;
 mod advisories;
 mod attestations;
 mod calls;
@@ -24,6 +25,7 @@ mod sboms;
 mod search;
 mod sqlite;
 
+pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
 pub use attestations::{AttestationRow, Attested};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};

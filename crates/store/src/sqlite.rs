@@ -12,7 +12,7 @@ use crate::objects::Objects;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("schema.sql"),
     include_str!("files.sql"),
     include_str!("money.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("attestations.sql"),
     include_str!("advisories.sql"),
     include_str!("holds.sql"),
+    include_str!("acts.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -1,7 +1,7 @@
 //! What every store must keep: the arrows between the states of a call, the balance of the ledger, the immutability of
 //! releases, and the growth of the log. Each refusal stands beside its success, each write with its faults.
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::SecretKey;
 use glassbox_core::ledger::{Account, Kind, charge, refund};
 use glassbox_core::log::{LogKey, open_checkpoint};
@@ -224,7 +224,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
             description: component.into(),
             ..Default::default()
         },
-        publisher: key.public().to_string(),
+        publisher: key.public(),
+        signers: Signers::one(key.public()),
         statement: statement.sign(key) as Envelope,
         id,
         manifest: String::new(),

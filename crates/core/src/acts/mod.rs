@@ -8,6 +8,10 @@ mod advisory;
 mod confirmation;
 mod namespace;
 mod release;
+mod state;
+
+#[cfg(test)]
+mod tests;
 
 pub use advisory::{
     Advisory, AdvisoryError, Affected, ECOSYSTEM, ID_PREFIX, Osv, OsvEvent, OsvPackage, OsvRange,
@@ -16,7 +20,10 @@ pub use confirmation::Confirmation;
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };
-pub use release::{Quarantine, TermsChange, Yank};
+pub use release::{Mark, Marks, Quarantine, TermsChange, Yank};
+pub use state::{
+    ActRefusal, Authority, Claim, Moment, NamespaceAct, NamespaceState, PendingPolicy, Revoked, Right,
+};
 
 use crate::Digest;
 use crate::dsse::{Envelope, Predicate, Subject};

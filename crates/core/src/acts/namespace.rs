@@ -11,7 +11,8 @@ use crate::name::Namespace;
 /// Who may do what to the names of a namespace.
 ///
 /// A change is signed by the *old* policy's threshold for `rotate`, or by its recovery keys, and takes effect after the
-/// old policy's delay. The first release of an unclaimed namespace claims it with [`NamespacePolicy::of_one_key`].
+/// old policy's delay. The first release of an unclaimed namespace claims it with [`NamespacePolicy::of_one_key`]. What
+/// counts is decided by [`NamespaceState`](super::NamespaceState).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NamespacePolicy {
@@ -30,7 +31,7 @@ pub struct NamespacePolicy {
     /// The domain that vouches for the namespace, such as `acme.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Which policy of the namespace it is: 0 for that of the first release, then one more each time.
+    /// Which policy of the namespace it is: 0 for the one that claimed it, then one more each time that one is asked for.
     pub sequence: u64,
 }
 
@@ -118,6 +119,8 @@ pub struct DomainProof {
     pub keys: Vec<PublicKey>,
     /// Whether a controller was among them.
     pub holds: bool,
+    /// When it was asked, in RFC 3339.
+    pub asked_at: String,
 }
 
 /// How a domain is asked.

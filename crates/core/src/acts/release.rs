@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Act;
-use crate::Digest;
+use super::{Act, ActRefusal};
 use crate::dsse::Predicate;
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
+use crate::{Digest, limits};
 
 /// Takes a release out of what ranges and bare names resolve to, or puts it back. It still runs under its exact version.
 ///
@@ -52,6 +52,53 @@ pub struct TermsChange {
     pub previous: Digest,
     /// The terms from now on.
     pub terms: Terms,
+}
+
+/// What yanks and quarantines made of a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Whether it is yanked.
+    #[serde(default)]
+    pub yank: Mark,
+    /// Whether it is quarantined.
+    #[serde(default)]
+    pub quarantine: Mark,
+}
+
+/// A mark that can be set and taken away again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Whether it is set.
+    pub set: bool,
+    /// Why it was set or taken away, for people.
+    pub reason: String,
+    /// How often it was set or taken away.
+    pub sequence: u64,
+}
+
+impl Marks {
+    /// Tells whether ranges and bare names may resolve to the release.
+    pub fn is_resolved(&self) -> bool {
+        !self.yank.set && !self.quarantine.set
+    }
+}
+
+impl Mark {
+    /// Sets the mark or takes it away. `sequence` says which change of it that is, from 1 on.
+    pub fn change(&mut self, set: bool, reason: &str, sequence: u64) -> Result<(), ActRefusal> {
+        if reason.trim().is_empty() || reason.len() > limits::REASON_BYTES_MAX {
+            return Err(ActRefusal::Reason);
+        }
+        let expected = self.sequence + 1;
+        if sequence != expected {
+            return Err(ActRefusal::Sequence { found: sequence, expected });
+        }
+        if set == self.set {
+            return Err(ActRefusal::NoChange);
+        }
+        *self = Self { set, reason: reason.into(), sequence };
+        Ok(())
+    }
 }
 
 macro_rules! acts {

@@ -37,7 +37,8 @@ pub(crate) async fn quote(
     let reference = reference(&ns, &name, &version)?;
     let live = app.registry.live(&reference).await?;
     let (quote, required) = app.registry.quote(&reference, &function, query.fuel).await?;
-    Ok(Json(convert::quote(live.id.to_string(), quote, required)))
+    let notice = app.registry.notice(&reference);
+    Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
 }
 
 /// Runs a function once. Without a payment, a priced function answers 402 with what x402 asks for; with one in the
@@ -68,11 +69,12 @@ pub(crate) async fn call(
         grants: body.grants,
         payment: payment(&head)?,
     };
+    let notice = app.registry.notice(&request.release);
     let result = app.registry.call(request).await;
     count(&result);
     let reply = result?;
     let affecting = affecting(&app, &reply).await;
-    Ok(respond(reply, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
+    Ok(respond(reply, notice, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -111,12 +113,12 @@ fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
 }
 
 /// `first` tells whether the payment came in version 1 of x402, and is answered so.
-fn respond(reply: CallReply, affecting: &[Affecting], first: bool) -> Response {
+fn respond(reply: CallReply, notice: Option<String>, affecting: &[Affecting], first: bool) -> Response {
     let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
         true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
         false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
     });
-    let mut response = Json(convert::reply(reply, affecting)).into_response();
+    let mut response = Json(convert::reply(reply, notice, affecting)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement
@@ -137,7 +139,7 @@ pub(crate) async fn receipt(
     let stored = app.registry.receipt(&call).await?;
     let reply = CallReply { stored, replayed: true };
     let affecting = affecting(&app, &reply).await;
-    Ok(Json(convert::reply(reply, &affecting)))
+    Ok(Json(convert::reply(reply, None, &affecting)))
 }
 
 /// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they

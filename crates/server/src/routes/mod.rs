@@ -7,6 +7,7 @@ pub(crate) mod find;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod money;
+pub(crate) mod names;
 pub(crate) mod operate;
 pub(crate) mod publish;
 pub(crate) mod serve;
