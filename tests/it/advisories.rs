@@ -7,6 +7,7 @@ use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
+use crate::names::act;
 use crate::packages::publisher;
 use crate::stage::{Stage, Sweep, keys};
 use crate::supply::made_of;
@@ -50,7 +51,7 @@ fn smallvec() -> Advisory {
 }
 
 async fn advise(stage: &Stage, advisory: Advisory, key: &SecretKey) -> Reply {
-    stage.post(FEED, &advisory.sign(key)).await
+    act(stage, FEED, advisory.sign(key)).await
 }
 
 async fn gift(stage: &Stage, version: &str) -> Value {

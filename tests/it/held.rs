@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glassbox_core::Digest;
-use glassbox_core::acts::{Act as _, Confirmation};
+use glassbox_core::acts::{Act as _, Confirmation, NamespacePolicy};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
@@ -11,6 +11,7 @@ use glassbox_registry::PackageFiles;
 use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
+use crate::names::{act, key};
 use crate::packages::{self, one_file, publisher};
 use crate::stage::{Stage, Sweep};
 
@@ -154,20 +155,38 @@ const CONFIRM: &str = "/v1/packages/lab/clock/1.0.1/confirm";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_second_key_of_the_namespace_confirms() {
-    let stage = Stage::empty().await;
+    let stage = Stage::without_sweep().await;
     stage.publish(&pure("1.0.0")).await;
     stage.publish(&looking("1.0.1")).await;
     // Who published has said all that it can say, and a stranger nothing.
-    stage.post(CONFIRM, &confirmation(&publisher())).await.assert_problem(403, "confirmation-refused");
-    let stranger = SecretKey::from_seed(&[77; 32]);
-    stage.post(CONFIRM, &confirmation(&stranger)).await.assert_problem(403, "confirmation-refused");
+    act(&stage, CONFIRM, confirmation(&publisher())).await.assert_problem(403, "confirmation-refused");
+    act(&stage, CONFIRM, confirmation(&key(77))).await.assert_problem(403, "confirmation-refused");
     let other = Confirmation { release: "lab:clock@1.0.1".parse().unwrap(), component: Digest::of("other") };
-    stage.post(CONFIRM, &other.sign(&publisher())).await.assert_problem(422, "confirmation-invalid");
+    act(&stage, CONFIRM, other.sign(&publisher())).await.assert_problem(422, "confirmation-invalid");
     let release = packages::sign(&looking("1.0.1"), &publisher());
-    stage.post(CONFIRM, &release).await.assert_problem(422, "confirmation-invalid");
+    act(&stage, CONFIRM, release).await.assert_problem(422, "confirmation-invalid");
     let unheld = CONFIRM.replace("1.0.1", "1.0.0");
-    stage.post(&unheld, &confirmation(&publisher())).await.assert_problem(409, "release-not-held");
+    act(&stage, &unheld, confirmation(&publisher())).await.assert_problem(409, "release-not-held");
     look(&stage, "1.0.1", json!({ "args": [1] })).await.assert_problem(403, "release-held");
+
+    let policy = NamespacePolicy {
+        controllers: vec![publisher().public(), key(21).public()],
+        sequence: 1,
+        ..NamespacePolicy::of_one_key("lab".parse().unwrap(), publisher().public())
+    };
+    let changed = act(&stage, "/v1/namespaces/lab/policy", policy.sign(&publisher())).await;
+    assert_eq!(changed.status, 201, "{}", changed.text);
+    // A write that fails is repeated; the release runs once it is written and not before.
+    for (moment, runs) in [(Moment::Before, false), (Moment::After, true)] {
+        stage.store().inject(Fault { verb: "confirm".into(), moment, abort: false });
+        assert_eq!(act(&stage, CONFIRM, confirmation(&key(21))).await.status, 500);
+        assert_eq!(stage.store().faults_waiting(), 0);
+        let stage = &stage;
+        assert_eq!(latest(stage).await == "lab:clock@1.0.1", runs, "{moment:?}");
+    }
+    assert_eq!(act(&stage, CONFIRM, confirmation(&key(21))).await.status, 204);
+    assert_eq!(look(&stage, "1.0.1", json!({ "args": [1] })).await.output(), 0);
+    assert!(stage.get("/v1/packages/lab/clock/1.0.1").await.json().get("held").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

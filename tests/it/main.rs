@@ -43,5 +43,6 @@ mod run;
 mod schemes;
 mod serve;
 mod stage;
+mod stopped;
 mod supply;
 mod wallet;

@@ -120,7 +120,9 @@ impl Client {
     /// Lets a held release go, by the word of a second key.
     pub async fn confirm(&self, reference: &PackageRef, statement: &Envelope) -> Result<(), ClientError> {
         let path = format!("{}/confirm", release_path("/v1/packages", reference));
-        let response = self.send(self.request(Method::POST, &path).json(statement)).await?;
+        let response = self
+            .send(self.request(Method::POST, &path).json(&ActRequest { statement: statement.clone() }))
+            .await?;
         self.expect_success(response).await.map(|_| ())
     }
 
@@ -132,7 +134,7 @@ impl Client {
 
     /// Publishes an advisory.
     pub async fn advise(&self, statement: &Envelope) -> Result<AdvisoryResponse, ClientError> {
-        self.post("/v1/advisories", statement).await
+        self.post("/v1/advisories", &ActRequest { statement: statement.clone() }).await
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See

@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use glassbox_api::{AdvisoriesResponse, AdvisoryResponse, Problem};
-use glassbox_core::dsse::Envelope;
+use glassbox_api::{ActRequest, AdvisoriesResponse, AdvisoryResponse, Problem};
 use glassbox_core::limits;
 use glassbox_registry::AdvisoryView;
 use serde::Deserialize;
@@ -62,19 +61,19 @@ pub(crate) async fn one(
 }
 
 /// The body of an advisory.
-type AdviseBody = Body<Envelope, { 2 * limits::ADVISORY_BYTES_MAX }>;
+type AdviseBody = Body<ActRequest, { 2 * limits::ADVISORY_BYTES_MAX }>;
 
 /// Takes an advisory, signed by a controller of the package's namespace or by the operator, and logs it. The very same again
 /// answers 200; a later word under the same id takes the place of the one before.
-#[utoipa::path(post, path = "/v1/advisories", tag = "publish", request_body = serde_json::Value,
+#[utoipa::path(post, path = "/v1/advisories", tag = "publish", request_body = ActRequest,
     responses((status = 201, body = AdvisoryResponse), (status = 200, body = AdvisoryResponse),
               (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem),
               (status = 422, body = Problem)))]
 pub(crate) async fn advise(
     State(app): State<App>,
-    Body(envelope): AdviseBody,
+    Body(request): AdviseBody,
 ) -> Result<(StatusCode, Json<AdvisoryResponse>), Refusal> {
-    let (view, new) = app.registry.advise(envelope).await?;
+    let (view, new) = app.registry.advise(request.statement).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(advisory(view))))
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use glassbox_api::{AttestationResponse, AttestationsResponse, MadeOf, MadeOfResponse, Problem};
+use glassbox_api::{ActRequest, AttestationResponse, AttestationsResponse, MadeOf, MadeOfResponse, Problem};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::limits;
 use glassbox_core::sbom::Sbom;
@@ -101,15 +101,15 @@ fn attestation(view: AttestationView) -> AttestationResponse {
 
 /// Lets a held release go before its time: takes the statement of a second key of its namespace.
 #[utoipa::path(post, path = "/v1/packages/{ns}/{name}/{version}/confirm", tag = "publish",
-    request_body = serde_json::Value,
+    request_body = ActRequest,
     responses((status = 204, description = "names resolve to it, and it runs"), (status = 400, body = Problem),
               (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
               (status = 422, body = Problem)))]
 pub(crate) async fn confirm(
     State(app): State<App>,
     Path((ns, name, version)): ReleasePath,
-    Body(confirmation): AttestBody,
+    Body(request): Body<ActRequest, { 2 * limits::ATTESTATION_BYTES_MAX }>,
 ) -> Result<StatusCode, Refusal> {
-    app.registry.confirm(&reference(&ns, &name, &version)?, confirmation).await?;
+    app.registry.confirm(&reference(&ns, &name, &version)?, request.statement).await?;
     Ok(StatusCode::NO_CONTENT)
 }
