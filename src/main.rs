@@ -14,6 +14,7 @@ mod output;
 mod password;
 mod progress;
 mod rail;
+mod receipts;
 mod sandbox;
 mod wallet;
 

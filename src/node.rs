@@ -99,6 +99,7 @@ impl Node {
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
+            registry.register_executor().await.context("cannot log what this executor says of itself")?;
             Ok(Self { url, listener, registry, devnet: rail.devnet, operator, _lock: lock })
         };
         Ok(open().await?)

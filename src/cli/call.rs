@@ -130,7 +130,7 @@ fn named_file(text: &str) -> Result<(String, PathBuf), String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A receipt file, or the id of a call of yours
+    /// A receipt file, the id of a call of yours, or a certificate against an executor
     #[arg(value_name = "RECEIPT")]
     pub(crate) receipt: PathBuf,
     /// Run the call again and compare output, fuel and bill
@@ -145,4 +145,7 @@ pub(crate) struct VerifyArgs {
     /// The executor key to trust [default: the one that the receipt names]
     #[arg(long, value_name = "DID")]
     pub(crate) executor: Option<PublicKey>,
+    /// The verifier key of the log that it must be in [default: the one that its proof names, where it has one]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) log: Option<String>,
 }

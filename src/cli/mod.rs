@@ -6,6 +6,7 @@ mod call;
 mod names;
 mod operator;
 mod package;
+mod receipt;
 mod serve;
 mod token;
 mod wallet;
@@ -25,6 +26,7 @@ pub(crate) use call::*;
 pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
+pub(crate) use receipt::*;
 pub(crate) use serve::*;
 pub(crate) use token::*;
 pub(crate) use wallet::*;
@@ -162,6 +164,9 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
     )]
     Verify(VerifyArgs),
+    /// Prove receipts by the log
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Serve a registry
     #[command(
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"

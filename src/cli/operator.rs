@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::AuditReceiptsArgs;
+
 /// Who operates the registry.
 #[derive(Debug, Args)]
 pub(crate) struct Operator {
@@ -17,6 +19,11 @@ pub(crate) enum AuditCommand {
     /// Replay the ledger of a registry that you operate, and compare it with the chain to the last unit
     #[command(after_help = "Examples:\n  glassbox audit ledger --data ./registry")]
     Ledger(Operator),
+    /// Run again a sample of receipts that nobody could foresee, and prove what is wrong
+    #[command(
+        after_help = "Examples:\n  glassbox audit receipts --one-in 20\n  glassbox audit receipts ./receipts --one-in 1 --out results --submit"
+    )]
+    Receipts(AuditReceiptsArgs),
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use glassbox_api::AttestationResponse;
-use glassbox_core::attestation::{Provenance, Verification};
+use glassbox_core::attestation::{Provenance, rebuilt};
 use glassbox_core::dsse::{Envelope, Predicate, Subject};
 use glassbox_core::{Digest, PackageRef};
 use glassbox_registry::{Env, rfc3339};
@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, command: &AttestCommand) -> Result<()
         AttestCommand::Rebuild { release, component } => {
             let built = Digest::of(read(component)?);
             let key = context.home()?.key_or_new()?.0;
-            let says = Verification::rebuilt(&key.public(), rfc3339(Env::system().now_ms()));
+            let says = rebuilt(&key.public(), rfc3339(Env::system().now_ms()));
             submit(context, release, Some(built), says).await
         }
         AttestCommand::Provenance { release, predicate } => {

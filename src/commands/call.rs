@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::keep::Folder;
 use crate::output::{BAD, DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
+use crate::receipts;
 
 pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> Result<(), Failure> {
     let client = context.client()?;
@@ -45,9 +46,6 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
     context.output.answer(&made.response, || show(&typed.ty, &made.response));
-    if let Some(notice) = &made.response.notice {
-        context.output.note(&format!("note: {notice}"));
-    }
     context.output.note(&made.keep()?);
     Ok(())
 }
@@ -115,7 +113,7 @@ impl Made {
         } else {
             format!("${}", receipt.charge.amount.to_decimal())
         };
-        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        let text = receipts::to_text(&response.receipt);
         if let Err(error) = self.folder.keep(path, text.as_bytes()) {
             let hint = match &receipt.payment {
                 Some(_) => format!("the registry keeps it: curl {}", self.url),
@@ -128,7 +126,8 @@ impl Made {
             return Err(Failure::error("io", message, hint));
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+        let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
 }
 

@@ -347,9 +347,9 @@ fn prepared(typed: &TypedCall) -> Call<'_> {
 /// Prints what a call gave, and returns its receipt once that holds.
 fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<Receipt, Failure> {
     let (report, receipt) = response.receipt.verify(None);
-    let receipt = receipt
-        .filter(|_| report.holds())
-        .ok_or_else(|| Failure::no("receipt-invalid", "the receipt does not hold", ""))?;
+    let (Some(receipt), Some(level)) = (receipt, report.level()) else {
+        return Err(Failure::no("receipt-invalid", "the receipt does not hold", ""));
+    };
     if let Some(payment) = &receipt.payment {
         story.say(
             "payment",
@@ -371,10 +371,9 @@ fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<
     story.say(
         "receipt",
         format!(
-            "{} {}, level {}",
+            "{} {}, level {level}",
             response.call,
             if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" },
-            receipt.level
         ),
     );
     Ok(receipt)

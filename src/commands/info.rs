@@ -119,7 +119,7 @@ fn describe(release: &ReleaseResponse) -> String {
     let marks = [("yanked", &release.yanked), ("quarantined", &release.quarantined)];
     for (name, mark) in marks {
         if let Some(mark) = mark.as_ref().filter(|mark| mark.set) {
-            lines.push(format!("  {}  {}", paint(BAD, name), mark.reason));
+            lines.push(format!("  {}  {}", paint(BAD, format!("{name:<9}")), mark.reason));
         }
     }
     lines.join("\n")

@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod audit;
+mod audit_receipts;
 mod call;
 mod confirm;
 mod credit;
@@ -19,6 +20,7 @@ mod package;
 mod payout;
 mod publish;
 mod purse;
+mod receipt;
 mod run;
 mod search;
 mod serve;
@@ -99,6 +101,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Call(args) => call::run(&context, &args).await,
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Receipt(command) => receipt::run(&context, &command).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
@@ -113,6 +116,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Attest(command) => attest::run(&context, &command).await,
         Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,

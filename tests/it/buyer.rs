@@ -105,7 +105,7 @@ pub(crate) fn bench(function: &str) -> String {
 }
 
 impl Buyer {
-    pub(crate) fn new(stage: &Stage, wallet: Wallet) -> Self {
+    pub(crate) fn new<C>(stage: &Stage<C>, wallet: Wallet) -> Self {
         Self { wallet, url: stage.url.clone(), world: stage.world.clone(), http: stage.http.clone() }
     }
 

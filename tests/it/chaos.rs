@@ -18,6 +18,7 @@ use crate::buyer::{Reply, bench};
 use crate::payer::{Order, Payer, Way, worth};
 use crate::schemes::offer;
 use crate::stage::{Stage, Sweep};
+use crate::taken_back::terms;
 
 /// How many operations there are in an ordinary run of the tests.
 const OPERATIONS: u64 = 1_500;
@@ -25,7 +26,7 @@ const OPERATIONS: u64 = 1_500;
 /// How many confirmations make a payment final; the chain takes back fewer.
 const FINALITY: u64 = 4;
 
-const WRITES: [&str; 13] = [
+const WRITES: [&str; 18] = [
     "hold_call",
     "record_outcome",
     "post_call",
@@ -39,6 +40,11 @@ const WRITES: [&str; 13] = [
     "post_claims",
     "learn_channel",
     "touch_call",
+    "begin_claim",
+    "owe_all",
+    "post_run",
+    "move_submission",
+    "end_submission",
 ];
 
 /// SplitMix64: small, and the same everywhere.
@@ -132,10 +138,9 @@ impl Chaos {
             70..72 => self.top_up().await,
             72..74 => self.refund_credit().await,
             74..75 => self.refund_channel().await,
-            75..77 => {
-                // A claim that fails is made again.
-                let _ = self.stage.registry.claim_channels().await;
-            }
+            // A claim, or a payout, that fails is made again.
+            75 => drop(self.stage.registry.claim_channels().await),
+            76 => drop(self.stage.registry.pay_out_earnings(&terms()).await),
             77..82 => self.stage.registry.reconcile().await,
             82..88 => self.weather().await,
             88..92 => self.rail_fault(),
@@ -320,8 +325,10 @@ impl Chaos {
 
     async fn weather(&mut self) {
         let blocks = 1 + self.dice.roll(FINALITY - 1);
-        if self.dice.roll(4) == 0 {
-            return self.call_and_reorg().await;
+        match self.dice.roll(8) {
+            0 | 1 => return self.call_and_reorg().await,
+            2 => return self.sweep_and_reorg().await,
+            _ => {}
         }
         let weather = self.stage.devnet().weather();
         match self.dice.roll(8) {
@@ -340,6 +347,17 @@ impl Chaos {
         self.call().await;
         if Chain::block(self.stage.devnet()).await.unwrap() == height + 1 {
             self.stage.devnet().weather().reorg(1).await.unwrap();
+        }
+    }
+
+    /// Takes back all that the registry moves by itself: refunds, claims, payouts, payments that were taken back before.
+    async fn sweep_and_reorg(&mut self) {
+        let height = Chain::block(self.stage.devnet()).await.unwrap();
+        self.stage.registry.reconcile().await;
+        let _ = self.stage.registry.pay_out_earnings(&terms()).await;
+        let made = Chain::block(self.stage.devnet()).await.unwrap() - height;
+        if (1..FINALITY).contains(&made) {
+            self.stage.devnet().weather().reorg(made).await.unwrap();
         }
     }
 

@@ -7,6 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
 mod advisories;
+#[expect(dead_code, reason = "the tests of the settler, whose file it is, do more to it")]
+#[path = "../../crates/pay/tests/anvil/anvil.rs"]
+mod anvil;
 mod bad_call;
 mod bad_publish;
 mod bind;
@@ -26,6 +29,7 @@ mod fault_table;
 mod faults;
 mod files;
 mod grants;
+mod ground;
 mod held;
 mod invariants;
 mod journey;
@@ -38,6 +42,7 @@ mod openapi;
 mod packages;
 mod paid;
 mod payer;
+mod receipts;
 mod replay;
 mod run;
 mod schemes;
@@ -45,4 +50,5 @@ mod serve;
 mod stage;
 mod stopped;
 mod supply;
+mod taken_back;
 mod wallet;

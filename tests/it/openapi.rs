@@ -13,6 +13,7 @@ get /tile/{path}
 get /v1/balances/{address}
 get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
+post /v1/contradictions
 get /v1/credit
 post /v1/credit
 post /v1/credit/refund
@@ -20,6 +21,9 @@ post /v1/credit/revoke
 post /v1/devnet/faucet
 post /v1/devnet/rpc
 get /v1/earnings
+get /v1/executors/{did}
+get /v1/executors/{did}/contradictions/{digest}
+get /v1/log/standing/{about}
 get /v1/operate/audit
 post /v1/operate/claims
 post /v1/operate/credit
@@ -41,6 +45,8 @@ get /v1/registry
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}
+post /v1/verify
+get /v1/verify/{digest}
 ";
 
 fn routes(document: &Value) -> Vec<(String, String)> {
@@ -74,6 +80,7 @@ async fn the_document_lists_every_route_and_each_is_there() {
             ("{function}", "double"),
             ("{call}", "00"),
             ("{address}", "0x0000000000000000000000000000000000000001"),
+            ("{about}", "lab:bench"),
             ("{path}", "0/000.p/1"),
         ];
         let url = filled.iter().fold(path.clone(), |url, (name, value)| url.replace(name, value));

@@ -65,10 +65,15 @@ impl Payer {
     pub(crate) async fn new(stage: &Stage, name: &str) -> Self {
         let buyer = stage.buyer(name, 6).await;
         approve(stage, buyer.wallet.address()).await;
+        Self::of(buyer, name).await
+    }
+
+    /// Makes a payer of somebody whose wallet has enough, and allows Permit2 to move it.
+    pub(crate) async fn of(buyer: Buyer, name: &str) -> Self {
         let required = buyer.send(&bench("double"), &json!({ "args": [0] }), None).await.required();
         let config = buyer.wallet.channel(&offer(&required, Scheme::Batch), B256::ZERO).unwrap();
         let top_up = json!({ "usd": "1" });
-        let asked = stage.post("/v1/credit", &top_up).await.required();
+        let asked = buyer.send("/v1/credit", &top_up, None).await.required();
         let payment = x402::encode(&buyer.answer(&asked, &format!("{name}: credit")));
         let bought = buyer.send("/v1/credit", &top_up, Some(&payment)).await.json();
         let text = |field: &str| bought[field].as_str().unwrap_or_else(|| panic!("{bought}")).to_owned();
@@ -207,7 +212,7 @@ pub(crate) fn channel_of(payer: &Payer) -> B256 {
 }
 
 /// Returns what the vouchers of a payer promise beyond what was claimed.
-pub(crate) async fn escrowed(stage: &Stage, payer: &Payer) -> u128 {
+pub(crate) async fn escrowed<C: Chain + 'static>(stage: &Stage<C>, payer: &Payer) -> u128 {
     let account = Account::Escrow(format!("{:#x}", channel_of(payer)));
     let balance = stage.store().balance(&account).await.unwrap();
     (balance.debits.0 - balance.credits.0) / PICO_PER_ATOMIC
@@ -215,7 +220,7 @@ pub(crate) async fn escrowed(stage: &Stage, payer: &Payer) -> u128 {
 
 /// Returns what a payer has in its wallet, in its credit and in its channel, less what its vouchers promise. What is
 /// gone from it was charged.
-pub(crate) async fn worth(stage: &Stage, payer: &Payer) -> u128 {
+pub(crate) async fn worth<C: Chain + 'static>(stage: &Stage<C>, payer: &Payer) -> u128 {
     let credit = stage.store().balance(&Account::Payer(payer.account.clone())).await.unwrap();
     let channel = stage.rail.channel(channel_of(payer)).await.unwrap();
     let in_channel = channel.balance.0 - channel.total_claimed.0 - escrowed(stage, payer).await;

@@ -11,7 +11,7 @@ use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
-use glassbox_pay::{Address, Devnet, Faulty, PayError, Settler, Wallet};
+use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
@@ -33,17 +33,22 @@ pub(crate) const OPERATOR: &str = "gbo_stage";
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a stage gets time and randomness from. Survives the registry, as both do.
+/// Where a stage gets time and randomness from, and asks domains. Survives the registry, as they do.
 #[derive(Clone)]
 pub(crate) struct World {
     now_ms: Arc<AtomicI64>,
     drawn: Arc<AtomicU64>,
+    domains: DomainConfig,
 }
 
 impl World {
     /// A world that stands still at a moment.
     pub(crate) fn at(now_ms: i64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), drawn: Arc::default() }
+        Self {
+            now_ms: Arc::new(AtomicI64::new(now_ms)),
+            drawn: Arc::default(),
+            domains: DomainConfig::default(),
+        }
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -78,10 +83,10 @@ pub(crate) enum Sweep {
     Off,
 }
 
-/// A running registry.
-pub(crate) struct Stage {
+/// A running registry, on a chain.
+pub(crate) struct Stage<C = Devnet> {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) rail: Arc<Faulty<Settler<Devnet>>>,
+    pub(crate) rail: Arc<Faulty<Settler<C>>>,
     pub(crate) world: World,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -90,7 +95,7 @@ pub(crate) struct Stage {
     folder: Arc<TempDir>,
 }
 
-impl Drop for Stage {
+impl<C> Drop for Stage<C> {
     fn drop(&mut self) {
         if let Some(power) = self.power.take() {
             power.shutdown_background();
@@ -134,14 +139,14 @@ impl Stage {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
         let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
-        Self::open_with(folder, World::default(), Sweep::On, sandbox, host, DomainConfig::default()).await
+        Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
     }
 
     /// A registry with nothing published, for which every domain is on this machine, below a URL.
     pub(crate) async fn with_domains(base: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
-        Self::open_with(folder, World::default(), Sweep::Off, sandbox(), HostConfig::default(), domains).await
+        Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -161,7 +166,7 @@ impl Stage {
 
     /// Opens the registry that a folder holds.
     pub(crate) async fn open(folder: Arc<TempDir>, world: World, sweep: Sweep) -> Self {
-        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default(), DomainConfig::default()).await
+        Self::open_with(folder, world, sweep, sandbox(), HostConfig::default()).await
     }
 
     async fn open_with(
@@ -170,7 +175,6 @@ impl Stage {
         sweep: Sweep,
         sandbox: Sandbox,
         host: HostConfig,
-        domains: DomainConfig,
     ) -> Self {
         let operator = wallet("treasury");
         let journal = folder.path().join("devnet.journal");
@@ -187,6 +191,50 @@ impl Stage {
         })
         .await;
         let rail = Arc::new(Faulty::new(devnet.facilitator()));
+        Self::serve(rail, Some(devnet), folder, world, sweep, sandbox, host).await
+    }
+
+    /// Stops as at a power cut, and starts again from what is in the folder.
+    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
+        let power = self.power.take().unwrap();
+        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
+        let (folder, world) = (self.folder.clone(), self.world.clone());
+        drop(self);
+        Self::open(folder, world, sweep).await
+    }
+
+    pub(crate) fn devnet(&self) -> &Devnet {
+        self.rail.inner().chain()
+    }
+
+    /// Makes a payer with as many dollars of play money.
+    pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
+        let wallet = wallet(name);
+        if usd > 0 {
+            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
+        }
+        Buyer::new(self, wallet)
+    }
+
+    /// Returns how many payments arrived on the chain.
+    pub(crate) async fn payments(&self) -> usize {
+        let treasury = self.devnet().treasury();
+        let transfers = self.devnet().transfers().await.unwrap();
+        transfers.iter().filter(|transfer| transfer.to == treasury).count()
+    }
+}
+
+impl<C: Chain + 'static> Stage<C> {
+    /// Serves the registry that a folder holds, on a rail.
+    pub(crate) async fn serve(
+        rail: Arc<Faulty<Settler<C>>>,
+        devnet: Option<Devnet>,
+        folder: Arc<TempDir>,
+        world: World,
+        sweep: Sweep,
+        sandbox: Sandbox,
+        host: HostConfig,
+    ) -> Self {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -195,13 +243,13 @@ impl Stage {
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
-            domains,
+            domains: world.domains.clone(),
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
-            Options { devnet: Some(devnet), operator: Some(OperatorToken::new(OPERATOR)) },
+            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)) },
         );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();
@@ -215,21 +263,8 @@ impl Stage {
         Self { registry, rail, world, url, http, power: Some(power), folder }
     }
 
-    /// Stops as at a power cut, and starts again from what is in the folder.
-    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
-        let power = self.power.take().unwrap();
-        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
-        let (folder, world) = (self.folder.clone(), self.world.clone());
-        drop(self);
-        Self::open(folder, world, sweep).await
-    }
-
     pub(crate) fn store(&self) -> &Store {
         self.registry.store()
-    }
-
-    pub(crate) fn devnet(&self) -> &Devnet {
-        self.rail.inner().chain()
     }
 
     /// Publishes under the usual key, over HTTP, and insists that it is new.
@@ -256,24 +291,12 @@ impl Stage {
         Reply::of(self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap()).await
     }
 
-    /// Makes a payer with as many dollars of play money.
-    pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
-        let wallet = wallet(name);
-        if usd > 0 {
-            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
-        }
-        Buyer::new(self, wallet)
-    }
-
     pub(crate) async fn balance(&self, address: Address) -> u128 {
-        self.devnet().balance(address).await.unwrap().0
+        self.rail.balance(address).await.unwrap().0
     }
 
-    /// Returns how many payments arrived on the chain.
-    pub(crate) async fn payments(&self) -> usize {
-        let treasury = self.devnet().treasury();
-        let transfers = self.devnet().transfers().await.unwrap();
-        transfers.iter().filter(|transfer| transfer.to == treasury).count()
+    pub(crate) fn treasury(&self) -> Address {
+        self.rail.treasury()
     }
 
     /// Insists that nothing is undecided, that the ledger is balanced, and that it agrees with the chain to the unit.
@@ -290,7 +313,7 @@ impl Stage {
                 Account::Payee(_) | Account::Operator | Account::Escrow(_) | Account::Rail(_) => {}
             }
         }
-        let treasury = self.balance(self.devnet().treasury()).await;
+        let treasury = self.balance(self.treasury()).await;
         assert_eq!(audit.held, Atomic(treasury).to_pico(), "the audit and the chain disagree");
     }
 }

@@ -1,10 +1,11 @@
 //! The supply chain of a release: what it is made of, and who says what about it.
 
 use glassbox_core::Digest;
-use glassbox_core::attestation::{Provenance, Verification};
+use glassbox_core::attestation::{self, Provenance};
 use glassbox_core::dsse::{Envelope, Predicate, Subject};
 use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
+use glassbox_core::receipt::audit::VerificationResult;
 use glassbox_store::{Fault, Moment};
 use serde_json::json;
 
@@ -105,7 +106,7 @@ fn signed(component: Digest, says: impl Predicate, key: &SecretKey) -> Envelope 
 }
 
 fn rebuilt(key: &SecretKey, time: &str) -> Envelope {
-    signed(component(), Verification::rebuilt(&key.public(), time.into()), key)
+    signed(component(), attestation::rebuilt(&key.public(), time.into()), key)
 }
 
 fn provenance() -> Provenance {
@@ -131,7 +132,7 @@ async fn what_others_say_of_a_release_is_kept_with_who_signed_it() {
     assert!(said[1]["means"].as_str().unwrap().contains("may be anybody"));
     // What is shown can be checked by whoever reads it.
     let statement: Envelope = serde_json::from_value(said[1]["statement"].clone()).unwrap();
-    statement.verify::<Verification>(&key(40).public()).unwrap();
+    statement.verify::<VerificationResult>(&key(40).public()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

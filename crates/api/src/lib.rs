@@ -4,19 +4,23 @@
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
 mod names;
+mod receipts;
 mod supply;
 mod token;
 
 use std::collections::BTreeMap;
 
 use glassbox_core::dsse::Envelope;
-use glassbox_core::log::InclusionProof;
+use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
+};
+pub use receipts::{
+    ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
 };
 pub use supply::{
     AdvisoriesResponse, AdvisoryNote, AdvisoryResponse, AttestationResponse, AttestationsResponse,
@@ -393,6 +397,30 @@ pub struct CallResponse {
     /// Advisories that affect the release: a warning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advisories: Vec<AdvisoryNote>,
+}
+
+/// What stands about a package, a namespace or an executor, with the proof of it. Enough to be checked offline.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StandingResponse {
+    /// What it is about.
+    #[schema(example = "text:slugify")]
+    pub about: String,
+    /// What stands: the newest entry, how many there are, the versions with their terms, what is yanked and quarantined.
+    /// Absent where the log has no entry about it, which `proof` then proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub standing: Option<Standing>,
+    /// The way through the map of the checkpoint.
+    #[schema(value_type = Object)]
+    pub proof: MapProof,
+    /// The signed checkpoint, with the root of the map and the time.
+    pub checkpoint: String,
+}
+
+impl From<StandingProof> for StandingResponse {
+    fn from(StandingProof { about, standing, proof, checkpoint }: StandingProof) -> Self {
+        Self { about, standing, proof, checkpoint }
+    }
 }
 
 /// Who earned what.

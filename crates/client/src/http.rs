@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use glassbox_api::{
     ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
-    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
-    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
-    NamespaceResponse, PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest,
-    PublishResponse, QuoteResponse, ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
+    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, ContradictionResponse,
+    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
+    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse, PackageResponse,
+    PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse, QuoteResponse,
+    ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
-use glassbox_core::key::SecretKey;
-use glassbox_core::{Namespace, PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::key::{PublicKey, SecretKey};
+use glassbox_core::receipt::{Certificate, Proof};
+use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -181,6 +183,29 @@ impl Client {
     /// Sends an act that is signed, and returns its entry in the log, unchecked.
     pub async fn act(&self, act: &ActPath, statement: Envelope) -> Result<ActResponse, ClientError> {
         self.post(&act.path(), &ActRequest { statement }).await
+    }
+
+    /// Returns the proof that a receipt is logged, by the digest of its payload; nothing while it waits to be.
+    pub async fn proof(&self, receipt: Digest) -> Result<Option<Box<Proof>>, ClientError> {
+        let answer: ProofResponse = self.get(&format!("/v1/verify/{receipt}"), &[]).await?;
+        Ok(answer.proof)
+    }
+
+    /// Returns what the log says of an executor.
+    pub async fn executor(&self, executor: &PublicKey) -> Result<ExecutorResponse, ClientError> {
+        self.get(&format!("/v1/executors/{executor}"), &[]).await
+    }
+
+    /// Hands in a certificate that an executor signed what cannot be true.
+    pub async fn accuse(&self, certificate: &Certificate) -> Result<ContradictionResponse, ClientError> {
+        self.post("/v1/contradictions", certificate).await
+    }
+
+    /// Returns the newest signed checkpoint of the log, as text.
+    pub async fn checkpoint(&self) -> Result<String, ClientError> {
+        let response = self.send(self.request(Method::GET, "/checkpoint")).await?;
+        let bytes = self.bytes(self.expect_success(response).await?).await?;
+        String::from_utf8(bytes).map_err(|_| self.odd("a checkpoint that is not text".into()))
     }
 
     /// Returns who earned what, with one package or with all.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::Digest;
 use crate::dsse::{DsseError, Envelope, Predicate, Statement};
 use crate::key::PublicKey;
+use crate::receipt::audit::{VerificationResult, Verifier};
 
 /// How a component was built, by SLSA provenance v1. See <https://slsa.dev/spec/v1.0/provenance>.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,34 +60,6 @@ impl Predicate for Provenance {
     const TYPE: &'static str = "https://slsa.dev/provenance/v1";
 }
 
-/// That somebody checked something, by in-toto's simple verification result.
-/// See <https://github.com/in-toto/attestation/blob/main/spec/predicates/svr.md>.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verification {
-    /// Who checked.
-    pub verifier: Verifier,
-    /// When, as RFC 3339.
-    pub time_created: String,
-    /// What was found to hold.
-    pub properties: Vec<String>,
-    /// The rest, as it was signed.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// Who checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verifier {
-    /// A URI that names it; a `did:key` here.
-    pub id: String,
-}
-
-impl Predicate for Verification {
-    const TYPE: &'static str = "https://in-toto.io/attestation/svr/v0.1";
-}
-
 /// The property that building a release from its source again gave the very same component.
 pub const REBUILT: &str = "GLASSBOX_REBUILT";
 
@@ -96,7 +69,7 @@ pub enum Attestation {
     /// How it was built.
     Provenance(Box<Provenance>),
     /// That building it again gave the same bytes.
-    Rebuild(Verification),
+    Rebuild(Box<VerificationResult>),
 }
 
 /// Says why a statement is no attestation of a component.
@@ -114,6 +87,9 @@ pub enum AttestationError {
     /// A verification result that does not say what is meant here.
     #[error("its properties do not have `{REBUILT}`")]
     Property,
+    /// A verification result that names another verifier than who signed.
+    #[error("it names {0} as its verifier, who did not sign")]
+    Verifier(Box<PublicKey>),
     /// A field is longer than it may be.
     #[error("`{0}` is empty or too long")]
     Field(&'static str),
@@ -129,11 +105,11 @@ impl Attestation {
         let attestation = match envelope.verify::<Provenance>(&signer) {
             Ok(statement) => Self::Provenance(Box::new(about(statement, component)?)),
             Err(DsseError::PredicateType { .. }) => {
-                Self::Rebuild(about(envelope.verify::<Verification>(&signer)?, component)?)
+                Self::Rebuild(Box::new(about(envelope.verify::<VerificationResult>(&signer)?, component)?))
             }
             Err(error) => return Err(error.into()),
         };
-        attestation.check()?;
+        attestation.check(&signer)?;
         Ok((signer, attestation))
     }
 
@@ -145,7 +121,7 @@ impl Attestation {
         }
     }
 
-    fn check(&self) -> Result<(), AttestationError> {
+    fn check(&self, signer: &PublicKey) -> Result<(), AttestationError> {
         let field = |name, text: &str| match text.len() {
             1..=MAX_URI_BYTES => Ok(()),
             _ => Err(AttestationError::Field(name)),
@@ -155,9 +131,11 @@ impl Attestation {
                 field("buildType", &provenance.build_definition.build_type)?;
                 field("builder.id", &provenance.run_details.builder.id)
             }
-            Self::Rebuild(verification) => {
-                field("verifier.id", &verification.verifier.id)?;
-                let says = verification.properties.iter().any(|property| property == REBUILT);
+            Self::Rebuild(result) if result.verifier.id != *signer => {
+                Err(AttestationError::Verifier(Box::new(result.verifier.id)))
+            }
+            Self::Rebuild(result) => {
+                let says = result.properties.iter().any(|property| property == REBUILT);
                 if says { Ok(()) } else { Err(AttestationError::Property) }
             }
         }
@@ -176,16 +154,9 @@ fn about<P>(statement: Statement<P>, component: &Digest) -> Result<P, Attestatio
     }
 }
 
-impl Verification {
-    /// Says that `key` built a component again and got the same bytes, at `time_created` (RFC 3339).
-    pub fn rebuilt(key: &PublicKey, time_created: String) -> Self {
-        Self {
-            verifier: Verifier { id: key.to_string() },
-            time_created,
-            properties: vec![REBUILT.into()],
-            rest: Map::new(),
-        }
-    }
+/// Says that `key` built a component again and got the same bytes, at `time_created` (RFC 3339).
+pub fn rebuilt(key: &PublicKey, time_created: String) -> VerificationResult {
+    VerificationResult { verifier: Verifier { id: *key }, time_created, properties: vec![REBUILT.into()] }
 }
 
 #[cfg(test)]
@@ -224,22 +195,24 @@ mod tests {
         let signed = Envelope::sign(both, provenance(), &key());
         let (signer, read) = Attestation::read(&signed, &component()).expect("a provenance");
         assert_eq!((signer, read), (key().public(), Attestation::Provenance(Box::new(provenance()))));
-        let rebuilt = Verification::rebuilt(&key().public(), "2026-11-22T00:00:00Z".into());
+        let rebuilt = rebuilt(&key().public(), "2026-11-22T00:00:00Z".into());
         let signed = Envelope::sign(subjects(&[component()]), rebuilt, &key());
         assert_eq!(Attestation::read(&signed, &component()).expect("a rebuild").1.kind(), "rebuild");
     }
 
     #[test]
     fn what_is_no_attestation_of_this_component_is_refused() {
-        let rebuilt = Verification::rebuilt(&key().public(), String::new());
+        let rebuilt = rebuilt(&key().public(), String::new());
         let sign = |predicate| Envelope::sign(subjects(&[component()]), predicate, &key());
         let sound = sign(rebuilt.clone());
         let refused = |envelope: &Envelope| Attestation::read(envelope, &component()).expect_err("refused");
         assert!(matches!(Attestation::read(&sound, &Digest::of("other")), Err(AttestationError::Subject(_))));
-        let audit = Verification { properties: vec!["GLASSBOX_REPLAYED_DET1".into()], ..rebuilt.clone() };
+        let audit =
+            VerificationResult { properties: vec!["GLASSBOX_REPLAYED_DET1".into()], ..rebuilt.clone() };
         assert!(matches!(refused(&sign(audit)), AttestationError::Property));
-        let nameless = Verification { verifier: Verifier { id: String::new() }, ..rebuilt };
-        assert!(matches!(refused(&sign(nameless)), AttestationError::Field("verifier.id")));
+        let other = Verifier { id: SecretKey::from_seed(&[2; 32]).public() };
+        let lent = VerificationResult { verifier: other, ..rebuilt };
+        assert!(matches!(refused(&sign(lent)), AttestationError::Verifier(_)));
         let twice = Envelope {
             signatures: [sound.signatures.clone(), sound.signatures.clone()].concat(),
             ..sound.clone()

@@ -113,18 +113,26 @@ pub trait Predicate: Serialize + DeserializeOwned {
 impl Envelope {
     /// Signs a statement about `subject` that claims `predicate`.
     pub fn sign<P: Predicate>(subject: Vec<Subject>, predicate: P, key: &SecretKey) -> Self {
-        let statement = Statement {
-            statement_type: STATEMENT_TYPE.into(),
-            subject,
-            predicate_type: P::TYPE.into(),
-            predicate,
-        };
-        let payload = serde_json::to_vec(&statement).expect("our own statements have string keys only");
+        let payload = payload(subject, predicate);
         let signature = key.sign(&pre_authentication_encoding(IN_TOTO, &payload));
+        Self::of(&payload, &key.public(), &signature)
+    }
+
+    /// Puts a statement of ours under a signature that was made before. Whether it holds is [`Envelope::verify`]'s to say.
+    pub fn with_signature<P: Predicate>(
+        subject: Vec<Subject>,
+        predicate: P,
+        key: &PublicKey,
+        signature: &[u8],
+    ) -> Self {
+        Self::of(&payload(subject, predicate), key, signature)
+    }
+
+    fn of(payload: &[u8], key: &PublicKey, signature: &[u8]) -> Self {
         Self {
             payload: STANDARD.encode(payload),
             payload_type: IN_TOTO.into(),
-            signatures: vec![Signature { keyid: key.public().to_string(), sig: STANDARD.encode(signature) }],
+            signatures: vec![Signature { keyid: key.to_string(), sig: STANDARD.encode(signature) }],
         }
     }
 
@@ -260,6 +268,16 @@ fn read<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, DsseError> {
         return Err(DsseError::PredicateType { found: kind.predicate_type, expected: P::TYPE });
     }
     serde_json::from_slice(payload).map_err(DsseError::Statement)
+}
+
+fn payload<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Vec<u8> {
+    let statement = Statement {
+        statement_type: STATEMENT_TYPE.into(),
+        subject,
+        predicate_type: P::TYPE.into(),
+        predicate,
+    };
+    serde_json::to_vec(&statement).expect("our own statements have string keys only")
 }
 
 /// DSSE's pre-authentication encoding: lengths before contents, so that no two pairs give the same bytes.

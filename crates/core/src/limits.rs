@@ -136,6 +136,14 @@ pub const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The largest signed statement, in bytes of base64. A release of a thousand files stays far below.
 pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// How old a checkpoint gets before it is signed anew, in seconds: a little less than the minute that clients may count
+/// on, because it is looked at only every few seconds.
+pub const CHECKPOINT_REFRESH_SECONDS: u64 = 50;
+
+/// The largest signed checkpoint, in bytes: twenty of the largest signatures that C2SP knows, or several hundred of
+/// today's.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+
 /// The most signatures that one envelope may carry: each costs a verification.
 pub const SIGNATURES_MAX: usize = 16;
 
@@ -483,6 +491,16 @@ pub const AUDIT_PAGE: usize = 10_000;
 
 /// Verified tokens that are remembered: each has a few kilobytes.
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
+
+/// The most receipts of one batch: more would make each proof longer, and fewer the log.
+pub const RECEIPT_BATCH_MAX: usize = 256;
+
+/// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
+/// the log in that time, and a payer waits no longer for its proof.
+pub const RECEIPT_BATCH_MS: i64 = 10_000;
+
+/// The most batches that one sweep logs, so that a crowd of receipts does not keep the others of its tasks waiting.
+pub const RECEIPT_BATCHES_PER_SWEEP: usize = 64;
 
 /// The most bytes of the lists of packages in one component, uncompressed. A large Rust program names 800 packages in 100
 /// KB.

@@ -5,7 +5,7 @@ use glassbox_core::dsse::DsseError;
 use glassbox_core::limits;
 use glassbox_store::StoreError;
 
-use crate::error::{RegistryError, Retry};
+use crate::error::{LOG_BEHIND, RegistryError, Retry};
 
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ impl ActError {
     /// Returns whether asking again can help.
     pub fn retry(&self) -> Retry {
         match self.code() {
-            "internal" => Retry::After(5),
+            "internal" | "log-behind" => Retry::After(5),
             "domain-silent" => Retry::After(60),
             _ => Retry::AfterChange,
         }
@@ -107,6 +107,7 @@ pub(crate) fn code(error: &StoreError) -> &'static str {
             ActRefusal::Reason => "reason-invalid",
             ActRefusal::OwnNamespace(_) => "namespace-taken",
         },
+        StoreError::LogBehind { .. } => "log-behind",
         _ => "internal",
     }
 }
@@ -133,6 +134,7 @@ pub(crate) fn next(error: &StoreError) -> &'static str {
         "domain-not-named" => "name one: `glassbox namespace policy NS --domain DOMAIN`",
         "act-without-effect" => "nothing needs to be done",
         "reason-invalid" => "say in a sentence why",
+        "log-behind" => LOG_BEHIND,
         _ => "try again later; nothing was done",
     }
 }

@@ -308,6 +308,10 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        // Here, and not where a call comes in: what was bought before is still handed out.
+        if self.is_quarantined() {
+            return Err(CallError::ExecutorQuarantined);
+        }
         // It may have waited for its payment, and it may be stopped while it is loaded.
         self.check_quarantine(&plan.live)?;
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
@@ -362,14 +366,16 @@ impl Registry {
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
+            manifest: Some(plan.live.manifest_digest),
             component: plan.live.component,
+            world: Some(plan.live.manifest.spec.world.clone()),
             files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
             input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
             opening: Opening {
                 salt: Digest::from_bytes(salt).hex(),
                 function_type: ty.clone(),
-                nonce: plan.nonce.clone(),
+                nonce: None,
                 args: json::args_to_json(ty, &plan.args).map_err(damaged)?,
                 output,
                 transcript: run.transcript,
@@ -386,6 +392,7 @@ impl Registry {
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,
+            nonce: plan.nonce.clone(),
             checkpoint: self.checkpoint(),
             started_at_ms,
             finished_at_ms: self.env.now_ms(),

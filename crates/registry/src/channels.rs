@@ -18,7 +18,7 @@ use crate::hold::Order;
 use crate::offer::{channel_state, voucher_refused};
 use crate::open::Registry;
 use crate::payment::{Payment, Tender, channel_text};
-use crate::settle::within;
+use crate::submissions::{Request, refund_prefix};
 
 /// The answer to who asks for a price, and does not call.
 #[derive(Debug)]
@@ -54,11 +54,14 @@ impl Registry {
             warn!(%error, "A chain does not say what is in a channel");
             CallError::Busy
         })?;
+        let nonce = state.refund_nonce.to_string();
+        // What a reorganisation brought back into the channel goes back again, and pays no call.
+        let back = self.going_back(&channel_text(id), &nonce).await?;
         Ok(ChainState {
-            balance: state.balance,
+            balance: Atomic(state.balance.0.saturating_sub(back.0)),
             claimed: state.total_claimed,
             withdraw_requested_at: state.withdraw_requested_at,
-            refund_nonce: state.refund_nonce.to_string(),
+            refund_nonce: nonce,
         })
     }
 
@@ -127,8 +130,11 @@ impl Registry {
             claimed: channel.charged,
             back: Some(Atomic(amount)),
         };
-        let key = format!("refund:{id}:{}", channel.refund_nonce);
         let busy = || refused(ErrorCode::BatchChannelBusy, "a call of this channel is under way");
+        if self.going_back(&id, &channel.refund_nonce).await? > Atomic::ZERO {
+            return Err(busy());
+        }
+        let key = format!("{}{}", refund_prefix(&id), channel.refund_nonce);
         match self.begin_claim(&key, vec![voucher]).await?.ok_or_else(busy)? {
             Settlement::Settled { transaction, payer, amount, block } => {
                 let settled = Settlement::Settled { transaction, payer, amount, block };
@@ -247,28 +253,21 @@ impl Registry {
 
     /// Asks the chain for a claim that was begun, and books it under the transaction that did it. The chain does it once.
     async fn finish_claim(&self, key: &str, vouchers: Vec<Begun>) -> Result<Settlement, RegistryError> {
-        let claims: Option<Vec<Claim>> = vouchers.iter().map(Begun::claim).collect();
-        let damaged = || RegistryError::Damaged("claim".into(), key.to_owned());
-        let claims = claims.ok_or_else(damaged)?;
-        let settlement = match (vouchers.as_slice(), claims.as_slice()) {
-            ([Begun { back: Some(back), .. }], [claim]) => {
-                within(self.rail.refund_channel(key, claim, *back)).await
-            }
-            _ => within(self.rail.claim(key, &claims)).await,
-        };
+        let claimed = vouchers.iter().map(|voucher| Claimed {
+            channel: voucher.channel.clone(),
+            claimed: voucher.claimed,
+            back: voucher.back.unwrap_or(Atomic::ZERO),
+        });
+        let claimed: Vec<_> = claimed.collect();
+        let request = Request::Claim { id: key.to_owned(), vouchers };
+        let settlement = self.submit(&request).await;
         match &settlement {
             Settlement::Settled { transaction, .. } => {
                 let rail = format!("x402:{}", self.rail.network());
-                let claimed = vouchers.into_iter().map(|voucher| Claimed {
-                    channel: voucher.channel,
-                    claimed: voucher.claimed,
-                    back: voucher.back.unwrap_or(Atomic::ZERO),
-                });
-                let claimed = claimed.collect();
                 let transfer = move |channel: &str, amount| claim(&rail, channel, amount);
-                let (reference, now_ms) = (transaction.to_string(), self.env.now_ms());
-                self.store.post_claims(key, claimed, transfer, &reference, now_ms).await?;
-                info!(channels = claims.len(), "Claimed vouchers");
+                let moved = self.booking(&request, *transaction).await?;
+                info!(channels = claimed.len(), "Claimed vouchers");
+                self.store.post_claims(key, claimed, transfer, moved, self.env.now_ms()).await?;
             }
             Settlement::Rejected(_) => self.store.drop_claim(key).await?,
             Settlement::Unknown { .. } => {}
@@ -298,15 +297,15 @@ impl Registry {
 
 /// A voucher that is about to be claimed, as it is written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Begun {
-    channel: String,
+pub(crate) struct Begun {
+    pub(crate) channel: String,
     config: ChannelConfig,
     ceiling: Atomic,
     signature: String,
     /// What is claimed of the channel in all after this.
-    claimed: Atomic,
+    pub(crate) claimed: Atomic,
     /// What goes back to its payer with it.
-    back: Option<Atomic>,
+    pub(crate) back: Option<Atomic>,
 }
 
 impl Begun {
@@ -321,7 +320,7 @@ impl Begun {
         })
     }
 
-    fn claim(&self) -> Option<Claim> {
+    pub(crate) fn claim(&self) -> Option<Claim> {
         Some(Claim {
             channel: self.config.clone(),
             max_claimable: self.ceiling,

@@ -190,7 +190,8 @@ impl Registry {
         let shares = split(charged, *fee_bps, &terms.payee, call);
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing { charge: ledger::charge(&payment.payer, &shares), reply, posted: Posted::Sale })
+        let charge = ledger::charge(&payment.payer, &shares);
+        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale })
     }
 
     fn download_order(&self, live: &Live) -> Order {

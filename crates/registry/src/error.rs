@@ -265,6 +265,9 @@ pub enum CallError {
         /// Why.
         reason: String,
     },
+    /// This executor was found out to have signed what cannot be true.
+    #[error("this executor signed what cannot be true, and runs nothing any more")]
+    ExecutorQuarantined,
     /// The release may not run here.
     #[error("the terms of this release do not let it run on this registry")]
     NotRemote,
@@ -403,6 +406,10 @@ impl From<SandboxError> for CallError {
     }
 }
 
+/// What to do about a log that must not go on.
+pub(crate) const LOG_BEHIND: &str =
+    "the operator restores a newer copy of the database; reading and calling go on meanwhile";
+
 impl RegistryError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
@@ -416,6 +423,7 @@ impl RegistryError {
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::Name(_) => "name-invalid",
+            Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
         }
     }
@@ -440,6 +448,7 @@ impl RegistryError {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
             }
             Self::Name(_) => "correct the name".into(),
+            Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             _ => "try again later; the operator's log has the cause".into(),
         }
     }
@@ -564,6 +573,7 @@ impl CallError {
             Self::Find(error) => error.code(),
             Self::NoFunction { .. } => "function-not-found",
             Self::NotCallable { .. } => "function-not-callable",
+            Self::ExecutorQuarantined => "executor-quarantined",
             Self::NotRemote => "release-not-remote",
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
@@ -596,6 +606,9 @@ impl CallError {
             Self::Find(error) => error.next(),
             Self::NoFunction { .. } => "name one of them".into(),
             Self::NotCallable { .. } => "download the component and use it in your program".into(),
+            Self::ExecutorQuarantined => {
+                "call it elsewhere; GET /v1/executors/{did} names the certificate that proves it".into()
+            }
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
@@ -648,6 +661,7 @@ impl CallError {
             | Self::CreditSpent { .. }
             | Self::SignIn { .. }
             | Self::ReplyForgotten => Retry::WithPayment,
+            Self::ExecutorQuarantined => Retry::Never,
             Self::Busy => Retry::After(1),
             Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),
             Self::Pending { .. } => Retry::After(2),

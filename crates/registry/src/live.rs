@@ -24,6 +24,8 @@ pub struct Live {
     pub id: ReleaseId,
     /// The manifest.
     pub manifest: Manifest,
+    /// The digest of its bytes, as the publisher signed it.
+    pub manifest_digest: Digest,
     /// The terms.
     pub terms: Hashed<Terms>,
     /// What a download costs; nothing where it is free.
@@ -73,6 +75,7 @@ impl Live {
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             publisher,
             held,
+            manifest_digest: Digest::of(&row.manifest),
             manifest,
         })
     }

@@ -1,22 +1,26 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use glassbox_core::acts::Marks;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, Digest, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
-use glassbox_store::Store;
+use glassbox_store::{LogState, Store, StoreError};
 use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
+use tracing::error;
 
 use crate::advisory::Affecting;
 use crate::domain::DomainConfig;
 use crate::env::Env;
-use crate::error::RegistryError;
+use crate::error::{LOG_BEHIND, RegistryError};
+use crate::executor;
 use crate::host::HostConfig;
 use crate::known::Known;
 use crate::live::Live;
@@ -33,7 +37,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
-    /// Quarantines releases, warns of what is wrong with them, and says what domains said. It decides over no name.
+    /// Quarantines releases and executors, warns of what is wrong with releases, and says what domains said. It decides
+    /// over no name.
     pub operator: SecretKey,
 }
 
@@ -73,10 +78,16 @@ pub struct Registry {
     pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    /// What this registry says of itself as an executor.
+    pub(crate) record: Envelope,
+    /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
+    pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
+    /// The place for running again what a certificate says.
+    pub(crate) accusations: Semaphore,
 }
 
 impl Registry {
@@ -90,13 +101,15 @@ impl Registry {
         config: RegistryConfig,
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
-            checkpoint: RwLock::new(publish_log(&store, &keys.log).await?),
+            checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
             marks: RwLock::default(),
             stopped: RwLock::default(),
             store,
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            record: executor::record(&keys, &config),
+            quarantined: AtomicBool::new(false),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
@@ -108,8 +121,10 @@ impl Registry {
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
+            accusations: Semaphore::new(1),
         });
         registry.read_marks().await?;
+        registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
     }
@@ -156,7 +171,7 @@ impl Registry {
 
     /// Shows appended entries and remembers the checkpoint.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
-        let checkpoint = publish_log(&self.store, &self.keys.log).await?;
+        let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
         let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Two publishers may come here in either order; the log only grows.
         if known.size < checkpoint.size {
@@ -166,9 +181,24 @@ impl Registry {
     }
 }
 
-async fn publish_log(store: &Store, key: &LogKey) -> Result<Checkpoint, RegistryError> {
-    let state = store.publish_log(key.clone()).await?;
-    // Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+/// Shows the log, or finds the checkpoint in force where the log must not go on.
+async fn first_checkpoint(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    match publish_log(store, key, now_ms).await {
+        Err(RegistryError::Store(behind @ StoreError::LogBehind { .. })) => {
+            error!(error = %behind, "Nothing is published: {LOG_BEHIND}");
+            let state = store.log_state().await?.ok_or(behind)?;
+            opened(&state, key)
+        }
+        shown => shown,
+    }
+}
+
+async fn publish_log(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    opened(&store.publish_log(key.clone(), now_ms).await?, key)
+}
+
+/// Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+fn opened(state: &LogState, key: &LogKey) -> Result<Checkpoint, RegistryError> {
     open_checkpoint(&state.checkpoint, &key.verifier_key())
         .map_err(|error| RegistryError::Damaged("the log".into(), error.to_string()))
 }

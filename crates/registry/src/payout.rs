@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::call::logged;
 use crate::error::RegistryError;
 use crate::open::Registry;
-use crate::settle::within;
+use crate::submissions::{Payment, Request};
 
 /// Who is paid, and where.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +117,7 @@ impl Registry {
         };
         let payment = |owed: &OwedTransfer| {
             let to = owed.payee.as_deref()?.parse().ok()?;
-            Some(PayOut { to, amount: owed.amount })
+            Some(Payment(PayOut { to, amount: owed.amount }))
         };
         let Some(payments) = owed.iter().map(payment).collect::<Option<Vec<_>>>() else {
             return error!(run = logged(id), "A payout is owed to no address");
@@ -125,15 +125,18 @@ impl Registry {
         if payments.is_empty() {
             return;
         }
-        let written = match within(self.rail.pay_out_all(id, &payments)).await {
-            Settlement::Settled { transaction, .. } => {
-                self.store.post_run(id, Some(&transaction.to_string())).await
-            }
+        let request = Request::PayOutAll { id: id.to_owned(), payments };
+        let moved = match self.submit(&request).await {
+            Settlement::Settled { transaction, .. } => self.booking(&request, transaction).await.map(Some),
             Settlement::Rejected(rejection) => {
                 error!(run = logged(id), code = %rejection.code, "The rail refused a payout; it stays with the accounts");
-                self.store.post_run(id, None).await
+                Ok(None)
             }
             Settlement::Unknown { detail } => return warn!(run = logged(id), detail, "A payout is unknown"),
+        };
+        let written = match moved {
+            Ok(moved) => self.store.post_run(id, moved).await.map_err(RegistryError::from),
+            Err(error) => Err(error),
         };
         if let Err(error) = written {
             error!(run = logged(id), %error, "Could not write down what became of a payout; will ask again");

@@ -1,5 +1,5 @@
-//! What is done again and again until it is done: undecided calls, deposits that a chain may take back, money that is
-//! owed, vouchers that are not claimed, log entries that are not shown.
+//! What is done again and again until it is done: undecided calls, what a chain may take back, money that is owed,
+//! vouchers that are not claimed, log entries that are not shown.
 //!
 //! A crash leaves nothing else behind, so start-up is a sweep like any other.
 
@@ -8,8 +8,8 @@ use glassbox_core::{Atomic, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource};
-use glassbox_pay::{Address, Settlement};
-use glassbox_store::{CallRow, CallState, OwedTransfer, Standing};
+use glassbox_pay::{Address, B256, PayOut, Settlement};
+use glassbox_store::{CallRow, CallState, OwedTransfer, Standing, StoreError};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -18,6 +18,7 @@ use crate::error::{CallError, RegistryError};
 use crate::open::Registry;
 use crate::payment::{Means, channel_text, rail_text};
 use crate::settle::{NotSettled, Recorded, within};
+use crate::submissions::{Payment, Request};
 
 impl Registry {
     /// Waits for a call that is under way until it is posted or voided; takes it up where nobody is at work on it.
@@ -81,12 +82,16 @@ impl Registry {
     pub async fn reconcile(&self) {
         self.take_up_all().await;
         self.watch_deposits().await;
+        self.watch_submissions().await;
         self.pay_refunds().await;
         self.pay_out_runs().await;
         self.watch_channels().await;
         self.forget_replies().await;
-        if let Err(error) = self.publish_log().await {
-            error!(%error, "Could not show the newest log entries");
+        self.log_receipts().await;
+        match self.publish_log().await {
+            // Said at the start, and so until the operator does something about it.
+            Ok(()) | Err(RegistryError::Store(StoreError::LogBehind { .. })) => {}
+            Err(error) => error!(%error, "Could not show the newest log entries"),
         }
     }
 
@@ -213,22 +218,36 @@ impl Registry {
         let Some(payee) = payee.and_then(|payee| payee.parse::<Address>().ok()) else {
             return error!(subject = id, "A refund is owed to no address");
         };
-        let written = match within(self.rail.pay_out(&key, payee, owed.amount)).await {
-            Settlement::Settled { transaction, .. } => {
-                self.store.post_owed(&owed.subject, Kind::Refund, &transaction.to_string()).await
-            }
+        let request =
+            Request::PayOut { id: key, payment: Payment(PayOut { to: payee, amount: owed.amount }) };
+        let written = match self.submit(&request).await {
+            Settlement::Settled { transaction, .. } => self.post_refund(owed, &request, transaction).await,
             Settlement::Rejected(rejection) => {
                 error!(subject = id, code = %rejection.code, "The rail refused a refund");
-                self.store.touch_owed(&owed.subject, Kind::Refund, self.env.now_ms()).await
+                self.touch_refund(owed).await
             }
             Settlement::Unknown { detail } => {
                 warn!(subject = id, detail, "A refund is unknown");
-                self.store.touch_owed(&owed.subject, Kind::Refund, self.env.now_ms()).await
+                self.touch_refund(owed).await
             }
         };
         if let Err(error) = written {
             error!(subject = id, %error, "Could not write down what became of a refund; will ask again");
         }
+    }
+
+    async fn post_refund(
+        &self,
+        owed: &OwedTransfer,
+        request: &Request,
+        transaction: B256,
+    ) -> Result<(), RegistryError> {
+        let moved = self.booking(request, transaction).await?;
+        Ok(self.store.post_owed(&owed.subject, Kind::Refund, moved).await?)
+    }
+
+    async fn touch_refund(&self, owed: &OwedTransfer) -> Result<(), RegistryError> {
+        Ok(self.store.touch_owed(&owed.subject, Kind::Refund, self.env.now_ms()).await?)
     }
 
     async fn forget_replies(&self) {

@@ -123,7 +123,9 @@ fn status_of(code: &str) -> StatusCode {
             StatusCode::CONFLICT
         }
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" | "domain-silent" => StatusCode::SERVICE_UNAVAILABLE,
+        "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -160,7 +162,11 @@ impl From<PublishError> for Refusal {
         }
         // The publisher wrote what failed, so every cause is theirs to read; a store's is the operator's.
         let detail = if code == "internal" { error.to_string() } else { chain(&error) };
-        let retry = if code == "internal" { Retry::After(5) } else { Retry::AfterChange };
+        let retry = match code {
+            "internal" => Retry::After(5),
+            "log-behind" => Retry::After(600),
+            _ => Retry::AfterChange,
+        };
         let refusal = Self::new(status_of(code), code, detail, error.next()).retry(retry);
         match &error {
             PublishError::TestsFailed(report) => {

@@ -20,6 +20,7 @@ use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
 use crate::ledger::{self, Decision};
+use crate::receipts::{self, NewReceipt};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// The states of a call.
@@ -180,6 +181,8 @@ pub struct Posting {
     pub refund: Option<Transfer>,
     /// What the payer gets, as JSON.
     pub reply: String,
+    /// The receipt, where something ran.
+    pub receipt: Option<NewReceipt>,
 }
 
 /// How sure it is that a call stays paid.
@@ -497,7 +500,7 @@ impl Store {
     }
 
     /// Notes how sure it is that a posted call stays paid, and by which transaction. Where that was the deposit of a channel,
-    /// it is not final before its voucher is claimed.
+    /// it is not final before its voucher is claimed for good.
     pub async fn mark_standing(
         &self,
         call: &str,
@@ -509,7 +512,7 @@ impl Store {
         self.write("mark_standing", move |transaction| {
             transaction.execute(
                 "UPDATE calls SET settled_by = ?2, updated_at = ?4, standing = CASE
-                    WHEN ?3 = 'final' AND cumulative > (SELECT claimed FROM channels WHERE channels.id = calls.channel)
+                    WHEN ?3 = 'final' AND cumulative > (SELECT claimed_final FROM channels WHERE channels.id = calls.channel)
                     THEN 'vouched' ELSE ?3 END
                  WHERE id = ?1 AND standing = 'mined'",
                 params![call, settled_by, standing.as_str(), now_ms],
@@ -611,6 +614,9 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
         (channel, cumulative) = (Some(&posting.id), Some(amount_to_sql(charged.0)));
     }
     credit::spend(transaction, call, posting.amount)?;
+    if let Some(receipt) = &posting.receipt {
+        receipts::insert(transaction, call, receipt, now_ms)?;
+    }
     // The outcome has become the reply; keeping both would store every output twice.
     transaction
         .prepare_cached(

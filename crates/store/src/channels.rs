@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::error::StoreError;
 use crate::ledger;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
+use crate::submissions::{self, Moved};
 
 /// A voucher that shall pay for a call.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ pub struct ChannelRow {
     pub signature: String,
     /// What was claimed so far.
     pub claimed: Atomic,
+    /// What of that no chain takes back.
+    pub claimed_final: Atomic,
     /// The call, or the refund, that has it for itself.
     pub call: Option<String>,
     /// The Unix second at which the payer asked for its money back; zero when it did not.
@@ -115,16 +118,16 @@ pub enum VoucherRefusal {
 }
 
 const COLUMNS: &str = "id, config, payer, rail, balance, charged, ceiling, signature, claimed, call, \
-                       withdraw_requested_at, refund_nonce, used_at, asked_at";
+                       withdraw_requested_at, refund_nonce, used_at, asked_at, claimed_final";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<ChannelRow, StoreError>> {
-    let amounts: [Vec<u8>; 4] = [row.get(4)?, row.get(5)?, row.get(6)?, row.get(8)?];
+    let amounts: [Vec<u8>; 5] = [row.get(4)?, row.get(5)?, row.get(6)?, row.get(8)?, row.get(14)?];
     let (id, config, payer, rail) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let (signature, call, refund_nonce) = (row.get(7)?, row.get(9)?, row.get(11)?);
     let withdraw_requested_at: i64 = row.get(10)?;
     let (used_at, asked_at) = (row.get(12)?, row.get(13)?);
     let parsed = || {
-        let [balance, charged, ceiling, claimed] = &amounts;
+        let [balance, charged, ceiling, claimed, claimed_final] = &amounts;
         let amount = |bytes: &[u8]| amount_from_sql(bytes).map(Atomic);
         Ok(ChannelRow {
             id,
@@ -136,6 +139,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<ChannelRow, StoreError>> {
             ceiling: amount(ceiling)?,
             signature,
             claimed: amount(claimed)?,
+            claimed_final: amount(claimed_final)?,
             call,
             withdraw_requested_at: u64::try_from(withdraw_requested_at).map_err(StoreError::corrupt)?,
             refund_nonce,
@@ -158,7 +162,7 @@ fn write(transaction: &Transaction<'_>, channel: &ChannelRow) -> Result<(), Stor
     transaction
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO channels ({COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         ))?
         .execute(params![
             channel.id,
@@ -175,6 +179,7 @@ fn write(transaction: &Transaction<'_>, channel: &ChannelRow) -> Result<(), Stor
             channel.refund_nonce,
             channel.used_at,
             channel.asked_at,
+            amount_to_sql(channel.claimed_final.0),
         ])?;
     Ok(())
 }
@@ -201,6 +206,7 @@ pub(crate) fn reserve(
             ceiling: Atomic::ZERO,
             signature: String::new(),
             claimed: voucher.known.as_ref().map_or(Atomic::ZERO, |known| known.claimed),
+            claimed_final: Atomic::ZERO,
             call: None,
             withdraw_requested_at: 0,
             refund_nonce: "0".to_owned(),
@@ -245,6 +251,24 @@ pub(crate) fn post(
     (channel.call, channel.used_at) = (None, now_ms);
     write(transaction, &channel)?;
     Ok(channel.charged)
+}
+
+/// Notes that so much of a channel was claimed for good, and with it the calls that cost no more together.
+pub(crate) fn finish(
+    transaction: &Transaction<'_>,
+    channel: &str,
+    claimed: Atomic,
+) -> Result<(), StoreError> {
+    let claimed = amount_to_sql(claimed.0);
+    transaction.execute(
+        "UPDATE channels SET claimed_final = max(claimed_final, ?2) WHERE id = ?1",
+        params![channel, claimed],
+    )?;
+    transaction.execute(
+        "UPDATE calls SET standing = 'final' WHERE channel = ?1 AND standing = 'vouched' AND cumulative <= ?2",
+        params![channel, claimed],
+    )?;
+    Ok(())
 }
 
 /// Frees the channel that a call, or a claim, has for itself.
@@ -352,16 +376,17 @@ impl Store {
         .await
     }
 
-    /// Books a claim: `transfer` writes what was claimed of each channel beyond what was before. Calls that are paid by it are final. Booking it again changes nothing.
+    /// Books a claim: `transfer` writes what was claimed of each channel beyond what was before. Calls that are paid by it
+    /// are as final as it is. Booking it again changes nothing.
     pub async fn post_claims(
         &self,
         id: &str,
         claims: Vec<Claimed>,
         transfer: impl Fn(&str, Atomic) -> Transfer + Send + 'static,
-        reference: &str,
+        moved: Moved,
         now_ms: i64,
     ) -> Result<Pico, StoreError> {
-        let (id, reference) = (id.to_owned(), reference.to_owned());
+        let id = id.to_owned();
         self.write("post_claims", move |transaction| {
             let mut total = Pico::ZERO;
             for Claimed { channel: channel_id, claimed, back } in &claims {
@@ -375,16 +400,17 @@ impl Store {
                 }
                 let posted = transfer(channel_id, more);
                 total.0 += posted.amount.0;
-                ledger::insert(transaction, &id, &[posted], "posted", Some(&reference), now_ms)?;
+                ledger::insert(transaction, &id, &[posted], "posted", Some(&moved.transaction), now_ms)?;
                 channel.claimed = *claimed;
                 write(transaction, &channel)?;
-                transaction.execute(
-                    "UPDATE calls SET standing = 'final' WHERE channel = ?1 AND standing = 'vouched'
-                        AND cumulative <= ?2",
-                    params![channel_id, amount_to_sql(claimed.0)],
-                )?;
+                if moved.request.is_none() {
+                    finish(transaction, channel_id, *claimed)?;
+                }
             }
-            transaction.execute("DELETE FROM claims WHERE id = ?1", [&id])?;
+            let begun = transaction.execute("DELETE FROM claims WHERE id = ?1", [&id])?;
+            if begun > 0 {
+                submissions::watch(transaction, &id, &moved)?;
+            }
             release(transaction, &id)?;
             Ok(total)
         })

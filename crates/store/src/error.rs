@@ -21,6 +21,17 @@ pub enum StoreError {
     /// The log's arithmetic failed.
     #[error("the log failed")]
     Log(#[from] glassbox_core::log::LogError),
+    /// The log's entries do not begin with those that were signed last, as after a restore. Nothing was appended nor
+    /// signed.
+    #[error(
+        "the log's database is older than its last signed checkpoint: {found} entries, and {signed} were signed"
+    )]
+    LogBehind {
+        /// How many entries the database has.
+        found: u64,
+        /// How many the last signed checkpoint has.
+        signed: u64,
+    },
     /// The store is that of a newer program.
     #[error("the store has schema version {found}, and this program knows up to {known}")]
     TooNew {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
+use crate::submissions::{self, Moved};
 
 /// What an account gave and received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -470,12 +471,15 @@ impl Store {
         .await
     }
 
-    /// Posts what `subject` was owed and the rail paid out in `transaction`. Does nothing when it is posted already.
-    pub async fn post_owed(&self, subject: &str, kind: Kind, transaction: &str) -> Result<(), StoreError> {
-        let (subject, reference) = (subject.to_owned(), transaction.to_owned());
+    /// Posts what `subject` was owed and the rail paid out. Does nothing when it is posted already.
+    pub async fn post_owed(&self, subject: &str, kind: Kind, moved: Moved) -> Result<(), StoreError> {
+        let subject = subject.to_owned();
         self.write("post_owed", move |transaction| {
-            let posted = Decision::Posted { amount: None, reference: Some(&reference) };
-            decide(transaction, &subject, Some(kind), posted).map(|_| ())
+            let posted = Decision::Posted { amount: None, reference: Some(&moved.transaction) };
+            if decide(transaction, &subject, Some(kind), posted)? > 0 {
+                submissions::watch(transaction, &subject, &moved)?;
+            }
+            Ok(())
         })
         .await
     }

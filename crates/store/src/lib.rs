@@ -5,7 +5,8 @@
 //! reached the disk by then. This is the only crate that knows SQL.
 //!
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
-//! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
+//! the search index loses nothing, because it lives in memory and is rebuilt at start-up. `signed-checkpoint` must
+//! never come back from a backup: it is what a restored database is held against.
 
 mod acts;
 mod advisories;
@@ -20,10 +21,12 @@ mod ledger;
 mod log;
 mod objects;
 mod payouts;
+mod receipts;
 mod releases;
 mod sboms;
 mod search;
 mod sqlite;
+mod submissions;
 
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
@@ -35,9 +38,11 @@ pub use error::StoreError;
 pub use fault::{Fault, Moment};
 pub use holds::Held;
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
-pub use log::LogState;
+pub use log::{LogState, NewEntry};
 pub use payouts::Owing;
+pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use sboms::Within;
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
+pub use submissions::{Moved, SubmissionRow};

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::error::StoreError;
 use crate::ledger::{self, Decision, OwedTransfer};
 use crate::sqlite::{Store, amount_from_sql};
+use crate::submissions::{self, Moved};
 
 /// Something to be paid out of an account.
 #[derive(Debug, Clone)]
@@ -79,22 +80,26 @@ impl Store {
         .await
     }
 
-    /// Posts a run that the rail paid in `transaction`, or voids one that it refused. Doing it again changes nothing.
-    pub async fn post_run(&self, run: &str, transaction: Option<&str>) -> Result<(), StoreError> {
-        let (pattern, reference) = (format!("payout:{run}:%"), transaction.map(str::to_owned));
+    /// Posts a run that the rail paid, or voids one that it refused. Doing it again changes nothing.
+    pub async fn post_run(&self, run: &str, moved: Option<Moved>) -> Result<(), StoreError> {
+        let (subject, pattern) = (format!("payout:{run}"), format!("payout:{run}:%"));
         self.write("post_run", move |transaction| {
             let mut statement = transaction
                 .prepare("SELECT subject FROM transfers WHERE state = 'pending' AND subject LIKE ?1")?;
             let subjects: Vec<String> =
                 statement.query_map([pattern], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let decision = match &reference {
-                Some(reference) => Decision::Posted { amount: None, reference: Some(reference) },
+            let decision = match &moved {
+                Some(moved) => Decision::Posted { amount: None, reference: Some(&moved.transaction) },
                 None => Decision::Voided,
             };
+            let mut decided = 0;
             for subject in subjects {
-                ledger::decide(transaction, &subject, Some(Kind::Payout), decision)?;
+                decided += ledger::decide(transaction, &subject, Some(Kind::Payout), decision)?;
             }
-            Ok(())
+            match &moved {
+                Some(moved) if decided > 0 => submissions::watch(transaction, &subject, moved),
+                _ => Ok(()),
+            }
         })
         .await
     }

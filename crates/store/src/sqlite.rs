@@ -8,22 +8,26 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::error::StoreError;
 use crate::fault::{Fault, Faults, Moment};
 use crate::ledger;
+use crate::log::{Behind, Guard};
 use crate::objects::Objects;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("files.sql"),
     include_str!("money.sql"),
     include_str!("stand_ins.sql"),
     include_str!("log.sql"),
+    include_str!("submissions.sql"),
+    include_str!("map.sql"),
+    include_str!("acts.sql"),
+    include_str!("receipts.sql"),
     include_str!("revocations.sql"),
     include_str!("sboms.sql"),
     include_str!("attestations.sql"),
     include_str!("advisories.sql"),
     include_str!("holds.sql"),
-    include_str!("acts.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
@@ -38,8 +42,11 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) log_dir: PathBuf,
-    /// Held while new log entries are shown.
-    pub(crate) showing: Mutex<()>,
+    /// Held while new log entries are shown. Whether all tiles were seen to be there.
+    pub(crate) showing: Mutex<bool>,
+    pub(crate) guard: Guard,
+    /// Set where the log must not go on.
+    pub(crate) behind: Option<Behind>,
     pub(crate) search: SearchIndex,
     /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
     writer: Mutex<Connection>,
@@ -60,11 +67,14 @@ impl Store {
         migrate(&mut writer)?;
         let log_dir = folder.join("log");
         std::fs::create_dir_all(&log_dir)?;
+        let guard = Guard::new(folder, &log_dir);
         let store = Self {
             inner: Arc::new(Inner {
                 objects: Objects::open(&folder.join("objects"))?,
                 log_dir,
-                showing: Mutex::new(()),
+                showing: Mutex::new(false),
+                behind: guard.stop_if_behind(&writer)?,
+                guard,
                 search: SearchIndex::new()?,
                 writer: Mutex::new(writer),
                 readers: Mutex::new(Vec::new()),
@@ -131,15 +141,20 @@ impl Inner {
         // A panic in an earlier write rolled its transaction back when it unwound, so the connection is sound.
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = change(&transaction)?;
-        if self.faults.strike(verb, Moment::Before) {
-            return Err(StoreError::Injected);
-        }
+        let result = change(&transaction);
+        let result = result.map_err(|error| match self.behind {
+            Some(behind) => behind.explain(error),
+            None => error,
+        })?;
+        self.strike(verb, Moment::Before)?;
         transaction.commit()?;
-        if self.faults.strike(verb, Moment::After) {
-            return Err(StoreError::Injected);
-        }
+        self.strike(verb, Moment::After)?;
         Ok(result)
+    }
+
+    /// Fails where a test or a drill asked for it.
+    pub(crate) fn strike(&self, verb: &str, moment: Moment) -> Result<(), StoreError> {
+        if self.faults.strike(verb, moment) { Err(StoreError::Injected) } else { Ok(()) }
     }
 }
 

@@ -10,7 +10,7 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Hold, Moment, NewCall, NewRelease, Outcome, Posting, Published,
+    Backing, CallState, Fault, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
     SearchDocument, Standing, Store, StoreError,
 };
 
@@ -59,6 +59,7 @@ fn posting() -> Posting {
         charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
+        receipt: None,
     }
 }
 
@@ -93,8 +94,10 @@ async fn a_call_goes_from_hold_to_post() {
     );
     store.mark_standing("c", "0x1", Standing::Final, 4).await.expect("mined");
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("pending");
-    store.post_owed("c", Kind::Refund, "0x2").await.expect("posting again changes nothing");
+    let moved = || Moved { transaction: "0x2".into(), request: Some("{}".into()) };
+    store.post_owed("c", Kind::Refund, moved()).await.expect("pending");
+    store.post_owed("c", Kind::Refund, moved()).await.expect("posting again changes nothing");
+    assert_eq!(store.submissions(9).await.expect("readable").len(), 1, "watched until it is final");
     assert!(store.owed(Kind::Refund, 9).await.expect("readable").is_empty());
     let pico = 1_000_000;
     assert_eq!(
@@ -326,23 +329,23 @@ async fn the_log_only_grows_also_over_a_crash() {
     let Stage { store, folder } = stage();
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
     let ana = SecretKey::from_seed(&[1; 32]);
-    store.publish_log(key.clone()).await.expect("an empty log has a checkpoint too");
+    store.publish_log(key.clone(), 0).await.expect("an empty log has a checkpoint too");
     for n in 0..3 {
         store.publish(release(&format!("acme:x@1.0.{n}"), &ana, &n.to_string())).await.expect("new");
         assert!(store.prove_entry(n).await.expect("readable").is_none(), "appended, and not shown yet");
         if n == 1 {
             store.inject(Fault { verb: "publish_log".into(), moment: Moment::Before, abort: false });
             assert!(
-                store.publish_log(key.clone()).await.is_err(),
+                store.publish_log(key.clone(), 0).await.is_err(),
                 "the tiles are there, the checkpoint is not"
             );
         } else {
-            store.publish_log(key.clone()).await.expect("written");
+            store.publish_log(key.clone(), 0).await.expect("written");
         }
         if n == 1 {
             assert!(store.prove_entry(n).await.expect("readable").is_none());
             let store = Store::open(folder.path()).expect("the same store, as after a crash");
-            store.publish_log(key.clone()).await.expect("what was appended is shown");
+            store.publish_log(key.clone(), 0).await.expect("what was appended is shown");
         }
         let (entry, proof) = store.prove_entry(n).await.expect("readable").expect("shown");
         let checkpoint = proof.verify(&entry, &key.verifier_key()).expect("included");

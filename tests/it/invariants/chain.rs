@@ -360,7 +360,7 @@ async fn i15_credit_goes_back_only_after_its_payment_is_final() {
 async fn i15_the_rest_of_a_channel_goes_back_once() {
     for fault in [None, Some(MoveFault::UnknownBefore), Some(MoveFault::UnknownAfter)] {
         let stage = Stage::without_sweep().await;
-        let mut payer = Payer::with_channel(&stage, "ana").await;
+        let payer = Payer::with_channel(&stage, "ana").await;
         let required = payer.buyer.send(&bench("double"), &json!({ "args": [2] }), None).await.required();
         let batch = offer(&required, Scheme::Batch);
         let wallet = &payer.buyer.wallet;
@@ -372,7 +372,7 @@ async fn i15_the_rest_of_a_channel_goes_back_once() {
             assert_eq!(reply.status, 503, "{fault:?}: {}", reply.text);
             // What may have gone back already pays no call.
             let order = payer.order(Way::Voucher, "double", json!({ "args": [7] }), "late").await;
-            payer.pays(&order).await.assert_problem(503, "busy");
+            order.send(&payer.buyer).await.assert_problem(503, "busy");
         }
         stage.world.advance(Duration::from_millis(limits::CHANNEL_KNOWN_MS as u64 + 1_000));
         for _ in 0..3 {

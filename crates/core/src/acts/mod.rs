@@ -1,4 +1,5 @@
-//! Acts: the statements by which somebody decides over a name or a release. Each is signed and logged.
+//! Acts: the statements by which somebody decides over a name or a release, or speaks of an executor. Each is signed
+//! and logged.
 //!
 //! An act is a statement of its own kind, so that none can be presented as another. Its subject is what it is about:
 //! the name, with the SHA-256 of its text, which is also where the log's map keeps it. Releases and receipts have
@@ -6,6 +7,7 @@
 
 mod advisory;
 mod confirmation;
+mod executor;
 mod namespace;
 mod release;
 mod state;
@@ -17,6 +19,7 @@ pub use advisory::{
     Advisory, AdvisoryError, Affected, ECOSYSTEM, ID_PREFIX, Osv, OsvEvent, OsvPackage, OsvRange,
 };
 pub use confirmation::Confirmation;
+pub use executor::{Contradiction, ExecutorRecord, ReceiptBatch};
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };
@@ -31,7 +34,7 @@ use crate::key::SecretKey;
 
 /// A statement of which the log keeps one entry.
 pub trait Act: Predicate {
-    /// Returns the text of what it is about: a namespace or a release.
+    /// Returns the text of what it is about: a namespace, a release or an executor.
     fn about(&self) -> String;
 
     /// Signs it with one key. Others may add their signatures.

@@ -4,19 +4,35 @@
 //! of the Go checksum database; who stores them is `store`'s part, through [`HashReader`].
 
 mod checkpoint;
+pub mod cosignature;
 mod entry;
+pub mod map;
+mod note;
 mod proof;
+mod standing;
 mod tile;
 
 #[cfg(test)]
+mod cosignature_tests;
+#[cfg(test)]
+mod map_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 
-pub use checkpoint::{Checkpoint, LogKey, open_checkpoint};
+pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
+pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
-pub use proof::{InclusionProof, hashes_of_new_entry, prove, root, stored_hash_count};
-pub use tile::{TileFile, bundle, bundle_ranges, hash_tiles};
+pub use map::MapProof;
+pub use proof::{
+    InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
+    stored_hash_count,
+};
+pub use standing::{Change, Standing, StandingProof};
+pub use tile::{Tile, TilePathError, bundle, check_tiles, entries_of_bundle, tiles};
 
 /// Says why a proof or checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
@@ -30,4 +46,7 @@ pub enum LogError {
     /// The Merkle arithmetic failed.
     #[error("the log's proof does not hold")]
     Proof(#[source] TreeError),
+    /// A proof over the map does not hold.
+    #[error("the map's proof does not hold")]
+    Map,
 }

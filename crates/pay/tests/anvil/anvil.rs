@@ -177,7 +177,8 @@ fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("GLASSBOX_ANVIL") {
         return path.into();
     }
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/clients/ts/node_modules");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|root| root.join("contracts").exists());
+    let modules = root.unwrap().join("tests/it/clients/ts/node_modules");
     let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", "aarch64") => "anvil-darwin-arm64",
         ("macos", _) => "anvil-darwin-amd64",

@@ -1,9 +1,10 @@
-//! The transparency log: static files, C2SP tlog-tiles. A CDN could serve them.
+//! The transparency log: static files, C2SP tlog-tiles, which a CDN could serve; and lookups in its map.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use glassbox_api::Problem;
+use glassbox_api::{Problem, StandingResponse};
 use glassbox_registry::RegistryError;
 
 use crate::app::App;
@@ -25,6 +26,15 @@ pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Re
     // A tile never changes once it is there, a partial one included: it is another file when it grows.
     file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable")
         .await
+}
+
+/// Returns what stands about a package, a namespace or an executor, with the proof that nothing newer was logged.
+#[utoipa::path(get, path = "/v1/log/standing/{about}", tag = "log",
+    params(("about" = String, Path, description = "`ns:name`, `ns`, or the `did:key` of an executor")),
+    responses((status = 200, body = StandingResponse), (status = 400, body = Problem)))]
+pub(crate) async fn standing(State(app): State<App>, Path(about): Path<String>) -> Result<Response, Refusal> {
+    let proof = app.registry.standing(&about).await?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(StandingResponse::from(proof))).into_response())
 }
 
 async fn file(

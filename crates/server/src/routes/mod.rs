@@ -10,5 +10,6 @@ pub(crate) mod money;
 pub(crate) mod names;
 pub(crate) mod operate;
 pub(crate) mod publish;
+pub(crate) mod receipts;
 pub(crate) mod serve;
 pub(crate) mod supply;
