@@ -1,5 +1,7 @@
 //! Flags and help, and nothing else. Each topic has a file of its own.
 
+mod advisory;
+mod attest;
 mod call;
 mod log;
 mod mcp;
@@ -8,6 +10,7 @@ mod operator;
 mod package;
 mod receipt;
 mod serve;
+mod token;
 mod wallet;
 
 use std::ffi::{OsStr, OsString};
@@ -18,6 +21,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use glassbox_core::name::{NameError, RemoteRef};
 
+pub(crate) use advisory::*;
+pub(crate) use attest::*;
 pub(crate) use call::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
@@ -26,6 +31,7 @@ pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use receipt::*;
 pub(crate) use serve::*;
+pub(crate) use token::*;
 pub(crate) use wallet::*;
 
 /// The registry that is asked when nobody names one.
@@ -114,6 +120,9 @@ pub(crate) enum Command {
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
+    /// Let a held release go, with a second key of its namespace
+    #[command(after_help = "Examples:\n  glassbox confirm acme:slug@1.0.1")]
+    Confirm(ConfirmArgs),
     /// Find packages by words, an identifier, or a sentence
     #[command(
         after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json"
@@ -223,9 +232,18 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Show who earned what
     #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
     Earnings(EarningsArgs),
-    /// Buy, show, narrow and give back prepaid credit
+    /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
+    /// Make, narrow, read and take back the tokens that spend credit
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Publish, withdraw and list advisories
+    #[command(subcommand)]
+    Advisory(AdvisoryCommand),
+    /// Say how a release was built, or that you built it again, and show what others say
+    #[command(subcommand)]
+    Attest(AttestCommand),
     /// Check what was kept against itself and against the chain
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -71,6 +71,16 @@ pub(crate) struct InfoArgs {
     /// Print the WIT instead
     #[arg(long)]
     pub(crate) wit: bool,
+    /// Print what the component says that it is made of instead, as CycloneDX with --json
+    #[arg(long, conflicts_with = "wit")]
+    pub(crate) sbom: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmArgs {
+    /// The release
+    #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+    pub(crate) release: PackageRef,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use glassbox_api::{CallBody, CallResponse, QuoteResponse};
+use glassbox_api::{AdvisoryNote, CallBody, CallResponse, QuoteResponse};
 use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Receipt;
@@ -16,7 +16,7 @@ use super::purse::Purse;
 use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
 use crate::keep::Folder;
-use crate::output::{DIM, GOOD, MONEY, NAME, paint};
+use crate::output::{BAD, DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
 use crate::receipts;
 use crate::remote::Remote;
@@ -100,6 +100,9 @@ impl<'a> Caller<'a> {
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
         check_release(&typed.logged, &receipt)?;
+        for advisory in &response.advisories {
+            context.output.note(&format!("{} {}", paint(BAD, "warning:"), warning(advisory)));
+        }
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
             None => context.home()?.receipt_path(&receipt.call),
@@ -143,6 +146,16 @@ impl Made {
         let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
         Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
+}
+
+/// Writes what is known to be wrong with a release, in a line.
+pub(super) fn warning(advisory: &AdvisoryNote) -> String {
+    let part = advisory.part.as_ref().map(|part| format!(" (in {part})")).unwrap_or_default();
+    let fixed = match advisory.fixed.as_slice() {
+        [] => String::new(),
+        fixed => format!("; fixed in {}", fixed.join(", ")),
+    };
+    format!("{}: {}{part}{fixed}", advisory.id, advisory.summary)
 }
 
 /// Asks the registry for the key that signs its receipts.

@@ -3,7 +3,7 @@
 use glassbox_client::Buyer;
 use glassbox_core::Atomic;
 
-use super::{Context, credit};
+use super::{Context, token};
 use crate::cli::PurseArgs;
 use crate::failure::Failure;
 use crate::remote::Remote;
@@ -30,7 +30,7 @@ impl<'a> Purse<'a> {
         })?;
         let mut remote = context.remote(registry)?;
         if args.credit {
-            remote.client = remote.client.with_token(&credit::token(&context.home()?)?.to_string());
+            remote.client = token::paying(context, remote.client)?;
         }
         Ok(Self { context, args, amount_max, remote })
     }

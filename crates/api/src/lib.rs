@@ -6,6 +6,8 @@
 mod names;
 mod problem;
 mod receipts;
+mod supply;
+mod token;
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
@@ -20,6 +22,11 @@ pub use problem::Problem;
 pub use receipts::{
     ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
 };
+pub use supply::{
+    AdvisoriesResponse, AdvisoryNote, AdvisoryResponse, AttestationResponse, AttestationsResponse,
+    HeldResponse, MadeOf, MadeOfResponse,
+};
+pub use token::RevokeRequest;
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -135,6 +142,9 @@ pub struct PublishResponse {
     /// Proves that the log has it.
     #[schema(value_type = Object)]
     pub proof: InclusionProof,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// What tests showed.
@@ -276,6 +286,12 @@ pub struct ReleaseResponse {
     pub log_index: u64,
     /// When it was published, in RFC 3339.
     pub published_at: String,
+    /// Advisories that affect it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// The files that a release ships for its component to read.
@@ -404,6 +420,9 @@ pub struct CallResponse {
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,
+    /// Advisories that affect the release: a warning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
 }
 
 /// What stands about a package, a namespace or an executor, with the proof of it. Enough to be checked offline.

@@ -172,10 +172,11 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
-            self.check_quarantine(&plan.live.id)?;
+            self.check_quarantine(&plan.live)?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
+                    self.check_held(&plan.live)?;
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
                 }
@@ -242,6 +243,7 @@ impl Registry {
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        self.check_held(&plan.live)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call, NOBODY).await?;
         let fuel_used = executed.fuel_used;
@@ -256,11 +258,12 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
-        self.check_quarantine(&plan.live.id)?;
+        self.check_quarantine(&plan.live)?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
             return self.call_free(plan).await;
         };
 
+        self.check_held(&plan.live)?;
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &order).await?;
         let admitted = self.admit(&tender.payer)?;
@@ -314,6 +317,7 @@ impl Registry {
             required: self.requirements(live, quote, resource)?,
             request,
             release: live.id.clone(),
+            component: Some(live.component),
             function: quote.function.clone(),
             amount_max: quote.amount_max,
             run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,
@@ -337,8 +341,11 @@ impl Registry {
         if self.is_quarantined() {
             return Err(CallError::ExecutorQuarantined);
         }
+        // It may have waited for its payment, and it may be stopped while it is loaded.
+        self.check_quarantine(&plan.live)?;
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let files = self.files_of(&plan.live).await?;
+        self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
             fuel: plan.quote.fuel_max,

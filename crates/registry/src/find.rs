@@ -78,7 +78,9 @@ impl Registry {
     pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
         let mut found = Vec::new();
         for hit in self.store.search(words, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
-            let Some(row) = self.store.newest_release(&hit.package).await? else { continue };
+            let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
+                continue;
+            };
             let view = view(row)?;
             found.push(Found {
                 package: hit.package,
@@ -94,7 +96,7 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        self.store.newest_releases().await?.into_iter().map(view).collect()
+        self.store.newest_releases(self.env.now_ms()).await?.into_iter().map(view).collect()
     }
 
     /// Returns a package with its versions.
@@ -175,10 +177,20 @@ impl Registry {
         Ok(rows.into_iter().map(earning).collect())
     }
 
+    /// Tells whether a key decides over the names of a package's namespace.
+    pub(crate) async fn is_controller(
+        &self,
+        name: &PackageName,
+        key: &PublicKey,
+    ) -> Result<bool, RegistryError> {
+        let namespace = self.store.namespace(&name.in_namespace()).await?;
+        Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
+    }
+
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
         let row = match &reference.version {
             Some(version) => self.store.release(&reference.package.at(version.clone())).await?,
-            None => self.store.newest_release(&reference.package).await?,
+            None => self.store.newest_release(&reference.package, self.env.now_ms()).await?,
         };
         if let Some(row) = row {
             return Ok(row);

@@ -99,8 +99,12 @@ fn named(namespace: &str, release: &str) -> Result<PackageRef, Refusal> {
 pub(crate) async fn read_release(registry: &Registry, id: &PackageRef) -> Result<ReleaseResponse, Refusal> {
     let view = registry.release(id).await?;
     let live = registry.live(id).await?;
-    let marks = registry.marks(&live.id);
-    Ok(convert::release(view, &live, marks))
+    let known = convert::Known {
+        marks: registry.marks(&live.id),
+        affecting: &registry.affecting(&live.id).await?,
+        now_ms: registry.now_ms(),
+    };
+    Ok(convert::release(view, &live, known))
 }
 
 /// What the tools ask.
