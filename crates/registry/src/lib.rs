@@ -8,6 +8,7 @@ mod acts;
 mod audit;
 mod call;
 mod channels;
+mod component_error;
 mod credit;
 mod domain;
 mod download;
@@ -34,6 +35,8 @@ mod shelf;
 mod submissions;
 pub mod testing;
 mod wait;
+mod witness;
+mod witnessing;
 
 pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
@@ -57,6 +60,7 @@ pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
 pub use testing::TestReport;
+pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{ReceiptProof, TransferRow};

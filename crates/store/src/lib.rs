@@ -11,6 +11,7 @@
 mod acts;
 mod calls;
 mod channels;
+mod cosigned;
 mod credit;
 mod error;
 mod fault;
@@ -23,6 +24,7 @@ mod releases;
 mod search;
 mod sqlite;
 mod submissions;
+mod witness;
 
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
@@ -38,3 +40,4 @@ pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
+pub use witness::{WitnessStore, Witnessed};

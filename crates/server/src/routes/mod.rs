@@ -11,3 +11,4 @@ pub(crate) mod operate;
 pub(crate) mod publish;
 pub(crate) mod receipts;
 pub(crate) mod serve;
+pub(crate) mod witness;
