@@ -21,7 +21,7 @@ pub(crate) fn functions<'a>(
 ) -> impl Iterator<Item = &'a FunctionResponse> {
     let callable = release.functions.iter().filter(|function| function.not_callable.is_none());
     let wanted = move |function: &&FunctionResponse| {
-        pinned.is_none_or(|pinned| pinned.iter().any(|name| *name == function.name))
+        pinned.is_none_or(|pinned| pinned.contains(&function.name))
     };
     callable.filter(wanted).take(TOOLS_MAX)
 }

@@ -387,7 +387,7 @@ fn refuse(mut problem: Problem, tool: &str, args: &Map<String, Value>) -> CallTo
         said["steps"] = json!(helps);
     }
     let mut result = CallToolResult::structured_error(said);
-    result.meta = (!meta.is_empty()).then(|| MetaObject(meta));
+    result.meta = (!meta.is_empty()).then_some(MetaObject(meta));
     result
 }
 
@@ -437,7 +437,7 @@ impl ServerHandler for Server {
         let result = match answer {
             Ok(answer) => {
                 let mut result = CallToolResult::structured(answer.content);
-                result.meta = (!answer.meta.is_empty()).then(|| MetaObject(answer.meta));
+                result.meta = (!answer.meta.is_empty()).then_some(MetaObject(answer.meta));
                 result
             }
             Err(problem) => refuse(problem, &request.name, &args),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use glassbox_core::acts::Marks;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
-use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
+use glassbox_core::log::{Checkpoint, CosignerKey, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, Digest, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
@@ -81,6 +81,8 @@ pub struct Registry {
     pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    /// Who cosigns the log's checkpoints.
+    pub(crate) witnesses: RwLock<Vec<CosignerKey>>,
     pub(crate) witnessing: Witnessing,
     /// What this registry says of itself as an executor.
     pub(crate) record: Envelope,
@@ -114,6 +116,7 @@ impl Registry {
             issuer: Issuer::from(&keys.credit),
             record: executor::record(&keys, &config),
             quarantined: AtomicBool::new(false),
+            witnesses: RwLock::default(),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::convert;
 use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
-use crate::routes::call::count;
+use crate::routes::call::{affecting, count};
 
 /// The room that a request of MCP has beyond its arguments.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -179,7 +179,8 @@ impl Provider for Desk {
             problem
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
-        Ok(Called { settlement, ..Called::from(convert::reply(reply, notice)) })
+        let affecting = affecting(&self.0, &reply).await;
+        Ok(Called { settlement, ..Called::from(convert::reply(reply, notice, &affecting)) })
     }
 }
 
@@ -195,7 +196,7 @@ fn read_payment(payment: Payment, key: Option<String>) -> Result<Option<Paid>, P
             }
         },
         Payment::Bearer(token) if token.starts_with(Credit::PREFIX) => {
-            let credit = Credit::new(&token, key).map_err(problem)?;
+            let credit = Credit::new(&token, None, key).map_err(problem)?;
             Ok(Some(Paid::Credit(Box::new(credit))))
         }
         Payment::Bearer(_) => Ok(None),

@@ -235,8 +235,12 @@ impl Provider for Proxy {
     }
 
     async fn quote(&self, asked: &Asked, _: &PaidTool) -> Result<QuoteResponse, Problem> {
-        let quote =
-            self.remote.client.quote(&asked.release, &asked.function, asked.body.fuel).await.map_err(theirs)?;
+        let quote = self
+            .remote
+            .client
+            .quote(&asked.release, &asked.function, asked.body.fuel)
+            .await
+            .map_err(theirs)?;
         // The wallet answers what is asked to be paid, so nobody else needs to read it.
         Ok(QuoteResponse { payment_required: None, ..quote })
     }

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest};
+use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest, Registry};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -74,7 +74,7 @@ pub(crate) async fn call(
     let result = app.registry.call(request).await;
     count(&result);
     let reply = result?;
-    let affecting = affecting(&app, &reply).await;
+    let affecting = affecting(&app.registry, &reply).await;
     Ok(respond(reply, notice, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
@@ -139,15 +139,15 @@ pub(crate) async fn receipt(
 ) -> Result<Json<CallResponse>, Refusal> {
     let stored = app.registry.receipt(&call).await?;
     let reply = CallReply { stored, replayed: true };
-    let affecting = affecting(&app, &reply).await;
+    let affecting = affecting(&app.registry, &reply).await;
     Ok(Json(convert::reply(reply, None, &affecting)))
 }
 
 /// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they
 /// cannot be read.
-pub(super) async fn affecting(app: &App, reply: &CallReply) -> Arc<Vec<Affecting>> {
+pub(crate) async fn affecting(registry: &Registry, reply: &CallReply) -> Arc<Vec<Affecting>> {
     let release = &reply.stored.bundle.opening.terms.release;
-    app.registry.affecting(release).await.unwrap_or_else(|error| {
+    registry.affecting(release).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "Could not look for advisories");
         Arc::default()
     })
