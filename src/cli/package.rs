@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use glassbox_core::PackageName;
 use glassbox_core::name::RemoteRef;
+use glassbox_core::{PackageName, PackageRef};
 
-use super::remote_ref;
+use super::{package_ref, remote_ref};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {

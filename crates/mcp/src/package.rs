@@ -20,9 +20,8 @@ pub(crate) fn functions<'a>(
     pinned: Option<&'a [String]>,
 ) -> impl Iterator<Item = &'a FunctionResponse> {
     let callable = release.functions.iter().filter(|function| function.not_callable.is_none());
-    let wanted = move |function: &&FunctionResponse| {
-        pinned.is_none_or(|pinned| pinned.contains(&function.name))
-    };
+    let wanted =
+        move |function: &&FunctionResponse| pinned.is_none_or(|pinned| pinned.contains(&function.name));
     callable.filter(wanted).take(TOOLS_MAX)
 }
 

@@ -142,7 +142,7 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
     let result = app.registry.call(request).await;
     call::count(&result);
     let reply = result?;
-    let affecting = call::affecting(app, &reply).await;
+    let affecting = call::affecting(&app.registry, &reply).await;
     respond(reply, &affecting)
 }
 
