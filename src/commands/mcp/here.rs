@@ -16,6 +16,9 @@ use super::{Release, nothing};
 use crate::failure::Failure;
 use crate::sandbox;
 
+/// A component's bytes, under their digest.
+type Component = (Digest, Arc<Vec<u8>>);
+
 /// How many components are kept in memory.
 const COMPONENTS_MAX: usize = 16;
 
@@ -23,7 +26,7 @@ const COMPONENTS_MAX: usize = 16;
 #[derive(Default)]
 pub(super) struct Here {
     sandbox: OnceLock<Sandbox>,
-    components: Mutex<HashMap<PackageRef, (Digest, Arc<Vec<u8>>)>>,
+    components: Mutex<HashMap<PackageRef, Component>>,
 }
 
 impl Here {
@@ -104,7 +107,7 @@ impl Here {
     }
 
     /// Returns the component of a release, which must be what its publisher signed, as the log has it.
-    async fn component(&self, client: &Client, release: &Release) -> Result<(Digest, Arc<Vec<u8>>), Failure> {
+    async fn component(&self, client: &Client, release: &Release) -> Result<Component, Failure> {
         let known = self.components.lock().unwrap_or_else(PoisonError::into_inner).get(&release.id).cloned();
         if let Some(known) = known {
             return Ok(known);
