@@ -27,13 +27,20 @@ impl Remote {
         Self { client, trust, output }
     }
 
-    /// Finds a release and proves that it is in the log.
+    /// Finds a release that may run, and proves that it is in the log.
     pub(crate) async fn resolve(
         &self,
         reference: &PackageRef,
     ) -> Result<(ReleaseResponse, LoggedRelease), Failure> {
-        let (page, logged) = self.trust.resolve(&self.client, reference).await?;
+        let (page, logged, standing) = self.trust.resolve(&self.client, reference).await?;
         self.tell(&logged.believed);
+        let id = &logged.release.release;
+        if standing.quarantined.contains(&id.version) {
+            // Also where the page hides it: a copy may be of before.
+            let reason = page.quarantined.as_ref().map_or("the log has the reason", |mark| &mark.reason);
+            let message = format!("{id} is quarantined: {reason}");
+            return Err(Failure::no("release-quarantined", message, "use another version"));
+        }
         Ok((page, logged))
     }
 
