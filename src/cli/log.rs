@@ -62,6 +62,18 @@ pub(crate) struct WitnessArgs {
 pub(crate) enum LogCommand {
     /// Show the newest checkpoint of a registry's log, and who vouches for it
     Show,
+    /// Read the whole log, rebuild its tree and its map, follow each chain, and say what is wrong with it
+    #[command(
+        after_help = "Examples:\n  glassbox log check\n  glassbox log check --registry https://registry.example --json"
+    )]
+    Check,
+    /// Show what stands about a package, a namespace or an executor, proved to be the newest
+    #[command(after_help = "Examples:\n  glassbox log standing docs:markdown\n  glassbox log standing docs")]
+    Standing {
+        /// What it is about
+        #[arg(value_name = "NS:NAME|NS|DID")]
+        about: String,
+    },
     /// Write the proof that a release is in the log: a file that is enough to check it offline
     #[command(
         after_help = "Examples:\n  glassbox log proof docs:markdown\n  glassbox log proof docs:markdown@1.0.0 --out markdown.tlog-proof"

@@ -189,7 +189,7 @@ The key of a registry's log is the `log_key` of its /v1/registry.")]
     Wallet(WalletCommand),
     /// Show and change who may do what to the names of a namespace
     #[command(subcommand)]
-    Namespace(NamespaceCommand),
+    Namespace(Box<NamespaceCommand>),
     /// Take a release out of what its bare name means; it still runs under its exact version
     #[command(after_help = "Examples:\n  glassbox yank acme:slug@1.2.0 --reason 'loses accents'")]
     Yank(MarkArgs),

@@ -7,6 +7,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::{Namespace, ReleaseId};
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the command runs")]
 pub(crate) enum NamespaceCommand {
     /// Show who may do what, what waits, and what the domain said
     #[command(

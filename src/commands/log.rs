@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glassbox_core::log::{TlogProof, Trusted};
+use glassbox_client::monitor;
+use glassbox_core::log::{Standing, TlogProof, Trusted};
 use glassbox_core::name::RemoteRef;
 use glassbox_core::{Digest, limits};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use super::Context;
 use crate::cli::LogCommand;
 use crate::failure::Failure;
 use crate::keep::Folder;
-use crate::output::{DIM, GOOD, NAME, count, paint};
+use crate::output::{BAD, DIM, GOOD, NAME, count, paint};
 use crate::progress::during;
 use crate::remote::{self, Remote};
 
@@ -56,6 +57,8 @@ struct Verified {
 pub(super) async fn run(context: &Context, command: &LogCommand) -> Result<(), Failure> {
     match command {
         LogCommand::Show => show(context).await,
+        LogCommand::Check => check(context).await,
+        LogCommand::Standing { about } => standing(context, about).await,
         LogCommand::Proof { package, out } => proof(context, package, out.as_deref()).await,
         LogCommand::Verify { proof, log_key } => verify(context, proof, log_key.as_deref()),
     }
@@ -80,13 +83,92 @@ async fn show(context: &Context) -> Result<(), Failure> {
             "{} {}, {}\n  root       {}\n  {}\n  key        {}\n  believed   {by}",
             paint(GOOD, "✓"),
             paint(NAME, &shown.log),
-            count(shown.size, "entry").replace("entrys", "entries"),
+            entries(shown.size),
             shown.root,
             describe(&shown.vouched),
             shown.log_key,
         )
     });
     Ok(())
+}
+
+async fn check(context: &Context) -> Result<(), Failure> {
+    let remote = context.remote(None)?;
+    let (believed, report) = during("reading the log", monitor::check(&remote.client, &remote.trust)).await?;
+    remote.tell(&believed);
+    context.output.answer(&report, || {
+        let mark = if report.findings.is_empty() { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+        let kinds: Vec<_> = report.kinds.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+        let mut lines = vec![
+            format!(
+                "{mark} {}, {} about {}",
+                paint(NAME, &report.log),
+                entries(report.entries),
+                report.about
+            ),
+            format!("  kinds      {}", kinds.join(", ")),
+            format!("  root       {}", report.root),
+            format!("  map        {}", report.map),
+        ];
+        lines.extend(report.findings.iter().map(|finding| format!("  {finding}")));
+        lines.join("\n")
+    });
+    match report.findings.len() {
+        0 => Ok(()),
+        found => Err(Failure::no(
+            "log-wrong",
+            format!("the log is not right in {}", count(found as u64, "place")),
+            "keep what `glassbox mirror` copies of it, and tell others who watch it",
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Stands<'a> {
+    about: &'a str,
+    standing: Option<Standing>,
+    log: &'a str,
+    size: u64,
+}
+
+async fn standing(context: &Context, about: &str) -> Result<(), Failure> {
+    let remote = context.remote(None)?;
+    let (standing, believed) = during("asking", remote.trust.standing(&remote.client, about)).await?;
+    remote.tell(&believed);
+    let checkpoint = &believed.trusted.checkpoint;
+    let stands = Stands { about, standing, log: &checkpoint.origin, size: checkpoint.size };
+    context.output.answer(&stands, || {
+        let mut lines = vec![format!("{} {}", paint(GOOD, "✓"), paint(NAME, about))];
+        let Some(standing) = &stands.standing else {
+            lines.push(format!("  nothing    in {}, {}", stands.log, entries(stands.size)));
+            return lines.join("\n");
+        };
+        let list = |versions: &mut dyn Iterator<Item = String>| versions.collect::<Vec<_>>().join(", ");
+        let mut line = |name: &str, text: String| {
+            if !text.is_empty() {
+                lines.push(format!("  {name:<10} {text}"));
+            }
+        };
+        line("latest", standing.latest.as_ref().map(ToString::to_string).unwrap_or_default());
+        line("versions", list(&mut standing.terms.keys().map(ToString::to_string)));
+        line("yanked", list(&mut standing.yanked.iter().map(ToString::to_string)));
+        line("quarantined", list(&mut standing.quarantined.iter().map(ToString::to_string)));
+        line("entries", format!("{}, the newest {}", standing.entries, standing.head));
+        line("proved by", format!("{}, {}", stands.log, entries(stands.size)));
+        lines.join("\n")
+    });
+    match stands.standing {
+        Some(_) => Ok(()),
+        None => Err(Failure::no(
+            "nothing-logged",
+            format!("the log says nothing about `{about}`"),
+            "names are `ns:name`, `ns`, or the did:key of an executor",
+        )),
+    }
+}
+
+fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
 }
 
 async fn proof(context: &Context, package: &RemoteRef, out: Option<&Path>) -> Result<(), Failure> {

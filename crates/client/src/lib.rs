@@ -31,6 +31,7 @@ mod download;
 mod error;
 mod http;
 pub mod mirror;
+pub mod monitor;
 mod pay;
 pub mod policy;
 pub mod spending;

@@ -493,7 +493,7 @@ pub const AUDIT_PAGE: usize = 10_000;
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
 
 /// The most receipts of one batch: more would make each proof longer, and fewer the log.
-pub const RECEIPT_BATCH_MAX: usize = 256;
+pub const RECEIPT_BATCH_MAX: usize = 128;
 
 /// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
 /// the log in that time, and a payer waits no longer for its proof.

@@ -8,6 +8,7 @@ mod acts;
 mod audit;
 mod call;
 mod channels;
+mod component_error;
 mod credit;
 mod domain;
 mod download;

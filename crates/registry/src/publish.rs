@@ -8,9 +8,10 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
-use glassbox_core::{Digest, ReleaseId, limits};
+use glassbox_core::{Digest, ReleaseId};
 use glassbox_store::{NewRelease, Published, SearchDocument};
 
+use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
@@ -40,8 +41,7 @@ impl Registry {
         files: PackageFiles,
         statement: Envelope,
     ) -> Result<PublishReply, PublishError> {
-        let length = serde_json::to_vec(&statement).map_err(|_| PublishError::Worker)?.len();
-        if length > limits::STATEMENT_PUBLISHED_BYTES_MAX {
+        if !is_loggable(&statement) {
             return Err(PublishError::StatementTooLong);
         }
         let checking = tokio::task::spawn_blocking(move || Package::check(files));

@@ -12,6 +12,8 @@ mod state;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use executor::{Contradiction, ExecutorRecord, ReceiptBatch};
 pub use namespace::{

@@ -7,6 +7,7 @@ mod checkpoint;
 pub mod cosignature;
 mod entry;
 pub mod map;
+mod monitor;
 mod note;
 mod policy;
 mod proof;
@@ -33,6 +34,7 @@ pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
 pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
 pub use map::MapProof;
+pub use monitor::{Finding, Monitor};
 pub use policy::{Distrust, Freshness, KnownLog, KnownWitness, LogPolicy, LogPolicyError, Trusted};
 pub use proof::{
     InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
