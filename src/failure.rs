@@ -246,6 +246,7 @@ impl From<ClientError> for Failure {
                 ),
             },
             ClientError::Log(refusal) => log_failure(refusal, chain(&error)),
+            ClientError::Random(_) => Self::error("io", chain(&error), ""),
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());

@@ -36,10 +36,12 @@ post /v1/operate/payouts
 get /v1/operate/statement
 get /v1/packages
 get /v1/packages/{ns}/{name}
+get /v1/packages/{ns}/{name}/listing
 get /v1/packages/{ns}/{name}/{version}
 get /v1/packages/{ns}/{name}/{version}/component
 get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
+get /v1/packages/{ns}/{name}/{version}/openapi.json
 post /v1/packages/{ns}/{name}/{version}/quarantine
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests

@@ -57,6 +57,9 @@ pub enum ClientError {
     /// The payment could not be written down, so it was not sent.
     #[error(transparent)]
     Spending(SpendingError),
+    /// There is no randomness, so nothing can be signed.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
     /// None of the ways to pay is one that this wallet can or may take.
     #[error("the registry asks for a payment that this wallet does not make: {0}")]
     NoWayToPay(String),

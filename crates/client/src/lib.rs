@@ -34,6 +34,7 @@ pub mod mirror;
 pub mod monitor;
 mod pay;
 pub mod policy;
+mod proof;
 pub mod spending;
 pub mod trust;
 mod whole;

@@ -34,7 +34,8 @@ async fn json_rpc(
     State(devnet): State<Devnet>,
     request: Request<Bytes>,
 ) -> Result<Json<serde_json::Value>, Refusal> {
-    let body = read(request.into_body(), limits::JSON_RPC_BYTES_MAX).await?;
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::JSON_RPC_BYTES_MAX).await?;
     Ok(Json(devnet.json_rpc(&body).await))
 }
 

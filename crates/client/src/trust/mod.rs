@@ -147,7 +147,7 @@ impl Trust {
 
     /// Believes the newest checkpoint that a registry shows, or says why not.
     pub async fn newest(&self, client: &Client) -> Result<Believed, ClientError> {
-        self.insisting(async || {
+        self.insisting(|| async {
             let note = client.log_text("/checkpoint").await?;
             self.believe(client, note, Shown::Newest).await
         })
@@ -206,7 +206,7 @@ impl Trust {
         about: &str,
     ) -> Result<(Option<Standing>, Believed), ClientError> {
         let (proof, believed) = self
-            .insisting(async || {
+            .insisting(|| async {
                 let proof: StandingProof = client.standing(about).await?;
                 let believed = self.believe(client, proof.checkpoint.clone(), Shown::Newest).await?;
                 proof.verify(&believed.log_key).map_err(LogRefusal::from)?;
@@ -222,7 +222,10 @@ impl Trust {
 
     /// Does something again a few times while it fails for what may be over in a moment: another process may have seen a
     /// newer checkpoint between our asking and looking, and witnesses take a while.
-    async fn insisting<T>(&self, ask: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    async fn insisting<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         let mut tried = 0;
         loop {
             match ask().await {
@@ -243,7 +246,7 @@ impl Trust {
         index: u64,
     ) -> Result<LoggedRelease, ClientError> {
         let (proof, believed) = self
-            .insisting(async || {
+            .insisting(|| async {
                 let text = client.log_text(&format!("/v1/log/proof/{index}")).await?;
                 let proof = TlogProof::parse(&text).map_err(LogRefusal::from)?;
                 let note = proof.proof.checkpoint.clone();
