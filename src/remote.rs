@@ -68,7 +68,8 @@ pub(crate) fn trust(home: &Home, args: &TrustArgs) -> Result<Trust, Failure> {
     Ok(Trust::in_home(home.path(), policy).with_age_max(args.log_age_max))
 }
 
-fn read_policy(path: &Path) -> Result<LogPolicy, Failure> {
+/// Reads a policy file.
+pub(crate) fn read_policy(path: &Path) -> Result<LogPolicy, Failure> {
     let failed = |error: std::io::Error| Failure::io("read", path, &error);
     let invalid = |reason: String| {
         let message = format!("`{}` is not a log policy: {reason}", path.display());

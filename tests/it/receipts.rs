@@ -7,7 +7,7 @@ use std::time::Duration;
 use glassbox_api::ContradictionRequest;
 use glassbox_core::acts::{Act as _, ReceiptBatch};
 use glassbox_core::dsse::{Envelope, Subject};
-use glassbox_core::log::{Entry, Kind};
+use glassbox_core::log::{Entry, Kind, KnownLog, LogPolicy};
 use glassbox_core::receipt::audit::{BILL_EXACT, FUEL_EXACT, LOGGED, REPLAYED, VerificationResult};
 use glassbox_core::receipt::{
     Batch, BatchTree, Bundle, Certificate, Level, Opening, Outcome, Place, Proof, Receipt, Trust,
@@ -52,8 +52,9 @@ async fn complete(stage: &Stage, bundle: &Bundle) -> Bundle {
     let proof = prove(stage, bundle).await.expect("it is logged");
     let proof = Some(serde_json::from_value(proof).unwrap());
     let bundle = Bundle { proof, ..bundle.clone() };
-    let log = Some(stage.registry.log_verifier_key());
-    let (report, _) = bundle.verify_by(&Trust { executor: Some(stage.registry.executor()), log });
+    let log = KnownLog::new(&stage.registry.log_verifier_key(), None).unwrap();
+    let trust = Trust { executor: Some(stage.registry.executor()), policy: Some(LogPolicy::of_log(log)) };
+    let (report, _) = bundle.verify_by(&trust);
     assert_eq!(report.level(), Some(Level::L1), "{report:?}");
     assert!(report.checks.iter().any(|check| check.name == "price"), "{report:?}");
     bundle
