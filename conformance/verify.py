@@ -262,7 +262,8 @@ def verify(bundle, trust={}):
     def priced():
         entry, index = json.loads(proof["terms"]["entry"]), proof["terms"]["place"]["index"]
         leaf = root(size, index, chunks(proof["terms"]["place"]), proof["terms"]["entry"].encode())
-        release = envelope(entry["statement"], entry["statement"]["signatures"][0]["keyid"], "release")["predicate"]
+        first = entry["statement"]["signatures"][:1]
+        release = envelope(entry["statement"] | {"signatures": first}, first[0]["keyid"], "release")["predicate"]
         fields = ("release", "terms", "component", "files") + (("manifest",) if "manifest" in receipt else ())
         return leaf == top and index < seen["size"] and entry["type"] == "release" and all(release.get(f) == receipt.get(f) for f in fields)
     if proof.get("terms"): check("price", priced)

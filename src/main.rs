@@ -15,8 +15,10 @@ mod password;
 mod progress;
 mod rail;
 mod receipts;
+mod remote;
 mod sandbox;
 mod wallet;
+mod witnessing;
 
 use std::process::ExitCode;
 

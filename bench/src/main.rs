@@ -1,6 +1,6 @@
 //! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
 //!
-//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `http`, `verify`. `--component PATH` adds one
+//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`, `verify`. `--component PATH` adds one
 //! to be compiled in `cold` and `publish`.
 
 mod bare;
@@ -10,6 +10,7 @@ mod copy;
 mod guests;
 mod http;
 mod kernels;
+mod log;
 mod measure;
 mod publish;
 mod report;
@@ -71,6 +72,9 @@ fn main() -> Result<ExitCode> {
     }
     if wants("scale") {
         scale::run(&mut report)?;
+    }
+    if wants("log") {
+        log::run(&mut report)?;
     }
     if wants("http") {
         http::run(&mut report)?;

@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use glassbox_core::PackageRef;
 use glassbox_core::key::PublicKey;
-use glassbox_core::name::NameError;
+use glassbox_core::name::{NameError, RemoteRef};
 
-use super::{PasswordFile, package_ref};
+use super::{PasswordFile, remote_ref};
 
 #[derive(Debug, Args)]
 pub(crate) struct QuoteArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
-    pub(crate) package: PackageRef,
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
     /// The function: `function` or `interface.function`
     pub(crate) function: String,
     /// The fuel ceiling that the quote is for
@@ -24,8 +23,8 @@ pub(crate) struct QuoteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
-    pub(crate) package: PackageRef,
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
     /// The call in WAVE: `function(args)` or `interface.function(args)`
     pub(crate) call: String,
     #[command(flatten)]
@@ -68,8 +67,8 @@ pub(crate) struct PurseArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
-    pub(crate) package: PackageRef,
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
     /// Where to write it; `-` is standard output [default: NAME.wasm in this folder, where there is none]
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) out: Option<PathBuf>,
@@ -80,7 +79,7 @@ pub(crate) struct DownloadArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The package or release, or the folder of a package, which runs on this machine
-    #[arg(value_name = "NS:NAME[@VERSION]|DIR", value_parser = program)]
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]|DIR", value_parser = program)]
     pub(crate) program: Program,
     /// Show the program this file under a name of its own, such as in.csv=data.csv; may be repeated
     #[arg(long = "file", value_name = "NAME=PATH", value_parser = named_file)]
@@ -108,7 +107,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Clone)]
 pub(crate) enum Program {
     /// A release, on the registry.
-    Release(PackageRef),
+    Release(RemoteRef),
     /// The package in a folder, here.
     Folder(PathBuf),
 }
@@ -118,7 +117,7 @@ fn program(text: &str) -> Result<Program, NameError> {
     if text.starts_with(['.', '/']) || !text.contains(':') {
         return Ok(Program::Folder(text.into()));
     }
-    package_ref(text).map(Program::Release)
+    remote_ref(text).map(Program::Release)
 }
 
 fn named_file(text: &str) -> Result<(String, PathBuf), String> {
@@ -142,6 +141,9 @@ pub(crate) struct VerifyArgs {
     /// The folder of the files that its release ships [default: the registry's, where its terms allow]
     #[arg(long, value_name = "DIR", requires = "replay")]
     pub(crate) files: Option<PathBuf>,
+    /// Ask the registry, too, whether the log that the executor saw is the one that everybody sees
+    #[arg(long)]
+    pub(crate) online: bool,
     /// The executor key to trust [default: the one that the receipt names]
     #[arg(long, value_name = "DID")]
     pub(crate) executor: Option<PublicKey>,

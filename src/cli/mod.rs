@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod call;
+mod log;
 mod names;
 mod operator;
 mod package;
@@ -17,12 +18,12 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use glassbox_core::PackageRef;
-use glassbox_core::name::NameError;
+use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
+pub(crate) use log::*;
 pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
@@ -80,6 +81,8 @@ pub(crate) struct Global {
         value_name = "DIR"
     )]
     pub(crate) home: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Reads a home folder. An empty variable means that there is none; an empty flag is a slip that must not end in the
@@ -91,8 +94,8 @@ fn home(text: OsString) -> Result<PathBuf, &'static str> {
     Ok(text.into())
 }
 
-/// Reads a package or a release. `@latest` is the newest release, as no version is.
-fn package_ref(text: &str) -> Result<PackageRef, NameError> {
+/// Reads a package or a release, where one is named with its registry. `@latest` is the newest release, as no version is.
+fn remote_ref(text: &str) -> Result<RemoteRef, NameError> {
     text.strip_suffix("@latest").unwrap_or(text).parse()
 }
 
@@ -164,6 +167,24 @@ The exit code is the program's own, unless Glassbox says `error:`.")]
         after_help = "Examples:\n  glassbox verify receipt.json\n  glassbox verify receipt.json --replay"
     )]
     Verify(VerifyArgs),
+    /// Show, prove and verify what the log of a registry says
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Copy a registry's log and what it names into a folder, verified, and serve such a copy
+    #[command(after_help = "\
+Examples:
+  glassbox mirror https://registry.example.org --to ./mirror
+  glassbox mirror serve ./mirror
+
+Components are copied where their terms let anybody download them. A second run fetches only what is new.")]
+    Mirror(MirrorArgs),
+    /// Cosign the checkpoints of logs, so that none can show two histories
+    #[command(after_help = "\
+Examples:
+  glassbox witness --data ./witness --log example.org/log+1a2b3c4d+AT…
+
+The key of a registry's log is the `log_key` of its /v1/registry.")]
+    Witness(WitnessArgs),
     /// Prove receipts by the log
     #[command(subcommand)]
     Receipt(ReceiptCommand),

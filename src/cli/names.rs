@@ -24,7 +24,7 @@ Examples:
   glassbox namespace policy acme --domain acme.example
 
 What is not named stays as it is. The change takes effect after the delay of the policy in force.")]
-    Policy(PolicyArgs),
+    Policy(Box<PolicyArgs>),
     /// Put a new key in the place of an old one
     #[command(after_help = "Examples:\n  glassbox namespace rotate acme --to did:key:z6Mk…")]
     Rotate {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use glassbox_core::{PackageName, PackageRef};
+use glassbox_core::PackageName;
+use glassbox_core::name::RemoteRef;
 
-use super::package_ref;
+use super::remote_ref;
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
@@ -65,8 +66,8 @@ pub(crate) struct SearchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// The package or release
-    #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
-    pub(crate) package: PackageRef,
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
     /// Print the WIT instead
     #[arg(long)]
     pub(crate) wit: bool,
@@ -78,7 +79,7 @@ pub(crate) struct InfoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ConfirmArgs {
     /// The release
-    #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+    #[arg(value_name = "NS:NAME@VERSION")]
     pub(crate) release: PackageRef,
 }
 

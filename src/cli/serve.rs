@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use glassbox_store::Fault;
 
+use super::WitnessedArgs;
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// End after the story instead of serving on
@@ -40,6 +42,8 @@ pub(crate) struct ServeArgs {
     /// Show components that may read the environment this variable; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) witnessed: WitnessedArgs,
     #[command(flatten)]
     pub(crate) rail: RailArgs,
     /// End the process at a write of the store, for drills: VERB:before or VERB:after

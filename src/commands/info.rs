@@ -9,20 +9,21 @@ use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
-    let client = context.client()?;
+    let client = context.remote(args.package.registry.as_deref())?.client;
+    let reference = &args.package.reference;
     if args.wit {
-        let files = during("reading", client.files(&args.package, "wit")).await?;
+        let files = during("reading", client.files(reference, "wit")).await?;
         context.output.answer(&files, || {
             files.files.iter().filter_map(|file| file.text.clone()).collect::<Vec<_>>().join("\n")
         });
         return Ok(());
     }
     if args.sbom {
-        let sbom = during("reading", client.sbom(&args.package)).await?;
+        let sbom = during("reading", client.sbom(reference)).await?;
         context.output.answer(&sbom, || describe_sbom(&sbom));
         return Ok(());
     }
-    let release = during("reading", client.release(&args.package)).await?;
+    let release = during("reading", client.release(reference)).await?;
     context.output.answer(&release, || describe(&release));
     Ok(())
 }

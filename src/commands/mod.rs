@@ -13,7 +13,9 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod log;
 mod mark;
+mod mirror;
 mod namespace;
 mod new;
 mod package;
@@ -30,16 +32,18 @@ mod statement;
 mod token;
 mod verify;
 mod wallet;
+mod witness;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
+use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY, TrustArgs};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+use crate::remote::{self, Remote};
 
 /// The variable that holds the operator's token.
 const OPERATOR: &str = "GLASSBOX_OPERATOR";
@@ -61,6 +65,16 @@ impl Context {
         Ok(Client::new(registry)?)
     }
 
+    /// Returns the registry that a release is named with, or the one that is asked otherwise.
+    pub(crate) fn remote(&self, registry: Option<&str>) -> Result<Remote, Failure> {
+        let home = self.home()?;
+        let client = match registry {
+            Some(name) => Client::new(&remote::registry_url(&home, name)?)?,
+            None => self.client()?,
+        };
+        Ok(Remote::new(client, remote::trust(&home, &self.global.trust)?, self.output))
+    }
+
     /// Returns a client that shows the operator's token.
     pub(crate) fn operating(&self, operator: &Operator) -> Result<Client, Failure> {
         let token = match (&operator.data, std::env::var(OPERATOR)) {
@@ -77,6 +91,11 @@ impl Context {
             }
         };
         Ok(self.client()?.with_token(&token))
+    }
+
+    /// Returns what the command line says about logs.
+    pub(crate) fn trust_args(&self) -> TrustArgs {
+        self.global.trust.clone()
     }
 
     pub(crate) fn home(&self) -> Result<Home, Failure> {
@@ -101,6 +120,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Call(args) => call::run(&context, &args).await,
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Log(command) => log::run(&context, &command).await,
+        Command::Mirror(args) => mirror::run(&context, args).await,
+        Command::Witness(args) => witness::run(&context, args).await,
         Command::Receipt(command) => receipt::run(&context, &command).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,

@@ -82,11 +82,16 @@ pub(super) async fn run(context: &Context, command: &TokenCommand) -> Result<(),
     Ok(())
 }
 
-/// Returns a client that shows the token that pays, and signs with the key of the home folder where the token asks for it.
+/// Returns a client of the usual registry that shows the token that pays.
 pub(super) fn client(context: &Context) -> Result<Client, Failure> {
+    showing(context, context.client()?)
+}
+
+/// Returns the same client, which shows the token that pays and signs where that asks for it.
+pub(super) fn showing(context: &Context, client: Client) -> Result<Client, Failure> {
     let home = context.home()?;
     let token = named(&home, None)?;
-    let client = context.client()?.with_token(&token.to_string());
+    let client = client.with_token(&token.to_string());
     match said(&token)?.holder().map_err(refused)? {
         Some(holder) => Ok(client.with_holder(key_of(&home, &holder)?)),
         None => Ok(client),

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
 use crate::receipts::{self, Document};
+use crate::remote::Remote;
 use crate::{folder, sandbox};
 
 #[derive(Serialize)]
@@ -40,6 +41,10 @@ async fn verify_receipt(context: &Context, args: &VerifyArgs, bundle: &Bundle) -
     let (mut report, receipt) = bundle.verify_by(&trust);
     if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
         run_again(context, args, bundle, receipt, &mut report).await?;
+    }
+    if let Some(receipt) = receipt.as_ref().filter(|_| args.online) {
+        let Remote { client, trust, .. } = context.remote(None)?;
+        during("checking the log", trust.seen_by_executor(&client, &receipt.checkpoint)).await?;
     }
     let answer = Answer { replayed: args.replay, found: VerifyResponse::of(report, receipt) };
     context.output.answer(&answer, || describe(&answer));

@@ -24,6 +24,11 @@ get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
 get /v1/log/standing/{about}
+get /v1/namespaces/{ns}
+post /v1/namespaces/{ns}/cancel
+post /v1/namespaces/{ns}/policy
+post /v1/namespaces/{ns}/proof
+post /v1/namespaces/{ns}/revocations
 get /v1/operate/audit
 post /v1/operate/claims
 post /v1/operate/credit
@@ -35,9 +40,11 @@ get /v1/packages/{ns}/{name}/{version}
 get /v1/packages/{ns}/{name}/{version}/component
 get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
+post /v1/packages/{ns}/{name}/{version}/quarantine
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests
 get /v1/packages/{ns}/{name}/{version}/wit
+post /v1/packages/{ns}/{name}/{version}/yank
 post /v1/publish
 get /v1/quote/{ns}/{name}/{version}/{function}
 get /v1/receipts/{call}

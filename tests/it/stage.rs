@@ -1,7 +1,7 @@
 //! A registry on a loopback port: its own folder, its own devnet, and a clock that stands still.
 
 use std::future::pending;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -195,11 +195,17 @@ impl Stage {
     }
 
     /// Stops as at a power cut, and starts again from what is in the folder.
-    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
+    pub(crate) async fn reopen(self, sweep: Sweep) -> Self {
+        self.reopen_changed(sweep, |_| ()).await
+    }
+
+    /// The same, with the store's folder changed in between.
+    pub(crate) async fn reopen_changed(mut self, sweep: Sweep, change: impl FnOnce(&Path)) -> Self {
         let power = self.power.take().unwrap();
         tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
         let (folder, world) = (self.folder.clone(), self.world.clone());
         drop(self);
+        change(&folder.path().join("store"));
         Self::open(folder, world, sweep).await
     }
 
@@ -249,7 +255,7 @@ impl<C: Chain + 'static> Stage<C> {
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
-            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)) },
+            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)), witness: None },
         );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();

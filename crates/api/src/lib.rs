@@ -57,6 +57,12 @@ pub struct Descriptor {
     pub operator: String,
     /// The verifier key of the log (C2SP signed-note).
     pub log_key: String,
+    /// The verifier key with which it cosigns the checkpoints of others, where it is a witness: under `/witness`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness_key: Option<String>,
+    /// The registry whose copy this is, where it is a mirror, which nothing can be called at or published to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror_of: Option<String>,
     /// The profile that runs are metered by: its digest.
     pub profile: String,
     /// The operator's fee, in basis points of each charge.

@@ -11,7 +11,9 @@ use glassbox_api::{
     ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
+use glassbox_core::files::Files;
 use glassbox_core::key::{PublicKey, SecretKey};
+use glassbox_core::log::StandingProof;
 use glassbox_core::receipt::{Certificate, Proof};
 use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -19,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
+use crate::mirror::unpack;
 use crate::proof;
 
 /// A registry, seen from outside.
@@ -137,6 +140,22 @@ impl Client {
     /// Publishes an advisory.
     pub async fn advise(&self, statement: &Envelope) -> Result<AdvisoryResponse, ClientError> {
         self.post("/v1/advisories", &ActRequest { statement: statement.clone() }).await
+    }
+
+    /// Returns the files of a layer whose digest is known: what comes must have it.
+    pub async fn signed_files(
+        &self,
+        reference: &PackageRef,
+        layer: &str,
+        digest: Digest,
+    ) -> Result<Files, ClientError> {
+        let response = self.files(reference, layer).await?;
+        let files = unpack(response.files);
+        match files {
+            Some(files) if files.digest() == digest => Ok(files),
+            Some(_) => Err(ClientError::Layer(layer.to_owned())),
+            None => Err(self.odd(format!("the files of `{layer}` cannot be read"))),
+        }
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
@@ -310,6 +329,45 @@ impl Client {
     pub(crate) async fn expect_success(&self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
+    }
+
+    /// Returns what stands about something in the log, unchecked.
+    pub(crate) async fn standing(&self, about: &str) -> Result<StandingProof, ClientError> {
+        self.get(&format!("/v1/log/standing/{}", escape(about)), &[]).await
+    }
+
+    /// Returns a text of the log: its checkpoint, or a proof.
+    pub(crate) async fn log_text(&self, path: &str) -> Result<String, ClientError> {
+        let bytes = self.bytes_of(path, limits::TLOG_PROOF_BYTES_MAX).await?;
+        String::from_utf8(bytes).map_err(|_| self.odd(format!("`{path}` is not text")))
+    }
+
+    /// Returns a file of the log, unchecked.
+    pub(crate) async fn log_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.bytes_of(path, limits::LOG_FILE_BYTES_MAX).await
+    }
+
+    /// Returns what is at a path, at most `max` bytes of it.
+    pub(crate) async fn bytes_of(&self, path: &str, max: usize) -> Result<Vec<u8>, ClientError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let response = self.expect_success(response).await?;
+        self.bytes_within(response, max).await
+    }
+
+    /// Reads a body that nobody vouches for: no more than `max` bytes of it.
+    pub(crate) async fn bytes_within(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|source| self.transport(source))? {
+            if bytes.len() + chunk.len() > max {
+                return Err(self.odd(format!("an answer of more than {max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
     pub(crate) async fn bytes(&self, response: Response) -> Result<Vec<u8>, ClientError> {

@@ -493,7 +493,7 @@ pub const AUDIT_PAGE: usize = 10_000;
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
 
 /// The most receipts of one batch: more would make each proof longer, and fewer the log.
-pub const RECEIPT_BATCH_MAX: usize = 256;
+pub const RECEIPT_BATCH_MAX: usize = 128;
 
 /// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
 /// the log in that time, and a payer waits no longer for its proof.
@@ -501,6 +501,46 @@ pub const RECEIPT_BATCH_MS: i64 = 10_000;
 
 /// The most batches that one sweep logs, so that a crowd of receipts does not keep the others of its tasks waiting.
 pub const RECEIPT_BATCHES_PER_SWEEP: usize = 64;
+
+/// Entries of a log at most: more than any log will have, and far from where the tree's arithmetic would overflow.
+pub const LOG_ENTRIES_MAX: u64 = 1 << 48;
+
+/// The most hashes of a consistency proof that is sent to a witness. Fixed by C2SP tlog-witness.
+pub const WITNESS_HASHES_MAX: usize = 63;
+
+/// The longest request to a witness, in bytes: 63 hashes, and a checkpoint with many signatures.
+pub const WITNESS_BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// The longest that a witness may take to answer, in milliseconds: what it does is one small write.
+pub const WITNESS_WAIT_MS_MAX: u64 = 3_000;
+
+/// The longest that a publisher waits for witnesses, in milliseconds. A release is published without them, too.
+pub const WITNESSING_WAIT_MS_MAX: u64 = 4_000;
+
+/// Logs that a witness watches at most, and witnesses that a log asks.
+pub const WITNESSES_MAX: usize = 32;
+
+/// Lines of a kind in a log policy at most. C2SP tlog-policy asks for 32 at least.
+pub const LOG_POLICY_LINES_MAX: usize = 256;
+
+/// The longest log policy, in bytes.
+pub const LOG_POLICY_BYTES_MAX: u64 = 256 * 1024;
+
+/// The longest proof file, in bytes: an entry in base64, and a checkpoint with many signatures.
+pub const TLOG_PROOF_BYTES_MAX: usize = 128 * 1024;
+
+/// By how much the clocks of a log, its witnesses and its readers may differ, in seconds.
+pub const CLOCK_DIFFERENCE_SECONDS_MAX: u64 = 600;
+
+/// How old a checkpoint may be where nobody says otherwise, in seconds: a day, so that mirrors that are brought up to date
+/// daily are believed.
+pub const LOG_AGE_SECONDS_DEFAULT: u64 = 24 * 3_600;
+
+/// The longest file of a log, in bytes: an entry bundle of 256 entries.
+pub const LOG_FILE_BYTES_MAX: usize = 256 * (LOG_ENTRY_BYTES_MAX + 2);
+
+/// The longest name of a registry before the slash of a release: a host and its port.
+pub const REGISTRY_NAME_BYTES_MAX: usize = 260;
 
 /// The most bytes of the lists of packages in one component, uncompressed. A large Rust program names 800 packages in 100
 /// KB.

@@ -25,6 +25,11 @@ pub enum NameError {
     /// The part behind `@` is not a semantic version.
     #[error("`{0}` is not a version; write it like `1.4.0`")]
     Version(String),
+    /// The part before the slash is not the name of a registry.
+    #[error(
+        "`{0}` is not the name of a registry; write its host, or a name of registries.toml in the home folder"
+    )]
+    Registry(String),
     /// The text names no function.
     #[error(
         "`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`"
@@ -205,6 +210,43 @@ impl fmt::Display for PackageRef {
         match &self.version {
             Some(version) => write!(f, "{}@{version}", self.package),
             None => write!(f, "{}", self.package),
+        }
+    }
+}
+
+/// A package or release of a certain registry, `registry/ns:name[@version]`, or of whichever is asked, `ns:name[@version]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteRef {
+    /// The registry: a host, with a port where it needs one, or a name that the reader gave it.
+    pub registry: Option<String>,
+    /// The package or release.
+    pub reference: PackageRef,
+}
+
+impl FromStr for RemoteRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (registry, reference) = match text.rsplit_once('/') {
+            Some((registry, reference)) => (Some(registry), reference),
+            None => (None, text),
+        };
+        let is_registry = |name: &str| {
+            (1..=limits::REGISTRY_NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]".contains(&b))
+        };
+        match registry {
+            Some(name) if !is_registry(name) => Err(NameError::Registry(clip(name))),
+            _ => Ok(Self { registry: registry.map(str::to_owned), reference: reference.parse()? }),
+        }
+    }
+}
+
+impl fmt::Display for RemoteRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.registry {
+            Some(registry) => write!(f, "{registry}/{}", self.reference),
+            None => write!(f, "{}", self.reference),
         }
     }
 }

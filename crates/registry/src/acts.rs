@@ -222,13 +222,14 @@ impl Registry {
     }
 }
 
+/// Refuses a statement that is too long for the log.
 fn check_length(statement: &Envelope) -> Result<(), ActError> {
-    let signatures: usize =
-        statement.signatures.iter().map(|signature| signature.keyid.len() + signature.sig.len()).sum();
-    if statement.payload.len() + signatures > limits::STATEMENT_PUBLISHED_BYTES_MAX {
-        return Err(ActError::TooLong);
-    }
-    Ok(())
+    if is_loggable(statement) { Ok(()) } else { Err(ActError::TooLong) }
+}
+
+/// Tells whether a statement is short enough for the log.
+pub(crate) fn is_loggable(statement: &Envelope) -> bool {
+    serde_json::to_vec(statement).is_ok_and(|json| json.len() <= limits::STATEMENT_PUBLISHED_BYTES_MAX)
 }
 
 fn about<A: Act>(act: A, subject: &str) -> Result<A, ActError> {

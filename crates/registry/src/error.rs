@@ -12,9 +12,9 @@ use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
 
-use crate::act_error;
 use crate::call::CallFailure;
 use crate::testing::TestReport;
+use crate::{act_error, component_error};
 
 /// Writes an error with all its causes, outermost first: for whoever prints it, once, at the edge.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -459,48 +459,6 @@ impl RegistryError {
     }
 }
 
-fn component_code(error: &SandboxError) -> &'static str {
-    match error {
-        SandboxError::TooLarge { .. } => "component-too-large",
-        SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
-        SandboxError::CoreModule => "component-is-core-module",
-        SandboxError::TooMany { .. } | SandboxError::Unbounded { .. } | SandboxError::CompileLimit { .. } => {
-            "component-too-complex"
-        }
-        SandboxError::NotGranted { .. } => "import-not-granted",
-        SandboxError::Wit { .. } => "wit-invalid",
-        SandboxError::World { .. } => "world-not-found",
-        SandboxError::Compile { .. } => "component-not-compilable",
-        SandboxError::Digest { .. }
-        | SandboxError::Engine { .. }
-        | SandboxError::Compiler(_)
-        | SandboxError::Artifacts(_) => "internal",
-    }
-}
-
-fn component_next(error: &SandboxError) -> String {
-    match error {
-        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => {
-            "optimise for size, and leave out what is unused"
-        }
-        SandboxError::Unbounded { .. } => {
-            "compose it so that every module and component is defined where it is instantiated"
-        }
-        SandboxError::NotWasm => "check `path` in [component]: it must be the built component",
-        SandboxError::CoreModule => {
-            "make a component of it: `wasm-tools component new`, or the target wasm32-wasip2"
-        }
-        SandboxError::Invalid { .. } => {
-            "build it again; the profile's features are listed in conformance/glassbox-det-1.json"
-        }
-        SandboxError::NotGranted { .. } => "link what it imports into the component, and build again",
-        SandboxError::Wit { .. } => "correct the WIT",
-        SandboxError::World { .. } => "name a world of the WIT package in [spec]",
-        _ => "tell the operator",
-    }
-    .into()
-}
-
 impl PublishError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
@@ -509,7 +467,7 @@ impl PublishError {
             Self::Files(_) | Self::FileTree(_) | Self::UndeclaredFiles | Self::NotText(_) => "files-invalid",
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
-            Self::Sandbox(error) => component_code(error),
+            Self::Sandbox(error) => component_error::code(error),
             Self::Quarantined { .. } => "release-quarantined",
             Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
@@ -538,7 +496,7 @@ impl PublishError {
             Self::UndeclaredFiles => "name their folder as `files` in [component]".into(),
             Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
-            Self::Sandbox(error) => component_next(error),
+            Self::Sandbox(error) => component_error::next(error),
             Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
             Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),

@@ -149,6 +149,8 @@ impl Registry {
             return Err(AccusationError::Unknown(Box::new(executor)));
         }
         if let Some(first) = standing.contradictions.first() {
+            // Whoever logged it may have ended before it took effect here.
+            self.recall_quarantine().await?;
             return Ok(Accused { executor, certificate: *first, new: false });
         }
         if let (Some(receipt), [bundle]) = (&rerun, certificate.receipts.as_slice()) {

@@ -9,6 +9,7 @@ mod advisory;
 mod audit;
 mod call;
 mod channels;
+mod component_error;
 mod credit;
 mod domain;
 mod download;
@@ -38,6 +39,8 @@ mod submissions;
 mod supply;
 pub mod testing;
 mod wait;
+mod witness;
+mod witnessing;
 
 pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
@@ -64,6 +67,7 @@ pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
+pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{Held, ReceiptProof, TransferRow};

@@ -27,6 +27,7 @@ use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::shelf::Shelf;
 use crate::wait::Running;
+use crate::witnessing::Witnessing;
 
 /// The keys of a registry. They sign for different things, so they are different keys.
 #[derive(Debug, Clone)]
@@ -78,6 +79,7 @@ pub struct Registry {
     pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    pub(crate) witnessing: Witnessing,
     /// What this registry says of itself as an executor.
     pub(crate) record: Envelope,
     /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
@@ -117,6 +119,7 @@ impl Registry {
             live: Mutex::default(),
             affecting: Mutex::default(),
             files: Shelf::default(),
+            witnessing: Witnessing::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
@@ -175,6 +178,7 @@ impl Registry {
         let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Two publishers may come here in either order; the log only grows.
         if known.size < checkpoint.size {
+            self.witnessing.announce(checkpoint.size);
             *known = checkpoint;
         }
         Ok(())

@@ -8,9 +8,10 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
-use glassbox_core::{Digest, ReleaseId, limits};
+use glassbox_core::{Digest, ReleaseId};
 use glassbox_store::{Held, NewRelease, Published, SearchDocument};
 
+use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
@@ -42,8 +43,7 @@ impl Registry {
         files: PackageFiles,
         statement: Envelope,
     ) -> Result<PublishReply, PublishError> {
-        let length = serde_json::to_vec(&statement).map_err(|_| PublishError::Worker)?.len();
-        if length > limits::STATEMENT_PUBLISHED_BYTES_MAX {
+        if !is_loggable(&statement) {
             return Err(PublishError::StatementTooLong);
         }
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
@@ -65,6 +65,7 @@ impl Registry {
         let id = release.id.clone();
         let published = self.store.publish(release).await?;
         self.publish_log().await.map_err(flatten)?;
+        self.await_witnesses().await;
         let (new, index) = match published {
             Published::New(index) => (true, index),
             Published::Already(index) => (false, index),

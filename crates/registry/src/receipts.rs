@@ -87,8 +87,11 @@ impl Registry {
             let newest = entries.iter().rfind(|entry| entry.kind == Kind::Executor);
             newest.is_some_and(|entry| entry.statement.payload_digest() == payload)
         });
-        if logged.await?.is_some() {
-            self.publish_log().await?;
+        if logged.await?.is_some()
+            && let Err(error) = self.publish_log().await
+        {
+            // It is written down; the next sweep shows it.
+            error!(%error, "Could not show what this executor says of itself");
         }
         Ok(())
     }

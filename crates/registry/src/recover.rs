@@ -88,6 +88,10 @@ impl Registry {
         self.watch_channels().await;
         self.forget_replies().await;
         self.log_receipts().await;
+        // Another process on the same store may have taken the certificate.
+        if let Err(error) = self.recall_quarantine().await {
+            error!(%error, "Could not read what the log says of this executor");
+        }
         match self.publish_log().await {
             // Said at the start, and so until the operator does something about it.
             Ok(()) | Err(RegistryError::Store(StoreError::LogBehind { .. })) => {}

@@ -1,4 +1,4 @@
--- Migration 7. Who may do what to a name, and what was done to a release after it was published.
+-- Migration 8. Who may do what to a name, and what was done to a release after it was published.
 
 ALTER TABLE namespaces ADD COLUMN state TEXT;    -- JSON; null is the policy of one key, the owner
 ALTER TABLE namespaces ADD COLUMN skeleton TEXT NOT NULL DEFAULT ''; -- what the name looks like

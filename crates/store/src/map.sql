@@ -1,4 +1,4 @@
--- What the entries of the checkpoint in force add up to: see `core::log::map`. Written with the checkpoint and never
+-- Migration 7. What the entries of the checkpoint in force add up to: see `core::log::map`. Written with the checkpoint and never
 -- ahead of it.
 
 CREATE TABLE standings (

@@ -1,5 +1,5 @@
--- The receipts of paid calls, by the digests of their payloads, each executor's numbered from 0; and which of them were
--- logged together.
+-- Migration 8. The receipts of paid calls, by the digests of their payloads, each executor's numbered from 0; and which
+-- of them were logged together.
 
 CREATE TABLE receipts (
     executor TEXT NOT NULL,

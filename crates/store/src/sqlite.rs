@@ -158,7 +158,7 @@ impl Inner {
     }
 }
 
-fn connect(database: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn connect(database: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(database)?;
     // FULL: a commit that returned survives a power cut. NORMAL would survive only a crash of this process.
     connection.execute_batch(

@@ -1,6 +1,7 @@
 //! What the log must keep whatever fails: it is never forked, never signed over what cannot be read, and never over a
 //! database that has lost entries.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -59,18 +60,17 @@ impl Stage {
         let size = shown.checkpoint.size;
         let read = |tile: &Tile| fs::read(self.path("log").join(tile.to_string())).ok();
         check_tiles(size, shown.checkpoint.root, read).expect("the tiles give the root");
-        let mut map = MemoryMap::default();
-        let (mut standings, mut root) = (std::collections::BTreeMap::new(), glassbox_core::log::map::EMPTY);
+        let mut standings = BTreeMap::<String, Standing>::new();
         for bundle in tiles(0, size).iter().filter(|tile| tile.entries().is_some()) {
             let bundle = self.store.log_file(&bundle.to_string()).await.expect("readable").expect("a bundle");
             for entry in entries_of_bundle(&bundle).expect("whole") {
                 let change = Change::of(&entry).expect("about something");
                 let after = Standing::after(standings.remove(&change.about), &change);
-                root = map.update(&[(Digest::of(&change.about), after.digest())].into());
                 standings.insert(change.about, after);
             }
         }
-        assert_eq!(shown.map, Some(root));
+        let leaves = standings.iter().map(|(about, standing)| (Digest::of(about), standing.digest()));
+        assert_eq!(shown.map, Some(MemoryMap::default().update(&leaves.collect())));
         shown
     }
 }
@@ -95,7 +95,8 @@ async fn whichever_write_of_the_log_fails_it_is_shown_in_the_end_and_never_forke
         let others = ["signed-checkpoint", "publish_log", "checkpoint"].map(str::to_owned);
         for write in tiles.into_iter().chain(others) {
             for moment in [Moment::Before, Moment::After] {
-                for restart in [false, true] {
+                // The long log has more files to write, and what fails is the same.
+                for restart in if old == 255 { vec![true] } else { vec![false, true] } {
                     let case = format!("{old} to {new}, {write} {moment:?}, restart: {restart}");
                     let stage = Stage::new();
                     stage.append(0..old).await.expect("appended");

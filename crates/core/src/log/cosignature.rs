@@ -62,6 +62,11 @@ impl CosignerKey {
         &self.name
     }
 
+    /// Returns the public key.
+    pub fn public(&self) -> &PublicKey {
+        &self.key
+    }
+
     /// Returns the key's id: the first four bytes of SHA-256 over name, newline, `04` and key.
     pub fn id(&self) -> u32 {
         note::key_id(&self.name, Algorithm::CosignatureV1, &self.key)

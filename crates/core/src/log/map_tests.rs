@@ -200,3 +200,51 @@ fn what_says_another_thing_than_its_kind_changes_nothing_but_the_head() {
         assert_eq!(Change::of(nothing.as_bytes()), None, "{nothing}");
     }
 }
+
+/// A chained log of three releases, with the tree and the map that it comes to.
+fn watched() -> (Vec<Vec<u8>>, SignedCheckpoint) {
+    let mut story = Story { key: SecretKey::from_seed(&[1; 32]), entries: Vec::new() };
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        let previous = story.entries.last().map(Digest::of);
+        story.release(version);
+        let entry: Entry = serde_json::from_slice(story.entries.last().expect("one")).expect("an entry");
+        *story.entries.last_mut().expect("one") = Entry { previous, ..entry }.to_bytes();
+    }
+    let monitor = watch(&story.entries);
+    let checkpoint = Checkpoint { origin: "o".into(), size: 3, root: monitor.tree().root() };
+    (story.entries, SignedCheckpoint { checkpoint, map: Some(monitor.map_root()), time_s: None })
+}
+
+fn watch(entries: &[Vec<u8>]) -> Monitor {
+    let mut monitor = Monitor::default();
+    entries.iter().for_each(|entry| monitor.push(entry));
+    monitor
+}
+
+#[test]
+fn a_monitor_finds_what_is_left_out_made_up_or_out_of_its_chain() {
+    let (entries, signed) = watched();
+    assert_eq!(watch(&entries).findings(&signed), []);
+    // The newest release is left out of the map: lookups would be answered with the one before it.
+    let stale = SignedCheckpoint { map: Some(watch(&entries[..2]).map_root()), ..signed.clone() };
+    assert!(matches!(watch(&entries).findings(&stale)[..], [Finding::Map { .. }]));
+    let without = SignedCheckpoint { map: None, ..signed.clone() };
+    assert!(matches!(watch(&entries).findings(&without)[..], [Finding::Map { signed: None, .. }]));
+    // An entry is taken out of the log, or put in another's place.
+    let gone = [entries[0].clone(), entries[2].clone()];
+    let found = watch(&gone).findings(&signed);
+    assert!(matches!(
+        &found[..],
+        [Finding::Unchained { index: 1, .. }, Finding::Root { .. }, Finding::Map { .. }]
+    ));
+    // A statement that nobody signed, and bytes that say nothing.
+    let mut forged: Entry = serde_json::from_slice(&entries[2]).expect("an entry");
+    forged.statement.signatures[0].sig = String::new();
+    let forged = [entries[0].clone(), entries[1].clone(), forged.to_bytes()];
+    assert!(
+        matches!(&watch(&forged).findings(&signed)[0], Finding::Unsigned { index: 2, about } if about == "lab:bench")
+    );
+    let spaced = [&entries[2][..], b" "].concat();
+    let odd = [entries[0].clone(), entries[1].clone(), spaced];
+    assert!(matches!(watch(&odd).findings(&signed)[0], Finding::Unreadable { index: 2 }));
+}

@@ -7,10 +7,15 @@ mod checkpoint;
 pub mod cosignature;
 mod entry;
 pub mod map;
+mod monitor;
 mod note;
+mod policy;
 mod proof;
+mod reader;
 mod standing;
 mod tile;
+mod tlog_proof;
+mod witness;
 
 #[cfg(test)]
 mod cosignature_tests;
@@ -18,6 +23,8 @@ mod cosignature_tests;
 mod map_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 #[cfg(test)]
 mod vector_tests;
 
@@ -27,12 +34,17 @@ pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, open_checkpoint};
 pub use cosignature::{Cosigner, CosignerKey};
 pub use entry::{Entry, Kind};
 pub use map::MapProof;
+pub use monitor::{Finding, Monitor};
+pub use policy::{Distrust, Freshness, KnownLog, KnownWitness, LogPolicy, LogPolicyError, Trusted};
 pub use proof::{
     InclusionProof, check_consistency, hashes_of_new_entry, prove, prove_consistency, root, root_over,
     stored_hash_count,
 };
+pub use reader::{LogFiles, ReadError, Tree, prove_inclusion, root_at};
 pub use standing::{Change, Standing, StandingProof};
 pub use tile::{Tile, TilePathError, bundle, check_tiles, entries_of_bundle, tiles};
+pub use tlog_proof::TlogProof;
+pub use witness::{AddCheckpoint, Submission, WitnessRefusal};
 
 /// Says why a proof or checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +55,9 @@ pub enum LogError {
     /// The log's key did not sign it.
     #[error("the checkpoint is not signed by `{0}`")]
     NotSigned(String),
+    /// A text is not a key.
+    #[error("`{0}` is not the verifier key of a log")]
+    NotAKey(String),
     /// The Merkle arithmetic failed.
     #[error("the log's proof does not hold")]
     Proof(#[source] TreeError),

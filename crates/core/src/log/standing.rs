@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::map::MapProof;
 use super::{Entry, Kind, LogError, SignedCheckpoint};
-use crate::acts::{Quarantine, TermsChange, Yank};
+use crate::acts::{Contradiction, Quarantine, TermsChange, Yank};
 use crate::dsse::{Envelope, Predicate, Statement};
 use crate::hashed::Document as _;
 use crate::key::PublicKey;
@@ -40,6 +40,9 @@ pub struct Standing {
     pub quarantined: BTreeSet<Version>,
     /// The terms of each version, and so all versions.
     pub terms: BTreeMap<Version, Digest>,
+    /// Whether an executor was found out to have signed what cannot be true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
 }
 
 /// What one entry changes, and about what.
@@ -57,6 +60,7 @@ enum Act {
     Terms(Version, Digest),
     Yank(Version, bool),
     Quarantine(Version, bool),
+    Contradiction,
     /// It changes nothing but what is newest.
     Other,
 }
@@ -94,6 +98,7 @@ impl Change {
             Kind::Quarantine => {
                 read_act(statement, |act: Quarantine| Act::Quarantine(act.release.version, act.quarantined))
             }
+            Kind::Contradiction => read_act(statement, |_: Contradiction| Act::Contradiction),
             _ => Act::Other,
         };
         Some(Self { about, entry: Digest::of(entry), act })
@@ -125,6 +130,7 @@ impl Standing {
             yanked: BTreeSet::new(),
             quarantined: BTreeSet::new(),
             terms: BTreeMap::new(),
+            contradicted: false,
         });
         standing.head = change.entry;
         standing.entries += 1;
@@ -136,6 +142,7 @@ impl Standing {
             Act::Terms(version, terms) => drop(standing.terms.insert(version.clone(), *terms)),
             Act::Yank(version, yanked) => set(&mut standing.yanked, version, *yanked),
             Act::Quarantine(version, stopped) => set(&mut standing.quarantined, version, *stopped),
+            Act::Contradiction => standing.contradicted = true,
             Act::Other => return standing,
         }
         let stands = |version: &&Version| {

@@ -9,7 +9,7 @@ use super::{LogError, TreeError};
 use crate::Digest;
 
 /// The height of a tile: 256 hashes. Fixed by C2SP tlog-tiles.
-const TILE_HEIGHT: u8 = 8;
+pub(super) const TILE_HEIGHT: u8 = 8;
 
 /// The width of a full tile.
 const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
@@ -47,7 +47,7 @@ pub fn tiles(old_size: u64, new_size: u64) -> Vec<Tile> {
 }
 
 impl Tile {
-    fn of_hashes(tile: &tlog_tiles::Tile) -> Self {
+    pub(super) fn of_hashes(tile: &tlog_tiles::Tile) -> Self {
         Self { level: Some(tile.level()), number: tile.level_index(), width: u64::from(tile.width()) }
     }
 

@@ -291,8 +291,8 @@ fn at_every_size_up_to_600_roots_and_proofs_are_those_of_a_naive_tree() {
     let stored = log_of(600);
     let leaves: Vec<_> =
         (0..600).map(|n| Digest::of_parts(&[&[0], format!("entry {n}").as_bytes()])).collect();
-    let tree =
-        |size: usize| Checkpoint { origin: "o".into(), size: size as u64, root: naive_root(&leaves[..size]) };
+    let roots: Vec<_> = (0..=600).map(|size| naive_root(&leaves[..size])).collect();
+    let tree = |size: usize| Checkpoint { origin: "o".into(), size: size as u64, root: roots[size] };
     assert_eq!(root(0, &stored).expect("nothing to read"), naive_root(&[]));
     let mut random = 7_u64;
     let mut below = |bound: usize| {
@@ -302,11 +302,11 @@ fn at_every_size_up_to_600_roots_and_proofs_are_those_of_a_naive_tree() {
     for size in 1..=600 {
         let now = tree(size);
         assert_eq!(root(size as u64, &stored).expect("stored"), now.root, "{size}");
-        for index in [0, size - 1, below(size), below(size)] {
+        for index in [size - 1, below(size)] {
             let proof = prove(index as u64, size as u64, &stored).expect("stored");
             assert_eq!(proof, naive_inclusion(index, &leaves[..size]), "{index} of {size}");
         }
-        for old in [0, 1, size - 1, size, below(size), below(size)] {
+        for old in [0, size, below(size), below(size)] {
             let proof = prove_consistency(old as u64, size as u64, &stored).expect("stored");
             if old > 0 {
                 assert_eq!(proof, naive_consistency(old, &leaves[..size], true), "{old} to {size}");

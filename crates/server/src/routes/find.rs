@@ -29,6 +29,8 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
         executor: app.registry.executor().to_string(),
         operator: app.registry.operator().to_string(),
         log_key: app.registry.log_verifier_key(),
+        witness_key: app.options.witness.as_ref().map(|witness| witness.key().to_string()),
+        mirror_of: None,
         profile: Profile::current().digest().to_string(),
         fee_bps: app.registry.config().fee_bps,
         payment: PaymentDescriptor {

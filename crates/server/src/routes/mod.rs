@@ -13,3 +13,4 @@ pub(crate) mod publish;
 pub(crate) mod receipts;
 pub(crate) mod serve;
 pub(crate) mod supply;
+pub(crate) mod witness;

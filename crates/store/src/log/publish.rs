@@ -62,6 +62,10 @@ impl Inner {
             return Err(StoreError::corrupt(what));
         }
         let note = key.sign(new_size, root, folded.root(), now_s);
+        let note = match &old {
+            Some(state) => carry_over(&state.checkpoint, note)?,
+            None => note,
+        };
         self.strike("signed-checkpoint", Moment::Before)?;
         self.guard.keep(&note)?;
         self.strike("signed-checkpoint", Moment::After)?;
@@ -111,7 +115,7 @@ impl Inner {
     /// Makes the checkpoint's file say what the database says, and returns that.
     ///
     /// Also when nothing is new, or the file would stay behind after a crash between the database and it.
-    fn show_checkpoint(&self) -> Result<LogState, StoreError> {
+    pub(crate) fn show_checkpoint(&self) -> Result<LogState, StoreError> {
         let state = self.read(checkpoint)?;
         let state = state.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))?;
         let path = self.log_dir.join("checkpoint");
@@ -121,6 +125,17 @@ impl Inner {
             self.strike("checkpoint", Moment::After)?;
         }
         Ok(state)
+    }
+}
+
+/// Keeps what witnesses said of `old` where `new` says the same, only later.
+fn carry_over(old: &str, new: String) -> Result<String, StoreError> {
+    match (old.rsplit_once("\n\n"), new.rsplit_once("\n\n")) {
+        (Some((text, _)), Some((same, lines))) if text == same => {
+            let lines: Vec<String> = lines.lines().map(|line| format!("{line}\n")).collect();
+            Ok(log::cosignature::attach(old, &lines)?)
+        }
+        _ => Ok(new),
     }
 }
 

@@ -203,13 +203,13 @@ fn a_bundle_says_nothing_that_a_verifier_ignores() {
 
 #[test]
 fn a_bundle_is_small() {
-    // A full batch, in a log of some hundred entries; one of a million has twelve hashes more.
+    // A full batch, in a log of some hundred entries; one of some thousand has four hashes more.
     let mut bundle = logged(bundle(), 256, limits::RECEIPT_BATCH_MAX as u64, 100);
     let terms = bundle.proof.as_mut().expect("logged").terms.take();
     let size = |json: serde_json::Result<Vec<u8>>| json.expect("plain JSON").len();
     let (whole, values) = (size(serde_json::to_vec(&bundle)), size(serde_json::to_vec(&bundle.opening)));
     let terms = size(serde_json::to_vec(&terms));
-    let hashes = 12 * 32 * 4 / 3;
+    let hashes = 4 * 32 * 4 / 3;
     assert!(
         whole - values + hashes < 5 * 1_024,
         "{whole} with {values} of values, and {terms} of the publisher's"
