@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use glassbox_core::PackageRef;
 
-use super::package_ref;
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum AttestCommand {
     /// Say that you built a release from its source and got the very same component
     #[command(after_help = "Examples:\n  glassbox attest rebuild acme:slug@1.0.0 target/slug.wasm")]
     Rebuild {
         /// The release
-        #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+        #[arg(value_name = "NS:NAME@VERSION")]
         release: PackageRef,
         /// The component that you built
         component: PathBuf,
@@ -26,7 +24,7 @@ Examples:
 The file is the predicate of SLSA provenance v1, as builders write it: buildDefinition and runDetails.")]
     Provenance {
         /// The release
-        #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+        #[arg(value_name = "NS:NAME@VERSION")]
         release: PackageRef,
         /// The file with the predicate
         predicate: PathBuf,
@@ -34,7 +32,7 @@ The file is the predicate of SLSA provenance v1, as builders write it: buildDefi
     /// Show what others say of a release
     Show {
         /// The package or release
-        #[arg(value_name = "NS:NAME[@VERSION]", value_parser = package_ref)]
+        #[arg(value_name = "NS:NAME[@VERSION]")]
         release: PackageRef,
     },
 }

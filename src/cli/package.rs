@@ -79,7 +79,7 @@ pub(crate) struct InfoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ConfirmArgs {
     /// The release
-    #[arg(value_name = "NS:NAME@VERSION", value_parser = package_ref)]
+    #[arg(value_name = "NS:NAME@VERSION")]
     pub(crate) release: PackageRef,
 }
 

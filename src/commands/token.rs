@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, command: &TokenCommand) -> Result<(),
     Ok(())
 }
 
-/// Returns a client that shows the token that pays, and signs with the key of the home folder where the token asks for it.
+/// Returns a client of the usual registry that shows the token that pays.
 pub(super) fn client(context: &Context) -> Result<Client, Failure> {
     paying(context, context.client()?)
 }

@@ -10,6 +10,9 @@ get /checkpoint
 get /healthz
 get /metrics
 get /tile/{path}
+get /v1/advisories
+post /v1/advisories
+get /v1/advisories/{id}
 get /v1/balances/{address}
 get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
@@ -38,11 +41,15 @@ get /v1/packages
 get /v1/packages/{ns}/{name}
 get /v1/packages/{ns}/{name}/listing
 get /v1/packages/{ns}/{name}/{version}
+get /v1/packages/{ns}/{name}/{version}/attestations
+post /v1/packages/{ns}/{name}/{version}/attestations
 get /v1/packages/{ns}/{name}/{version}/component
+post /v1/packages/{ns}/{name}/{version}/confirm
 get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
 get /v1/packages/{ns}/{name}/{version}/openapi.json
 post /v1/packages/{ns}/{name}/{version}/quarantine
+get /v1/packages/{ns}/{name}/{version}/sbom
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests
 get /v1/packages/{ns}/{name}/{version}/wit
@@ -51,6 +58,7 @@ post /v1/publish
 get /v1/quote/{ns}/{name}/{version}/{function}
 get /v1/receipts/{call}
 get /v1/registry
+get /v1/sboms
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}

@@ -178,21 +178,24 @@ impl Trust {
             let standing = standing.ok_or_else(|| LogRefusal::Unproved {
                 reason: format!("nothing stands about `{}`", id.package),
             })?;
-            match &standing.latest {
+            let newer = match &standing.latest {
                 Some(latest) if reference.version.is_none() && *latest != id.version => {
-                    // A newer one may have come between the two answers.
-                    if tried >= 2 {
-                        let reason = format!("{latest} is the newest release, and {id} was offered");
-                        return Err(LogRefusal::Unproved { reason }.into());
-                    }
-                    tried += 1;
+                    let held = is_held_above(client, &id, &standing).await?;
+                    (!held).then(|| latest.clone())
                 }
-                _ => {
-                    let mut logged = self.release(client, &id, page.log_index).await?;
-                    logged.believed.first_met |= met;
-                    return Ok((page, logged, standing));
-                }
+                _ => None,
+            };
+            let Some(newer) = newer else {
+                let mut logged = self.release(client, &id, page.log_index).await?;
+                logged.believed.first_met |= met;
+                return Ok((page, logged, standing));
+            };
+            // A newer one may have come between the two answers.
+            if tried >= 2 {
+                let reason = format!("{newer} is the newest release, and {id} was offered");
+                return Err(LogRefusal::Unproved { reason }.into());
             }
+            tried += 1;
         }
     }
 
@@ -467,4 +470,22 @@ fn read_release(proof: &TlogProof, checkpoint: &Checkpoint) -> Result<(Release, 
     let entry = proof.extra.as_deref().ok_or_else(|| unproved("the proof has no entry in it"))?;
     proof.proof.includes(entry, checkpoint)?;
     Entry::release(entry).ok_or_else(|| unproved("the entry is not of a release that its publisher signed"))
+}
+
+/// Tells whether every release that a bare name could mean in place of `id`, by what stands in the log, is held by the
+/// registry. The log knows no holds: that they end within days is the registry's word.
+async fn is_held_above(client: &Client, id: &ReleaseId, standing: &Standing) -> Result<bool, ClientError> {
+    let stands = |version: &&Version| {
+        !standing.yanked.contains(version)
+            && !standing.quarantined.contains(version)
+            && (version.pre.is_empty() || !id.version.pre.is_empty())
+    };
+    let above = standing.terms.keys().rev().take_while(|version| **version > id.version).filter(stands);
+    for version in above {
+        let reference = PackageRef { package: id.package.clone(), version: Some(version.clone()) };
+        if client.release(&reference).await?.held.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
