@@ -36,7 +36,7 @@ pub(crate) struct Capability {
 
 impl Capability {
     pub(crate) fn of(view: ReleaseView) -> Self {
-        let ReleaseView { row, listing, report } = view;
+        let ReleaseView { row, listing, report, .. } = view;
         let manifest = Manifest::parse(&row.manifest);
         let queries = manifest.map(|manifest| manifest.package.representative_queries).unwrap_or_default();
         Self {
