@@ -288,7 +288,7 @@ impl Server {
 }
 
 /// Says that a call would cost more than its caller allows.
-pub(crate) fn price_above_max(usd: &str, max: Atomic) -> Problem {
+fn price_above_max(usd: &str, max: Atomic) -> Problem {
     let detail = format!("this can cost {usd} dollars, more than the {} allowed", max.to_decimal());
     let mut problem = Problem::new(402, "price-above-max", detail, "raise `max_price`, or lower `fuel`");
     problem.extra.insert("needed".into(), usd.into());
@@ -367,8 +367,7 @@ fn describe_function(function: &FunctionResponse, full: bool) -> Value {
 }
 
 /// Writes a refusal: the problem, and where something is to be paid also what x402 asks for, as its clients look for it.
-fn refuse(mut problem: Problem, tool: &str, args: &Map<String, Value>) -> CallToolResult {
-    let helps = steps::steps(&problem, args);
+fn refuse(mut problem: Problem, tool: &str, helps: Vec<Value>) -> CallToolResult {
     // Of the first version of x402, which has no MCP.
     problem.extra.remove("accepts");
     problem.extra.remove("x402Version");
@@ -440,7 +439,11 @@ impl ServerHandler for Server {
                 result.meta = (!answer.meta.is_empty()).then_some(MetaObject(answer.meta));
                 result
             }
-            Err(problem) => refuse(problem, &request.name, &args),
+            Err(problem) => {
+                // The tools that would help are not those of a release.
+                let helps = if self.release.is_none() { steps::steps(&problem, &args) } else { Vec::new() };
+                refuse(problem, &request.name, helps)
+            }
         };
         Ok(result.into())
     }

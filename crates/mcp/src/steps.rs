@@ -13,6 +13,7 @@ pub(crate) fn steps(problem: &Problem, args: &Map<String, Value>) -> Vec<Value> 
         Value::Object(args)
     };
     let describe = || step("describe", json!({ "id": arg("id") }), "see what there is and how it is called");
+    let rule = problem.extra.get("rule").and_then(Value::as_str).unwrap_or_default();
     match problem.code.as_str() {
         "package-not-found" | "name-invalid" => {
             let words = arg("id").as_str().unwrap_or_default().replace([':', '@', '-'], " ");
@@ -49,13 +50,7 @@ pub(crate) fn steps(problem: &Problem, args: &Map<String, Value>) -> Vec<Value> 
                 "tests and interface are always public",
             )]
         }
-        "policy-refused"
-            if problem
-                .extra
-                .get("rule")
-                .and_then(Value::as_str)
-                .is_some_and(|rule| rule.ends_with("day")) =>
-        {
+        "policy-refused" if rule.ends_with("day") => {
             vec![step("spending", json!({}), "see what is left of today's budget")]
         }
         _ => Vec::new(),

@@ -98,10 +98,7 @@ impl Here {
             Some(check) => {
                 let message =
                     format!("run again, the call does not give the same: {}: {}", check.name, check.detail);
-                let mut failure =
-                    Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator");
-                failure.charged = Some(receipt.charge.amount.to_string());
-                Err(failure)
+                Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
             }
         }
     }

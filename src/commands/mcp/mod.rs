@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use glassbox_api::{File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchResponse};
+use glassbox_api::{
+    CallResponse, File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchResponse,
+};
 use glassbox_client::policy::{self, Policy, Proof, is_free_to_download};
 use glassbox_client::{Buyer, Call, ClientError};
 use glassbox_core::key::PublicKey;
@@ -146,26 +148,43 @@ impl Proxy {
         let name = function.name.short();
         let made = Call { release: &release.id, function: &name, body };
         let response = self.remote.client.call_with(&made, buyer.as_ref()).await.map_err(beyond)?;
-        let receipt =
-            glassbox_client::check_reply(&made, &function.ty, &response, executor).map_err(theirs)?;
+        // From here on it is paid, whatever else is wrong with the answer.
+        let charged = response.charged.amount.clone();
+        let proved = self.prove(&made, release, function, &response, executor).await;
+        let notes = proved.map_err(|problem| Problem { charged, ..problem })?;
+        let mut called = Called::from(response);
+        called.notes.extend(notes);
+        Ok(called)
+    }
+
+    /// Checks the receipt of an answer as far as the policy asks, and keeps it. Returns what the agent is told of it.
+    async fn prove(
+        &self,
+        made: &Call<'_>,
+        release: &Release,
+        function: &Function,
+        response: &CallResponse,
+        executor: &PublicKey,
+    ) -> Result<[(&'static str, Value); 2], Problem> {
+        let Remote { client, trust, .. } = &self.remote;
+        let receipt = glassbox_client::check_reply(made, &function.ty, response, executor);
+        let receipt = receipt.map_err(theirs)?;
         call::check_release(&release.logged, &receipt).map_err(problem)?;
         let path = self.home.receipt_path(&receipt.call);
-        let text = receipts::to_text(&response.receipt);
-        let kept = match self.folder.keep(&path, text.as_bytes()) {
-            Ok(()) => json!(path.display().to_string()),
-            Err(error) => json!(format!("not kept: {error}")),
+        let kept = match self.folder.keep(&path, receipts::to_text(&response.receipt).as_bytes()) {
+            Ok(()) => path.display().to_string(),
+            Err(error) => format!("not kept: {error}"),
         };
-        let mut verified = "receipt";
-        if self.policy.agent.proof == Proof::Replay {
-            let replayed = self.here.replay(&self.remote.client, release, &response.receipt, &receipt);
-            replayed.await.map_err(problem)?;
-            verified = "replay";
-        }
-        let Remote { client, trust, .. } = &self.remote;
         trust.seen_by_executor(client, &receipt.checkpoint).await.map_err(theirs)?;
-        let mut called = Called::from(response);
-        called.notes.extend([("verified", json!(verified)), ("receipt_file", kept)]);
-        Ok(called)
+        let verified = match self.policy.agent.proof {
+            Proof::Receipt => "receipt",
+            Proof::Replay => {
+                let replayed = self.here.replay(client, release, &response.receipt, &receipt).await;
+                replayed.map_err(problem)?;
+                "replay"
+            }
+        };
+        Ok([("verified", json!(verified)), ("receipt_file", json!(kept))])
     }
 }
 
