@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use glassbox_core::PackageRef;
 use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use advisory::*;
@@ -95,11 +94,6 @@ fn home(text: OsString) -> Result<PathBuf, &'static str> {
         return Err("the name of the folder is empty");
     }
     Ok(text.into())
-}
-
-/// Reads a package or a release. `@latest` is the newest release, as no version is.
-fn package_ref(text: &str) -> Result<PackageRef, NameError> {
-    text.strip_suffix("@latest").unwrap_or(text).parse()
 }
 
 /// Reads a package or a release, where one is named with its registry. `@latest` is the newest release, as no version is.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use glassbox_core::name::RemoteRef;
 use glassbox_core::{PackageName, PackageRef};
 
-use super::{package_ref, remote_ref};
+use super::remote_ref;
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {

@@ -16,7 +16,7 @@ use glassbox_core::log::{
     StandingProof, TlogProof, Trusted, open_checkpoint, root_at,
 };
 use glassbox_core::release::Release;
-use glassbox_core::{PackageRef, ReleaseId, limits};
+use glassbox_core::{PackageRef, ReleaseId, Version, limits};
 
 pub use self::sightings::{FOLDER_NAME, Met, Sightings, SightingsError};
 use crate::error::ClientError;
