@@ -48,7 +48,7 @@ An OSV record about a crate needs the operator's key, and warns of every release
     /// List the newest advisories
     #[command(after_help = "Examples:\n  glassbox advisory list\n  glassbox advisory list acme:slug --json")]
     List {
-        /// What they are about: a package, or crates.io:NAME [default: all]
+        /// What they are about: a package, or pkg:cargo/NAME [default: all]
         about: Option<String>,
     },
 }

@@ -6,6 +6,7 @@ use glassbox_api::AdvisoryResponse;
 use glassbox_client::Client;
 use glassbox_core::acts::{Act as _, Advisory, ECOSYSTEM, ID_PREFIX, Osv};
 use glassbox_core::key::SecretKey;
+use glassbox_core::sbom::{CARGO_HOST, CARGO_URL};
 use glassbox_registry::{Env, rfc3339};
 use serde_json::{Value, json};
 
@@ -84,7 +85,8 @@ async fn publish(
                 about.name.parse().map_err(|_| invalid(format!("`{}` is no package", about.name)))?;
             Advisory { package: Some(package), part: None, osv }
         }
-        source => Advisory { package: None, part: Some(format!("{source}:{}", about.name)), osv },
+        CARGO_HOST => Advisory { package: None, part: Some(format!("{CARGO_URL}{}", about.name)), osv },
+        other => return Err(invalid(format!("packages of `{other}` cannot be matched yet"))),
     };
     advisory.check().map_err(|error| invalid(error.to_string()))?;
     let statement = advisory.sign(&signer(context, key)?);

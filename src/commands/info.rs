@@ -33,7 +33,7 @@ fn describe_sbom(sbom: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
     let part = |part: &serde_json::Value| {
-        let source = part.get("purl").map_or("elsewhere", |_| "crates.io");
+        let source = part.get("purl").map_or("elsewhere", |_| "cargo");
         let build = if part["scope"] == "excluded" { ", for the build alone" } else { "" };
         format!(
             "{} {}  {}",

@@ -3,6 +3,7 @@
 use glassbox_core::acts::{Act as _, Advisory};
 use glassbox_core::key::SecretKey;
 use glassbox_core::log::{Entry, Kind};
+use glassbox_core::sbom::CARGO_HOST;
 use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
@@ -36,13 +37,13 @@ fn first() -> Advisory {
 
 fn smallvec() -> Advisory {
     serde_json::from_value(json!({
-        "part": "crates.io:smallvec",
+        "part": "pkg:cargo/smallvec",
         "osv": {
             "id": "RUSTSEC-2021-0003",
             "modified": "2021-01-08T12:00:00Z",
             "summary": "buffer overflow in insert_many",
             "affected": [{
-                "package": { "ecosystem": "crates.io", "name": "smallvec" },
+                "package": { "ecosystem": CARGO_HOST, "name": "smallvec" },
                 "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0.6.3" }, { "fixed": "1.6.1" }] }],
             }],
         },
@@ -101,7 +102,7 @@ async fn the_operator_warns_of_what_releases_are_made_of() {
     advise(&stage, smallvec(), &publisher()).await.assert_problem(403, "advisory-refused");
     assert_eq!(advise(&stage, smallvec(), &keys().operator).await.status, 201);
     let told = gift(&stage, "1.1.0").await;
-    assert_eq!(told["advisories"][0]["part"], "crates.io:smallvec 1.6.0");
+    assert_eq!(told["advisories"][0]["part"], "pkg:cargo/smallvec 1.6.0");
     assert!(gift(&stage, "1.2.0").await.get("advisories").is_none());
     assert!(gift(&stage, "1.0.0").await.get("advisories").is_none());
     // What is published afterwards is matched as well.

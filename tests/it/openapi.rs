@@ -26,6 +26,7 @@ post /v1/devnet/rpc
 get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
+get /v1/log/proof/{index}
 get /v1/log/standing/{about}
 get /v1/namespaces/{ns}
 post /v1/namespaces/{ns}/cancel
@@ -98,6 +99,7 @@ async fn the_document_lists_every_route_and_each_is_there() {
             ("{call}", "00"),
             ("{address}", "0x0000000000000000000000000000000000000001"),
             ("{about}", "lab:bench"),
+            ("{index}", "0"),
             ("{path}", "0/000.p/1"),
         ];
         let url = filled.iter().fold(path.clone(), |url, (name, value)| url.replace(name, value));

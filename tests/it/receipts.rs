@@ -157,8 +157,9 @@ async fn anybody_may_have_a_receipt_checked() {
 fn lie(bundle: &Bundle, output: u32, fuel_used: u64) -> Bundle {
     let signed = bundle.receipt.verify::<Receipt>(&keys().executor.public()).unwrap().predicate;
     let mut opening = bundle.opening.clone();
-    let (salt, ty) = ([7; 32], opening.function_type.clone());
-    opening.salt = hex::encode(salt);
+    let ty = opening.function_type.clone();
+    let mut salt = [0; 32];
+    hex::decode_to_slice(&opening.salt, &mut salt).unwrap();
     opening.output = Some(json!(output));
     let n = opening.args["n"].as_u64().unwrap();
     let (given, returned) = (Typed::U32(n as u32), Typed::U32(output));
@@ -300,7 +301,8 @@ async fn log_lie(stage: &Stage, lying: Bundle) -> Bundle {
         keys: vec![stage.registry.log_verifier_key()],
     };
     let logged = Bundle { proof: Some(Box::new(proof)), ..lying };
-    assert_eq!(logged.verify(None).0.level(), Some(Level::L1), "nothing shows by itself that it is a lie");
+    let report = logged.verify(None).0;
+    assert_eq!(report.level(), Some(Level::L1), "nothing shows by itself that it is a lie: {report:?}");
     logged
 }
 
@@ -381,7 +383,9 @@ async fn a_strangers_verifier_agrees() {
         std::fs::write(&path, serde_json::to_vec(bundle).unwrap()).unwrap();
         path
     };
-    let signed = buyer.pay(&bench("burn"), json!([10]), "burn").await.receipt().0;
+    let body = json!({ "args": [1_000], "fuel": 50_000_000 });
+    let payment = buyer.sign(&bench("burn"), &body, "burn").await;
+    let signed = buyer.send(&bench("burn"), &body, Some(&payment)).await.receipt().0;
     sweep(&stage).await;
     let logged = complete(&stage, &signed).await;
     let (agrees, said) = stranger(&[&write("signed.json", &signed), &write("logged.json", &logged)]).await;

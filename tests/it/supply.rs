@@ -6,6 +6,7 @@ use glassbox_core::dsse::{Envelope, Predicate, Subject};
 use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
 use glassbox_core::receipt::audit::VerificationResult;
+use glassbox_core::sbom::CARGO_HOST;
 use glassbox_store::{Fault, Moment};
 use serde_json::json;
 
@@ -45,8 +46,8 @@ fn with_section(version: &str, name: &str, data: &[u8]) -> glassbox_registry::Pa
 pub(crate) fn made_of(version: &str, part: &str, part_version: &str) -> glassbox_registry::PackageFiles {
     let list = json!({ "packages": [
         { "name": "bench", "version": "0.1.0", "source": "local", "root": true, "dependencies": [1, 2] },
-        { "name": part, "version": part_version, "source": "crates.io" },
-        { "name": "cc", "version": "1.2.0", "source": "crates.io", "kind": "build" },
+        { "name": part, "version": part_version, "source": CARGO_HOST },
+        { "name": "cc", "version": "1.2.0", "source": CARGO_HOST, "kind": "build" },
     ] });
     with_section(version, ".dep-v0", &auditable(&list.to_string()))
 }
@@ -69,7 +70,7 @@ async fn what_a_component_is_made_of_is_read_at_publish_and_found_by_its_parts()
     let found = stage.get("/v1/sboms?package=smallvec&version=1.6.0").await.json();
     assert_eq!(
         found["releases"],
-        json!([{ "release": "lab:bench@1.1.0", "version": "1.6.0", "source": "crates.io" }])
+        json!([{ "release": "lab:bench@1.1.0", "version": "1.6.0", "source": "cargo" }])
     );
     let all = stage.get("/v1/sboms?package=smallvec").await.json();
     assert_eq!(all["releases"].as_array().unwrap().len(), 2);

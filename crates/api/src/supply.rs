@@ -19,7 +19,7 @@ pub struct MadeOf {
     pub release: String,
     /// The version of the package within.
     pub version: String,
-    /// Where the package comes from, such as `crates.io`.
+    /// Where the package comes from, such as `cargo`.
     pub source: String,
 }
 

@@ -26,7 +26,7 @@ pub struct SbomPackage {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it comes from: `crates.io`, `git`, `local`, `registry`, or another word of the toolchain's.
+    /// Where it comes from: `cargo`, `git`, `local`, `registry`, or another word of the toolchain's.
     pub source: String,
     /// Whether it took part in the build alone, and is not in the component.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -48,8 +48,14 @@ pub struct SbomTool {
     pub version: String,
 }
 
-/// The source under which the advisories of Rust packages are filed.
-pub const CRATES_IO: &str = "crates.io";
+/// Where the packages of Cargo's usual registry come from: the type of their package URLs.
+pub const CARGO: &str = "cargo";
+
+/// What the package URLs of those begin with, before the name.
+pub const CARGO_URL: &str = "pkg:cargo/";
+
+/// The same as `cargo auditable` and the OSV schema write it: by the registry's host.
+pub const CARGO_HOST: &str = concat!("crates", ".io");
 
 impl Sbom {
     /// The media type of [`Sbom::to_cyclonedx`].
@@ -118,7 +124,7 @@ impl SbomPackage {
             "version": self.version,
             "scope": if self.build_only { "excluded" } else { "required" },
         });
-        if self.source == CRATES_IO {
+        if self.source == CARGO {
             component["purl"] = format!("pkg:cargo/{}@{}", self.name, escape(&self.version)).into();
         } else {
             component["properties"] = json!([{ "name": "glassbox:source", "value": self.source }]);
@@ -147,7 +153,7 @@ mod tests {
         };
         let sbom = Sbom {
             // A place that there is not is left out.
-            packages: vec![package("slug", "local", &[1, 9]), package("deunicode", CRATES_IO, &[])],
+            packages: vec![package("slug", "local", &[1, 9]), package("deunicode", CARGO, &[])],
             tools: vec![SbomTool { role: "language".into(), name: "Rust".into(), version: "1.95.0".into() }],
         };
         let release = "acme:slug@1.2.3".parse().expect("a release");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
-use glassbox_core::sbom::{Sbom, SbomPackage, SbomTool};
+use glassbox_core::sbom::{CARGO, CARGO_HOST, Sbom, SbomPackage, SbomTool};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde::Deserialize;
@@ -133,7 +133,9 @@ impl Parts {
     fn add_package(&mut self, package: &AuditablePackage) -> Result<usize, SbomError> {
         let [name, version, source] =
             [&package.name, &package.version, &package.source].map(|text| check(text));
-        let key = (name?, version?, source?);
+        let source = source?;
+        let source = if source == CARGO_HOST { CARGO.to_owned() } else { source };
+        let key = (name?, version?, source);
         let build_only = package.kind == "build";
         if let Some(place) = self.places.get(&key) {
             // Built into one of the modules is built in.
@@ -206,13 +208,14 @@ mod tests {
     }
 
     fn listed(json: &str) -> (&'static str, Vec<u8>) {
+        let json = json.replace("SOURCE", CARGO_HOST);
         (AUDITABLE, compress_to_vec_zlib(json.as_bytes(), 6))
     }
 
     const TWO: &str = r#"{"packages": [
         {"name": "slug", "version": "0.1.0", "source": "local", "root": true, "dependencies": [1]},
-        {"name": "deunicode", "version": "1.6.2", "source": "crates.io"},
-        {"name": "cc", "version": "1.0.0", "source": "crates.io", "kind": "build"}]}"#;
+        {"name": "deunicode", "version": "1.6.2", "source": "SOURCE"},
+        {"name": "cc", "version": "1.0.0", "source": "SOURCE", "kind": "build"}]}"#;
 
     #[test]
     fn packages_and_producers_are_read_once_each() {

@@ -131,7 +131,7 @@ impl Store {
                 "SELECT {COLUMNS}, NULL FROM advisories AS a WHERE about = ?1
                  UNION ALL
                  SELECT {COLUMNS}, s.version_within FROM sbom_packages AS s
-                 JOIN advisories AS a ON a.about = s.source || ':' || s.name
+                 JOIN advisories AS a ON a.about = 'pkg:' || s.source || '/' || s.name
                  WHERE s.package = ?1 AND s.version = ?2 ORDER BY 1 DESC"
             ))?;
             let rows = statement.query_map([package, version], raw)?;

@@ -14,7 +14,7 @@ pub struct Within {
     pub release: ReleaseId,
     /// The version of the package within.
     pub version: String,
-    /// Where the package comes from, such as `crates.io`.
+    /// Where the package comes from, such as `cargo`.
     pub source: String,
 }
 

@@ -7,7 +7,7 @@ use super::Act;
 use crate::dsse::Predicate;
 use crate::limits;
 use crate::name::{PackageName, Version};
-use crate::sbom::CRATES_IO;
+use crate::sbom::{CARGO_HOST, CARGO_URL};
 
 /// Says that some versions of a package are vulnerable, or that it was wrong to say so.
 ///
@@ -19,7 +19,7 @@ pub struct Advisory {
     /// The package of the registry that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageName>,
-    /// Or the package that releases are made of: its source and name, such as `crates.io:smallvec`.
+    /// Or the package that releases are made of: its package URL without a version, such as `pkg:cargo/smallvec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
     /// What is wrong. See <https://ossf.github.io/osv-schema/>.
@@ -66,7 +66,7 @@ pub struct Affected {
 /// A package as the schema names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OsvPackage {
-    /// Whose names: [`ECOSYSTEM`], or `crates.io`.
+    /// Whose names: [`ECOSYSTEM`], or [`CARGO_HOST`].
     pub ecosystem: String,
     /// The name.
     pub name: String,
@@ -162,9 +162,9 @@ impl Advisory {
         }
         let about = match (&self.package, &self.part) {
             (Some(package), None) => (ECOSYSTEM, package.to_string()),
-            (None, Some(part)) => match part.split_once(':') {
-                Some((CRATES_IO, name)) if !name.is_empty() => (CRATES_IO, name.to_owned()),
-                _ => return field("part", "is written like `crates.io:smallvec`"),
+            (None, Some(part)) => match part.strip_prefix(CARGO_URL) {
+                Some(name) if !name.is_empty() => (CARGO_HOST, name.to_owned()),
+                _ => return field("part", "is written like `pkg:cargo/smallvec`"),
             },
             _ => return field("package", "or `part` says what it is about, and not both"),
         };
@@ -336,7 +336,7 @@ mod tests {
         refused(&|advisory| advisory.osv.affected.clear());
         refused(&|advisory| advisory.osv.affected[0].package.name = "acme:other".into());
         refused(&|advisory| advisory.osv.affected[0].versions = vec!["1".into()]);
-        refused(&|advisory| advisory.part = Some("crates.io:x".into()));
+        refused(&|advisory| advisory.part = Some("pkg:cargo/x".into()));
         refused(&|advisory| advisory.package = None);
     }
 }

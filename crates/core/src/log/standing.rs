@@ -19,7 +19,7 @@ use crate::hashed::Document as _;
 use crate::key::PublicKey;
 use crate::name::{Namespace, PackageName, ReleaseId};
 use crate::release::Release;
-use crate::sbom::CRATES_IO;
+use crate::sbom::CARGO_URL;
 use crate::{Digest, canonical};
 
 /// What stands about one thing. The map holds its digest, that of its canonical JSON.
@@ -72,7 +72,7 @@ struct About {
     release: Option<ReleaseId>,
     package: Option<PackageName>,
     executor: Option<PublicKey>,
-    /// A package that releases are made of, such as `crates.io:smallvec`.
+    /// A package that releases are made of, such as `pkg:cargo/smallvec`.
     part: Option<String>,
 }
 
@@ -86,8 +86,8 @@ impl Change {
             .or_else(|| release.map(|release| release.package.to_string()))
             .or_else(|| package.map(|package| package.to_string()))
             .or_else(|| executor.map(|executor| executor.to_string()))
-            // No package and no namespace has a dot, so none is taken for another.
-            .or_else(|| part.filter(|part| part.starts_with(CRATES_IO)))?;
+            // No package and no namespace has a slash, so none is taken for another.
+            .or_else(|| part.filter(|part| part.starts_with(CARGO_URL)))?;
         let statement = &read.statement;
         let act = match read.kind {
             Kind::Release => read_act(statement, |act: Release| Act::Terms(act.release.version, act.terms)),

@@ -17,7 +17,7 @@ use crate::problem::Refusal;
 /// Which advisories.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(crate) struct AdvisoriesQuery {
-    /// What they are about: a package `ns:name`, or what releases are made of, such as `crates.io:smallvec`; all when
+    /// What they are about: a package `ns:name`, or what releases are made of, such as `pkg:cargo/smallvec`; all when
     /// absent.
     about: Option<String>,
     /// The `next_before` of the page before; from the newest when absent.
