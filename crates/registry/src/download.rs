@@ -126,7 +126,7 @@ impl Registry {
         mut request: DownloadRequest,
     ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
         if let Some(payment) = &request.payment
-            && let Some(row) = self.presented(payment).await?
+            && let Some(row) = self.presented(self.known(payment).as_ref()).await?
         {
             pin(&mut request.release, &row);
         }

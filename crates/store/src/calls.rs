@@ -19,7 +19,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
-use crate::ledger::{self, Decision};
+use crate::ledger;
+use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// The states of a call.
@@ -263,10 +264,9 @@ fn advance(
     next: CallState,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let changed = transaction.execute(
-        "UPDATE calls SET state = ?3, updated_at = ?4 WHERE id = ?1 AND state = ?2",
-        params![call, expected.as_str(), next.as_str(), now_ms],
-    )?;
+    let changed = transaction
+        .prepare_cached("UPDATE calls SET state = ?3, updated_at = ?4 WHERE id = ?1 AND state = ?2")?
+        .execute(params![call, expected.as_str(), next.as_str(), now_ms])?;
     if changed == 1 {
         return Ok(());
     }
@@ -313,8 +313,35 @@ impl Store {
     /// Binds a payment to a call, or says which call stands in the way.
     ///
     /// Of many that present one payment at once, exactly one gets [`Hold::Held`].
+    ///
+    /// A power cut may forget the hold, which is then as if it was released: nothing is settled or answered before a later
+    /// write is on the disk, and this one with it.
     pub async fn hold_call(&self, call: NewCall) -> Result<Hold, StoreError> {
-        self.write("hold_call", move |transaction| {
+        let (payment_key, by_credit) = (call.payment_key.clone(), matches!(call.backing, Backing::Credit(_)));
+        let hold = self.try_hold(call).await?;
+        if let Hold::SameRequest(row) = &hold
+            && !by_credit
+        {
+            self.stand_in(payment_key, row.id.clone()).await?;
+        }
+        Ok(hold)
+    }
+
+    /// Remembers a payment that was not taken, because another one pays for its request. Should its answer be lost, it must
+    /// not be taken for the same thing later.
+    async fn stand_in(&self, payment_key: String, call: String) -> Result<(), StoreError> {
+        self.write("stand_in", move |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO stand_ins (payment_key, call) VALUES (?1, ?2)",
+                params![payment_key, call],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn try_hold(&self, call: NewCall) -> Result<Hold, StoreError> {
+        self.write_soon("hold_call", move |transaction| {
             if let Some(row) = find(transaction, "payment_key = ?1", &[&call.payment_key])? {
                 return Ok(Hold::SamePayment(Box::new(row)));
             }
@@ -333,13 +360,6 @@ impl Store {
             let same_request = "payer = ?1 AND request = ?2
                 AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
             if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
-                // This payment was not taken. Should its answer be lost, it must not be taken for the same thing later.
-                if !matches!(call.backing, Backing::Credit(_)) {
-                    transaction.execute(
-                        "INSERT OR REPLACE INTO stand_ins (payment_key, call) VALUES (?1, ?2)",
-                        params![call.payment_key, row.id],
-                    )?;
-                }
                 return Ok(Hold::SameRequest(Box::new(row)));
             }
             if let Some(refusal) = set_aside(transaction, &call)? {
@@ -375,10 +395,9 @@ impl Store {
         let call = call.to_owned();
         self.write("record_outcome", move |transaction| {
             advance(transaction, &call, CallState::Held, CallState::Executed, now_ms)?;
-            transaction.execute(
-                "UPDATE calls SET outcome = ?2, charge = ?3 WHERE id = ?1",
-                params![call, outcome.outcome, amount_to_sql(outcome.charge.0)],
-            )?;
+            transaction
+                .prepare_cached("UPDATE calls SET outcome = ?2, charge = ?3 WHERE id = ?1")?
+                .execute(params![call, outcome.outcome, amount_to_sql(outcome.charge.0)])?;
             Ok(())
         })
         .await
@@ -405,10 +424,9 @@ impl Store {
         let call = call.to_owned();
         self.write("post_held_call", move |transaction| {
             advance(transaction, &call, CallState::Held, CallState::Posted, now_ms)?;
-            transaction.execute(
-                "UPDATE calls SET charge = ?2 WHERE id = ?1",
-                params![call, amount_to_sql(charge.0)],
-            )?;
+            transaction
+                .prepare_cached("UPDATE calls SET charge = ?2 WHERE id = ?1")?
+                .execute(params![call, amount_to_sql(charge.0)])?;
             post(transaction, &call, &posting, now_ms)
         })
         .await
@@ -456,14 +474,16 @@ impl Store {
         .await
     }
 
-    /// Notes that the reply of a call was handed over.
+    /// Notes that the reply of a call was handed over. A power cut may forget it; the same request is then answered from this
+    /// call once more.
     pub async fn mark_delivered(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
-        self.write("mark_delivered", move |transaction| {
-            transaction.execute(
-                "UPDATE calls SET delivered = 1, delivered_at = COALESCE(delivered_at, ?2) WHERE id = ?1",
-                params![call, now_ms],
-            )?;
+        self.write_soon("mark_delivered", move |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE calls SET delivered = 1, delivered_at = COALESCE(delivered_at, ?2) WHERE id = ?1",
+                )?
+                .execute(params![call, now_ms])?;
             Ok(())
         })
         .await
@@ -600,11 +620,13 @@ impl Store {
 fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i64) -> Result<(), StoreError> {
     let reference = posting.transaction.as_deref();
     // What was set aside of credit is replaced by the charge; a deposit or voucher is posted at what it came to.
-    ledger::decide(transaction, call, Some(Kind::Hold), Decision::Voided)?;
+    let mut sheet = Sheet::new(transaction);
+    sheet.decide(call, Some(Kind::Hold), Decision::Voided)?;
     let settled = Decision::Posted { amount: Some(posting.amount.to_pico()), reference };
-    ledger::decide(transaction, call, None, settled)?;
-    ledger::insert(transaction, call, &posting.charge, "posted", None, now_ms)?;
-    ledger::insert(transaction, call, posting.refund.as_slice(), "pending", None, now_ms)?;
+    sheet.decide(call, None, settled)?;
+    sheet.insert(call, &posting.charge, "posted", None, now_ms)?;
+    sheet.insert(call, posting.refund.as_slice(), "pending", None, now_ms)?;
+    sheet.close()?;
     let (mut channel, mut cumulative) = (None, None);
     if let Some(posting) = &posting.channel {
         let charged = channels::post(transaction, posting, now_ms)?;

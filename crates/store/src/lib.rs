@@ -18,6 +18,7 @@ mod objects;
 mod payouts;
 mod releases;
 mod search;
+mod sheet;
 mod sqlite;
 mod submissions;
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::objects::write_durably;
-use crate::sqlite::{Inner, Store};
+use crate::sqlite::{Inner, Store, Sync};
 
 /// The checkpoint in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Store {
                 write_durably(&inner.log_dir.join(tile.path), &tile.bytes)?;
             }
             let note = key.sign(new_size, root);
-            inner.write("publish_log", |transaction| {
+            inner.write(Sync::Disk, "publish_log", |transaction| {
                 if checkpoint(transaction)?.map(|state| state.size) == old.map(|state| state.size) {
                     transaction.execute(
                         "INSERT INTO checkpoint (id, size, note) VALUES (1, ?1, ?2)

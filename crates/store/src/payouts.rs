@@ -7,7 +7,8 @@ use glassbox_core::ledger::{Account, Kind, Transfer};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
-use crate::ledger::{self, Decision, OwedTransfer};
+use crate::ledger::{self, OwedTransfer};
+use crate::sheet::Decision;
 use crate::sqlite::{Store, amount_from_sql};
 use crate::submissions::{self, Moved};
 

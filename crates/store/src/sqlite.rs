@@ -37,11 +37,17 @@ pub(crate) struct Inner {
     pub(crate) showing: Mutex<()>,
     pub(crate) search: SearchIndex,
     /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     /// Connections that no reader holds at the moment.
     readers: Mutex<Vec<Connection>>,
     database: PathBuf,
     faults: Faults,
+}
+
+/// The one connection that writes, and how far its commits go.
+struct Writer {
+    connection: Connection,
+    sync: Sync,
 }
 
 impl Store {
@@ -61,7 +67,7 @@ impl Store {
                 log_dir,
                 showing: Mutex::new(()),
                 search: SearchIndex::new()?,
-                writer: Mutex::new(writer),
+                writer: Mutex::new(Writer { connection: writer, sync: Sync::Disk }),
                 readers: Mutex::new(Vec::new()),
                 database,
                 faults: Faults::default(),
@@ -96,10 +102,48 @@ impl Store {
         verb: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_to(Sync::Disk, verb, change).await
+    }
+
+    /// The same for what may be lost in a power cut, with nothing worse than that it did not happen. A crash of the process
+    /// loses nothing, and the next write that reaches the disk takes this one with it.
+    pub(crate) async fn write_soon<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_to(Sync::Soon, verb, change).await
+    }
+
+    async fn write_to<T: Send + 'static>(
+        &self,
+        sync: Sync,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.write(verb, change))
+        tokio::task::spawn_blocking(move || inner.write(sync, verb, change))
             .await
             .map_err(|_| StoreError::Worker)?
+    }
+}
+
+/// How far a commit has come when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// It is on the disk.
+    Disk,
+    /// The system has it, and brings it to the disk with the next that must be there.
+    Soon,
+}
+
+impl Sync {
+    /// `FULL` waits for the disk at each commit, `NORMAL` at checkpoints alone; both leave a sound database.
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Disk => "PRAGMA synchronous = FULL",
+            Self::Soon => "PRAGMA synchronous = NORMAL",
+        }
     }
 }
 
@@ -120,12 +164,17 @@ impl Inner {
 
     pub(crate) fn write<T>(
         &self,
+        sync: Sync,
         verb: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // A panic in an earlier write rolled its transaction back when it unwound, so the connection is sound.
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if writer.sync != sync {
+            writer.connection.execute_batch(sync.pragma())?;
+            writer.sync = sync;
+        }
+        let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = change(&transaction)?;
         if self.faults.strike(verb, Moment::Before) {
             return Err(StoreError::Injected);
