@@ -48,9 +48,20 @@ impl Server {
     pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data);
-        command.args(args);
-        let mut child =
-            command.env("GLASSBOX_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.args(args).env("GLASSBOX_LOG", "off");
+        Self::of(command)
+    }
+
+    /// Starts a devnet that is gone with its process.
+    pub(crate) fn devnet() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+        command.args(["devnet", "--listen", "127.0.0.1:0", "--json"]);
+        Self::of(command)
+    }
+
+    /// Starts a program that prints JSON with its `url` when it serves.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // Owned from here on, so that the process is ended whatever happens next.
         let mut server = Self { child, url: String::new() };

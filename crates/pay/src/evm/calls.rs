@@ -26,6 +26,16 @@ pub(crate) fn balance_of(account: Address) -> Bytes {
     Tuple::new().address(account).call("balanceOf(address)")
 }
 
+/// Asks how much of an account's tokens somebody else may move (ERC-20).
+pub fn allowance(owner: Address, spender: Address) -> Bytes {
+    Tuple::new().address(owner).address(spender).call("allowance(address,address)")
+}
+
+/// Asks how many permits of an account the token has taken (EIP-2612).
+pub fn permits_used(owner: Address) -> Bytes {
+    Tuple::new().address(owner).call("nonces(address)")
+}
+
 pub(crate) fn total_supply() -> Bytes {
     Tuple::new().call("totalSupply()")
 }

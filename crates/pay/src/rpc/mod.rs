@@ -182,9 +182,10 @@ impl Chain for Rpc {
 
     async fn standing(&self, transaction: B256) -> Result<Standing, PayError> {
         let inner = &self.inner;
-        let Some(receipt) = inner.node.receipt(transaction).await? else { return Ok(Standing::Missing) };
+        let (receipt, height) = tokio::try_join!(inner.node.receipt(transaction), inner.node.height())?;
+        let Some(receipt) = receipt else { return Ok(Standing::Missing) };
         let block = receipt.block;
-        let confirmations = inner.node.height().await?.saturating_add(1).saturating_sub(block);
+        let confirmations = height.saturating_add(1).saturating_sub(block);
         let is_final = confirmations >= inner.config.finality
             || inner.finalized().await.is_some_and(|finalized| block <= finalized);
         Ok(if is_final { Standing::Final } else { Standing::Mined { block, confirmations } })
@@ -195,8 +196,9 @@ impl Chain for Rpc {
         if let Some(reason) = inner.book.broken() {
             return Err(PayError::JournalBroken(reason));
         }
-        let fees = inner.fees().await?;
-        inner.check_coins(inner.config.gas_reserve, fees).await
+        let coins = async { Ok(inner.node.coins(inner.wallet.address()).await?) };
+        let (fees, coins) = tokio::try_join!(inner.fees(), coins)?;
+        inner.check_coins(inner.config.gas_reserve, fees, coins)
     }
 
     async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError> {

@@ -30,7 +30,7 @@ enum Step {
 }
 
 /// When a transaction is first looked for after it was broadcast.
-const POLL_FIRST: Duration = Duration::from_millis(10);
+const POLL_FIRST: Duration = Duration::from_millis(2);
 
 impl Inner {
     /// Submits a call, or finds out what became of it, and waits for a block for as long as is allowed.
@@ -75,10 +75,9 @@ impl Inner {
             return Ok(Step::Done(Submission::Reverted { output: Bytes::new() }));
         }
         let before = self.book.attempts(id).last().map(|attempt| attempt.signed.hash);
-        let tried = match self.node.call(call, "latest").await {
-            Ok(_) => self.node.gas(call).await,
-            Err(error) => Err(error),
-        };
+        // To estimate is to try. Everything else that is asked does not depend on it, so all of it is asked at once.
+        let (tried, fees, coins) =
+            tokio::join!(self.node.gas(call), self.fees(), self.node.coins(self.wallet.address()));
         let gas = match tried {
             // What others do to the contracts in between may cost some more.
             Ok(gas) => gas.saturating_add(gas / 4),
@@ -89,15 +88,15 @@ impl Inner {
             let reason = format!("the call takes {gas} gas; the most is {}", self.config.gas_max);
             return Err(PayError::Unavailable(reason));
         }
-        let fees = self.fees().await?;
-        self.check_coins(gas, fees).await?;
+        let fees = fees?;
+        self.check_coins(gas, fees, coins?)?;
 
         let _one_at_a_time = self.sending.lock().await;
         if self.book.attempts(id).last().map(|attempt| attempt.signed.hash) != before {
             return Ok(Step::Waits("somebody else has just sent it".to_owned()));
         }
-        let block = self.node.height().await?;
-        let mined = self.node.count(self.wallet.address(), "latest").await?;
+        let (block, mined) =
+            tokio::try_join!(self.node.height(), self.node.count(self.wallet.address(), "latest"))?;
         let nonce = self.book.next_nonce(mined);
         if nonce.saturating_sub(mined) >= RPC_PENDING_MAX {
             return Err(PayError::Unavailable(format!("{RPC_PENDING_MAX} transactions wait already")));
@@ -248,10 +247,9 @@ impl Inner {
         Ok(Fees { fee, tip })
     }
 
-    /// Checks that the settler can pay for so much gas.
-    pub(super) async fn check_coins(&self, gas: u64, fees: Fees) -> Result<(), PayError> {
+    /// Checks that the settler, who has so much, can pay for so much gas.
+    pub(super) fn check_coins(&self, gas: u64, fees: Fees, has: U256) -> Result<(), PayError> {
         let account = self.wallet.address();
-        let has = self.node.coins(account).await?;
         let needs = U256::from(gas).saturating_mul(U256::from(fees.fee));
         if has < needs { Err(PayError::GasLow { account, has, needs }) } else { Ok(()) }
     }

@@ -168,14 +168,19 @@ impl<C: Chain> Facilitator for Settler<C> {
         offered: &PaymentRequirements,
     ) -> Result<Verified, Rejection> {
         let authorization = self.read(payload, offered)?;
-        let now_s = self.chain.now_s().await.map_err(|error| unverified(error.to_string()))?;
-        self.chain.ready().await.map_err(|error| unverified(error.to_string()))?;
+        let simulated = async {
+            match &authorization {
+                Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await,
+                Authorization::Upto(upto) => self.simulate(&self.upto(upto, upto.ceiling)).await,
+                Authorization::Batch(batch) => self.verify_batch(batch).await,
+            }
+        };
+        // All at once, because a caller waits; what is wrong with it is told in this order.
+        let (now_s, ready, simulated) = tokio::join!(self.chain.now_s(), self.chain.ready(), simulated);
+        let now_s = now_s.map_err(|error| unverified(error.to_string()))?;
+        ready.map_err(|error| unverified(error.to_string()))?;
         payment::check_window(&authorization, now_s, 0)?;
-        match &authorization {
-            Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await?,
-            Authorization::Upto(upto) => self.simulate(&self.upto(upto, upto.ceiling)).await?,
-            Authorization::Batch(batch) => self.verify_batch(batch).await?,
-        }
+        simulated?;
         Ok(Verified { payer: authorization.payer(), key: authorization.key() })
     }
 
