@@ -2,6 +2,7 @@
 
 mod audit;
 mod call;
+mod channels;
 mod credit;
 mod demo;
 mod devnet;

@@ -44,3 +44,4 @@ mod serve;
 mod stage;
 mod taken_back;
 mod wallet;
+mod ways;

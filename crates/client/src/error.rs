@@ -3,6 +3,7 @@
 use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
+use crate::channels::ChannelError;
 use crate::policy::{PolicyError, Refusal};
 use crate::spending::SpendingError;
 
@@ -55,6 +56,9 @@ pub enum ClientError {
     /// The payment could not be written down, so it was not sent.
     #[error(transparent)]
     Spending(SpendingError),
+    /// The channel that shall pay cannot be used. Nothing was signed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// None of the ways to pay is one that this wallet can or may take.
     #[error("the registry asks for a payment that this wallet does not make: {0}")]
     NoWayToPay(String),

@@ -27,15 +27,18 @@
 
 mod bind;
 mod buyer;
+pub mod channels;
 mod download;
 mod error;
 mod http;
+mod node;
 mod pay;
 pub mod policy;
 pub mod spending;
 
 pub use bind::check_reply;
 pub use buyer::Buyer;
+pub use channels::{Channel, Channels};
 pub use download::Downloaded;
 pub use error::ClientError;
 pub use http::Client;
