@@ -195,7 +195,7 @@ fn a_policy_refuses_before_anything_is_signed() {
         ("allow.hosts = ['https://registry.example.com']", "allow.hosts"),
         ("allow.payees = []", "allow.payees"),
         ("allow.assets = []", "allow.assets"),
-        ("allow.schemes = ['upto']", "allow.schemes"),
+        ("allow.schemes = ['batch-settlement']", "allow.schemes"),
     ];
     for (policy, rule) in rules {
         assert_eq!(refused(policy, "0.01"), (3, "policy-refused".into(), Some(rule.into())), "{policy}");

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use glassbox_api::CallBody;
 use glassbox_client::channels::{self, Channel, ChannelError, Channels};
 use glassbox_client::spending::{Entry, Outcome, day_of};
-use glassbox_client::{Buyer, Client, ClientError, Policy, Spending};
+use glassbox_client::{Buyer, Call, Client, ClientError, Policy, Spending};
 use glassbox_core::receipt::Receipt;
 use glassbox_core::{Atomic, PackageRef};
 use jiff::Timestamp;
@@ -35,7 +36,9 @@ fn buyer(stage: &Stage, home: &Path, policy: &str) -> Buyer {
 /// Calls and returns output and receipt.
 async fn call(client: &Client, buyer: &Buyer, function: &str, arg: u32) -> (Value, Receipt) {
     let release: PackageRef = "lab:bench@1.0.0".parse().unwrap();
-    let reply = client.call(&release, function, json!([arg]), Some(buyer)).await.unwrap();
+    let fuel = (function == "burn").then_some(50_000_000);
+    let body = CallBody { args: json!([arg]), fuel, ..CallBody::default() };
+    let reply = client.call_with(&Call { release: &release, function, body }, Some(buyer)).await.unwrap();
     let (report, receipt) = reply.receipt.verify(None);
     assert!(report.holds(), "{report:?}");
     (reply.output, receipt.unwrap())
