@@ -3,8 +3,11 @@
 use glassbox_api::Problem;
 use glassbox_client::ClientError;
 use glassbox_client::channels::ChannelError;
+use glassbox_client::mirror::MirrorError;
 use glassbox_client::policy::PolicyError;
 use glassbox_client::spending::SpendingError;
+use glassbox_client::trust::LogRefusal;
+use glassbox_core::log::Distrust;
 use glassbox_registry::{PublishError, chain};
 use serde::Serialize;
 
@@ -141,6 +144,52 @@ pub(crate) fn channel_failure(error: &ChannelError) -> Failure {
     }
 }
 
+/// Says why a log is not believed, and what to do about it.
+fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
+    match refusal {
+        LogRefusal::Distrusted(Distrust::UnknownLog { .. }) => {
+            let hint = "compare the key with what the operator says elsewhere; then put it into the policy";
+            Failure::no("log-unknown", message, hint)
+        }
+        LogRefusal::Distrusted(Distrust::TooFewWitnesses { .. }) => {
+            let hint = "try again in a minute; if that does not help, the log hides from its witnesses";
+            Failure::no("log-unwitnessed", message, hint)
+        }
+        LogRefusal::Distrusted(Distrust::Frozen { .. }) => {
+            let hint = "somebody may hold newer releases back: ask from another network, or check this machine's clock";
+            Failure::no("log-frozen", message, hint)
+        }
+        LogRefusal::OtherLog { path, .. } => {
+            let hint = format!(
+                "do not go on before the operator has said elsewhere why; then remove `{}`",
+                path.display()
+            );
+            Failure::no("log-changed", message, hint)
+        }
+        LogRefusal::Forked { evidence, .. } => {
+            let hint = format!("rely on nothing of this registry, and publish `{}`", evidence.display());
+            Failure::no("log-forked", message, hint)
+        }
+        LogRefusal::RolledBack { .. } => {
+            let hint = "a mirror may be behind: ask the registry itself; a registry must never go back";
+            Failure::no("log-rolled-back", message, hint)
+        }
+        LogRefusal::Quarantined { .. } => Failure::no(
+            "release-quarantined",
+            message,
+            "use another version; the log holds the operator's reason",
+        ),
+        LogRefusal::Unproved { .. } => Failure::no(
+            "log-unproved",
+            message,
+            "rely on nothing of it; ask the registry itself, or tell its operator",
+        ),
+        LogRefusal::Sightings(_) => {
+            Failure::error("io", message, "make room, or mend the rights of the home folder")
+        }
+    }
+}
+
 /// Returns what to do next in words of the command line, where the registry's are about HTTP.
 fn hint(problem: &Problem) -> String {
     match problem.code.as_str() {
@@ -205,6 +254,23 @@ impl From<ClientError> for Failure {
             ClientError::Component(_) => {
                 Self::no("component-differs", chain(&error), "do not run it; tell the operator")
             }
+            ClientError::Layer(_) => {
+                Self::no("release-differs", chain(&error), "do not rely on it; tell the operator")
+            }
+            ClientError::Mirror(mirror) => match mirror {
+                MirrorError::File { .. } => {
+                    Self::error("io", chain(&error), "make room, or mend the folder's rights")
+                }
+                MirrorError::Other { .. } => {
+                    Self::error("mirror-invalid", chain(&error), "name another folder with --to")
+                }
+                MirrorError::Differs { .. } => Self::no(
+                    "mirror-differs",
+                    chain(&error),
+                    "nothing of it was kept; tell the registry's operator",
+                ),
+            },
+            ClientError::Log(refusal) => log_failure(refusal, chain(&error)),
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());

@@ -1,5 +1,6 @@
 //! The `glassbox` command: flags, files and printing. What it decides, it decides in the crates below.
 
+mod authorship;
 mod cli;
 mod commands;
 mod embedded;
@@ -13,8 +14,11 @@ mod output;
 mod password;
 mod progress;
 mod rail;
+mod receipts;
+mod remote;
 mod sandbox;
 mod wallet;
+mod witnessing;
 
 use std::process::ExitCode;
 

@@ -8,20 +8,21 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use glassbox_core::limits;
-use glassbox_core::log::LogKey;
+use glassbox_core::log::{Cosigner, KnownLog, LogKey};
 use glassbox_pay::wallet_file::{self, WalletFile};
 use glassbox_pay::{Devnet, PayError, Wallet};
-use glassbox_registry::{Env, HostConfig, Keys, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, Registry, RegistryConfig, Witness};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::OperatorToken;
-use glassbox_store::{Fault, Store};
+use glassbox_store::{Fault, Store, WitnessStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::cli::RailArgs;
+use crate::cli::{RailArgs, WitnessedArgs};
 use crate::failure::Failure;
 use crate::home::{load_key, new_key, write_private};
 use crate::rail::Rail;
+use crate::witnessing::Witnesses;
 use crate::{password, sandbox, wallet};
 
 /// How a node is set up.
@@ -35,6 +36,8 @@ pub(crate) struct NodeConfig {
     pub(crate) environment: Vec<(String, String)>,
     /// Where payments are settled.
     pub(crate) rail: RailArgs,
+    /// Who cosigns its log, and whose logs it cosigns.
+    pub(crate) witnessed: WitnessedArgs,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -45,6 +48,8 @@ pub(crate) struct Node {
     registry: Arc<Registry>,
     devnet: Option<Devnet>,
     operator: OperatorToken,
+    witness: Option<Arc<Witness>>,
+    witnesses: Witnesses,
     /// Held while the node lives: two registries in one folder would ruin it.
     _lock: File,
 }
@@ -62,11 +67,19 @@ impl Node {
         let executor = key("executor.json")?;
         let log = key("log.json")?;
         let credit = key("credit.json")?;
+        let operator_key = key(OPERATOR_KEY)?;
         let password = config.rail.treasury_password.as_deref();
         let treasury = treasury(&data.join("keys").join("treasury.json"), password).await?;
         let operator = operator_token(&operator_path(data))?;
         let listener = listen(config.listen).await?;
         let rail = Rail::open(&config.rail, data, treasury).await?;
+        let WitnessedArgs { witness, witness_quorum, witness_for } = config.witnessed;
+        let witnesses = Witnesses::new(witness, witness_quorum)?;
+        let faults = config.faults.clone();
+        let witness = match witness_for.is_empty() {
+            true => None,
+            false => Some(Arc::new(open_witness(data, None, witness_for, faults)?)),
+        };
         let open = async || -> anyhow::Result<Self> {
             let address = listener.local_addr()?;
             let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -87,17 +100,20 @@ impl Node {
                 store,
                 sandbox,
                 rail.facilitator,
-                Keys { executor, log, credit },
+                Keys { executor, log, credit, operator: operator_key },
                 Env::system(),
                 RegistryConfig {
                     fee_bps: config.fee_bps,
                     public_url: url.clone(),
                     host,
                     claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+                    domains: DomainConfig::default(),
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
-            Ok(Self { url, listener, registry, devnet: rail.devnet, operator, _lock: lock })
+            registry.register_executor().await.context("cannot log what this executor says of itself")?;
+            let devnet = rail.devnet;
+            Ok(Self { url, listener, registry, devnet, operator, witness, witnesses, _lock: lock })
         };
         Ok(open().await?)
     }
@@ -107,13 +123,28 @@ impl Node {
         self.registry.rail().label().to_owned()
     }
 
+    /// Returns the verifier key of the log.
+    pub(crate) fn log_key(&self) -> String {
+        self.registry.log_verifier_key()
+    }
+
+    /// Returns the key with which it cosigns the logs of others, where it does.
+    pub(crate) fn witness_key(&self) -> Option<String> {
+        self.witness.as_ref().map(|witness| witness.key().to_string())
+    }
+
     /// Serves until `stop` completes.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let options = glassbox_server::Options { devnet: self.devnet, operator: Some(self.operator) };
+        let options = glassbox_server::Options {
+            devnet: self.devnet,
+            operator: Some(self.operator),
+            witness: self.witness,
+        };
         let app = glassbox_server::app(self.registry.clone(), options);
-        glassbox_server::serve(self.listener, app, self.registry, stop)
-            .await
-            .map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
+        let witnessing = tokio::spawn(self.witnesses.ask_for_ever(self.registry.clone()));
+        let served = glassbox_server::serve(self.listener, app, self.registry, stop).await;
+        witnessing.abort();
+        served.map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
     }
 
     /// Serves in the background. Dropping what is returned stops it.
@@ -166,8 +197,47 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// Opens the witness whose key and state are in `data`, and makes what is missing.
+///
+/// Key and state belong together: a key that is found without what it signed may have cosigned anything.
+pub(crate) fn open_witness(
+    data: &Path,
+    name: Option<&str>,
+    logs: Vec<KnownLog>,
+    faults: Vec<Fault>,
+) -> Result<Witness, Failure> {
+    let (key_path, state_path) = (data.join("keys").join("witness.json"), data.join("witness.sqlite"));
+    let key = match load_key(&key_path)? {
+        Some(_) if !state_path.exists() => {
+            let message = format!("the witness has a key, and its state `{}` is gone", state_path.display());
+            let hint = format!("move `{}` away: a witness that forgot needs a new key", key_path.display());
+            return Err(Failure::error("witness-state-lost", message, hint));
+        }
+        Some(key) => key,
+        None => {
+            // The state first: a crash in between leaves no key without one.
+            WitnessStore::open(&state_path).map_err(anyhow::Error::from)?;
+            new_key(&key_path)?
+        }
+    };
+    let short = &glassbox_core::Digest::of(key.public().as_bytes()).hex()[..12];
+    let usual = format!("glassbox-witness-{short}");
+    let name = name.unwrap_or(&usual);
+    let cosigner = Cosigner::new(name, key).ok_or_else(|| {
+        Failure::error(
+            "name-invalid",
+            format!("`{name}` cannot be a witness's name"),
+            "leave out spaces and `+`",
+        )
+    })?;
+    let store = WitnessStore::open(&state_path).map_err(anyhow::Error::from)?;
+    faults.into_iter().for_each(|fault| store.inject(fault));
+    Witness::new(cosigner, logs, store, Env::system())
+        .map_err(|error| Failure::error("logs-invalid", error.to_string(), "name each log once"))
+}
+
 /// Takes the folder for this process alone; makes it where there is none.
-fn lock(data: &Path) -> Result<File, Failure> {
+pub(crate) fn lock(data: &Path) -> Result<File, Failure> {
     let path = data.join("lock");
     let file = std::fs::create_dir_all(data).and_then(|()| File::create(&path)).map_err(|error| {
         let mut failure = Failure::io("write", &path, &error);
@@ -177,14 +247,14 @@ fn lock(data: &Path) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let message = format!("another `glassbox serve` has this folder: `{}`", data.display());
+            let message = format!("another process serves this folder: `{}`", data.display());
             Err(Failure::error("data-in-use", message, "stop it, or name another --data"))
         }
         Err(TryLockError::Error(error)) => Err(Failure::io("lock", &path, &error)),
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => "choose another with --listen 127.0.0.1:0",
@@ -192,6 +262,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::error("io", format!("cannot listen on {address}: {error}"), hint)
     })
+}
+
+/// The file of the key that quarantines, in the folder of keys.
+const OPERATOR_KEY: &str = "operator.json";
+
+/// Where the key lies that quarantines.
+pub(crate) fn operator_key_path(data: &Path) -> PathBuf {
+    data.join("keys").join(OPERATOR_KEY)
 }
 
 /// Where the token lies that opens the operator's routes.

@@ -15,7 +15,7 @@ use glassbox_core::log::LogKey;
 use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_pay::{Devnet, Wallet};
 use glassbox_registry::package::Package;
-use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
@@ -123,12 +123,14 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             log: LogKey::new("bench.glassbox.dev/log", SecretKey::from_seed(&[2; 32]))
                 .context("the log's name is not valid")?,
             credit: SecretKey::from_seed(&[3; 32]),
+            operator: SecretKey::from_seed(&[4; 32]),
         };
         let config = RegistryConfig {
             fee_bps: 0,
             public_url: format!("http://127.0.0.1:{port}"),
             host: HostConfig::default(),
             claim_amount: glassbox_core::limits::CLAIM_AMOUNT_DEFAULT,
+            domains: DomainConfig::default(),
         };
         let store = Store::open(&folder.join("store"))?;
         let rail = Arc::new(devnet.facilitator());

@@ -1,6 +1,6 @@
 //! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
 //!
-//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `http`. `--component PATH` adds one
+//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`, `verify`. `--component PATH` adds one
 //! to be compiled in `cold` and `publish`.
 
 mod bare;
@@ -10,10 +10,12 @@ mod copy;
 mod guests;
 mod http;
 mod kernels;
+mod log;
 mod measure;
 mod publish;
 mod report;
 mod scale;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,8 +73,14 @@ fn main() -> Result<ExitCode> {
     if wants("scale") {
         scale::run(&mut report)?;
     }
+    if wants("log") {
+        log::run(&mut report)?;
+    }
     if wants("http") {
         http::run(&mut report)?;
+    }
+    if wants("verify") {
+        verify::run(&mut report)?;
     }
     print!("{}", report.page());
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ use glassbox_api::{CallBody, CallResponse, QuoteResponse};
 use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Receipt;
+use glassbox_core::release::Release;
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
@@ -17,10 +18,13 @@ use crate::failure::Failure;
 use crate::keep::Folder;
 use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
+use crate::receipts;
+use crate::remote::Remote;
 
 pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> Result<(), Failure> {
-    let client = context.client()?;
-    let quote = during("asking", client.quote(&args.package, &args.function, args.fuel)).await?;
+    let client = context.remote(args.package.registry.as_deref())?.client;
+    let reference = &args.package.reference;
+    let quote = during("asking", client.quote(reference, &args.function, args.fuel)).await?;
     context.output.answer(&quote, || describe_quote(&quote));
     Ok(())
 }
@@ -39,14 +43,14 @@ fn describe_quote(quote: &QuoteResponse) -> String {
 }
 
 pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failure> {
-    let caller = Caller::new(context, &args.allowance)?;
-    let typed =
-        during("reading the interface", type_call(caller.client(), &args.package, &args.call)).await?;
+    let caller = Caller::new(context, &args.allowance, args.package.registry.as_deref())?;
+    let reading = type_call(caller.remote(), &args.package.reference, &args.call);
+    let typed = during("reading the interface", reading).await?;
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
     context.output.answer(&made.response, || show(&typed.ty, &made.response));
     context.output.note(&made.keep()?);
-    Ok(())
+    caller.check_log(&made).await
 }
 
 /// Makes calls within what the command line allows.
@@ -67,18 +71,22 @@ pub(super) struct Made {
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(context: &'a Context, allowance: &'a Allowance) -> Result<Self, Failure> {
-        Ok(Self { context, allowance, purse: Purse::new(context, &allowance.purse)? })
+    pub(super) fn new(
+        context: &'a Context,
+        allowance: &'a Allowance,
+        registry: Option<&str>,
+    ) -> Result<Self, Failure> {
+        Ok(Self { context, allowance, purse: Purse::new(context, &allowance.purse, registry)? })
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.purse.client
+    pub(super) fn remote(&self) -> &Remote {
+        &self.purse.remote
     }
 
     /// Makes a call, pays where that is allowed, and checks the receipt.
     pub(super) async fn call(&self, typed: &TypedCall) -> Result<Made, Failure> {
         let Self { context, allowance, purse } = self;
-        let client = &purse.client;
+        let client = &purse.remote.client;
         let buyer = purse.buyer().await?;
         // Everything that could fail without the registry fails before it is paid.
         let executor = executor(client).await?;
@@ -91,12 +99,22 @@ impl<'a> Caller<'a> {
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
+        typed.check_release(&receipt)?;
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
             None => context.home()?.receipt_path(&receipt.call),
         };
         let url = format!("{}/v1/receipts/{}", client.url(), receipt.call);
         Ok(Made { response, receipt, url, folder, path })
+    }
+}
+
+impl Caller<'_> {
+    /// Checks that the executor saw the log that everybody sees. The call is made and its receipt kept by then.
+    pub(super) async fn check_log(&self, made: &Made) -> Result<(), Failure> {
+        let Remote { client, trust, .. } = &self.purse.remote;
+        during("checking the log", trust.seen_by_executor(client, &made.receipt.checkpoint)).await?;
+        Ok(())
     }
 }
 
@@ -109,7 +127,7 @@ impl Made {
         } else {
             format!("${}", receipt.charge.amount.to_decimal())
         };
-        let text = serde_json::to_string_pretty(&response.receipt).expect("a bundle has string keys");
+        let text = receipts::to_text(&response.receipt);
         if let Err(error) = self.folder.keep(path, text.as_bytes()) {
             let hint = match &receipt.payment {
                 Some(_) => format!("the registry keeps it: curl {}", self.url),
@@ -122,7 +140,8 @@ impl Made {
             return Err(Failure::error("io", message, hint));
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}", path.display()))
+        let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
     }
 }
 
@@ -140,11 +159,25 @@ pub(super) struct TypedCall {
     pub(super) function: String,
     pub(super) ty: Hashed<FunctionType>,
     pub(super) args: serde_json::Value,
+    /// What the release's publisher signed, as the log has it.
+    pub(super) logged: Release,
+}
+
+impl TypedCall {
+    /// Checks that what ran, and what the bill follows from, is what the log has.
+    fn check_release(&self, receipt: &Receipt) -> Result<(), Failure> {
+        let Release { component, files, terms, .. } = &self.logged;
+        if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
+            return Ok(());
+        }
+        let message = "the receipt does not prove this answer: what ran is not the release that the log has";
+        Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
+    }
 }
 
 /// Reads a call by the interface that the registry publishes, so that a mistake is found before anything is sent.
 pub(super) async fn type_call(
-    client: &Client,
+    remote: &Remote,
     reference: &PackageRef,
     call: &str,
 ) -> Result<TypedCall, Failure> {
@@ -152,7 +185,7 @@ pub(super) async fn type_call(
     let (name, args) = wave::call_from_wave(call).map_err(|error| {
         invalid(error.to_string(), "write it like 'function(\"text\", 1)', in quotes for the shell".into())
     })?;
-    let (release, spec) = interface(client, reference).await?;
+    let (release, spec, logged) = interface(remote, reference).await?;
     let function = spec.function(&name).ok_or_else(|| {
         let names: Vec<String> = spec.functions().iter().map(|function| function.name.short()).collect();
         let message = format!("there is no function `{name}`");
@@ -162,23 +195,25 @@ pub(super) async fn type_call(
     let values = wave::args_from_wave(&function.ty, &args)
         .map_err(|error| invalid(error.to_string(), hint.clone()))?;
     let args = json::args_to_json(&function.ty, &values).map_err(|error| invalid(error.to_string(), hint))?;
-    Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args })
+    Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args, logged })
 }
 
-/// Reads the interface that the registry publishes. The version is fixed from here on: what was read is what is called.
+/// Reads the interface that the registry publishes, which must be what the log says. The version is fixed from here on:
+/// what was read is what is called.
 pub(super) async fn interface(
-    client: &Client,
+    remote: &Remote,
     reference: &PackageRef,
-) -> Result<(PackageRef, Spec), Failure> {
-    let release = client.release(reference).await?;
-    let files = client.files(reference, "wit").await?;
-    let texts: Vec<(String, String)> =
-        files.files.into_iter().filter_map(|file| Some((file.path, file.text?))).collect();
-    let spec = Spec::parse(&texts, Some(&release.world))
+) -> Result<(PackageRef, Spec, Release), Failure> {
+    let (page, logged) = remote.resolve(reference).await?;
+    let id = logged.release.release.clone();
+    let exact = PackageRef { package: id.package, version: Some(id.version) };
+    let files = remote.client.signed_files(&exact, "wit", logged.release.wit).await?;
+    let text =
+        |(path, bytes): (&str, &[u8])| Some((path.to_owned(), String::from_utf8(bytes.to_vec()).ok()?));
+    let texts: Vec<(String, String)> = files.iter().filter_map(text).collect();
+    let spec = Spec::parse(&texts, Some(&page.world))
         .map_err(|error| Failure::error("wit-invalid", error.to_string(), "the registry's WIT is damaged"))?;
-    let release = release.release.parse();
-    let release = release.map_err(|_| Failure::error("registry-invalid", "a release without a name", ""))?;
-    Ok((release, spec))
+    Ok((exact, spec, logged.release))
 }
 
 /// Writes what the function returned in WAVE.

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use glassbox_api::{CallBody, CallResponse};
-use glassbox_client::{Buyer, Call, Client};
+use glassbox_client::{Buyer, Call, Client, Trust};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_core::manifest::Manifest;
@@ -18,13 +18,14 @@ use glassbox_sandbox::Allowed;
 
 use super::Context;
 use super::call::{TypedCall, show, type_call};
-use crate::cli::{DemoArgs, RailArgs};
+use crate::cli::{DemoArgs, RailArgs, WitnessedArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::node::{Node, NodeConfig};
 use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
 use crate::progress::during;
+use crate::remote::Remote;
 use crate::{sandbox, wallet};
 
 /// What the agent needs done.
@@ -57,6 +58,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         fee_bps: FEE_BPS,
         allowed: Allowed::without_network(),
         environment: Vec::new(),
+        witnessed: WitnessedArgs::default(),
         faults: Vec::new(),
     };
     let node = Node::open(&folder.path().join("registry"), config).await?;
@@ -64,8 +66,10 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let url = node.url.clone();
     let serving = node.spawn();
     let home = Home::new(Some(folder.path().join("home")))?;
+    // The story says itself whom it meets.
+    let remote = Remote::new(client, Trust::in_home(home.path(), None), Output::new(true));
 
-    let told = tell(story, &client, &home).await;
+    let told = tell(story, &remote, &home).await;
     if let Err(failure) = told {
         context.output.note(&paint(BAD, "The demo failed."));
         return Err(failure);
@@ -120,7 +124,8 @@ impl Story {
     }
 }
 
-async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Failure> {
+async fn tell(mut story: Story, remote: &Remote, home: &Home) -> Result<(), Failure> {
+    let client = &remote.client;
     let descriptor = client.descriptor().await?;
     story.line(&paint(HEAD, "Glassbox: open to read, paid when used"));
     story.chapter("A registry starts on this machine");
@@ -137,7 +142,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.chapter("Maintainers publish what they built: interface, tests, Wasm, price");
     let (key, _) = home.key_or_new()?;
     for files in embedded::EXAMPLES {
-        publish(&story, client, files, &key).await?;
+        publish(&story, remote, files, &key).await?;
     }
 
     story.chapter("An agent needs something done, and searches by task");
@@ -172,7 +177,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     );
 
     story.chapter("It calls, and is asked to pay");
-    let typed = type_call(client, &reference, CALL).await?;
+    let typed = type_call(remote, &reference, CALL).await?;
     let call = prepared(&typed);
     story.say("call", CALL);
     let required = client.payment_required(&call).await?;
@@ -216,7 +221,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     story.say("verdict", paint(GOOD, "verified by re-execution"));
 
     story.chapter("Another price: by the work done, with the unused part paid back");
-    let typed = type_call(client, &package("js:semver")?, FUEL_CALL).await?;
+    let typed = type_call(remote, &package("js:semver")?, FUEL_CALL).await?;
     offered(&story, client, &typed).await?;
     story.say("call", FUEL_CALL);
     let required = client.payment_required(&prepared(&typed)).await?;
@@ -229,7 +234,7 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     outcome(&story, &typed, &response)?;
 
     story.chapter("And what is free needs no wallet");
-    let typed = type_call(client, &package("bits:checksum")?, FREE_CALL).await?;
+    let typed = type_call(remote, &package("bits:checksum")?, FREE_CALL).await?;
     offered(&story, client, &typed).await?;
     story.say("call", format!("{FREE_CALL}  {}", paint(DIM, "(the bytes of \"hello\")")));
     let response = client.call_with(&prepared(&typed), None).await?;
@@ -239,11 +244,12 @@ async fn tell(mut story: Story, client: &Client, home: &Home) -> Result<(), Fail
     earned(&story, client, &wallet).await
 }
 
-async fn publish(story: &Story, client: &Client, files: &[File], key: &SecretKey) -> Result<(), Failure> {
+async fn publish(story: &Story, remote: &Remote, files: &[File], key: &SecretKey) -> Result<(), Failure> {
     let files = package_of(files)?;
     let package = tokio::task::spawn_blocking(move || Package::check(files));
     let package = package.await.map_err(|_| PublishError::Worker)??;
-    let published = during("compiling and testing", super::publish::upload(client, &package, key)).await?;
+    let upload = super::publish::upload(remote, &package, package.statement().sign(key));
+    let published = during("compiling and testing", upload).await?;
     let listing = package.listing();
     let price = price_of(listing.functions.iter().map(|function| function.price.as_str()));
     story.say(
@@ -346,9 +352,9 @@ fn prepared(typed: &TypedCall) -> Call<'_> {
 /// Prints what a call gave, and returns its receipt once that holds.
 fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<Receipt, Failure> {
     let (report, receipt) = response.receipt.verify(None);
-    let receipt = receipt
-        .filter(|_| report.holds())
-        .ok_or_else(|| Failure::no("receipt-invalid", "the receipt does not hold", ""))?;
+    let (Some(receipt), Some(level)) = (receipt, report.level()) else {
+        return Err(Failure::no("receipt-invalid", "the receipt does not hold", ""));
+    };
     if let Some(payment) = &receipt.payment {
         story.say(
             "payment",
@@ -370,10 +376,9 @@ fn outcome(story: &Story, typed: &TypedCall, response: &CallResponse) -> Result<
     story.say(
         "receipt",
         format!(
-            "{} {}, level {}",
+            "{} {}, level {level}",
             response.call,
             if receipt.payment.is_some() { "kept by the registry" } else { "kept by you alone" },
-            receipt.level
         ),
     );
     Ok(receipt)

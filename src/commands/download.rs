@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use glassbox_client::Downloaded;
+use glassbox_core::release::Release;
 use glassbox_core::{Atomic, Digest};
 use serde::Serialize;
 
@@ -25,19 +26,23 @@ struct Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &DownloadArgs) -> Result<(), Failure> {
-    let purse = Purse::new(context, &args.purse)?;
+    let purse = Purse::new(context, &args.purse, args.package.registry.as_deref())?;
+    let reference = &args.package.reference;
     let buyer = purse.buyer().await?;
     // Everything that could fail without the registry fails before it is paid.
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let path = match &args.out {
         Some(path) => path.clone(),
-        None => unused(format!("{}.wasm", args.package.package.name()).into())?,
+        None => unused(format!("{}.wasm", reference.package.name()).into())?,
     };
     let folder = match to_stdout {
         true => None,
         false => Some(Folder::of(&path, "the component")?),
     };
-    let component = during("downloading", purse.client.download(&args.package, buyer.as_ref())).await?;
+    let (page, logged) = during("asking", purse.remote.resolve(reference)).await?;
+    let Release { release: id, component, .. } = logged.release;
+    let download = purse.remote.client.download_signed(&page, id, component, buyer.as_ref());
+    let component = during("downloading", download).await?;
     let Downloaded { release, digest, bytes, charged } = component;
     let Some(folder) = folder else {
         let written = std::io::stdout().lock().write_all(&bytes);

@@ -1,23 +1,24 @@
 //! `glassbox info`: what a release does, costs and proves.
 
-use glassbox_api::ReleaseResponse;
+use glassbox_api::{AuthorshipResponse, ReleaseResponse};
 
 use super::Context;
 use crate::cli::InfoArgs;
 use crate::failure::Failure;
-use crate::output::{DIM, GOOD, HEAD, MONEY, NAME, count, paint};
+use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
-    let client = context.client()?;
+    let client = context.remote(args.package.registry.as_deref())?.client;
+    let reference = &args.package.reference;
     if args.wit {
-        let files = during("reading", client.files(&args.package, "wit")).await?;
+        let files = during("reading", client.files(reference, "wit")).await?;
         context.output.answer(&files, || {
             files.files.iter().filter_map(|file| file.text.clone()).collect::<Vec<_>>().join("\n")
         });
         return Ok(());
     }
-    let release = during("reading", client.release(&args.package)).await?;
+    let release = during("reading", client.release(reference)).await?;
     context.output.answer(&release, || describe(&release));
     Ok(())
 }
@@ -76,8 +77,31 @@ fn describe(release: &ReleaseResponse) -> String {
             "  authors    {}",
             if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }
         ),
+        format!("  made by    {}", describe_authorship(&release.authorship)),
         format!("  publisher  {}", release.publisher),
         format!("  log entry  {}, published {}", release.log_index, release.published_at),
     ]);
+    let marks = [("yanked", &release.yanked), ("quarantined", &release.quarantined)];
+    for (name, mark) in marks {
+        if let Some(mark) = mark.as_ref().filter(|mark| mark.set) {
+            lines.push(format!("  {}  {}", paint(BAD, format!("{name:<9}")), mark.reason));
+        }
+    }
     lines.join("\n")
+}
+
+fn describe_authorship(authorship: &AuthorshipResponse) -> String {
+    let mut text = authorship.by.clone();
+    if let Some(agent) = &authorship.agent {
+        let model = authorship.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();
+        text.push_str(&format!(", with {agent}{model}"));
+    }
+    if !authorship.reviewed_by.is_empty() {
+        text.push_str(&format!(", reviewed by {}", authorship.reviewed_by.join(", ")));
+    }
+    match authorship.basis.as_deref() {
+        Some("git-trailers") => text + ", as its commits say",
+        Some(_) => text + ", as its publisher says",
+        None => text,
+    }
 }

@@ -1,6 +1,7 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
 mod audit;
+mod audit_receipts;
 mod call;
 mod channels;
 mod credit;
@@ -10,28 +11,36 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod log;
+mod mark;
+mod mirror;
+mod namespace;
 mod new;
 mod package;
 mod payout;
 mod publish;
 mod purse;
+mod receipt;
 mod run;
 mod search;
 mod serve;
+mod sign;
 mod spending;
 mod statement;
 mod verify;
 mod wallet;
+mod witness;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use glassbox_client::Client;
 
-use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY};
+use crate::cli::{AuditCommand, Cli, Command, Global, Operator, REGISTRY, TrustArgs};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+use crate::remote::{self, Remote};
 
 /// The variable that holds the operator's token.
 const OPERATOR: &str = "GLASSBOX_OPERATOR";
@@ -53,6 +62,16 @@ impl Context {
         Ok(Client::new(registry)?)
     }
 
+    /// Returns the registry that a release is named with, or the one that is asked otherwise.
+    pub(crate) fn remote(&self, registry: Option<&str>) -> Result<Remote, Failure> {
+        let home = self.home()?;
+        let client = match registry {
+            Some(name) => Client::new(&remote::registry_url(&home, name)?)?,
+            None => self.client()?,
+        };
+        Ok(Remote::new(client, remote::trust(&home, &self.global.trust)?, self.output))
+    }
+
     /// Returns a client that shows the operator's token.
     pub(crate) fn operating(&self, operator: &Operator) -> Result<Client, Failure> {
         let token = match (&operator.data, std::env::var(OPERATOR)) {
@@ -69,6 +88,11 @@ impl Context {
             }
         };
         Ok(self.client()?.with_token(&token))
+    }
+
+    /// Returns what the command line says about logs.
+    pub(crate) fn trust_args(&self) -> TrustArgs {
+        self.global.trust.clone()
     }
 
     pub(crate) fn home(&self) -> Result<Home, Failure> {
@@ -92,12 +116,22 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Call(args) => call::run(&context, &args).await,
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Log(command) => log::run(&context, &command).await,
+        Command::Mirror(args) => mirror::run(&context, args).await,
+        Command::Witness(args) => witness::run(&context, args).await,
+        Command::Receipt(command) => receipt::run(&context, &command).await,
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Wallet(command) => wallet::run(&context, &command).await,
         Command::Key(command) => key::run(&context, &command),
+        Command::Namespace(command) => namespace::run(&context, &command).await,
+        Command::Yank(args) => mark::yank(&context, &args, true).await,
+        Command::Unyank(args) => mark::yank(&context, &args, false).await,
+        Command::Quarantine(args) => mark::quarantine(&context, &args).await,
+        Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
+        Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,

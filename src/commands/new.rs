@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use glassbox_core::{Digest, PackageName};
+use glassbox_core::{Namespace, PackageName};
 use serde::Serialize;
 
 use super::Context;
@@ -122,7 +122,7 @@ fn default_name(context: &Context, dir: &Path) -> Result<PackageName, Failure> {
     if new {
         context.output.note(&format!("Made a key to publish with: {}", key.public()));
     }
-    let namespace = format!("k{}", &Digest::of(key.public().as_bytes()).hex()[..8]);
+    let namespace = Namespace::of_key(&key.public());
     let folder = dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let words: Vec<&str> =
         folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();

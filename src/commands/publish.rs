@@ -1,21 +1,26 @@
 //! `glassbox publish`: check, test, sign, upload, and verify that the log has it.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, PublishRequest, PublishResponse};
-use glassbox_client::Client;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
+use glassbox_core::release::Release;
 use glassbox_registry::Package;
 use serde::Serialize;
 
-use super::Context;
 use super::package::run_tests;
+use super::{Context, sign};
+use crate::authorship;
 use crate::cli::PublishArgs;
 use crate::failure::Failure;
 use crate::folder;
 use crate::output::{DIM, GOOD, NAME, paint};
 use crate::progress::during;
+use crate::remote::Remote;
 
 #[derive(Serialize)]
 struct DryRun {
@@ -31,7 +36,8 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     if new {
         context.output.note(&format!("Made a key to publish with: {}", key.public()));
     }
-    let client = context.client()?;
+    let remote = context.remote(None)?;
+    let client = &remote.client;
     if args.dry_run {
         let report = run_tests(&package).await?;
         if !report.holds() {
@@ -55,18 +61,38 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
         });
         return Ok(());
     }
-    let response = during("publishing", upload(&client, &package, &key)).await?;
+    let statement = match &args.statement {
+        Some(file) => sign::read(file)?,
+        None => statement(&args.dir, &package, &key),
+    };
+    if let Some(file) = &args.out {
+        sign::write(file, &statement)?;
+        sign::describe(context, file, &statement);
+        return Ok(());
+    }
+    let response = during("publishing", upload(&remote, &package, statement)).await?;
     context.output.answer(&response, || describe(&response, client.url()));
     Ok(())
 }
 
+/// Signs what a package is made of, and who made it: as the manifest says, or else the commits of its folder.
+pub(super) fn statement(dir: &Path, package: &Package, key: &SecretKey) -> Envelope {
+    let mut release = package.statement();
+    if release.authorship.basis.is_none() {
+        release.authorship = authorship::of_commits(dir);
+    }
+    release.authorship.accountable = Some(key.public());
+    release.sign(key)
+}
+
 /// Uploads a package and checks the proof that the log has it.
 pub(super) async fn upload(
-    client: &Client,
+    remote: &Remote,
     package: &Package,
-    key: &SecretKey,
+    statement: Envelope,
 ) -> Result<PublishResponse, Failure> {
     let files = &package.files;
+    let signed = statement.claimed_key().and_then(|key| statement.verify::<Release>(&key).ok());
     let request = PublishRequest {
         manifest: files.manifest.clone(),
         wit: wire(&files.wit),
@@ -74,17 +100,21 @@ pub(super) async fn upload(
         component: STANDARD.encode(&files.component),
         files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
-        statement: package.statement().sign(key),
+        statement,
     };
-    let response = client.publish(&request).await?;
-    let log_key = client.descriptor().await?.log_key;
-    response.proof.verify(response.entry.as_bytes(), &log_key).map_err(|error| {
-        Failure::no(
+    let response = remote.client.publish(&request).await?;
+    let id = package.manifest.release();
+    let logged = remote.trust.release(&remote.client, &id, response.proof.index).await?;
+    remote.tell(&logged.believed);
+    // In our words, and not another release of the same name.
+    if signed.is_none_or(|signed| signed.predicate != logged.release) {
+        let message = "the log entry of the release is not what was signed here";
+        return Err(Failure::no(
             "log-unproved",
-            format!("the registry did not prove that it logged the release: {error}"),
-            "",
-        )
-    })?;
+            message,
+            "rely on nothing of this registry; tell its operator",
+        ));
+    }
     Ok(response)
 }
 

@@ -1,11 +1,12 @@
 //! What pays, as the command line allows it.
 
-use glassbox_client::{Buyer, Client};
+use glassbox_client::Buyer;
 use glassbox_core::Atomic;
 
 use super::{Context, credit};
 use crate::cli::PurseArgs;
 use crate::failure::Failure;
+use crate::remote::Remote;
 use crate::wallet;
 
 /// A client of the registry, and how much of which money it may spend.
@@ -14,20 +15,24 @@ pub(super) struct Purse<'a> {
     args: &'a PurseArgs,
     amount_max: Option<Atomic>,
     /// Shows the token where credit pays.
-    pub(super) client: Client,
+    pub(super) remote: Remote,
 }
 
 impl<'a> Purse<'a> {
-    pub(super) fn new(context: &'a Context, args: &'a PurseArgs) -> Result<Self, Failure> {
+    pub(super) fn new(
+        context: &'a Context,
+        args: &'a PurseArgs,
+        registry: Option<&str>,
+    ) -> Result<Self, Failure> {
         let amount_max = args.max_price.as_deref().map(Atomic::from_decimal).transpose();
         let amount_max = amount_max.map_err(|error| {
             Failure::error("amount-invalid", error.to_string(), "write dollars, such as --max-price 0.01")
         })?;
-        let client = match args.credit {
-            true => context.client()?.with_token(&credit::token(&context.home()?)?.to_string()),
-            false => context.client()?,
-        };
-        Ok(Self { context, args, amount_max, client })
+        let mut remote = context.remote(registry)?;
+        if args.credit {
+            remote.client = remote.client.with_token(&credit::token(&context.home()?)?.to_string());
+        }
+        Ok(Self { context, args, amount_max, remote })
     }
 
     /// Opens the wallet, within the policy of the home folder; `None` where it may pay nothing.

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
+use glassbox_core::name::RemoteRef;
 use glassbox_core::value::{FunctionType, Value, json};
-use glassbox_core::{Digest, PackageRef, limits};
+use glassbox_core::{Digest, limits};
 use glassbox_registry::package::file_set;
 use glassbox_registry::{Package, failure_code};
 use glassbox_sandbox::{
@@ -55,9 +56,10 @@ fn remark(context: &Context, args: &RunArgs, text: &str) {
 }
 
 /// Runs a program on the registry. What it printed is printed before anything else can go wrong.
-async fn remote(context: &Context, args: &RunArgs, release: &PackageRef) -> Result<(Left, String), Failure> {
-    let caller = Caller::new(context, &args.allowance)?;
-    let (release, spec) = during("reading the interface", interface(caller.client(), release)).await?;
+async fn remote(context: &Context, args: &RunArgs, release: &RemoteRef) -> Result<(Left, String), Failure> {
+    let caller = Caller::new(context, &args.allowance, release.registry.as_deref())?;
+    let reading = interface(caller.remote(), &release.reference);
+    let (release, spec, logged) = during("reading the interface", reading).await?;
     let Function { name, ty, .. } = program_of(&spec, &release.to_string())?;
     let values = input(args)?;
     let invalid =
@@ -67,11 +69,13 @@ async fn remote(context: &Context, args: &RunArgs, release: &PackageRef) -> Resu
         release,
         function: name.short(),
         ty: ty.clone(),
+        logged,
     };
     let made = caller.call(&call).await?;
     let left = left(ty, &made.response.output);
     print(context, &made.response, left.as_ref().ok());
     let summary = made.keep()?;
+    caller.check_log(&made).await?;
     Ok((left?, summary))
 }
 

@@ -15,6 +15,9 @@ struct Answer {
     url: String,
     data: String,
     payments: String,
+    log_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_key: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failure> {
@@ -27,21 +30,36 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         public_url: args.public_url,
         fee_bps: args.fee_bps,
         rail: args.rail,
+        witnessed: args.witnessed,
         faults: args.crash_at,
     };
     let node = Node::open(&args.data, config).await?;
-    let answer =
-        Answer { url: node.url.clone(), data: args.data.display().to_string(), payments: node.payments() };
-    context.output.answer(&answer, || {
+    let answer = Answer {
+        url: node.url.clone(),
+        data: args.data.display().to_string(),
+        payments: node.payments(),
+        log_key: node.log_key(),
+        witness_key: node.witness_key(),
+    };
+    context.output.answer(&answer, || describe(&answer));
+    node.serve(interrupted()).await
+}
+
+fn describe(answer: &Answer) -> String {
+    let mut lines = vec![
         format!(
-            "Serving {} from {}, payments on the {}\n{}",
+            "Serving {} from {}, payments on the {}",
             paint(NAME, &answer.url),
             answer.data,
-            paint(MONEY, &answer.payments),
-            paint(DIM, "Ctrl-C ends it; the API is described at /openapi.json"),
-        )
-    });
-    node.serve(interrupted()).await
+            paint(MONEY, &answer.payments)
+        ),
+        format!("  log      {}", answer.log_key),
+    ];
+    if let Some(key) = &answer.witness_key {
+        lines.push(format!("  witness  {}/witness={key}", answer.url));
+    }
+    lines.push(paint(DIM, "Ctrl-C ends it; the API is described at /openapi.json"));
+    lines.join("\n")
 }
 
 /// Logs to stderr: `GLASSBOX_LOG` says what, `level` is what it says otherwise.

@@ -1,98 +1,116 @@
-//! `glassbox verify`: check a receipt offline, and with `--replay` run the call again.
+//! `glassbox verify`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use glassbox_api::File;
+use glassbox_api::{File, VerifyResponse};
 use glassbox_client::ClientError;
 use glassbox_core::files::Files;
-use glassbox_core::receipt::{Bundle, Receipt, Report};
+use glassbox_core::receipt::{Bundle, Certificate, Receipt, Report, Trust};
 use glassbox_core::{PackageRef, limits};
-use glassbox_registry::Code;
+use glassbox_registry::{Code, Rerun};
 use serde::Serialize;
 
 use super::Context;
 use crate::cli::VerifyArgs;
 use crate::failure::Failure;
-use crate::folder;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
-use crate::sandbox;
+use crate::receipts::{self, Document};
+use crate::remote::Remote;
+use crate::{folder, sandbox};
 
 #[derive(Serialize)]
 struct Answer {
-    holds: bool,
-    level: String,
     replayed: bool,
     #[serde(flatten)]
-    report: Report,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<Receipt>,
+    found: VerifyResponse,
 }
 
 pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
-    let bundle = read(context, args)?;
-    let (mut report, receipt) = bundle.verify(args.executor.as_ref());
-    if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
-        let component = component(context, args, receipt).await?;
-        let files = files(context, args, receipt).await?;
-        let code = Code { component: &component, files: files.as_ref() };
-        let sandbox = sandbox::temporary()?;
-        let replay = glassbox_registry::replay(&sandbox, &bundle, receipt, code, &mut report);
-        during("running the call again", replay).await;
+    match receipts::read(&receipts::find(context, &args.receipt)?)? {
+        Document::Bundle(bundle) => verify_receipt(context, args, &bundle).await,
+        Document::Certificate(certificate) => verify_certificate(context, args, &certificate).await,
     }
-    let level = receipt.as_ref().map_or_else(|| "none".to_owned(), |receipt| receipt.level.clone());
-    let answer = Answer { holds: report.holds(), level, replayed: args.replay, report, receipt };
+}
+
+async fn verify_receipt(context: &Context, args: &VerifyArgs, bundle: &Bundle) -> Result<(), Failure> {
+    let trust = Trust { executor: args.executor, log: args.log.clone() };
+    let (mut report, receipt) = bundle.verify_by(&trust);
+    if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
+        run_again(context, args, bundle, receipt, &mut report).await?;
+    }
+    if let Some(receipt) = receipt.as_ref().filter(|_| args.online) {
+        let Remote { client, trust, .. } = context.remote(None)?;
+        during("checking the log", trust.seen_by_executor(&client, &receipt.checkpoint)).await?;
+    }
+    let answer = Answer { replayed: args.replay, found: VerifyResponse::of(report, receipt) };
     context.output.answer(&answer, || describe(&answer));
-    if answer.holds {
+    if answer.found.holds {
         return Ok(());
     }
     Err(Failure::no("not-verified", "the receipt does not hold", "do not rely on it"))
 }
 
-/// Reads a bundle, or the answer of a call that holds one, from a file or from the receipts of the home folder.
-fn read(context: &Context, args: &VerifyArgs) -> Result<Bundle, Failure> {
-    let path = find(context, &args.receipt)?;
-    let size_bytes = fs::metadata(&path).map_err(|error| Failure::io("read", &path, &error))?.len();
-    let not_a_receipt = |detail: String| {
-        let message = format!("`{}` is not a receipt: {detail}", path.display());
-        Failure::error(
-            "receipt-invalid",
-            message,
-            "`glassbox call` writes one; so does the `receipt` of an answer",
-        )
-    };
-    if size_bytes > limits::PUBLISH_BODY_BYTES_MAX as u64 {
-        return Err(not_a_receipt(format!("it has {size_bytes} bytes")));
+/// Checks that an executor signed what cannot be true.
+async fn verify_certificate(
+    context: &Context,
+    args: &VerifyArgs,
+    certificate: &Certificate,
+) -> Result<(), Failure> {
+    let (mut report, accusation) = certificate.verify();
+    let mut proved = accusation.is_some();
+    let rerun = accusation.as_ref().and_then(|accusation| accusation.rerun.as_deref());
+    if let (Some(receipt), [bundle]) = (rerun, certificate.receipts.as_slice()) {
+        proved = run_again(context, args, bundle, receipt, &mut report).await? == Rerun::Different;
     }
-    let text = fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| not_a_receipt(error.to_string()))?;
-    let bundle = match json.get("format") {
-        Some(_) => json,
-        None => json.get("receipt").cloned().unwrap_or(json),
-    };
-    serde_json::from_value(bundle).map_err(|error| not_a_receipt(error.to_string()))
-}
-
-fn find(context: &Context, receipt: &Path) -> Result<PathBuf, Failure> {
-    if receipt.exists() {
-        return Ok(receipt.to_owned());
+    #[derive(Serialize)]
+    struct Certified {
+        contradiction: bool,
+        executor: Option<String>,
+        #[serde(flatten)]
+        report: Report,
     }
-    let kept = receipt.to_str().map(|call| context.home().map(|home| home.receipt_path(call))).transpose()?;
-    match kept {
-        Some(kept) if kept.exists() => Ok(kept),
-        _ => {
-            let message = format!("there is no receipt `{}`", receipt.display());
-            Err(Failure::no("receipt-not-found", message, "name a file, or the id of a call that you made"))
-        }
+    let executor = accusation.map(|accusation| accusation.executor.to_string());
+    let answer = Certified { contradiction: proved, executor, report };
+    context.output.answer(&answer, || {
+        let mut lines = checks(&answer.report);
+        lines.push(match (&answer.executor, proved) {
+            (Some(executor), true) => format!("{}: {executor} signed what is not true", paint(BAD, "proved")),
+            _ => paint(GOOD, "nothing is proved against the executor"),
+        });
+        lines.join("\n")
+    });
+    match proved {
+        true => Ok(()),
+        false => Err(Failure::no("not-verified", "the certificate does not hold", "do not rely on it")),
     }
 }
 
-async fn component(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> Result<Vec<u8>, Failure> {
-    if let Some(path) = &args.component {
+async fn run_again(
+    context: &Context,
+    args: &VerifyArgs,
+    bundle: &Bundle,
+    receipt: &Receipt,
+    report: &mut Report,
+) -> Result<Rerun, Failure> {
+    let component = component(context, args.component.as_deref(), receipt).await?;
+    let files = files(context, args.files.as_deref(), receipt).await?;
+    let code = Code { component: &component, files: files.as_ref() };
+    let sandbox = sandbox::temporary()?;
+    let rerun = glassbox_registry::rerun(&sandbox, bundle, receipt, code, report);
+    Ok(during("running the call again", rerun).await)
+}
+
+/// Returns the component that ran: the file that is named, or the registry's where the terms allow.
+pub(super) async fn component(
+    context: &Context,
+    named: Option<&Path>,
+    receipt: &Receipt,
+) -> Result<Vec<u8>, Failure> {
+    if let Some(path) = named {
         return fs::read(path).map_err(|error| Failure::io("read", path, &error));
     }
     let (client, release) = (context.client()?, release(receipt));
@@ -109,8 +127,12 @@ fn not_free(error: ClientError) -> Failure {
 }
 
 /// Returns the files that the release shipped: those that are named, or the registry's where the receipt has any.
-async fn files(context: &Context, args: &VerifyArgs, receipt: &Receipt) -> Result<Option<Files>, Failure> {
-    match (&args.files, receipt.files) {
+pub(super) async fn files(
+    context: &Context,
+    named: Option<&Path>,
+    receipt: &Receipt,
+) -> Result<Option<Files>, Failure> {
+    match (named, receipt.files) {
         (Some(folder), _) => folder::read_files(folder).map(Some),
         (None, None) => Ok(None),
         (None, Some(_)) => {
@@ -139,19 +161,31 @@ fn release(receipt: &Receipt) -> PackageRef {
     PackageRef { package: receipt.release.package.clone(), version: Some(receipt.release.version.clone()) }
 }
 
-fn describe(answer: &Answer) -> String {
-    let mut lines = Vec::new();
-    for check in &answer.report.checks {
+/// Describes each check in a line.
+pub(super) fn checks(report: &Report) -> Vec<String> {
+    let line = |check: &glassbox_core::receipt::Check| {
         let mark = if check.holds { paint(GOOD, "✓") } else { paint(BAD, "✗") };
-        lines.push(format!("{mark} {:<14} {}", check.name, paint(DIM, &check.detail)));
-    }
-    if let Some(receipt) = &answer.receipt {
+        format!("{mark} {:<14} {}", check.name, paint(DIM, &check.detail))
+    };
+    report.checks.iter().map(line).collect()
+}
+
+fn describe(answer: &Answer) -> String {
+    let found = &answer.found;
+    let mut lines = checks(&Report { checks: found.checks.clone() });
+    if let Some(receipt) = &found.receipt {
         lines.push(format!("  {} of {}", paint(NAME, receipt.function.short()), receipt.release));
     }
-    lines.push(match (answer.holds, answer.replayed) {
-        (true, true) => paint(GOOD, "verified by re-execution"),
-        (true, false) => format!("{}: signed, and the bill follows from it", paint(GOOD, "verified")),
-        (false, _) => paint(BAD, "not verified"),
+    let logged = found.checks.iter().any(|check| check.name == "inclusion");
+    lines.push(match (found.level, answer.replayed, logged) {
+        (None, ..) => paint(BAD, "not verified"),
+        (Some(_), true, _) => paint(GOOD, "verified by re-execution"),
+        (Some(_), false, true) => {
+            format!("{}: signed, logged, and the bill follows from it", paint(GOOD, "verified"))
+        }
+        (Some(_), false, false) => {
+            format!("{}: signed, and the bill follows from it", paint(GOOD, "verified"))
+        }
     });
     lines.join("\n")
 }

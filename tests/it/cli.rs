@@ -106,6 +106,60 @@ fn a_session_with_money() {
 }
 
 #[test]
+fn a_session_over_a_name() {
+    let (_server, shell) = registry();
+    let make = |home: &str| {
+        let output = shell.run(&["key", "new", "--json", "--home", home]);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["public"].as_str().unwrap().to_owned()
+    };
+    let (ben, cleo) = (make("ben"), make("cleo"));
+    let thresholds = ["--threshold", "publish=2", "--threshold", "rotate=2", "--rotate-hours", "72"];
+    let share = [&["namespace", "policy", "acme", "--add", &ben][..], &thresholds].concat();
+    let mut all = session(
+        &shell,
+        &[
+            &["new", "hello", "--lang", "wat", "--name", "acme:hello"],
+            &["publish", "hello"],
+            &["namespace", "show", "acme"],
+            &share,
+            &["namespace", "rotate", "acme", "--to", &cleo],
+            &["namespace", "rotate", "acme", "--to", &cleo, "--out", "change.json"],
+            &["sign", "change.json", "--home", "ben", "--send"],
+            &["namespace", "show", "acme"],
+            &["namespace", "cancel", "acme", "--reason", "it was not us", "--out", "cancel.json"],
+            &["sign", "cancel.json", "--home", "ben", "--send"],
+            &["namespace", "prove", "acme"],
+        ],
+    );
+    for file in ["hello/glassbox.toml", "hello/wit/world.wit"] {
+        let path = shell.folder.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("0.1.0", "0.2.0")).unwrap();
+    }
+    let call: [&str; 2] = ["call", "count-words(\"one two\")"];
+    all.push_str(&session(
+        &shell,
+        &[
+            &["publish", "hello"],
+            &["publish", "hello", "--out", "release.json"],
+            &["sign", "release.json", "--home", "ben"],
+            &["publish", "hello", "--statement", "release.json"],
+            &["yank", "acme:hello@0.2.0", "--reason", "miscounts"],
+            &["info", "acme:hello@0.2.0"],
+            &[call[0], "acme:hello@0.2.0", call[1], "--receipt", "receipt.json"],
+            &["unyank", "acme:hello@0.2.0", "--reason", "it was the caller", "--json"],
+            &["quarantine", "acme:hello@0.2.0", "--data", "data", "--reason", "sends its input away"],
+            &[call[0], "acme:hello@0.2.0", call[1]],
+            &["quarantine", "acme:hello@0.2.0", "--data", "data", "--lift", "--reason", "a false alarm"],
+            &["namespace", "revoke-key", "acme", &cleo, "--reason", "stolen"],
+            &["namespace", "show", "acme", "--json"],
+        ],
+    ));
+    check("names", &all);
+}
+
+#[test]
 fn a_session_of_a_program() {
     let (_server, shell) = registry();
     let commands: &[&[&str]] = &[
@@ -236,7 +290,7 @@ fn help_names_every_command() {
         let output = shell.run(&["completions", name]);
         assert!(output.status.success() && !output.stdout.is_empty(), "{name}");
     }
-    let commands = "demo new check test publish search info quote call run verify serve wallet key earnings openapi completions";
+    let commands = "demo new check test publish search info quote call run verify serve wallet namespace yank unyank quarantine sign key earnings openapi completions";
     for command in commands.split(' ') {
         let output = shell.run(&[command, "--help"]);
         assert!(output.status.success(), "{command}");

@@ -35,28 +35,65 @@ impl Shell {
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
+
+    /// Runs `glassbox args --json`, and returns its exit code and what it said: the answer, or the error.
+    pub(crate) fn json(&self, args: &[&str]) -> (i32, serde_json::Value) {
+        let output = self.run(&[args, &["--json"]].concat());
+        let code = output.status.code().unwrap();
+        let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+        let said: serde_json::Value = serde_json::from_slice(said).unwrap_or_else(|error| {
+            panic!("{args:?}: {error}: {}", String::from_utf8_lossy(said));
+        });
+        (code, if code == 0 { said } else { said["error"].clone() })
+    }
+
+    /// Runs `glassbox args --json`, which must succeed.
+    pub(crate) fn ok(&self, args: &[&str]) -> serde_json::Value {
+        let (code, said) = self.json(args);
+        assert_eq!(code, 0, "{args:?}: {said}");
+        said
+    }
+
+    /// Runs `glassbox args --json`, which must fail with this code.
+    pub(crate) fn refused(&self, args: &[&str], code: &str) -> serde_json::Value {
+        let (exit, said) = self.json(args);
+        assert_eq!((exit, said["code"].as_str()), (1, Some(code)), "{args:?}: {said}");
+        assert!(!said["hint"].as_str().unwrap_or_default().is_empty(), "{args:?}: {said}");
+        said
+    }
 }
 
 /// A `glassbox serve` of its own process.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
+    /// What it said when it began.
+    pub(crate) said: serde_json::Value,
 }
 
 impl Server {
     /// Starts serving `data` on a port of the system's choice, with some more arguments.
     pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", data, args)
+    }
+
+    /// The same on a certain port.
+    pub(crate) fn start_at(listen: &str, data: &Path, args: &[&str]) -> Self {
+        let data = data.to_str().unwrap();
+        let serve = ["serve", "--listen", listen, "--data", data];
+        Self::spawn(&[&serve, args].concat())
+    }
+
+    /// Runs a command that serves until it is ended, and says first where.
+    pub(crate) fn spawn(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data);
-        command.args(args).env("GLASSBOX_LOG", "off");
+        command.args(args).arg("--json").env("GLASSBOX_LOG", "off");
         Self::of(command)
     }
 
     /// Starts a devnet that is gone with its process.
     pub(crate) fn devnet() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
-        command.args(["devnet", "--listen", "127.0.0.1:0", "--json"]);
-        Self::of(command)
+        Self::spawn(&["devnet", "--listen", "127.0.0.1:0"])
     }
 
     /// Starts a program that prints JSON with its `url` when it serves.
@@ -64,16 +101,22 @@ impl Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // Owned from here on, so that the process is ended whatever happens next.
-        let mut server = Self { child, url: String::new() };
+        let mut server = Self { child, url: String::new(), said: serde_json::Value::Null };
         let mut text = String::new();
         for line in stdout.lines() {
             text.push_str(&line.unwrap());
             if let Ok(answer) = serde_json::from_str::<serde_json::Value>(&text) {
                 server.url = answer["url"].as_str().unwrap().to_owned();
+                server.said = answer;
                 return server;
             }
         }
         panic!("the server ended before it served: {text}");
+    }
+
+    /// The address that it listens on.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
     }
 
     /// Ends the process as a power cut would.

@@ -1,7 +1,8 @@
 //! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
 //!
 //! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
-//! `crash`; there the clock stands still. `cli`, `wallet` and `kill` run the built command. The money is the devnet's, and waiting
+//! `crash`; there the clock stands still. `cli`, `wallet`, `kill`, `witness`, `trust` and `mirror` run the built
+//! command. The money is the devnet's, and waiting
 //! is for a condition.
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
@@ -33,15 +34,21 @@ mod journey;
 mod kill;
 mod ledger;
 mod log;
+mod marks;
+mod mirror;
+mod names;
 mod openapi;
 mod packages;
 mod paid;
 mod payer;
+mod receipts;
 mod replay;
 mod run;
 mod schemes;
 mod serve;
 mod stage;
 mod taken_back;
+mod trust;
 mod wallet;
 mod ways;
+mod witness;

@@ -13,6 +13,7 @@ get /tile/{path}
 get /v1/balances/{address}
 get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
+post /v1/contradictions
 get /v1/credit
 post /v1/credit
 post /v1/credit/refund
@@ -20,6 +21,14 @@ post /v1/credit/revoke
 post /v1/devnet/faucet
 post /v1/devnet/rpc
 get /v1/earnings
+get /v1/executors/{did}
+get /v1/executors/{did}/contradictions/{digest}
+get /v1/log/standing/{about}
+get /v1/namespaces/{ns}
+post /v1/namespaces/{ns}/cancel
+post /v1/namespaces/{ns}/policy
+post /v1/namespaces/{ns}/proof
+post /v1/namespaces/{ns}/revocations
 get /v1/operate/audit
 post /v1/operate/claims
 post /v1/operate/credit
@@ -31,9 +40,11 @@ get /v1/packages/{ns}/{name}/{version}
 get /v1/packages/{ns}/{name}/{version}/component
 get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
+post /v1/packages/{ns}/{name}/{version}/quarantine
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests
 get /v1/packages/{ns}/{name}/{version}/wit
+post /v1/packages/{ns}/{name}/{version}/yank
 post /v1/publish
 get /v1/quote/{ns}/{name}/{version}/{function}
 get /v1/receipts/{call}
@@ -41,6 +52,8 @@ get /v1/registry
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}
+post /v1/verify
+get /v1/verify/{digest}
 ";
 
 fn routes(document: &Value) -> Vec<(String, String)> {
@@ -74,6 +87,7 @@ async fn the_document_lists_every_route_and_each_is_there() {
             ("{function}", "double"),
             ("{call}", "00"),
             ("{address}", "0x0000000000000000000000000000000000000001"),
+            ("{about}", "lab:bench"),
             ("{path}", "0/000.p/1"),
         ];
         let url = filled.iter().fold(path.clone(), |url, (name, value)| url.replace(name, value));

@@ -1,7 +1,7 @@
 //! A registry on a loopback port: its own folder, its own devnet, and a clock that stands still.
 
 use std::future::pending;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
-use glassbox_registry::{Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
 use glassbox_store::Store;
@@ -33,17 +33,22 @@ pub(crate) const OPERATOR: &str = "gbo_stage";
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a stage gets time and randomness from. Survives the registry, as both do.
+/// Where a stage gets time and randomness from, and asks domains. Survives the registry, as they do.
 #[derive(Clone)]
 pub(crate) struct World {
     now_ms: Arc<AtomicI64>,
     drawn: Arc<AtomicU64>,
+    domains: DomainConfig,
 }
 
 impl World {
     /// A world that stands still at a moment.
     pub(crate) fn at(now_ms: i64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), drawn: Arc::default() }
+        Self {
+            now_ms: Arc::new(AtomicI64::new(now_ms)),
+            drawn: Arc::default(),
+            domains: DomainConfig::default(),
+        }
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -115,6 +120,7 @@ pub(crate) fn keys() -> Keys {
         executor: SecretKey::from_seed(&[1; 32]),
         log: LogKey::new("it.glassbox.dev/log", SecretKey::from_seed(&[2; 32])).unwrap(),
         credit: SecretKey::from_seed(&[3; 32]),
+        operator: SecretKey::from_seed(&[4; 32]),
     }
 }
 
@@ -134,6 +140,13 @@ impl Stage {
         let sandbox = reaching(Network { egress: allowed.egress, private_addresses: true });
         let host = HostConfig { grants: allowed.grants, ..HostConfig::default() };
         Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
+    }
+
+    /// A registry with nothing published, for which every domain is on this machine, below a URL.
+    pub(crate) async fn with_domains(base: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
+        Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -182,11 +195,17 @@ impl Stage {
     }
 
     /// Stops as at a power cut, and starts again from what is in the folder.
-    pub(crate) async fn reopen(mut self, sweep: Sweep) -> Self {
+    pub(crate) async fn reopen(self, sweep: Sweep) -> Self {
+        self.reopen_changed(sweep, |_| ()).await
+    }
+
+    /// The same, with the store's folder changed in between.
+    pub(crate) async fn reopen_changed(mut self, sweep: Sweep, change: impl FnOnce(&Path)) -> Self {
         let power = self.power.take().unwrap();
         tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
         let (folder, world) = (self.folder.clone(), self.world.clone());
         drop(self);
+        change(&folder.path().join("store"));
         Self::open(folder, world, sweep).await
     }
 
@@ -230,12 +249,13 @@ impl<C: Chain + 'static> Stage<C> {
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
+            domains: world.domains.clone(),
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
-            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)) },
+            Options { devnet, operator: Some(OperatorToken::new(OPERATOR)), witness: None },
         );
         let power = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let served = registry.clone();

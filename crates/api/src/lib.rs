@@ -3,13 +3,23 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod names;
+mod receipts;
+
 use std::collections::BTreeMap;
 
 use glassbox_core::dsse::Envelope;
-use glassbox_core::log::InclusionProof;
+use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use names::{
+    ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
+};
+pub use receipts::{
+    ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
+};
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,8 +45,17 @@ pub struct Descriptor {
     pub software: String,
     /// The key that signs receipts, as a `did:key`.
     pub executor: String,
+    /// The key that quarantines releases, as a `did:key`. It decides over no name.
+    #[serde(default)]
+    pub operator: String,
     /// The verifier key of the log (C2SP signed-note).
     pub log_key: String,
+    /// The verifier key with which it cosigns the checkpoints of others, where it is a witness: under `/witness`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness_key: Option<String>,
+    /// The registry whose copy this is, where it is a mirror, which nothing can be called at or published to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror_of: Option<String>,
     /// The profile that runs are metered by: its digest.
     pub profile: String,
     /// The operator's fee, in basis points of each charge.
@@ -171,10 +190,16 @@ pub struct FunctionSummary {
 pub struct PackageResponse {
     /// The package, `ns:name`.
     pub package: String,
-    /// The key that owns the namespace, as a `did:key`.
+    /// The first of the keys that control the namespace, as a `did:key`; `/v1/namespaces/{ns}` has all.
     pub owner: String,
     /// The versions, highest first.
     pub versions: Vec<String>,
+    /// Those that are yanked: `latest` and ranges do not mean them.
+    #[serde(default)]
+    pub yanked: Vec<String>,
+    /// Those that the operator stopped.
+    #[serde(default)]
+    pub quarantined: Vec<String>,
 }
 
 /// Everything public of a release, but its files.
@@ -220,6 +245,14 @@ pub struct ReleaseResponse {
     pub tests: TestSummary,
     /// The key that published it, as a `did:key`.
     pub publisher: String,
+    /// Who made it, in the publisher's word.
+    pub authorship: AuthorshipResponse,
+    /// Whether it is yanked, where it ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<MarkResponse>,
+    /// Whether the operator stopped it, where that ever was so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<MarkResponse>,
     /// The publisher's signed statement.
     #[schema(value_type = Object)]
     pub statement: serde_json::Value,
@@ -288,6 +321,9 @@ pub struct QuoteResponse {
     pub lines: Vec<QuoteLine>,
     /// The digest of the terms.
     pub terms: String,
+    /// What you should know of the release: that it is yanked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// What x402 asks for; absent when the call is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -342,9 +378,36 @@ pub struct CallResponse {
     pub charged: Money,
     /// Whether this is the stored reply of an earlier presentation of the payment.
     pub replayed: bool,
+    /// What you should know of the release: that it is yanked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,
+}
+
+/// What stands about a package, a namespace or an executor, with the proof of it. Enough to be checked offline.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StandingResponse {
+    /// What it is about.
+    #[schema(example = "text:slugify")]
+    pub about: String,
+    /// What stands: the newest entry, how many there are, the versions with their terms, what is yanked and quarantined.
+    /// Absent where the log has no entry about it, which `proof` then proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub standing: Option<Standing>,
+    /// The way through the map of the checkpoint.
+    #[schema(value_type = Object)]
+    pub proof: MapProof,
+    /// The signed checkpoint, with the root of the map and the time.
+    pub checkpoint: String,
+}
+
+impl From<StandingProof> for StandingResponse {
+    fn from(StandingProof { about, standing, proof, checkpoint }: StandingProof) -> Self {
+        Self { about, standing, proof, checkpoint }
+    }
 }
 
 /// Who earned what.

@@ -54,8 +54,7 @@ pub fn check_reply(
         nonce: call.body.nonce.as_deref(),
         grants: call.body.grants.as_deref(),
     };
-    let request = request.digest().map_err(|error| unbound(&error.to_string()))?;
-    holds(request == receipt.request, "it is of other arguments")?;
+    holds(response.receipt.answers(&receipt, &request), "it is of other arguments")?;
     holds(matches!(receipt.outcome, Outcome::Returned { .. }), "it is of a call that failed")?;
     let output = opening.output.clone().unwrap_or_default();
     holds(output == response.output, "it is of another output")?;

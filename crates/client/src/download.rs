@@ -64,6 +64,17 @@ impl Client {
     ) -> Result<Downloaded, ClientError> {
         let release = self.release(reference).await?;
         let (id, digest) = signed(&release)?;
+        self.download_signed(&release, id, digest, buyer).await
+    }
+
+    /// Downloads the component of a release that is known already, whose publisher signed this digest.
+    pub async fn download_signed(
+        &self,
+        release: &ReleaseResponse,
+        id: ReleaseId,
+        digest: Digest,
+        buyer: Option<&Buyer>,
+    ) -> Result<Downloaded, ClientError> {
         // The version is fixed from here on: what was signed is what is asked for.
         let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
         let path = component_path(&exact);
@@ -72,7 +83,7 @@ impl Client {
         if Digest::of(&answer.bytes) != digest {
             return Err(ClientError::Component(format!("its digest is not {digest}")));
         }
-        let price = release.download_price.filter(|_| answer.is_paid);
+        let price = release.download_price.as_ref().filter(|_| answer.is_paid);
         let charged = price.and_then(|price| price.amount.parse().ok()).unwrap_or(Atomic::ZERO);
         Ok(Downloaded { release: id, digest, bytes: answer.bytes, charged })
     }

@@ -4,8 +4,10 @@ use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
 use crate::channels::ChannelError;
+use crate::mirror::MirrorError;
 use crate::policy::{PolicyError, Refusal};
 use crate::spending::SpendingError;
+use crate::trust::LogRefusal;
 
 /// Why a request to a registry gave no answer, or not the one hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,15 @@ pub enum ClientError {
     /// The component is not what the release's publisher signed.
     #[error("the component is not what its publisher signed: {0}")]
     Component(String),
+    /// The files of a layer are not what the release's publisher signed.
+    #[error("the {0} files are not what the release's publisher signed")]
+    Layer(String),
+    /// The folder of a mirror.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// The registry's log is not believed.
+    #[error(transparent)]
+    Log(Box<LogRefusal>),
     /// The payment was sent, and it is not known what became of it. Send the same again; never pay anew.
     #[error("the payment was sent, and the answer is still missing")]
     Undecided,
@@ -82,6 +93,12 @@ impl From<SpendingError> for ClientError {
             SpendingError::Refused(refusal) => Self::PolicyRefused(refusal),
             error => Self::Spending(error),
         }
+    }
+}
+
+impl From<LogRefusal> for ClientError {
+    fn from(refusal: LogRefusal) -> Self {
+        Self::Log(Box::new(refusal))
     }
 }
 

@@ -3,17 +3,24 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest,
-    CreditResponse, Descriptor, EarningsResponse, FaucetRequest, FilesResponse, GrantRequest,
-    PackageResponse, PayoutRequest, PayoutResponse, Problem, PublishRequest, PublishResponse, QuoteResponse,
-    ReleaseResponse, SearchResponse, StatementResponse,
+    ActRequest, ActResponse, AuditResponse, BalanceResponse, CallResponse, ClaimResponse,
+    ContradictionResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor,
+    EarningsResponse, ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse,
+    PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
+    QuoteResponse, ReleaseResponse, SearchResponse, StatementResponse,
 };
-use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_core::dsse::Envelope;
+use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
+use glassbox_core::log::StandingProof;
+use glassbox_core::receipt::{Certificate, Proof};
+use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
+use crate::mirror::unpack;
 
 /// A registry, seen from outside.
 #[derive(Debug, Clone)]
@@ -85,6 +92,22 @@ impl Client {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }
 
+    /// Returns the files of a layer whose digest is known: what comes must have it.
+    pub async fn signed_files(
+        &self,
+        reference: &PackageRef,
+        layer: &str,
+        digest: Digest,
+    ) -> Result<Files, ClientError> {
+        let response = self.files(reference, layer).await?;
+        let files = unpack(response.files);
+        match files {
+            Some(files) if files.digest() == digest => Ok(files),
+            Some(_) => Err(ClientError::Layer(layer.to_owned())),
+            None => Err(self.odd(format!("the files of `{layer}` cannot be read"))),
+        }
+    }
+
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
     /// [`download`](Self::download).
     pub async fn component(&self, reference: &PackageRef) -> Result<Vec<u8>, ClientError> {
@@ -114,6 +137,44 @@ impl Client {
     /// Returns the reply of a paid call again.
     pub async fn receipt(&self, call: &str) -> Result<CallResponse, ClientError> {
         self.get(&format!("/v1/receipts/{}", escape(call)), &[]).await
+    }
+
+    /// Returns what holds of a namespace.
+    pub async fn namespace(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.get(&format!("/v1/namespaces/{name}"), &[]).await
+    }
+
+    /// Has the domain of a namespace asked which keys it vouches for.
+    pub async fn prove_domain(&self, name: &Namespace) -> Result<NamespaceResponse, ClientError> {
+        self.post(&format!("/v1/namespaces/{name}/proof"), &serde_json::json!({})).await
+    }
+
+    /// Sends an act that is signed, and returns its entry in the log, unchecked.
+    pub async fn act(&self, act: &ActPath, statement: Envelope) -> Result<ActResponse, ClientError> {
+        self.post(&act.path(), &ActRequest { statement }).await
+    }
+
+    /// Returns the proof that a receipt is logged, by the digest of its payload; nothing while it waits to be.
+    pub async fn proof(&self, receipt: Digest) -> Result<Option<Box<Proof>>, ClientError> {
+        let answer: ProofResponse = self.get(&format!("/v1/verify/{receipt}"), &[]).await?;
+        Ok(answer.proof)
+    }
+
+    /// Returns what the log says of an executor.
+    pub async fn executor(&self, executor: &PublicKey) -> Result<ExecutorResponse, ClientError> {
+        self.get(&format!("/v1/executors/{executor}"), &[]).await
+    }
+
+    /// Hands in a certificate that an executor signed what cannot be true.
+    pub async fn accuse(&self, certificate: &Certificate) -> Result<ContradictionResponse, ClientError> {
+        self.post("/v1/contradictions", certificate).await
+    }
+
+    /// Returns the newest signed checkpoint of the log, as text.
+    pub async fn checkpoint(&self) -> Result<String, ClientError> {
+        let response = self.send(self.request(Method::GET, "/checkpoint")).await?;
+        let bytes = self.bytes(self.expect_success(response).await?).await?;
+        String::from_utf8(bytes).map_err(|_| self.odd("a checkpoint that is not text".into()))
     }
 
     /// Returns who earned what, with one package or with all.
@@ -216,6 +277,45 @@ impl Client {
         if status.is_success() { Ok(response) } else { Err(self.problem(status, response).await) }
     }
 
+    /// Returns what stands about something in the log, unchecked.
+    pub(crate) async fn standing(&self, about: &str) -> Result<StandingProof, ClientError> {
+        self.get(&format!("/v1/log/standing/{}", escape(about)), &[]).await
+    }
+
+    /// Returns a text of the log: its checkpoint, or a proof.
+    pub(crate) async fn log_text(&self, path: &str) -> Result<String, ClientError> {
+        let bytes = self.bytes_of(path, limits::TLOG_PROOF_BYTES_MAX).await?;
+        String::from_utf8(bytes).map_err(|_| self.odd(format!("`{path}` is not text")))
+    }
+
+    /// Returns a file of the log, unchecked.
+    pub(crate) async fn log_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.bytes_of(path, limits::LOG_FILE_BYTES_MAX).await
+    }
+
+    /// Returns what is at a path, at most `max` bytes of it.
+    pub(crate) async fn bytes_of(&self, path: &str, max: usize) -> Result<Vec<u8>, ClientError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let response = self.expect_success(response).await?;
+        self.bytes_within(response, max).await
+    }
+
+    /// Reads a body that nobody vouches for: no more than `max` bytes of it.
+    pub(crate) async fn bytes_within(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|source| self.transport(source))? {
+            if bytes.len() + chunk.len() > max {
+                return Err(self.odd(format!("an answer of more than {max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
     pub(crate) async fn bytes(&self, response: Response) -> Result<Vec<u8>, ClientError> {
         Ok(response.bytes().await.map_err(|source| self.transport(source))?.to_vec())
     }
@@ -237,6 +337,36 @@ impl Client {
 
     fn transport(&self, source: reqwest::Error) -> ClientError {
         ClientError::Transport { url: self.base.clone(), source: source.without_url() }
+    }
+}
+
+/// Where an act is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActPath {
+    /// A policy.
+    Policy(Namespace),
+    /// A cancellation.
+    Cancel(Namespace),
+    /// A revocation.
+    Revocation(Namespace),
+    /// A yank, or the end of one.
+    Yank(ReleaseId),
+    /// A quarantine, or the end of one.
+    Quarantine(ReleaseId),
+}
+
+impl ActPath {
+    fn path(&self) -> String {
+        let release = |id: &ReleaseId, verb: &str| {
+            format!("/v1/packages/{}/{}/{}/{verb}", id.package.namespace(), id.package.name(), id.version)
+        };
+        match self {
+            Self::Policy(name) => format!("/v1/namespaces/{name}/policy"),
+            Self::Cancel(name) => format!("/v1/namespaces/{name}/cancel"),
+            Self::Revocation(name) => format!("/v1/namespaces/{name}/revocations"),
+            Self::Yank(id) => release(id, "yank"),
+            Self::Quarantine(id) => release(id, "quarantine"),
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub enum DsseError {
     /// The payload or a signature is not base64, or is too large.
     #[error("the envelope is not well formed")]
     Malformed,
+    /// A signature is not by the key that it names, or there is none at all.
+    #[error("the envelope has no signatures, or one that does not hold")]
+    Signature,
     /// None of the signatures is by the expected key.
     #[error("no signature by {0}")]
     NotSignedBy(Box<PublicKey>),
@@ -110,23 +113,90 @@ pub trait Predicate: Serialize + DeserializeOwned {
 impl Envelope {
     /// Signs a statement about `subject` that claims `predicate`.
     pub fn sign<P: Predicate>(subject: Vec<Subject>, predicate: P, key: &SecretKey) -> Self {
-        let statement = Statement {
-            statement_type: STATEMENT_TYPE.into(),
-            subject,
-            predicate_type: P::TYPE.into(),
-            predicate,
-        };
-        let payload = serde_json::to_vec(&statement).expect("our own statements have string keys only");
+        let payload = payload(subject, predicate);
         let signature = key.sign(&pre_authentication_encoding(IN_TOTO, &payload));
+        Self::of(&payload, &key.public(), &signature)
+    }
+
+    /// Puts a statement of ours under a signature that was made before. Whether it holds is [`Envelope::verify`]'s to say.
+    pub fn with_signature<P: Predicate>(
+        subject: Vec<Subject>,
+        predicate: P,
+        key: &PublicKey,
+        signature: &[u8],
+    ) -> Self {
+        Self::of(&payload(subject, predicate), key, signature)
+    }
+
+    fn of(payload: &[u8], key: &PublicKey, signature: &[u8]) -> Self {
         Self {
             payload: STANDARD.encode(payload),
             payload_type: IN_TOTO.into(),
-            signatures: vec![Signature { keyid: key.public().to_string(), sig: STANDARD.encode(signature) }],
+            signatures: vec![Signature { keyid: key.to_string(), sig: STANDARD.encode(signature) }],
         }
     }
 
     /// Checks that `key` signed this envelope and that it holds a statement of kind `P`; then reads it.
     pub fn verify<P: Predicate>(&self, key: &PublicKey) -> Result<Statement<P>, DsseError> {
+        let payload = self.payload()?;
+        let message = pre_authentication_encoding(IN_TOTO, &payload);
+        if self.signatures.iter().any(|signature| signature.is_by(key, &message)) {
+            read(&payload)
+        } else {
+            Err(DsseError::NotSignedBy(Box::new(*key)))
+        }
+    }
+
+    /// Checks every signature and that the envelope holds a statement of kind `P`; then reads it. Returns the signers,
+    /// too: what they may do together is for the caller to decide.
+    ///
+    /// Nothing can be added to an envelope on its way but signatures that hold.
+    pub fn open<P: Predicate>(&self) -> Result<(Statement<P>, Signers), DsseError> {
+        let payload = self.payload()?;
+        let signers = self.signers_of(&payload)?;
+        Ok((read(&payload)?, signers))
+    }
+
+    /// Reads the statement without checking who signed: for what was checked before it was kept.
+    pub fn read_unchecked<P: Predicate>(&self) -> Result<Statement<P>, DsseError> {
+        read(&self.payload()?)
+    }
+
+    /// Checks every signature and returns the signers, whatever the statement says.
+    pub fn signers(&self) -> Result<Signers, DsseError> {
+        self.signers_of(&self.payload()?)
+    }
+
+    fn signers_of(&self, payload: &[u8]) -> Result<Signers, DsseError> {
+        let message = pre_authentication_encoding(IN_TOTO, payload);
+        let mut signers = Signers::default();
+        for signature in &self.signatures {
+            let key: PublicKey = signature.keyid.parse().map_err(|_| DsseError::Signature)?;
+            if !signature.is_by(&key, &message) {
+                return Err(DsseError::Signature);
+            }
+            signers.add(key);
+        }
+        if signers.0.is_empty() { Err(DsseError::Signature) } else { Ok(signers) }
+    }
+
+    /// Adds the signature of `key`, unless it has one already.
+    pub fn add_signature(&mut self, key: &SecretKey) -> Result<(), DsseError> {
+        let payload = self.payload()?;
+        let keyid = key.public().to_string();
+        if self.signatures.iter().any(|signature| signature.keyid == keyid) {
+            return Ok(());
+        }
+        if self.signatures.len() >= limits::SIGNATURES_MAX {
+            return Err(DsseError::Malformed);
+        }
+        let signature = key.sign(&pre_authentication_encoding(IN_TOTO, &payload));
+        self.signatures.push(Signature { keyid, sig: STANDARD.encode(signature) });
+        Ok(())
+    }
+
+    /// Returns the payload's bytes, unchecked but for their size.
+    pub fn payload(&self) -> Result<Vec<u8>, DsseError> {
         if self.payload_type != IN_TOTO {
             return Err(DsseError::PayloadType(self.payload_type.chars().take(80).collect()));
         }
@@ -134,21 +204,7 @@ impl Envelope {
         {
             return Err(DsseError::Malformed);
         }
-        let payload = STANDARD.decode(&self.payload).map_err(|_| DsseError::Malformed)?;
-        let message = pre_authentication_encoding(IN_TOTO, &payload);
-        let signed = self.signatures.iter().any(|signature| {
-            STANDARD.decode(&signature.sig).is_ok_and(|signature| key.verifies(&message, &signature))
-        });
-        if !signed {
-            return Err(DsseError::NotSignedBy(Box::new(*key)));
-        }
-        // The kind is read first and alone, so that a release presented as a receipt is named as what it is.
-        let kind: Statement<serde::de::IgnoredAny> =
-            serde_json::from_slice(&payload).map_err(DsseError::Statement)?;
-        if kind.predicate_type != P::TYPE || kind.statement_type != STATEMENT_TYPE {
-            return Err(DsseError::PredicateType { found: kind.predicate_type, expected: P::TYPE });
-        }
-        serde_json::from_slice(&payload).map_err(DsseError::Statement)
+        STANDARD.decode(&self.payload).map_err(|_| DsseError::Malformed)
     }
 
     /// Returns the key that the first signature names, without checking anything.
@@ -160,6 +216,68 @@ impl Envelope {
     pub fn payload_digest(&self) -> Option<Digest> {
         STANDARD.decode(&self.payload).ok().map(Digest::of)
     }
+}
+
+impl Signature {
+    fn is_by(&self, key: &PublicKey, message: &[u8]) -> bool {
+        STANDARD.decode(&self.sig).is_ok_and(|signature| key.verifies(message, &signature))
+    }
+}
+
+/// The distinct keys whose signatures on an envelope hold. A key that signed twice counts once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signers(Vec<PublicKey>);
+
+impl Signers {
+    /// The one signer `key`.
+    pub fn one(key: PublicKey) -> Self {
+        Self(vec![key])
+    }
+
+    fn add(&mut self, key: PublicKey) {
+        if !self.0.contains(&key) {
+            self.0.push(key);
+        }
+    }
+
+    /// Tells whether `key` is among them.
+    pub fn contains(&self, key: &PublicKey) -> bool {
+        self.0.contains(key)
+    }
+
+    /// Returns the keys, in the order of their signatures.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.0
+    }
+}
+
+impl FromIterator<PublicKey> for Signers {
+    fn from_iter<T: IntoIterator<Item = PublicKey>>(keys: T) -> Self {
+        let mut signers = Self::default();
+        keys.into_iter().for_each(|key| signers.add(key));
+        signers
+    }
+}
+
+/// Reads a payload whose signatures were checked.
+fn read<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, DsseError> {
+    // The kind is read first and alone, so that a release presented as a receipt is named as what it is.
+    let kind: Statement<serde::de::IgnoredAny> =
+        serde_json::from_slice(payload).map_err(DsseError::Statement)?;
+    if kind.predicate_type != P::TYPE || kind.statement_type != STATEMENT_TYPE {
+        return Err(DsseError::PredicateType { found: kind.predicate_type, expected: P::TYPE });
+    }
+    serde_json::from_slice(payload).map_err(DsseError::Statement)
+}
+
+fn payload<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Vec<u8> {
+    let statement = Statement {
+        statement_type: STATEMENT_TYPE.into(),
+        subject,
+        predicate_type: P::TYPE.into(),
+        predicate,
+    };
+    serde_json::to_vec(&statement).expect("our own statements have string keys only")
 }
 
 /// DSSE's pre-authentication encoding: lengths before contents, so that no two pairs give the same bytes.
@@ -212,5 +330,26 @@ mod tests {
             assert!(tampered.verify::<Claim>(&key.public()).is_err(), "byte {index}");
             payload[index] ^= 1;
         }
+    }
+
+    #[test]
+    fn every_signature_holds_and_a_key_counts_once() {
+        let [first, second] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]));
+        let mut envelope = Envelope::sign(vec![Subject::new("x", Digest::of("x"))], Claim { n: 1 }, &first);
+        envelope.add_signature(&second).expect("room for one more");
+        envelope.add_signature(&second).expect("already there");
+        let (statement, signers) = envelope.open::<Claim>().expect("signed by both");
+        assert_eq!((statement.predicate.n, signers.keys()), (1, &[first.public(), second.public()][..]));
+
+        let twice = Envelope {
+            signatures: [envelope.signatures.clone(), envelope.signatures.clone()].concat(),
+            ..envelope.clone()
+        };
+        assert_eq!(twice.signers().expect("all hold").keys().len(), 2);
+        let mut swapped = envelope.clone();
+        swapped.signatures[0].keyid = second.public().to_string();
+        assert!(matches!(swapped.signers(), Err(DsseError::Signature)));
+        let none = Envelope { signatures: Vec::new(), ..envelope };
+        assert!(matches!(none.signers(), Err(DsseError::Signature)));
     }
 }

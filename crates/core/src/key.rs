@@ -41,6 +41,11 @@ impl PublicKey {
         Self { key, name: name.into_bytes().try_into().expect("34 bytes that begin so have 47 digits") }
     }
 
+    /// Makes a key from its 32 bytes; `None` where they are no point of the curve.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        VerifyingKey::from_bytes(bytes).ok().map(Self::new)
+    }
+
     fn name(&self) -> &str {
         std::str::from_utf8(&self.name).expect("base58 is ASCII")
     }
@@ -56,10 +61,6 @@ impl PublicKey {
     /// Returns the 32 bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.key.as_bytes()
-    }
-
-    pub(crate) fn dalek(&self) -> &VerifyingKey {
-        &self.key
     }
 }
 

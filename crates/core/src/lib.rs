@@ -11,6 +11,7 @@
 //! manifest that touches money or rights; a *quote* is the upper bound for one call and a *charge* is what is owed. A
 //! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it.
 
+pub mod acts;
 pub mod canonical;
 pub mod case;
 pub mod digest;
@@ -36,4 +37,4 @@ pub mod value;
 pub use digest::Digest;
 pub use hashed::Hashed;
 pub use money::{Atomic, Pico};
-pub use name::{FunctionName, PackageName, PackageRef, ReleaseId, Version};
+pub use name::{FunctionName, Namespace, PackageName, PackageRef, ReleaseId, Version};

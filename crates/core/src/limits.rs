@@ -136,8 +136,49 @@ pub const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The largest signed statement, in bytes of base64. A release of a thousand files stays far below.
 pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// How old a checkpoint gets before it is signed anew, in seconds: a little less than the minute that clients may count
+/// on, because it is looked at only every few seconds.
+pub const CHECKPOINT_REFRESH_SECONDS: u64 = 50;
+
+/// The largest signed checkpoint, in bytes: twenty of the largest signatures that C2SP knows, or several hundred of
+/// today's.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+
 /// The most signatures that one envelope may carry: each costs a verification.
 pub const SIGNATURES_MAX: usize = 16;
+
+/// The most keys of each kind in the policy of a namespace: more than could sign one envelope would never count.
+pub const POLICY_KEYS_MAX: usize = SIGNATURES_MAX;
+
+/// The longest delay of a change of a policy, in hours: 90 days. Longer, and a lost key would be a lost name.
+pub const POLICY_DELAY_HOURS_MAX: u32 = 90 * 24;
+
+/// The shortest delay of a change by recovery keys, in hours: a day, so that the controllers can see and cancel it.
+pub const RECOVERY_HOURS_MIN: u32 = 24;
+
+/// The most reviewers that a release names: more is no longer read.
+pub const REVIEWERS_MAX: usize = 32;
+
+/// The longest name of an author or a reviewer, in bytes: a name with an address.
+pub const AUTHOR_BYTES_MAX: usize = 200;
+
+/// The largest file by which a domain vouches for namespaces, in bytes: some hundred names.
+pub const DOMAIN_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a domain may take to answer, in milliseconds: a stranger has the registry ask it.
+pub const DOMAIN_WAIT_MS_MAX: u64 = 10_000;
+
+/// How long a domain is not asked again, in milliseconds: anybody may have it asked.
+pub const DOMAIN_PAUSE_MS: i64 = 60_000;
+
+/// After how long a domain is asked again by itself, in milliseconds: a day.
+pub const DOMAIN_SWEEP_MS: i64 = 24 * 3_600_000;
+
+/// How many domains one sweep asks.
+pub const DOMAIN_BATCH: usize = 20;
+
+/// The longest reason of an act, in bytes: a few sentences, which every reader of the log gets.
+pub const REASON_BYTES_MAX: usize = 2_000;
 
 /// The most prices of one manifest.
 pub const PRICES_MAX: usize = 64;
@@ -461,3 +502,53 @@ pub const AUDIT_PAGE: usize = 10_000;
 
 /// Verified tokens that are remembered: each has a few kilobytes.
 pub const TOKENS_REMEMBERED_MAX: usize = 1_024;
+
+/// The most receipts of one batch: more would make each proof longer, and fewer the log.
+pub const RECEIPT_BATCH_MAX: usize = 128;
+
+/// How long a receipt waits for others before they are batched, in milliseconds: a busy executor adds one small entry to
+/// the log in that time, and a payer waits no longer for its proof.
+pub const RECEIPT_BATCH_MS: i64 = 10_000;
+
+/// The most batches that one sweep logs, so that a crowd of receipts does not keep the others of its tasks waiting.
+pub const RECEIPT_BATCHES_PER_SWEEP: usize = 64;
+
+/// Entries of a log at most: more than any log will have, and far from where the tree's arithmetic would overflow.
+pub const LOG_ENTRIES_MAX: u64 = 1 << 48;
+
+/// The most hashes of a consistency proof that is sent to a witness. Fixed by C2SP tlog-witness.
+pub const WITNESS_HASHES_MAX: usize = 63;
+
+/// The longest request to a witness, in bytes: 63 hashes, and a checkpoint with many signatures.
+pub const WITNESS_BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// The longest that a witness may take to answer, in milliseconds: what it does is one small write.
+pub const WITNESS_WAIT_MS_MAX: u64 = 3_000;
+
+/// The longest that a publisher waits for witnesses, in milliseconds. A release is published without them, too.
+pub const WITNESSING_WAIT_MS_MAX: u64 = 4_000;
+
+/// Logs that a witness watches at most, and witnesses that a log asks.
+pub const WITNESSES_MAX: usize = 32;
+
+/// Lines of a kind in a log policy at most. C2SP tlog-policy asks for 32 at least.
+pub const LOG_POLICY_LINES_MAX: usize = 256;
+
+/// The longest log policy, in bytes.
+pub const LOG_POLICY_BYTES_MAX: u64 = 256 * 1024;
+
+/// The longest proof file, in bytes: an entry in base64, and a checkpoint with many signatures.
+pub const TLOG_PROOF_BYTES_MAX: usize = 128 * 1024;
+
+/// By how much the clocks of a log, its witnesses and its readers may differ, in seconds.
+pub const CLOCK_DIFFERENCE_SECONDS_MAX: u64 = 600;
+
+/// How old a checkpoint may be where nobody says otherwise, in seconds: a day, so that mirrors that are brought up to date
+/// daily are believed.
+pub const LOG_AGE_SECONDS_DEFAULT: u64 = 24 * 3_600;
+
+/// The longest file of a log, in bytes: an entry bundle of 256 entries.
+pub const LOG_FILE_BYTES_MAX: usize = 256 * (LOG_ENTRY_BYTES_MAX + 2);
+
+/// The longest name of a registry before the slash of a release: a host and its port.
+pub const REGISTRY_NAME_BYTES_MAX: usize = 260;

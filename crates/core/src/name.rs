@@ -8,19 +8,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::key::PublicKey;
+use crate::{Digest, limits};
 
 pub use semver::Version;
 
 /// Says why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// The text is not a namespace.
+    #[error("`{0}` is not a namespace; write lower-case words joined by hyphens")]
+    Namespace(String),
     /// The text is not `ns:name`.
     #[error("`{0}` is not a package name; write `namespace:name` in lower-case words joined by hyphens")]
     Package(String),
     /// The part behind `@` is not a semantic version.
     #[error("`{0}` is not a version; write it like `1.4.0`")]
     Version(String),
+    /// The part before the slash is not the name of a registry.
+    #[error(
+        "`{0}` is not the name of a registry; write its host, or a name of registries.toml in the home folder"
+    )]
+    Registry(String),
     /// The text names no function.
     #[error(
         "`{0}` is not a function name; write `function`, `interface.function` or `ns:pkg/interface@1.0.0#function`"
@@ -42,6 +51,58 @@ fn clip(text: &str) -> String {
     text.chars().take(120).collect()
 }
 
+/// A namespace: the part of a package name before the colon.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the namespace that is `key`'s own: `k` and the first 32 hexadecimal digits of the key's SHA-256.
+    ///
+    /// Nobody has to be asked for it, and nobody else can have it: finding another key for it takes 2^128 tries.
+    pub fn of_key(key: &PublicKey) -> Self {
+        Self(format!("k{}", &Digest::of(key.as_bytes()).hex()[..KEY_DIGITS]))
+    }
+
+    /// Tells whether it is the own namespace of some key.
+    pub fn is_of_key(&self) -> bool {
+        self.0.strip_prefix('k').is_some_and(|digits| {
+            digits.len() == KEY_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+
+    /// Returns what it looks like: two namespaces of one skeleton could be taken for each other.
+    ///
+    /// Hyphens are left out, `0` looks like `o`, `1` like `l`, `rn` like `m` and `vv` like `w`. Other look-alikes cannot
+    /// be written: names are ASCII, in lower case.
+    pub fn skeleton(&self) -> String {
+        let plain = self.0.replace('-', "").replace('0', "o").replace('1', "l");
+        plain.replace("rn", "m").replace("vv", "w")
+    }
+}
+
+/// How many hexadecimal digits of a key's digest are in its own namespace: 128 bits.
+const KEY_DIGITS: usize = 32;
+
+impl FromStr for Namespace {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if is_label(text) { Ok(Self(text.into())) } else { Err(NameError::Namespace(clip(text))) }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A package name `namespace:name`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -54,6 +115,11 @@ impl PackageName {
     /// Returns the part before the colon.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// Returns the namespace that it is in.
+    pub fn in_namespace(&self) -> Namespace {
+        Namespace(self.namespace.clone())
     }
 
     /// Returns the part after the colon.
@@ -144,6 +210,43 @@ impl fmt::Display for PackageRef {
         match &self.version {
             Some(version) => write!(f, "{}@{version}", self.package),
             None => write!(f, "{}", self.package),
+        }
+    }
+}
+
+/// A package or release of a certain registry, `registry/ns:name[@version]`, or of whichever is asked, `ns:name[@version]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteRef {
+    /// The registry: a host, with a port where it needs one, or a name that the reader gave it.
+    pub registry: Option<String>,
+    /// The package or release.
+    pub reference: PackageRef,
+}
+
+impl FromStr for RemoteRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (registry, reference) = match text.rsplit_once('/') {
+            Some((registry, reference)) => (Some(registry), reference),
+            None => (None, text),
+        };
+        let is_registry = |name: &str| {
+            (1..=limits::REGISTRY_NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]".contains(&b))
+        };
+        match registry {
+            Some(name) if !is_registry(name) => Err(NameError::Registry(clip(name))),
+            _ => Ok(Self { registry: registry.map(str::to_owned), reference: reference.parse()? }),
+        }
+    }
+}
+
+impl fmt::Display for RemoteRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.registry {
+            Some(registry) => write!(f, "{registry}/{}", self.reference),
+            None => write!(f, "{}", self.reference),
         }
     }
 }
@@ -245,7 +348,7 @@ macro_rules! text_conversions {
     )*};
 }
 
-text_conversions!(PackageName, ReleaseId, PackageRef, FunctionName);
+text_conversions!(Namespace, PackageName, ReleaseId, PackageRef, FunctionName);
 
 #[cfg(test)]
 mod tests {
@@ -261,6 +364,34 @@ mod tests {
             ["", "acme", "acme:", ":x", "Acme:x", "acme:x@", "acme:x@1", "a:b:c", "../x:y", "a:1b", "a:b-"]
         {
             assert!(bad.parse::<PackageRef>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_a_namespace_of_its_own() {
+        let [key, other] = [1, 2].map(|seed| crate::key::SecretKey::from_seed(&[seed; 32]).public());
+        let namespace = Namespace::of_key(&key);
+        assert_eq!(namespace.as_str().parse(), Ok(namespace.clone()));
+        assert!(namespace.is_of_key() && namespace != Namespace::of_key(&other));
+        for ordinary in ["acme", "k", "key", "kdeadbeef"] {
+            assert!(!ordinary.parse::<Namespace>().expect("valid").is_of_key(), "{ordinary}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_have_one_skeleton() {
+        let skeleton = |text: &str| text.parse::<Namespace>().expect("valid").skeleton();
+        for (one, other) in [
+            ("paypal", "paypa1"),
+            ("modem", "modern"),
+            ("google", "g00gle"),
+            ("wasm", "vvasm"),
+            ("left-pad", "leftpad"),
+        ] {
+            assert_eq!(skeleton(one), skeleton(other), "{one} {other}");
+        }
+        for (one, other) in [("acme", "acne"), ("docs", "doc"), ("bits", "bots")] {
+            assert_ne!(skeleton(one), skeleton(other), "{one} {other}");
         }
     }
 

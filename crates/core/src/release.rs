@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
-use crate::dsse::{Envelope, Predicate, Subject};
-use crate::key::SecretKey;
+use crate::dsse::{Envelope, Predicate, Signers, Subject};
+use crate::key::{PublicKey, SecretKey};
 use crate::name::ReleaseId;
+use crate::{Digest, limits};
 
 /// What a release is made of, layer by layer. Signed by its publisher and embedded in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,49 @@ pub struct Authorship {
     /// Human, ai, mixed or unknown.
     #[serde(default)]
     pub by: Author,
+    /// The program that wrote, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The model behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Who looked at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed_by: Vec<String>,
+    /// The one key that answers for it, whoever made it: that of a signer. Absent means the only signer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accountable: Option<PublicKey>,
+    /// How the publisher knows. Absent where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
+}
+
+/// How a publisher knows who made a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The manifest says so.
+    Stated,
+    /// The trailers of the commits say so.
+    GitTrailers,
+}
+
+impl Authorship {
+    /// Tells whether its texts are short enough to be shown to everybody.
+    pub fn is_bounded(&self) -> bool {
+        let texts = self.agent.iter().chain(&self.model).chain(&self.reviewed_by);
+        self.reviewed_by.len() <= limits::REVIEWERS_MAX
+            && texts.into_iter().all(|text| text.len() <= limits::AUTHOR_BYTES_MAX)
+    }
+
+    /// Returns the key that answers for the release, where it is one of `signers`.
+    pub fn accountable_of(&self, signers: &Signers) -> Option<PublicKey> {
+        match (self.accountable, signers.keys()) {
+            (Some(key), _) if signers.contains(&key) => Some(key),
+            (None, [only]) => Some(*only),
+            _ => None,
+        }
+    }
 }
 
 /// Kinds of author.

@@ -160,6 +160,7 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
+            self.check_quarantine(&plan.live.id)?;
             return match self.price(&plan.live, &plan.quote) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
@@ -233,6 +234,7 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
+        self.check_quarantine(&plan.live.id)?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
             return self.call_free(plan).await;
         };
@@ -303,6 +305,10 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        // Here, and not where a call comes in: what was bought before is still handed out.
+        if self.is_quarantined() {
+            return Err(CallError::ExecutorQuarantined);
+        }
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let files = self.files_of(&plan.live).await?;
         let started_at_ms = self.env.now_ms();
@@ -354,14 +360,16 @@ impl Registry {
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
+            manifest: Some(plan.live.manifest_digest),
             component: plan.live.component,
+            world: Some(plan.live.manifest.spec.world.clone()),
             files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
             input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
             opening: Opening {
                 salt: Digest::from_bytes(salt).hex(),
                 function_type: ty.clone(),
-                nonce: plan.nonce.clone(),
+                nonce: None,
                 args: json::args_to_json(ty, &plan.args).map_err(damaged)?,
                 output,
                 transcript: run.transcript,
@@ -378,6 +386,7 @@ impl Registry {
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,
+            nonce: plan.nonce.clone(),
             checkpoint: self.checkpoint(),
             started_at_ms,
             finished_at_ms: self.env.now_ms(),

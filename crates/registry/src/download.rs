@@ -125,12 +125,17 @@ impl Registry {
         &self,
         mut request: DownloadRequest,
     ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
+        let mut is_bought = false;
         if let Some(payment) = &request.payment
             && let Some(row) = self.presented(self.known(payment).as_ref()).await?
         {
             pin(&mut request.release, &row);
+            is_bought = true;
         }
         let live = self.live(&request.release).await?;
+        if !is_bought {
+            self.check_quarantine(&live.id)?;
+        }
         match live.manifest.component_is_public() {
             true => Ok((live, request)),
             false => Err(RegistryError::NotDownloadable.into()),
@@ -185,7 +190,8 @@ impl Registry {
         let shares = split(charged, *fee_bps, &terms.payee, call);
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing { charge: ledger::charge(&payment.payer, &shares), reply, posted: Posted::Sale })
+        let charge = ledger::charge(&payment.payer, &shares);
+        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale })
     }
 
     fn download_order(&self, live: &Live) -> Order {

@@ -6,7 +6,7 @@ use glassbox_core::files::FilesError;
 use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
-use glassbox_core::{Atomic, PackageRef, Pico, Version, limits};
+use glassbox_core::{Atomic, PackageName, PackageRef, Pico, ReleaseId, Version, limits};
 use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
@@ -14,6 +14,7 @@ use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
 use crate::testing::TestReport;
+use crate::{act_error, component_error};
 
 /// Writes an error with all its causes, outermost first: for whoever prints it, once, at the edge.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -65,6 +66,22 @@ pub enum RegistryError {
         reference: PackageRef,
         /// The versions that there are.
         available: String,
+    },
+    /// Every release of the package is yanked or quarantined.
+    #[error("every release of `{package}` is yanked or quarantined; there are {available}")]
+    AllYanked {
+        /// The package.
+        package: PackageName,
+        /// The versions that there are.
+        available: String,
+    },
+    /// The operator stopped the release.
+    #[error("{release} is quarantined: {reason}")]
+    Quarantined {
+        /// The release.
+        release: Box<ReleaseId>,
+        /// Why, in the operator's words.
+        reason: String,
     },
     /// The terms do not allow what was asked for.
     #[error("the terms of this release do not let its component be downloaded")]
@@ -185,12 +202,15 @@ pub enum PublishError {
     /// The statement is not signed, or not a release.
     #[error("the release statement is not valid")]
     Statement(#[from] DsseError),
-    /// The statement is too long for the log, or carries more than the publisher's own signature.
-    #[error(
-        "the statement must have one signature and at most {} bytes",
-        limits::STATEMENT_PUBLISHED_BYTES_MAX
-    )]
+    /// The statement is too long for the log.
+    #[error("the statement has more than {} bytes", limits::STATEMENT_PUBLISHED_BYTES_MAX)]
     StatementTooLong,
+    /// Several keys signed, and none is named as the one that answers for the release.
+    #[error("no signer is named as `accountable` in the statement's authorship")]
+    NobodyAccountable,
+    /// The operator's key decides over no name.
+    #[error("the operator's key cannot publish")]
+    Operator,
     /// The layers have more bytes than a release may have.
     #[error("{what} has {size_bytes} bytes, more than the {max_bytes} allowed")]
     LayerTooLarge {
@@ -234,6 +254,9 @@ pub enum CallError {
         /// Why.
         reason: String,
     },
+    /// This executor was found out to have signed what cannot be true.
+    #[error("this executor signed what cannot be true, and runs nothing any more")]
+    ExecutorQuarantined,
     /// The release may not run here.
     #[error("the terms of this release do not let it run on this registry")]
     NotRemote,
@@ -359,17 +382,24 @@ impl From<SandboxError> for CallError {
     }
 }
 
+/// What to do about a log that must not go on.
+pub(crate) const LOG_BEHIND: &str =
+    "the operator restores a newer copy of the database; reading and calling go on meanwhile";
+
 impl RegistryError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoPackage(_) => "package-not-found",
             Self::NoRelease { .. } => "release-not-found",
+            Self::AllYanked { .. } => "release-yanked",
+            Self::Quarantined { .. } => "release-quarantined",
             Self::NotDownloadable => "component-not-downloadable",
             Self::NoFiles => "files-not-published",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::Name(_) => "name-invalid",
+            Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
         }
     }
@@ -381,6 +411,10 @@ impl RegistryError {
                 format!("search for it: GET /v1/search?q={}", reference.package.name())
             }
             Self::NoRelease { .. } => "name one of them, or `latest`".into(),
+            Self::AllYanked { .. } => "name one of them exactly: one that is yanked still runs".into(),
+            Self::Quarantined { .. } => {
+                "use another version; who stopped this one, and when, is in the log".into()
+            }
             Self::NotDownloadable => {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
@@ -390,6 +424,7 @@ impl RegistryError {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
             }
             Self::Name(_) => "correct the name".into(),
+            Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             _ => "try again later; the operator's log has the cause".into(),
         }
     }
@@ -400,48 +435,6 @@ impl RegistryError {
     }
 }
 
-fn component_code(error: &SandboxError) -> &'static str {
-    match error {
-        SandboxError::TooLarge { .. } => "component-too-large",
-        SandboxError::NotWasm | SandboxError::Invalid { .. } => "component-invalid",
-        SandboxError::CoreModule => "component-is-core-module",
-        SandboxError::TooMany { .. } | SandboxError::Unbounded { .. } | SandboxError::CompileLimit { .. } => {
-            "component-too-complex"
-        }
-        SandboxError::NotGranted { .. } => "import-not-granted",
-        SandboxError::Wit { .. } => "wit-invalid",
-        SandboxError::World { .. } => "world-not-found",
-        SandboxError::Compile { .. } => "component-not-compilable",
-        SandboxError::Digest { .. }
-        | SandboxError::Engine { .. }
-        | SandboxError::Compiler(_)
-        | SandboxError::Artifacts(_) => "internal",
-    }
-}
-
-fn component_next(error: &SandboxError) -> String {
-    match error {
-        SandboxError::TooLarge { .. } | SandboxError::TooMany { .. } | SandboxError::CompileLimit { .. } => {
-            "optimise for size, and leave out what is unused"
-        }
-        SandboxError::Unbounded { .. } => {
-            "compose it so that every module and component is defined where it is instantiated"
-        }
-        SandboxError::NotWasm => "check `path` in [component]: it must be the built component",
-        SandboxError::CoreModule => {
-            "make a component of it: `wasm-tools component new`, or the target wasm32-wasip2"
-        }
-        SandboxError::Invalid { .. } => {
-            "build it again; the profile's features are listed in conformance/glassbox-det-1.json"
-        }
-        SandboxError::NotGranted { .. } => "link what it imports into the component, and build again",
-        SandboxError::Wit { .. } => "correct the WIT",
-        SandboxError::World { .. } => "name a world of the WIT package in [spec]",
-        _ => "tell the operator",
-    }
-    .into()
-}
-
 impl PublishError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
@@ -450,7 +443,7 @@ impl PublishError {
             Self::Files(_) | Self::FileTree(_) | Self::UndeclaredFiles | Self::NotText(_) => "files-invalid",
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
-            Self::Sandbox(error) => component_code(error),
+            Self::Sandbox(error) => component_error::code(error),
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
@@ -461,11 +454,11 @@ impl PublishError {
             Self::TestsFailed(_) => "tests-failed",
             Self::Statement(_) => "statement-invalid",
             Self::StatementDiffers(_) => "statement-differs",
-            Self::StatementTooLong => "statement-invalid",
+            Self::StatementTooLong | Self::NobodyAccountable => "statement-invalid",
+            Self::Operator => "operator-key",
             Self::LayerTooLarge { .. } => "files-invalid",
-            Self::Store(StoreError::ReleaseExists(_)) => "release-exists",
-            Self::Store(StoreError::NamespaceTaken { .. }) => "namespace-taken",
-            Self::Store(_) | Self::Worker => "internal",
+            Self::Store(error) => act_error::code(error),
+            Self::Worker => "internal",
         }
     }
 
@@ -477,7 +470,7 @@ impl PublishError {
             Self::UndeclaredFiles => "name their folder as `files` in [component]".into(),
             Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
-            Self::Sandbox(error) => component_next(error),
+            Self::Sandbox(error) => component_error::next(error),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
             Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
@@ -492,14 +485,13 @@ impl PublishError {
             Self::TooManyCases { .. } => "keep the cases that tell implementations apart".into(),
             Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
             Self::LayerTooLarge { .. } => "leave generated files out".into(),
-            Self::Statement(_) | Self::StatementDiffers(_) | Self::StatementTooLong => {
-                "publish again with `glassbox publish`".into()
-            }
-            Self::Store(StoreError::ReleaseExists(_)) => "releases are immutable: raise the version".into(),
-            Self::Store(StoreError::NamespaceTaken { .. }) => {
-                "publish under a namespace of your own, or with the key that owns this one".into()
-            }
-            Self::Store(_) | Self::Worker => "try again later; nothing was published".into(),
+            Self::Statement(_)
+            | Self::StatementDiffers(_)
+            | Self::StatementTooLong
+            | Self::NobodyAccountable => "publish again with `glassbox publish`".into(),
+            Self::Operator => "publish with a key of your own".into(),
+            Self::Store(error) => act_error::next(error).into(),
+            Self::Worker => "try again later; nothing was published".into(),
         }
     }
 }
@@ -511,6 +503,7 @@ impl CallError {
             Self::Find(error) => error.code(),
             Self::NoFunction { .. } => "function-not-found",
             Self::NotCallable { .. } => "function-not-callable",
+            Self::ExecutorQuarantined => "executor-quarantined",
             Self::NotRemote => "release-not-remote",
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
@@ -541,6 +534,9 @@ impl CallError {
             Self::Find(error) => error.next(),
             Self::NoFunction { .. } => "name one of them".into(),
             Self::NotCallable { .. } => "download the component and use it in your program".into(),
+            Self::ExecutorQuarantined => {
+                "call it elsewhere; GET /v1/executors/{did} names the certificate that proves it".into()
+            }
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
@@ -585,6 +581,7 @@ impl CallError {
             | Self::CreditSpent { .. }
             | Self::SignIn { .. }
             | Self::ReplyForgotten => Retry::WithPayment,
+            Self::ExecutorQuarantined => Retry::Never,
             Self::Busy => Retry::After(1),
             Self::TooManyFailures => Retry::After(limits::FREE_WORK_WINDOW_MS as u64 / 1_000),
             Self::Pending { .. } => Retry::After(2),

@@ -1,10 +1,15 @@
 //! Finding and reading: everything that is free and public.
 
+use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
+use glassbox_core::log::StandingProof;
+use glassbox_core::name::Namespace;
+use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
-use glassbox_store::{PackageRow, ReleaseRow};
+use glassbox_store::{PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::StoredReply;
@@ -38,6 +43,8 @@ pub struct ReleaseView {
     pub listing: Listing,
     /// What the tests showed at publish.
     pub report: TestReport,
+    /// What the publisher says of who made it.
+    pub authorship: Authorship,
 }
 
 /// A public layer of a release.
@@ -98,6 +105,16 @@ impl Registry {
         view(self.release_row(reference).await?)
     }
 
+    /// Returns what stands about a package, a namespace or an executor at the newest checkpoint, with the proof of it.
+    pub async fn standing(&self, about: &str) -> Result<StandingProof, RegistryError> {
+        let name = about.parse::<PackageName>().map(drop).or_else(|_| about.parse::<Namespace>().map(drop));
+        if about.parse::<PublicKey>().is_err() {
+            name?;
+        }
+        let proof = self.store.prove_standing(about).await?;
+        proof.ok_or_else(|| RegistryError::Damaged("the log".into(), "it has no checkpoint".into()))
+    }
+
     /// Returns the files of a public layer.
     pub async fn files(&self, reference: &PackageRef, file: ReleaseFile) -> Result<Files, RegistryError> {
         let row = self.release_row(reference).await?;
@@ -116,20 +133,27 @@ impl Registry {
         function: &str,
         fuel_max: Option<u64>,
     ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
-        let live = self.live(reference).await?;
+        let live = self.runnable(reference).await?;
         let function = live.function(function)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
         let required = self.price(&live, &quote);
         Ok((quote, required))
     }
 
-    /// Returns the stored reply of a paid call; there is none of a call whose payment was refused after the run, and none of
+    /// Returns the stored reply of a paid call, with the proof that its receipt is logged once it is; there is none of a call whose payment was refused after the run, and none of
     /// what was sold and not run.
     pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
         let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
         let row = self.store.call(call).await?.ok_or_else(missing)?;
         // Refused payments and sales have replies that are none of a call's.
-        serde_json::from_str(&row.reply.ok_or_else(missing)?).map_err(|_| missing())
+        let reply = serde_json::from_str(&row.reply.ok_or_else(missing)?).map_err(|_| missing());
+        let mut stored: StoredReply = reply?;
+        if let Some(digest) = stored.bundle.receipt.payload_digest()
+            && let ReceiptProof::Logged(proof) = self.prove_receipt(digest).await?
+        {
+            stored.bundle.proof = Some(proof);
+        }
+        Ok(stored)
     }
 
     /// Returns who earned what, with one package or with all.
@@ -159,13 +183,25 @@ impl Registry {
         let package = package.ok_or_else(|| RegistryError::NoPackage(reference.clone()))?;
         let available =
             package.versions.iter().take(10).map(Version::to_string).collect::<Vec<_>>().join(", ");
-        Err(RegistryError::NoRelease { reference: reference.clone(), available })
+        Err(match reference.version {
+            Some(_) => RegistryError::NoRelease { reference: reference.clone(), available },
+            None => RegistryError::AllYanked { package: package.name, available },
+        })
     }
 }
 
 fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     let id = row.id.to_string();
-    Ok(ReleaseView { listing: parse(&id, &row.listing)?, report: parse(&id, &row.report)?, row })
+    let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
+    // It was checked when it was published.
+    let statement: Statement<Release> =
+        parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
+    Ok(ReleaseView {
+        listing: parse(&id, &row.listing)?,
+        report: parse(&id, &row.report)?,
+        authorship: statement.predicate.authorship,
+        row,
+    })
 }
 
 fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {

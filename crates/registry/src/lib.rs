@@ -3,13 +3,18 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod act_error;
+mod acts;
 mod audit;
 mod call;
 mod channels;
+mod component_error;
 mod credit;
+mod domain;
 mod download;
 mod env;
 mod error;
+mod executor;
 mod find;
 mod hold;
 mod host;
@@ -21,6 +26,7 @@ pub mod package;
 mod payment;
 mod payout;
 mod publish;
+mod receipts;
 mod recover;
 mod replay;
 mod sale;
@@ -29,15 +35,21 @@ mod shelf;
 mod submissions;
 pub mod testing;
 mod wait;
+mod witness;
+mod witnessing;
 
+pub use act_error::ActError;
+pub use acts::{ActReply, NamespaceView};
 pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use credit::{Credit, CreditBalance, TopUpReply};
+pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
+pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use host::HostConfig;
 pub use live::Live;
@@ -46,7 +58,9 @@ pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles}
 pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
-pub use replay::{Code, replay};
+pub use replay::{Code, Rerun, replay, rerun};
 pub use testing::TestReport;
+pub use witness::{WatchError, Witness, WitnessError};
 
-pub use glassbox_store::TransferRow;
+pub use glassbox_core::acts::Marks;
+pub use glassbox_store::{ReceiptProof, TransferRow};

@@ -23,6 +23,8 @@ pub struct Live {
     pub id: ReleaseId,
     /// The manifest.
     pub manifest: Manifest,
+    /// The digest of its bytes, as the publisher signed it.
+    pub manifest_digest: Digest,
     /// The terms.
     pub terms: Hashed<Terms>,
     /// What a download costs; nothing where it is free.
@@ -69,6 +71,7 @@ impl Live {
                 .map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             publisher,
+            manifest_digest: Digest::of(&row.manifest),
             manifest,
         })
     }
@@ -119,6 +122,24 @@ impl Registry {
         }
         known.insert(live.id.clone(), live.clone());
         Ok(live)
+    }
+
+    /// The same, unless the operator stopped it.
+    pub async fn runnable(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
+        let live = self.live(reference).await?;
+        self.check_quarantine(&live.id)?;
+        Ok(live)
+    }
+
+    /// Refuses a release that the operator stopped.
+    pub(crate) fn check_quarantine(&self, release: &ReleaseId) -> Result<(), RegistryError> {
+        let quarantine = self.marks(release).quarantine;
+        match quarantine.set {
+            true => {
+                Err(RegistryError::Quarantined { release: release.clone().into(), reason: quarantine.reason })
+            }
+            false => Ok(()),
+        }
     }
 
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.

@@ -1,24 +1,31 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
+use glassbox_core::acts::Marks;
+use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
 use glassbox_core::{Atomic, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
-use glassbox_store::Store;
+use glassbox_store::{LogState, Store, StoreError};
 use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
+use tracing::error;
 
+use crate::domain::DomainConfig;
 use crate::env::Env;
-use crate::error::RegistryError;
+use crate::error::{LOG_BEHIND, RegistryError};
+use crate::executor;
 use crate::host::HostConfig;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::shelf::Shelf;
 use crate::wait::Running;
+use crate::witnessing::Witnessing;
 
 /// The keys of a registry. They sign for different things, so they are different keys.
 #[derive(Debug, Clone)]
@@ -29,6 +36,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
+    /// Quarantines releases and executors, and says what domains said. It decides over no name.
+    pub operator: SecretKey,
 }
 
 /// What an operator sets.
@@ -42,6 +51,8 @@ pub struct RegistryConfig {
     pub host: HostConfig,
     /// From how much on the vouchers of a channel are claimed.
     pub claim_amount: Atomic,
+    /// How domains are asked which keys they vouch for.
+    pub domains: DomainConfig,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.
@@ -57,12 +68,21 @@ pub struct Registry {
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
     pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    /// The releases that were ever yanked or quarantined: few, and every call asks.
+    pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    pub(crate) witnessing: Witnessing,
+    /// What this registry says of itself as an executor.
+    pub(crate) record: Envelope,
+    /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
+    pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
+    /// The place for running again what a certificate says.
+    pub(crate) accusations: Semaphore,
 }
 
 impl Registry {
@@ -76,22 +96,28 @@ impl Registry {
         config: RegistryConfig,
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
-            checkpoint: RwLock::new(publish_log(&store, &keys.log).await?),
+            checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
+            marks: RwLock::new(store.marked_releases().await?.into_iter().collect()),
             store,
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
+            record: executor::record(&keys, &config),
+            quarantined: AtomicBool::new(false),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
             config,
             live: Mutex::new(HashMap::new()),
             files: Shelf::default(),
+            witnessing: Witnessing::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
+            accusations: Semaphore::new(1),
         });
+        registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
     }
@@ -99,6 +125,11 @@ impl Registry {
     /// Returns the key that signs receipts.
     pub fn executor(&self) -> PublicKey {
         self.keys.executor.public()
+    }
+
+    /// Returns the key that quarantines.
+    pub fn operator(&self) -> PublicKey {
+        self.keys.operator.public()
     }
 
     /// Returns the verifier key of the log.
@@ -128,19 +159,35 @@ impl Registry {
 
     /// Shows appended entries and remembers the checkpoint.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
-        let checkpoint = publish_log(&self.store, &self.keys.log).await?;
+        let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
         let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Two publishers may come here in either order; the log only grows.
         if known.size < checkpoint.size {
+            self.witnessing.announce(checkpoint.size);
             *known = checkpoint;
         }
         Ok(())
     }
 }
 
-async fn publish_log(store: &Store, key: &LogKey) -> Result<Checkpoint, RegistryError> {
-    let state = store.publish_log(key.clone()).await?;
-    // Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+/// Shows the log, or finds the checkpoint in force where the log must not go on.
+async fn first_checkpoint(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    match publish_log(store, key, now_ms).await {
+        Err(RegistryError::Store(behind @ StoreError::LogBehind { .. })) => {
+            error!(error = %behind, "Nothing is published: {LOG_BEHIND}");
+            let state = store.log_state().await?.ok_or(behind)?;
+            opened(&state, key)
+        }
+        shown => shown,
+    }
+}
+
+async fn publish_log(store: &Store, key: &LogKey, now_ms: i64) -> Result<Checkpoint, RegistryError> {
+    opened(&store.publish_log(key.clone(), now_ms).await?, key)
+}
+
+/// Opening our own checkpoint catches a log that was signed with another key before anything is built on it.
+fn opened(state: &LogState, key: &LogKey) -> Result<Checkpoint, RegistryError> {
     open_checkpoint(&state.checkpoint, &key.verifier_key())
         .map_err(|error| RegistryError::Damaged("the log".into(), error.to_string()))
 }

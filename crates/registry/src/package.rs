@@ -9,7 +9,7 @@ use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit};
-use glassbox_core::release::{Authorship, Release};
+use glassbox_core::release::Release;
 use glassbox_core::terms::download_charge;
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
@@ -165,7 +165,7 @@ impl Package {
             component: Digest::of(&self.files.component),
             files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
-            authorship: Authorship::default(),
+            authorship: self.manifest.authorship(),
         }
     }
 

@@ -3,13 +3,15 @@
 //! Slow work comes first and writes nothing but cache; the release itself is one transaction. So a publish that fails
 //! anywhere leaves at most unreferenced objects, and can be repeated.
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
+use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
-use glassbox_core::{Digest, ReleaseId, limits};
+use glassbox_core::{Digest, ReleaseId};
 use glassbox_store::{NewRelease, Published, SearchDocument};
 
+use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
@@ -39,21 +41,24 @@ impl Registry {
         files: PackageFiles,
         statement: Envelope,
     ) -> Result<PublishReply, PublishError> {
-        let length = serde_json::to_vec(&statement).map_err(|_| PublishError::Worker)?.len();
-        if length > limits::STATEMENT_PUBLISHED_BYTES_MAX || statement.signatures.len() != 1 {
+        if !is_loggable(&statement) {
             return Err(PublishError::StatementTooLong);
         }
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
-        let publisher = check_statement(&statement, &package)?;
+        let (publisher, signers) = check_statement(&statement, &package)?;
+        if signers.contains(&self.operator()) {
+            return Err(PublishError::Operator);
+        }
         let report = testing::run(&self.sandbox, &package).await?;
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
-        let release = self.keep(&package, publisher, statement, &report).await?;
+        let release = self.keep(&package, (publisher, signers), statement, &report).await?;
         let id = release.id.clone();
         let published = self.store.publish(release).await?;
         self.publish_log().await.map_err(flatten)?;
+        self.await_witnesses().await;
         let (new, index) = match published {
             Published::New(index) => (true, index),
             Published::Already(index) => (false, index),
@@ -73,7 +78,7 @@ impl Registry {
     async fn keep(
         &self,
         package: &Package,
-        publisher: String,
+        (publisher, signers): (PublicKey, Signers),
         statement: Envelope,
         report: &TestReport,
     ) -> Result<NewRelease, PublishError> {
@@ -87,6 +92,7 @@ impl Registry {
             id: package.manifest.release(),
             publisher,
             statement,
+            signers,
             manifest: files.manifest.clone(),
             component: self.store.put_object(files.component.clone()).await?,
             wit: self.store.put_object(files.wit.pack()).await?,
@@ -101,15 +107,16 @@ impl Registry {
     }
 }
 
-/// Checks that the statement is signed and speaks of exactly these layers. Returns the signer's name.
-fn check_statement(statement: &Envelope, package: &Package) -> Result<String, PublishError> {
-    let key = statement.claimed_key().ok_or(PublishError::StatementDiffers("the signer's key"))?;
-    let statement = statement.verify::<Release>(&key)?;
+/// Checks that the statement is signed and speaks of exactly these layers. Returns the key that is accountable, and all
+/// that signed.
+fn check_statement(statement: &Envelope, package: &Package) -> Result<(PublicKey, Signers), PublishError> {
+    let (statement, signers) = statement.open::<Release>()?;
     let about = statement.subject == [statement.predicate.subject()];
     let signed = statement.predicate;
     // What the publisher says of authorship is theirs to say; every digest is ours to compare.
     let expected = Release { authorship: signed.authorship.clone(), ..package.statement() };
-    let layers: [(&'static str, bool); 9] = [
+    let accountable = signed.authorship.accountable_of(&signers).ok_or(PublishError::NobodyAccountable)?;
+    let layers: [(&'static str, bool); 10] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
@@ -119,10 +126,11 @@ fn check_statement(statement: &Envelope, package: &Package) -> Result<String, Pu
         ("the component", signed.component == expected.component),
         ("the files", signed.files == expected.files),
         ("the source", signed.source == expected.source),
+        ("the authorship", signed.authorship.is_bounded()),
     ];
     match layers.iter().find(|(_, same)| !same) {
         Some((layer, _)) => Err(PublishError::StatementDiffers(layer)),
-        None => Ok(key.to_string()),
+        None => Ok((accountable, signers)),
     }
 }
 

@@ -9,7 +9,7 @@ use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, PaymentRequirements, Resource};
 use glassbox_pay::{Address, B256, PayOut, Settlement};
-use glassbox_store::{CallRow, CallState, OwedTransfer, Standing};
+use glassbox_store::{CallRow, CallState, OwedTransfer, Standing, StoreError};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -87,8 +87,15 @@ impl Registry {
         self.pay_out_runs().await;
         self.watch_channels().await;
         self.forget_replies().await;
-        if let Err(error) = self.publish_log().await {
-            error!(%error, "Could not show the newest log entries");
+        self.log_receipts().await;
+        // Another process on the same store may have taken the certificate.
+        if let Err(error) = self.recall_quarantine().await {
+            error!(%error, "Could not read what the log says of this executor");
+        }
+        match self.publish_log().await {
+            // Said at the start, and so until the operator does something about it.
+            Ok(()) | Err(RegistryError::Store(StoreError::LogBehind { .. })) => {}
+            Err(error) => error!(%error, "Could not show the newest log entries"),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glassbox_core::Digest;
 use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Opening, Outcome, Receipt, Report};
+use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report, is_decided};
 use glassbox_core::value::json;
 use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
 
@@ -27,23 +27,24 @@ pub struct Code<'a> {
 ///
 /// `receipt` is the one that [`Bundle::verify`] returned. A run that was not pure is given the answers of its transcript
 /// again, and stops where it asks for anything else: that shows what the code made of them, and not that the world gave
-/// them.
+/// them. Tells whether there was a run to compare that came to its own end.
 pub async fn replay(
     sandbox: &Sandbox,
     bundle: &Bundle,
     receipt: &Receipt,
     code: Code<'_>,
     report: &mut Report,
-) {
+) -> bool {
     let digest = Digest::of(code.component);
-    report.add("component", digest == receipt.component, digest.to_string());
+    report.add(Level::L2, "component", digest == receipt.component, digest.to_string());
     let files = code.files.map(Files::digest);
     if files.is_some() || receipt.files.is_some() {
         let found = files.map_or_else(|| "there are none".to_owned(), |files| files.to_string());
-        report.add("files", files == receipt.files, found);
+        report.add(Level::L2, "files", files == receipt.files, found);
     }
     let profile = Profile::current();
     report.add(
+        Level::L2,
         "profile",
         profile.digest() == receipt.profile,
         format!("{} {}", profile.id, profile.digest()),
@@ -56,13 +57,19 @@ pub async fn replay(
         }
         (false, None) => "the host took part, and its answers are not in the bundle".to_owned(),
     };
-    report.add("outside", replayable, part);
-    if !report.holds() {
-        return;
+    report.add(Level::L2, "outside", replayable, part);
+    if report.checks.iter().any(|check| check.level == Level::L2 && !check.holds) {
+        return false;
     }
     match run(sandbox, bundle, receipt, code).await {
-        Ok(run) => compare(bundle, receipt, &run, report),
-        Err(error) => report.add("re-execution", false, error),
+        Ok(run) => {
+            compare(bundle, receipt, &run, report);
+            !matches!(&run.outcome, RunOutcome::Failed(failure) if !failure.kind.deterministic())
+        }
+        Err(error) => {
+            report.add(Level::L2, "re-execution", false, error);
+            false
+        }
     }
 }
 
@@ -90,38 +97,64 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
 
+/// What running a call again came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// The same, to the bit and to the unit.
+    Same,
+    /// Something else: the receipt is wrong.
+    Different,
+    /// Nothing that could be compared: it could not be run, or the machine ended it.
+    Undecided,
+}
+
+/// Runs the call of `bundle` again, into `report`, and says whether that contradicts its receipt.
+pub async fn rerun(
+    sandbox: &Sandbox,
+    bundle: &Bundle,
+    receipt: &Receipt,
+    code: Code<'_>,
+    report: &mut Report,
+) -> Rerun {
+    let decided = replay(sandbox, bundle, receipt, code, report).await;
+    let mut compared =
+        report.checks.iter().filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel"));
+    match decided && is_decided(&receipt.outcome) {
+        false => Rerun::Undecided,
+        true if compared.all(|check| check.holds) => Rerun::Same,
+        true => Rerun::Different,
+    }
+}
+
 fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
     let ty = &bundle.opening.function_type;
-    let mut salt = [0; 32];
-    if hex_to(&bundle.opening.salt, &mut salt).is_none() {
-        return report.add("re-execution", false, "the salt is not 64 hexadecimal digits");
-    }
+    let Some(salt) = bundle.opening.salt_bytes() else {
+        return report.add(Level::L2, "re-execution", false, "the salt is not 64 hexadecimal digits");
+    };
     match (&run.outcome, &receipt.outcome) {
         (RunOutcome::Returned(value), Outcome::Returned { output }) => {
             let found = Opening::output_digest(&salt, ty, value.as_ref());
             let same = found.as_ref().is_ok_and(|found| found == output);
             let detail = if same { "the same output, bit for bit" } else { "another output" };
-            report.add("re-execution", same, detail);
+            report.add(Level::L2, "re-execution", same, detail);
         }
         (RunOutcome::Failed(failure), Outcome::Failed { failure: expected, .. }) => {
             let found = failure.kind.name();
-            report.add("re-execution", found == expected, format!("failed with `{found}`"));
+            report.add(Level::L2, "re-execution", found == expected, format!("failed with `{found}`"));
         }
         (RunOutcome::Returned(_), Outcome::Failed { failure, .. }) => {
-            report.add("re-execution", false, format!("returned, where the receipt says `{failure}`"));
+            report.add(
+                Level::L2,
+                "re-execution",
+                false,
+                format!("returned, where the receipt says `{failure}`"),
+            );
         }
         (RunOutcome::Failed(failure), Outcome::Returned { .. }) => {
             let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);
-            report.add("re-execution", false, found);
+            report.add(Level::L2, "re-execution", false, found);
         }
     }
     let detail = format!("{} fuel again, {} on the receipt", run.fuel_used, receipt.fuel_used);
-    report.add("fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);
-}
-
-fn hex_to(text: &str, bytes: &mut [u8; 32]) -> Option<()> {
-    // A digest's text form is the same 64 digits with a prefix; its parser is strict and ours already.
-    let digest: Digest = format!("sha256:{text}").parse().ok()?;
-    *bytes = *digest.as_bytes();
-    Some(())
+    report.add(Level::L2, "fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);
 }

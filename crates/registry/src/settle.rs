@@ -11,13 +11,15 @@ use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
 use glassbox_core::terms::Charge;
-use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, canonical, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::Authorization;
 use glassbox_pay::scheme::batch;
 use glassbox_pay::x402::{PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_pay::{B256, Settlement, hex};
-use glassbox_store::{CallState, ChannelPosting, Outcome as StoredOutcome, OwedTransfer, Posting, Standing};
+use glassbox_store::{
+    CallState, ChannelPosting, NewReceipt, Outcome as StoredOutcome, OwedTransfer, Posting, Standing,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use tracing::{debug, info, warn};
@@ -36,7 +38,11 @@ use crate::payment::{Means, Tender, channel_text};
 pub(crate) struct Executed {
     pub(crate) call: String,
     pub(crate) release: ReleaseId,
+    #[serde(default)]
+    pub(crate) manifest: Option<Digest>,
     pub(crate) component: Digest,
+    #[serde(default)]
+    pub(crate) world: Option<String>,
     #[serde(default)]
     pub(crate) files: Option<Digest>,
     pub(crate) function: FunctionName,
@@ -51,7 +57,10 @@ pub(crate) struct Executed {
     pub(crate) grants: Vec<String>,
     pub(crate) charge: Charge,
     pub(crate) fee_bps: u32,
+    /// What the payment is bound to; salted on the receipt.
     pub(crate) request: Digest,
+    #[serde(default)]
+    pub(crate) nonce: Option<String>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) started_at_ms: i64,
     pub(crate) finished_at_ms: i64,
@@ -60,6 +69,11 @@ pub(crate) struct Executed {
 impl Executed {
     fn shares(&self) -> Vec<Share> {
         split(self.charge.amount, self.fee_bps, &self.opening.terms.payee, &self.call)
+    }
+
+    fn salted_request(&self) -> Digest {
+        let salt = self.opening.salt_bytes().expect("the salt was written when the call ran");
+        Opening::request_digest(&salt, self.request)
     }
 }
 
@@ -116,6 +130,8 @@ pub(crate) struct Closing {
     pub(crate) charge: Vec<Transfer>,
     /// What the buyer gets, as JSON.
     pub(crate) reply: String,
+    /// The receipt, where something ran.
+    pub(crate) receipt: Option<NewReceipt>,
     pub(crate) posted: Posted,
 }
 
@@ -176,6 +192,7 @@ impl Registry {
                 }
                 Authorization::Exact(_) | Authorization::Upto(_) => Ok(Collected {
                     payment: Payment {
+                        id: Some(Digest::of(authorization.key().to_string())),
                         scheme: offer.scheme.clone(),
                         network: offer.network.clone(),
                         asset: offer.asset.clone(),
@@ -185,6 +202,8 @@ impl Registry {
                         refund: Atomic(amount.0.saturating_sub(owed.0)),
                         channel: None,
                         cumulative: None,
+                        offer: Some(canonical::digest(&**offer)),
+                        x402_receipt: None,
                     },
                     response,
                     transaction: Some(transaction.to_string()),
@@ -228,6 +247,7 @@ impl Registry {
             }
             _ => Ok(Collected {
                 payment: Payment {
+                    id: Some(Digest::of(&tender.key)),
                     scheme: "credit".into(),
                     network: "glassbox".into(),
                     asset: recorded.terms().map(|terms| terms.currency.clone()).unwrap_or_default(),
@@ -237,6 +257,8 @@ impl Registry {
                     refund: Atomic::ZERO,
                     channel: None,
                     cumulative: None,
+                    offer: None,
+                    x402_receipt: None,
                 },
                 response: None,
                 transaction: None,
@@ -275,6 +297,8 @@ impl Registry {
         let extra = serde_json::json!({ "chargedAmount": owed, "channelState": channel_state(&channel) });
         Ok(Collected {
             payment: Payment {
+                // Without the request digest, which would give the arguments away: the cumulative tells its calls apart.
+                id: Some(Digest::of(batch.key().to_string())),
                 scheme: offer.scheme.clone(),
                 network: offer.network.clone(),
                 asset: offer.asset.clone(),
@@ -284,6 +308,8 @@ impl Registry {
                 refund: Atomic::ZERO,
                 channel: Some(id.clone()),
                 cumulative: Some(channel.charged),
+                offer: Some(canonical::digest(offer)),
+                x402_receipt: None,
             },
             response: Some(SettleResponse {
                 success: true,
@@ -327,15 +353,15 @@ impl Registry {
         let Collected { payment, response, transaction, standing, channel } = collected;
         let owed = recorded.owed();
         let release = recorded.terms().map(|terms| terms.release.to_string());
-        let Closing { charge, reply, posted } = match recorded {
-            Recorded::Run(executed) => self.close_run(*executed, &payment, response)?,
+        let Closing { charge, reply, receipt, posted } = match recorded {
+            Recorded::Run(executed) => self.close_run(*executed, payment.clone(), response)?,
             Recorded::TopUp(top_up) => self.close_top_up(top_up, &payment, response).await?,
             Recorded::Download(purchase) => self.close_download(call, &purchase, &payment, response)?,
         };
         let rail = format!("x402:{}", payment.network);
         let refund = (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund));
         let amount = payment.amount;
-        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply };
+        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply, receipt };
         let now_ms = self.env.now_ms();
         match from {
             CallState::Held => self.store.post_held_call(call, owed, posting, now_ms).await?,
@@ -355,17 +381,26 @@ impl Registry {
     fn close_run(
         &self,
         executed: Executed,
-        payment: &Payment,
+        mut payment: Payment,
         mut response: Option<SettleResponse>,
     ) -> Result<Closing, CallError> {
         if let Some(response) = &mut response {
             let resource = self.call_url(&executed.release, &executed.function);
-            attest(response, &self.sign_receipt(payment, &resource));
+            let receipt = self.sign_receipt(&payment, &resource);
+            payment.x402_receipt = Some(receipt.digest());
+            attest(response, &receipt);
         }
         let charge = charge(&payment.payer, &executed.shares());
-        let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment.clone())) };
+        let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
         let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing { charge, reply, posted: Posted::Run(Box::new(CallReply { stored, replayed: false })) })
+        let digest = stored.bundle.receipt.payload_digest().ok_or(RegistryError::Worker)?;
+        let receipt = Some(NewReceipt { executor: self.executor(), digest });
+        Ok(Closing {
+            charge,
+            reply,
+            receipt,
+            posted: Posted::Run(Box::new(CallReply { stored, replayed: false })),
+        })
     }
 
     /// Ends a call that owes nothing. The reply stays bound to the payment, so a replay gets the same; unless the host
@@ -387,12 +422,14 @@ impl Registry {
         self.reply(executed, None)
     }
 
-    fn reply(&self, executed: Executed, payment: Option<Payment>) -> StoredReply {
+    fn reply(&self, mut executed: Executed, payment: Option<Payment>) -> StoredReply {
         let receipt = Receipt {
             call: executed.call.clone(),
             level: "L0".into(),
             release: executed.release.clone(),
+            manifest: executed.manifest,
             component: executed.component,
+            world: executed.world.clone(),
             files: executed.files,
             function: executed.function.clone(),
             function_type: executed.opening.function_type.digest(),
@@ -411,11 +448,16 @@ impl Registry {
             fee_bps: executed.fee_bps,
             split: executed.shares(),
             payment,
-            request: executed.request,
+            request: executed.salted_request(),
+            // What an older version recorded has it in the opening.
+            nonce: executed.nonce.take().or_else(|| executed.opening.nonce.take()),
             checkpoint: executed.checkpoint.clone(),
             executor: self.keys.executor.public(),
+            executor_record: Some(self.record().payload_digest().expect("our own envelope")),
             started_at: rfc3339(executed.started_at_ms),
             finished_at: rfc3339(executed.finished_at_ms),
+            attestation: None,
+            critical: Vec::new(),
         };
         StoredReply {
             call: executed.call,

@@ -44,6 +44,7 @@ pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Allowed, AllowedError, Grants, UnknownGrant};
 pub use host::entry::Kind;
+pub use host::http::address::is_public;
 pub use host::http::client::Network;
 pub use host::is_observing;
 pub use host::observer::Effects;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use glassbox_core::{Digest, limits};
 use glassbox_pay::Devnet;
-use glassbox_registry::Registry;
+use glassbox_registry::{Registry, Witness};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -49,6 +49,8 @@ pub struct Options {
     pub devnet: Option<Devnet>,
     /// The token that opens the operator's routes; without one they stay closed.
     pub operator: Option<OperatorToken>,
+    /// The witness that this registry is to other logs, under `/witness`.
+    pub witness: Option<Arc<Witness>>,
 }
 
 /// What the operator shows to be let in. Its `Debug` shows nothing.
@@ -104,6 +106,7 @@ impl Metrics {
         (name = "find", description = "Free and public: search, interfaces, tests, terms"),
         (name = "call", description = "Run a function; pay by x402 where it has a price"),
         (name = "publish", description = "Publish a signed release"),
+        (name = "names", description = "Who may do what to a name: policies, revocations, yanks, quarantines"),
         (name = "log", description = "The transparency log, C2SP tlog-tiles"),
         (name = "money", description = "Earnings and play money"),
         (name = "operate", description = "Health and metrics"),
@@ -127,11 +130,25 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::call::quote))
         .routes(routes!(r::call::call, r::call::ask))
         .routes(routes!(r::call::receipt))
+        .routes(routes!(r::receipts::verify))
+        .routes(routes!(r::receipts::proof))
+        .routes(routes!(r::receipts::executor))
+        .routes(routes!(r::receipts::accuse))
+        .routes(routes!(r::receipts::contradiction))
         .routes(routes!(r::serve::root))
         .routes(routes!(r::serve::serve))
         .routes(routes!(r::publish::publish))
+        .routes(routes!(r::names::namespace))
+        .routes(routes!(r::names::policy))
+        .routes(routes!(r::names::cancel))
+        .routes(routes!(r::names::revoke))
+        .routes(routes!(r::names::proof))
+        .routes(routes!(r::names::yank))
+        .routes(routes!(r::names::quarantine))
         .routes(routes!(r::log::checkpoint))
         .routes(routes!(r::log::tile))
+        .routes(routes!(r::log::proof))
+        .routes(routes!(r::log::standing))
         .routes(routes!(r::money::earnings))
         .routes(routes!(r::money::balance))
         .routes(routes!(r::money::faucet))
@@ -163,6 +180,7 @@ fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 
 /// Returns the whole service, for a listener or for a test without one.
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
+    let witness = options.witness.clone();
     let state = App {
         registry,
         options: Arc::new(options),
@@ -172,6 +190,11 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
     let (router, paths) = router().split_for_parts();
     let document = document(paths).to_pretty_json().expect("the document has string keys");
     let json = [("content-type", "application/json")];
+    let router = match witness {
+        // Its paths are those of C2SP tlog-witness, and none of ours to describe.
+        Some(witness) => router.nest("/witness", r::witness::routes(witness)),
+        None => router,
+    };
     router
         .route("/openapi.json", get(move || async move { (json, document) }))
         // Services take every method; the document has one, because it knows operations and not proxies.

@@ -3,16 +3,18 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary, QuoteLine,
-    QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
+    AuthorshipResponse, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary,
+    MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
 };
 use glassbox_core::Atomic;
+use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
+use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::schema;
 use glassbox_pay::PaymentRequired;
-use glassbox_registry::{CallReply, Found, FunctionListing, Live, ReleaseView, TestReport};
+use glassbox_registry::{CallReply, Found, FunctionListing, Live, Marks, ReleaseView, TestReport};
 
 pub(crate) fn tests(report: &TestReport) -> TestSummary {
     TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
@@ -50,8 +52,8 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
     }
 }
 
-pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
-    let ReleaseView { row, listing, report } = view;
+pub(crate) fn release(view: ReleaseView, live: &Live, marks: Marks) -> ReleaseResponse {
+    let ReleaseView { row, listing, report, authorship } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
             name: listed.name.short(),
@@ -86,11 +88,34 @@ pub(crate) fn release(view: ReleaseView, live: &Live) -> ReleaseResponse {
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
         fuel_max: live.terms.fuel_max,
         tests: tests(&report),
+        authorship: self::authorship(authorship, &row.publisher),
+        yanked: mark(marks.yank),
+        quarantined: mark(marks.quarantine),
         publisher: row.publisher,
         statement: serde_json::from_str(&row.statement).unwrap_or_default(),
         log_index: row.log_index,
         published_at: glassbox_registry::rfc3339(row.published_at),
     }
+}
+
+fn authorship(authorship: Authorship, publisher: &str) -> AuthorshipResponse {
+    let word = |word: serde_json::Result<serde_json::Value>| {
+        word.ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+    };
+    AuthorshipResponse {
+        by: word(serde_json::to_value(authorship.by)),
+        agent: authorship.agent,
+        model: authorship.model,
+        reviewed_by: authorship.reviewed_by,
+        accountable: publisher.into(),
+        basis: authorship.basis.map(|basis| word(serde_json::to_value(basis))),
+    }
+}
+
+/// What never was is not shown.
+fn mark(mark: Mark) -> Option<MarkResponse> {
+    let Mark { set, reason, sequence } = mark;
+    (sequence > 0).then_some(MarkResponse { set, reason, sequence })
 }
 
 pub(crate) fn files(files: &Files) -> FilesResponse {
@@ -102,7 +127,12 @@ pub(crate) fn files(files: &Files) -> FilesResponse {
     FilesResponse { digest: files.digest().to_string(), files: files.iter().map(file).collect() }
 }
 
-pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequired>) -> QuoteResponse {
+pub(crate) fn quote(
+    release: String,
+    quote: Quote,
+    required: Option<PaymentRequired>,
+    notice: Option<String>,
+) -> QuoteResponse {
     QuoteResponse {
         release,
         function: quote.function.to_string(),
@@ -123,17 +153,19 @@ pub(crate) fn quote(release: String, quote: Quote, required: Option<PaymentRequi
             })
             .collect(),
         terms: quote.terms.to_string(),
+        notice,
         payment_required: required.and_then(|required| serde_json::to_value(required).ok()),
     }
 }
 
-pub(crate) fn reply(reply: CallReply) -> CallResponse {
+pub(crate) fn reply(reply: CallReply, notice: Option<String>) -> CallResponse {
     CallResponse {
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),
         fuel_used: reply.stored.fuel_used,
         charged: reply.stored.charged.into(),
         replayed: reply.replayed,
+        notice,
         receipt: reply.stored.bundle,
     }
 }

@@ -4,10 +4,13 @@ mod app;
 mod convert;
 mod devnet;
 mod extract;
+mod mirror;
 mod problem;
 mod routes;
 mod serve;
 
 pub use app::{App, OperatorToken, Options, app, openapi};
 pub use devnet::serve_devnet;
+pub use mirror::{MirrorSite, serve_mirror};
+pub use routes::witness::serve_witness;
 pub use serve::serve;

@@ -12,7 +12,7 @@ use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
-use glassbox_registry::{CallError, PublishError, RegistryError, Retry, chain};
+use glassbox_registry::{ActError, CallError, PublishError, RegistryError, Retry, chain};
 use serde_json::json;
 
 /// A problem as a response: its status, its media type, and the headers that go with it.
@@ -88,9 +88,19 @@ fn status_of(code: &str) -> StatusCode {
         | "release-not-found"
         | "function-not-found"
         | "receipt-not-found"
+        | "namespace-not-found"
+        | "release-yanked"
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
-        "component-not-downloadable" | "release-not-remote" | "namespace-taken" => StatusCode::FORBIDDEN,
+        "component-not-downloadable"
+        | "release-not-remote"
+        | "release-quarantined"
+        | "namespace-taken"
+        | "namespace-confusable"
+        | "namespace-frozen"
+        | "threshold-missed"
+        | "operator-key"
+        | "operator-only" => StatusCode::FORBIDDEN,
         "payment-required"
         | "payment-invalid"
         | "payment-not-settled"
@@ -101,9 +111,12 @@ fn status_of(code: &str) -> StatusCode {
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
-        "payment-bound" | "release-exists" => StatusCode::CONFLICT,
+        "payment-bound" | "release-exists" | "act-out-of-order" | "act-without-effect" | "policy-pending"
+        | "policy-not-pending" => StatusCode::CONFLICT,
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" => StatusCode::SERVICE_UNAVAILABLE,
+        "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -140,7 +153,11 @@ impl From<PublishError> for Refusal {
         }
         // The publisher wrote what failed, so every cause is theirs to read; a store's is the operator's.
         let detail = if code == "internal" { error.to_string() } else { chain(&error) };
-        let retry = if code == "internal" { Retry::After(5) } else { Retry::AfterChange };
+        let retry = match code {
+            "internal" => Retry::After(5),
+            "log-behind" => Retry::After(600),
+            _ => Retry::AfterChange,
+        };
         let refusal = Self::new(status_of(code), code, detail, error.next()).retry(retry);
         match &error {
             PublishError::TestsFailed(report) => {
@@ -150,6 +167,18 @@ impl From<PublishError> for Refusal {
             PublishError::Manifest(manifest) => refusal.with("line", json!(manifest.line)),
             _ => refusal,
         }
+    }
+}
+
+impl From<ActError> for Refusal {
+    fn from(error: ActError) -> Self {
+        let code = error.code();
+        if code == "internal" {
+            tracing::error!(error = chain(&error), "An act failed inside");
+        }
+        // The actor wrote what failed, so every cause is theirs to read; a store's is the operator's.
+        let detail = if code == "internal" { error.to_string() } else { chain(&error) };
+        Self::new(status_of(code), code, detail, error.next()).retry(error.retry())
     }
 }
 

@@ -10,6 +10,9 @@ use tokio::net::TcpListener;
 /// How often undecided calls and owed refunds are looked at.
 const SWEEP: Duration = Duration::from_secs(2);
 
+/// How often it is looked which domains are to be asked again.
+const DOMAIN_SWEEP: Duration = Duration::from_secs(600);
+
 /// Serves `app` until `stop` completes; requests under way are finished first.
 pub async fn serve(
     listener: TcpListener,
@@ -17,19 +20,28 @@ pub async fn serve(
     registry: Arc<Registry>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let sweeper = tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(SWEEP);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            // On a task of its own: a panic in one sweep is a mistake of ours, and must not end all later ones.
-            let registry = registry.clone();
-            if let Err(error) = tokio::spawn(async move { registry.reconcile().await }).await {
-                tracing::error!(%error, "A sweep panicked");
-            }
-        }
-    });
+    // Apart from one another: a domain may take its time, and money must not wait for it.
+    let calls =
+        tokio::spawn(sweep(registry.clone(), SWEEP, |registry| async move { registry.reconcile().await }));
+    let domains =
+        tokio::spawn(sweep(registry, DOMAIN_SWEEP, |registry| async move { registry.prove_domains().await }));
     let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
-    sweeper.abort();
+    calls.abort();
+    domains.abort();
     served
+}
+
+async fn sweep<F>(registry: Arc<Registry>, every: Duration, work: fn(Arc<Registry>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // On a task of its own: a panic in one sweep is a mistake of ours, and must not end all later ones.
+        if let Err(error) = tokio::spawn(work(registry.clone())).await {
+            tracing::error!(%error, "A sweep panicked");
+        }
+    }
 }

@@ -20,6 +20,7 @@ use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
 use crate::ledger;
+use crate::receipts::{self, NewReceipt};
 use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
@@ -181,6 +182,8 @@ pub struct Posting {
     pub refund: Option<Transfer>,
     /// What the payer gets, as JSON.
     pub reply: String,
+    /// The receipt, where something ran.
+    pub receipt: Option<NewReceipt>,
 }
 
 /// How sure it is that a call stays paid.
@@ -633,6 +636,9 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
         (channel, cumulative) = (Some(&posting.id), Some(amount_to_sql(charged.0)));
     }
     credit::spend(transaction, call, posting.amount)?;
+    if let Some(receipt) = &posting.receipt {
+        receipts::insert(transaction, call, receipt, now_ms)?;
+    }
     // The outcome has become the reply; keeping both would store every output twice.
     transaction
         .prepare_cached(

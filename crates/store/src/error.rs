@@ -1,6 +1,7 @@
 //! What can go wrong with a store.
 
-use glassbox_core::{Digest, ReleaseId};
+use glassbox_core::acts::ActRefusal;
+use glassbox_core::{Digest, Namespace, ReleaseId};
 
 /// Why a store could not do something. Nothing was changed unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,17 @@ pub enum StoreError {
     /// The log's arithmetic failed.
     #[error("the log failed")]
     Log(#[from] glassbox_core::log::LogError),
+    /// The log's entries do not begin with those that were signed last, as after a restore. Nothing was appended nor
+    /// signed.
+    #[error(
+        "the log's database is older than its last signed checkpoint: {found} entries, and {signed} were signed"
+    )]
+    LogBehind {
+        /// How many entries the database has.
+        found: u64,
+        /// How many the last signed checkpoint has.
+        signed: u64,
+    },
     /// The store is that of a newer program.
     #[error("the store has schema version {found}, and this program knows up to {known}")]
     TooNew {
@@ -39,6 +51,23 @@ pub enum StoreError {
         /// The key that owns it.
         owner: String,
     },
+    /// An act counts for nothing. Nothing was written.
+    #[error(transparent)]
+    Refused(#[from] ActRefusal),
+    /// The namespace could be taken for another, which others have.
+    #[error("`{namespace}` looks like `{other}`, which belongs to others")]
+    NamespaceConfusable {
+        /// The namespace.
+        namespace: Namespace,
+        /// The one that it looks like.
+        other: Namespace,
+    },
+    /// Nobody claimed the namespace.
+    #[error("nobody has the namespace `{0}`")]
+    NoNamespace(Namespace),
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    NoRelease(ReleaseId),
     /// There is no such object.
     #[error("object {0} is missing")]
     NoObject(Digest),
@@ -64,6 +93,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Tells whether what was asked for was refused by a rule: nothing was written, and asking again is no use.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseExists(_)
+                | Self::NamespaceTaken { .. }
+                | Self::Refused(_)
+                | Self::NamespaceConfusable { .. }
+                | Self::NoNamespace(_)
+                | Self::NoRelease(_)
+        )
+    }
+
     pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
         Self::Corrupt(what.to_string())
     }

@@ -5,10 +5,13 @@
 //! reached the disk by then. This is the only crate that knows SQL.
 //!
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
-//! the search index loses nothing, because it lives in memory and is rebuilt at start-up.
+//! the search index loses nothing, because it lives in memory and is rebuilt at start-up. `signed-checkpoint` must
+//! never come back from a backup: it is what a restored database is held against.
 
+mod acts;
 mod calls;
 mod channels;
+mod cosigned;
 mod credit;
 mod error;
 mod fault;
@@ -16,21 +19,26 @@ mod ledger;
 mod log;
 mod objects;
 mod payouts;
+mod receipts;
 mod releases;
 mod search;
 mod sheet;
 mod sqlite;
 mod submissions;
+mod witness;
 
+pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
-pub use log::LogState;
+pub use log::{LogState, NewEntry};
 pub use payouts::Owing;
+pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
+pub use witness::{WitnessStore, Witnessed};

@@ -1,10 +1,13 @@
 //! Releases: written once, read often.
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::acts::{Claim, Marks, Right};
+use glassbox_core::dsse::{Envelope, Signers};
+use glassbox_core::key::PublicKey;
 use glassbox_core::log::Kind;
 use glassbox_core::{Digest, PackageName, ReleaseId, Version};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::acts;
 use crate::error::StoreError;
 use crate::log;
 use crate::search::SearchDocument;
@@ -15,10 +18,12 @@ use crate::sqlite::{Store, parse};
 pub struct NewRelease {
     /// The release.
     pub id: ReleaseId,
-    /// The key that signed, as a `did:key`.
-    pub publisher: String,
+    /// The key that is accountable for it.
+    pub publisher: PublicKey,
     /// The publisher's statement.
     pub statement: Envelope,
+    /// Who signed it. The signatures were checked.
+    pub signers: Signers,
     /// The manifest's text.
     pub manifest: String,
     /// The component object.
@@ -83,15 +88,15 @@ pub struct ReleaseRow {
     pub published_at: i64,
 }
 
-/// A package: its releases, newest version first.
+/// A package: its releases.
 #[derive(Debug, Clone)]
 pub struct PackageRow {
     /// The package.
     pub name: PackageName,
-    /// The key that owns the namespace.
-    pub owner: String,
     /// The versions, highest first.
     pub versions: Vec<Version>,
+    /// What holds of those that were ever yanked or quarantined.
+    pub marked: Vec<(Version, Marks)>,
 }
 
 const COLUMNS: &str = "package, version, publisher, statement, manifest, component, wit, tests, listing, \
@@ -146,7 +151,7 @@ impl RawRow {
 impl Store {
     /// Writes a release, its namespace where that is new, and its log entry, in one transaction.
     ///
-    /// The first publisher of a namespace owns it. The same statement again is a no-op; another statement for a
+    /// The first release of a namespace claims it for its publisher; others take the policy's threshold. The same statement again is a no-op; another statement for a
     /// version that exists is [`StoreError::ReleaseExists`]. Nobody sees the entry before [`Store::publish_log`].
     pub async fn publish(&self, release: NewRelease) -> Result<Published, StoreError> {
         let identity =
@@ -156,19 +161,19 @@ impl Store {
             .write("publish", move |transaction| {
                 let NewRelease { id, publisher, .. } = &release;
                 let (package, version) = (id.package.to_string(), id.version.to_string());
-                let owner: Option<String> = transaction
-                    .query_row("SELECT owner FROM namespaces WHERE name = ?1", [id.package.namespace()], |row| row.get(0))
-                    .optional()?;
-                match owner {
-                    Some(owner) if owner != *publisher => {
-                        return Err(StoreError::NamespaceTaken { namespace: id.package.namespace().into(), owner });
+                let (namespace, signers) = (id.package.in_namespace(), &release.signers);
+                match acts::read(transaction, &namespace)? {
+                    Some(row) => {
+                        let state = row.state.at(release.now_ms);
+                        if !state.is_controller(publisher) {
+                            let owner = state.policy.controllers.first().map(ToString::to_string);
+                            let owner = owner.unwrap_or_default();
+                            return Err(StoreError::NamespaceTaken { namespace: namespace.to_string(), owner });
+                        }
+                        state.permit(Right::Publish, signers)?;
                     }
-                    Some(_) => {}
                     None => {
-                        transaction.execute(
-                            "INSERT INTO namespaces (name, owner, claimed_at) VALUES (?1, ?2, ?3)",
-                            params![id.package.namespace(), publisher, release.now_ms],
-                        )?;
+                        acts::claim(transaction, &namespace, Claim::Release(*publisher), signers, release.now_ms)?;
                     }
                 }
                 let existing: Option<(String, i64)> = transaction
@@ -193,7 +198,7 @@ impl Store {
                     params![
                         package,
                         version,
-                        publisher,
+                        publisher.to_string(),
                         serde_json::to_string(&release.statement).expect("an envelope is plain JSON"),
                         identity.to_string(),
                         release.manifest,
@@ -212,16 +217,20 @@ impl Store {
                 Ok(Published::New(index))
             })
             .await;
-        if let Err(StoreError::NamespaceTaken { .. } | StoreError::ReleaseExists(_)) = published {
+        if published.as_ref().is_err_and(StoreError::is_refusal) {
             return published;
         }
         // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        // What it shows is the newest version, which need not be the one just published.
-        let newest = self.newest_release(&package).await?;
-        self.inner
-            .search
-            .replace(newest.iter().map(ReleaseRow::search_document).collect::<Result<_, _>>()?)?;
+        self.refresh_search(&package).await?;
         published
+    }
+
+    /// Makes search show the newest release of a package, which need not be the one that was just written.
+    pub(crate) async fn refresh_search(&self, package: &PackageName) -> Result<(), StoreError> {
+        match self.newest_release(package).await? {
+            Some(newest) => self.inner.search.replace(vec![newest.search_document()?]),
+            None => self.inner.search.remove(package),
+        }
     }
 
     /// Returns the release, or `None`.
@@ -244,25 +253,27 @@ impl Store {
     pub async fn package(&self, name: &PackageName) -> Result<Option<PackageRow>, StoreError> {
         let name = name.clone();
         self.read(move |connection| {
-            let versions = versions(connection, &name)?;
-            if versions.is_empty() {
+            let releases = versions(connection, &name)?;
+            if releases.is_empty() {
                 return Ok(None);
             }
-            let owner = connection.query_row(
-                "SELECT owner FROM namespaces WHERE name = ?1",
-                [name.namespace()],
-                |row| row.get(0),
-            )?;
-            Ok(Some(PackageRow { name, owner, versions }))
+            let versions = releases.iter().map(|(version, _)| version.clone()).collect();
+            let marked =
+                releases.into_iter().filter_map(|(version, marks)| Some((version, marks?))).collect();
+            Ok(Some(PackageRow { name, versions, marked }))
         })
         .await
     }
 
-    /// Returns the release of the highest version that is not a pre-release, or of the highest where all are.
+    /// Returns the release of the highest version that is not a pre-release, or of the highest where all are. Those that
+    /// are yanked or quarantined do not count.
     pub async fn newest_release(&self, name: &PackageName) -> Result<Option<ReleaseRow>, StoreError> {
         let Some(package) = self.package(name).await? else { return Ok(None) };
-        let newest =
-            package.versions.iter().find(|version| version.pre.is_empty()).or(package.versions.first());
+        let is_resolved = |version: &&Version| {
+            package.marked.iter().all(|(marked, marks)| marked != *version || marks.is_resolved())
+        };
+        let mut versions = package.versions.iter().filter(is_resolved);
+        let newest = versions.clone().find(|version| version.pre.is_empty()).or_else(|| versions.next());
         match newest {
             Some(version) => self.release(&name.at(version.clone())).await,
             None => Ok(None),
@@ -287,16 +298,28 @@ impl ReleaseRow {
     }
 }
 
-fn versions(connection: &Connection, name: &PackageName) -> Result<Vec<Version>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT version FROM releases WHERE package = ?1")?;
-    let rows = statement.query_map([name.to_string()], |row| row.get::<_, String>(0))?;
-    let mut versions = rows.map(|row| parse(&row?)).collect::<Result<Vec<Version>, _>>()?;
-    versions.sort_by(|a, b| b.cmp(a));
+/// Returns the versions of a package, highest first, with the marks of those that ever had any.
+fn versions(
+    connection: &Connection,
+    name: &PackageName,
+) -> Result<Vec<(Version, Option<Marks>)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT version, marks FROM releases WHERE package = ?1")?;
+    let rows = statement.query_map([name.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let read = |row: rusqlite::Result<(String, Option<String>)>| {
+        let (version, marks) = row?;
+        let marks =
+            marks.map(|marks| serde_json::from_str(&marks).map_err(StoreError::corrupt)).transpose()?;
+        Ok((parse(&version)?, marks))
+    };
+    let mut versions = rows.map(read).collect::<Result<Vec<(Version, Option<Marks>)>, StoreError>>()?;
+    versions.sort_by(|(a, _), (b, _)| b.cmp(a));
     Ok(versions)
 }
 
 fn newest(connection: &Connection) -> Result<Vec<ReleaseRow>, StoreError> {
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM releases ORDER BY package"))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {COLUMNS} FROM releases WHERE resolved ORDER BY package"))?;
     let rows = statement.query_map([], raw)?;
     let mut newest: Vec<ReleaseRow> = Vec::new();
     for row in rows {

@@ -126,6 +126,15 @@ impl SearchIndex {
         Ok(())
     }
 
+    /// Takes a package out.
+    pub(crate) fn remove(&self, package: &PackageName) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        writer.delete_term(Term::from_field_text(self.package, &package.to_string()));
+        writer.commit()?;
+        self.reader.reload()?;
+        Ok(())
+    }
+
     fn search(&self, words: &str, limit: usize) -> Result<Vec<Hit>, StoreError> {
         let terms = terms(words);
         let searcher = self.reader.searcher();

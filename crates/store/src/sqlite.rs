@@ -8,17 +8,21 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::error::StoreError;
 use crate::fault::{Fault, Faults, Moment};
 use crate::ledger;
+use crate::log::{Behind, Guard};
 use crate::objects::Objects;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("files.sql"),
     include_str!("money.sql"),
     include_str!("stand_ins.sql"),
     include_str!("log.sql"),
     include_str!("submissions.sql"),
+    include_str!("map.sql"),
+    include_str!("acts.sql"),
+    include_str!("receipts.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
@@ -33,8 +37,11 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) log_dir: PathBuf,
-    /// Held while new log entries are shown.
-    pub(crate) showing: Mutex<()>,
+    /// Held while new log entries are shown. Whether all tiles were seen to be there.
+    pub(crate) showing: Mutex<bool>,
+    pub(crate) guard: Guard,
+    /// Set where the log must not go on.
+    pub(crate) behind: Option<Behind>,
     pub(crate) search: SearchIndex,
     /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
     writer: Mutex<Writer>,
@@ -61,11 +68,14 @@ impl Store {
         migrate(&mut writer)?;
         let log_dir = folder.join("log");
         std::fs::create_dir_all(&log_dir)?;
+        let guard = Guard::new(folder, &log_dir);
         let store = Self {
             inner: Arc::new(Inner {
                 objects: Objects::open(&folder.join("objects"))?,
                 log_dir,
-                showing: Mutex::new(()),
+                showing: Mutex::new(false),
+                behind: guard.stop_if_behind(&writer)?,
+                guard,
                 search: SearchIndex::new()?,
                 writer: Mutex::new(Writer { connection: writer, sync: Sync::Disk }),
                 readers: Mutex::new(Vec::new()),
@@ -122,7 +132,7 @@ impl Store {
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.write(sync, verb, change))
+        tokio::task::spawn_blocking(move || inner.write_to(sync, verb, change))
             .await
             .map_err(|_| StoreError::Worker)?
     }
@@ -130,7 +140,7 @@ impl Store {
 
 /// How far a commit has come when it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sync {
+enum Sync {
     /// It is on the disk.
     Disk,
     /// The system has it, and brings it to the disk with the next that must be there.
@@ -162,7 +172,16 @@ impl Inner {
         result
     }
 
+    /// Runs one write transaction, which has reached the disk when this returns.
     pub(crate) fn write<T>(
+        &self,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_to(Sync::Disk, verb, change)
+    }
+
+    fn write_to<T>(
         &self,
         sync: Sync,
         verb: &'static str,
@@ -175,19 +194,24 @@ impl Inner {
             writer.sync = sync;
         }
         let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = change(&transaction)?;
-        if self.faults.strike(verb, Moment::Before) {
-            return Err(StoreError::Injected);
-        }
+        let result = change(&transaction);
+        let result = result.map_err(|error| match self.behind {
+            Some(behind) => behind.explain(error),
+            None => error,
+        })?;
+        self.strike(verb, Moment::Before)?;
         transaction.commit()?;
-        if self.faults.strike(verb, Moment::After) {
-            return Err(StoreError::Injected);
-        }
+        self.strike(verb, Moment::After)?;
         Ok(result)
+    }
+
+    /// Fails where a test or a drill asked for it.
+    pub(crate) fn strike(&self, verb: &str, moment: Moment) -> Result<(), StoreError> {
+        if self.faults.strike(verb, moment) { Err(StoreError::Injected) } else { Ok(()) }
     }
 }
 
-fn connect(database: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn connect(database: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(database)?;
     // FULL: a commit that returned survives a power cut. NORMAL would survive only a crash of this process.
     connection.execute_batch(

@@ -1,17 +1,17 @@
 //! What every store must keep: the arrows between the states of a call, the balance of the ledger, the immutability of
 //! releases, and the growth of the log. Each refusal stands beside its success, each write with its faults.
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::SecretKey;
 use glassbox_core::ledger::{Account, Kind, charge, refund};
-use glassbox_core::log::{LogKey, open_checkpoint};
+use glassbox_core::log::{Checkpoint, Cosigner, LogKey, open_checkpoint};
 use glassbox_core::manifest::Payee;
 use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
     Backing, CallState, Fault, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
-    SearchDocument, Standing, Store, StoreError,
+    SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
 };
 
 const PAYER: &str = "0xpayer";
@@ -59,6 +59,7 @@ fn posting() -> Posting {
         charge: charge(PAYER, &split(Atomic(494), 500, &payees, "c")),
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
+        receipt: None,
     }
 }
 
@@ -226,7 +227,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
             description: component.into(),
             ..Default::default()
         },
-        publisher: key.public().to_string(),
+        publisher: key.public(),
+        signers: Signers::one(key.public()),
         statement: statement.sign(key) as Envelope,
         id,
         manifest: String::new(),
@@ -325,23 +327,23 @@ async fn the_log_only_grows_also_over_a_crash() {
     let Stage { store, folder } = stage();
     let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
     let ana = SecretKey::from_seed(&[1; 32]);
-    store.publish_log(key.clone()).await.expect("an empty log has a checkpoint too");
+    store.publish_log(key.clone(), 0).await.expect("an empty log has a checkpoint too");
     for n in 0..3 {
         store.publish(release(&format!("acme:x@1.0.{n}"), &ana, &n.to_string())).await.expect("new");
         assert!(store.prove_entry(n).await.expect("readable").is_none(), "appended, and not shown yet");
         if n == 1 {
             store.inject(Fault { verb: "publish_log".into(), moment: Moment::Before, abort: false });
             assert!(
-                store.publish_log(key.clone()).await.is_err(),
+                store.publish_log(key.clone(), 0).await.is_err(),
                 "the tiles are there, the checkpoint is not"
             );
         } else {
-            store.publish_log(key.clone()).await.expect("written");
+            store.publish_log(key.clone(), 0).await.expect("written");
         }
         if n == 1 {
             assert!(store.prove_entry(n).await.expect("readable").is_none());
             let store = Store::open(folder.path()).expect("the same store, as after a crash");
-            store.publish_log(key.clone()).await.expect("what was appended is shown");
+            store.publish_log(key.clone(), 0).await.expect("what was appended is shown");
         }
         let (entry, proof) = store.prove_entry(n).await.expect("readable").expect("shown");
         let checkpoint = proof.verify(&entry, &key.verifier_key()).expect("included");
@@ -355,6 +357,74 @@ async fn the_log_only_grows_also_over_a_crash() {
     for path in ["tile/../checkpoint", "tile//x", "../glassbox.sqlite", "tile/0/..", "tile", ""] {
         assert!(store.log_file(path).await.expect("readable").is_none(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn cosignatures_join_the_checkpoint_that_they_are_of_and_no_other() {
+    let Stage { store, folder } = stage();
+    let key = LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name");
+    let witness = Cosigner::new("w.example", SecretKey::from_seed(&[5; 32])).expect("a valid name");
+    let ana = SecretKey::from_seed(&[1; 32]);
+    let old = store.publish_log(key.clone(), 0).await.expect("shown").checkpoint;
+    store.publish(release("acme:x@1.0.0", &ana, "1")).await.expect("new");
+    let new = store.publish_log(key.clone(), 0).await.expect("shown").checkpoint;
+    let attach = async |note: &str, time_s: u64| {
+        let line = witness.cosign(note, time_s).expect("a note");
+        store.attach_cosignatures(note.to_owned(), vec![line]).await
+    };
+    let cosigned_at = async || {
+        let file = store.log_file("checkpoint").await.expect("readable").expect("there");
+        let file = String::from_utf8(file).expect("text");
+        assert_eq!(store.log_state().await.expect("readable").expect("there").checkpoint, file);
+        open_checkpoint(&file, &key.verifier_key()).expect("signed");
+        witness.key().verify(&file).expect("sound")
+    };
+    assert!(attach(&old, 10).await.expect("nothing to do").is_none(), "it is another by now");
+    assert_eq!(cosigned_at().await, None);
+    assert!(attach(&new, 20).await.expect("written").is_some());
+    assert_eq!(cosigned_at().await, Some(20));
+    // Fresher ones take the place of older; a fault before the write leaves what was, one after it is caught up with.
+    for (moment, found, time_s) in [(Moment::Before, 20, 30), (Moment::After, 40, 40)] {
+        store.inject(Fault { verb: "attach_cosignatures".into(), moment, abort: false });
+        assert!(attach(&new, time_s).await.is_err());
+        let again = Store::open(folder.path()).expect("the same store, as after a crash");
+        again.publish_log(key.clone(), 0).await.expect("shown");
+        assert_eq!(cosigned_at().await, Some(found), "{moment:?}");
+    }
+    let (entry, proof) = store.prove_entry(0).await.expect("readable").expect("shown");
+    proof.verify(&entry, &key.verifier_key()).expect("included");
+    assert_eq!(witness.key().verify(&proof.checkpoint).expect("sound"), Some(40), "proofs have them, too");
+}
+
+#[tokio::test]
+async fn a_witness_remembers_what_it_answered_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("witness.sqlite");
+    let store = WitnessStore::open(&path).expect("a new one");
+    let advance = async |store: &WitnessStore, size: u64| {
+        let judge = move |last: Option<&Checkpoint>| match last.map_or(0, |last| last.size) {
+            seen if seen <= size => {
+                let checkpoint =
+                    Checkpoint { origin: "log".into(), size, root: Digest::of(size.to_string()) };
+                Ok((Witnessed { checkpoint, note: format!("note {size}") }, seen))
+            }
+            seen => Err(seen),
+        };
+        store.advance("log".into(), judge).await
+    };
+    let note = async |store: &WitnessStore| store.note(Digest::of("log").hex()).await.expect("readable");
+    assert_eq!(note(&store).await, None);
+    assert_eq!(advance(&store, 5).await.expect("written"), Ok(0));
+    assert_eq!(advance(&store, 3).await.expect("readable"), Err(5), "refused, and nothing changed");
+    assert_eq!(note(&store).await.as_deref(), Some("note 5"));
+    for (moment, size, remembered) in [(Moment::Before, 6, "note 5"), (Moment::After, 7, "note 7")] {
+        store.inject(Fault { verb: "witness".into(), moment, abort: false });
+        assert!(advance(&store, size).await.is_err());
+        assert_eq!(note(&store).await.as_deref(), Some(remembered), "{moment:?}");
+    }
+    let again = WitnessStore::open(&path).expect("the same");
+    assert_eq!(advance(&again, 6).await.expect("readable"), Err(7));
+    assert_eq!(advance(&again, 8).await.expect("written"), Ok(7));
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::Envelope;
+use crate::key::PublicKey;
+use crate::release::Release;
 use crate::{Digest, canonical};
 
 /// One entry of the log: an act, in the words of whoever is answerable for it.
@@ -67,6 +69,15 @@ impl Kind {
 }
 
 impl Entry {
+    /// Reads the release that an entry is of, and who signed it; `None` where it is of something else, or not signed by
+    /// whom it names.
+    pub fn release(entry: &[u8]) -> Option<(Release, PublicKey)> {
+        let Self { kind, statement, .. } = serde_json::from_slice(entry).ok()?;
+        let publisher = statement.claimed_key().filter(|_| kind == Kind::Release)?;
+        let signed = statement.verify::<Release>(&publisher).ok()?;
+        Some((signed.predicate, publisher))
+    }
+
     /// Returns the bytes that are logged: canonical JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
         canonical::to_bytes(self)

@@ -4,6 +4,7 @@
 //! manifest stand here; whether an export exists is for the registry, which has the WIT.
 
 mod parse;
+mod size;
 mod terms;
 
 use std::collections::BTreeSet;
@@ -16,8 +17,10 @@ use crate::egress::Rule;
 use crate::limits;
 use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
+use crate::release::{Author, Authorship, Basis};
 
 pub use parse::ManifestError;
+pub use size::ByteSize;
 pub use terms::Terms;
 
 /// The file name of a manifest.
@@ -57,6 +60,9 @@ pub struct Manifest {
     /// How payments are accepted.
     #[serde(default)]
     pub settlement: Settlement,
+    /// Who made it, where the publisher says so.
+    #[serde(default)]
+    pub authorship: Option<StatedAuthorship>,
 }
 
 /// `[package]`.
@@ -296,6 +302,23 @@ pub struct Security {
     pub support_until: toml::value::Datetime,
 }
 
+/// `[authorship]`: said here, it is not looked for in the commits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StatedAuthorship {
+    /// Human, ai, mixed or unknown.
+    pub by: Author,
+    /// The program that wrote, where one did.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// The model behind it.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Who looked at it.
+    #[serde(default)]
+    pub reviewed_by: Vec<String>,
+}
+
 /// `[settlement]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -333,42 +356,6 @@ fn is_way_to_pay(way: &str) -> bool {
     SCHEMES.contains(&scheme) && network != Some("")
 }
 
-/// A size in bytes, written like `64MiB` or as a plain integer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "ByteSizeText")]
-pub struct ByteSize(pub u64);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ByteSizeText {
-    Integer(u64),
-    Text(String),
-}
-
-impl TryFrom<ByteSizeText> for ByteSize {
-    type Error = String;
-
-    fn try_from(text: ByteSizeText) -> Result<Self, String> {
-        let text = match text {
-            ByteSizeText::Integer(bytes) => return Ok(Self(bytes)),
-            ByteSizeText::Text(text) => text,
-        };
-        let digits_end = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, unit) = text.split_at(digits_end);
-        let scale = match unit.trim() {
-            "" | "B" => Some(1),
-            "KiB" => Some(1 << 10),
-            "MiB" => Some(1 << 20),
-            "GiB" => Some(1 << 30),
-            _ => None,
-        };
-        scale
-            .and_then(|scale: u64| digits.parse::<u64>().ok()?.checked_mul(scale))
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is not a size; write it like \"64MiB\""))
-    }
-}
-
 impl Manifest {
     /// Reads and checks a manifest.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
@@ -380,6 +367,13 @@ impl Manifest {
     /// Returns the release that this manifest describes.
     pub fn release(&self) -> ReleaseId {
         self.package.name.at(self.package.version.clone())
+    }
+
+    /// Returns what it says of its authors; nothing where it says nothing.
+    pub fn authorship(&self) -> Authorship {
+        let Some(stated) = self.authorship.clone() else { return Authorship::default() };
+        let StatedAuthorship { by, agent, model, reviewed_by } = stated;
+        Authorship { by, agent, model, reviewed_by, accountable: None, basis: Some(Basis::Stated) }
     }
 
     /// Returns the fuel ceiling of a call that names none.
@@ -424,6 +418,11 @@ impl Manifest {
             !self.component.execute.is_empty(),
             "`execute` is empty",
             "name where it may run: execute = [\"remote\"], or [\"remote\", \"local\"]",
+        )?;
+        rule(
+            self.authorship().is_bounded(),
+            "[authorship] has a name that is too long, or too many reviewers",
+            "keep it to names and addresses",
         )?;
         let memory_max = self.component.memory_max.map_or(0, |size| size.0);
         rule(

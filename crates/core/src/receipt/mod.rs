@@ -1,10 +1,14 @@
 //! The receipt: the signed statement of a call, which anybody can check and re-execute.
 //!
 //! A receipt binds code, function, input, output, fuel, terms, charge, split and payment by digest, so it can be shown
-//! without giving away what was computed. The *bundle* adds what opens it: the salt, the values and the terms. With
-//! the bundle alone [`Bundle::verify`] re-computes every digest and the whole bill, offline; with the component
-//! too, the call can be run again and compared.
+//! without giving away what was computed. The *bundle* adds what opens it, the salt, the values and the terms, and what
+//! proves that it is logged. With the bundle alone [`Bundle::verify`] re-computes every digest, the whole bill and the
+//! inclusion in the log, offline; with the component too, the call can be run again and compared.
 
+pub mod audit;
+mod contradiction;
+mod proof;
+mod report;
 mod verify;
 
 #[cfg(test)]
@@ -21,10 +25,13 @@ use crate::name::{FunctionName, ReleaseId};
 use crate::split::Share;
 use crate::terms::{Charge, Ending, Quote};
 use crate::transcript::Transcript;
-use crate::value::{FunctionType, Value, ValueError, binary};
+use crate::value::{FunctionType, Value, ValueError, binary, json};
 use crate::{Digest, Hashed};
 
-pub use verify::{Check, Report};
+pub use contradiction::{Accusation, Certificate, is_decided};
+pub use proof::{Batch, BatchTree, LoggedTerms, Place, Proof};
+pub use report::{Check, Level, Report};
+pub use verify::Trust;
 
 /// What a call was, what came of it and what it cost. The predicate of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +43,14 @@ pub struct Receipt {
     pub level: String,
     /// The release that was called. A label: what ran is `component`, over `files`.
     pub release: ReleaseId,
+    /// The release's manifest, by the digest of its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Digest>,
     /// The component's bytes.
     pub component: Digest,
+    /// The world that the component implements, for people: what decides is `function_type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
     /// The files that its release ships, where there are any. Whether it could read them follows from `grants`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Digest>,
@@ -79,16 +92,29 @@ pub struct Receipt {
     /// The payment, unless the call was free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<Payment>,
-    /// The digest of the request: release, function, arguments and ceiling.
+    /// The salted digest of the request: release, function, arguments and ceiling. See [`Request`].
     pub request: Digest,
+    /// What the caller sent to tell this request from another with the same arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// The log that the executor saw when it resolved the release.
     pub checkpoint: Checkpoint,
     /// Who ran it. Must be the key that signed.
     pub executor: PublicKey,
+    /// What the executor says of itself: the digest of the payload of its record in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor_record: Option<Digest>,
     /// When it began, in RFC 3339. The executor's claim.
     pub started_at: String,
     /// When it was done. The executor's claim.
     pub finished_at: String,
+    /// What hardware says of the executor, where there is any. Carried, and not checked here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
+    /// Members beyond those above that a verifier must understand, as `crit` of JOSE (RFC 7515, section 4.1.11). This
+    /// version knows none, so a receipt that names any is refused; members that are unknown and not named are ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub critical: Vec<String>,
 }
 
 impl Receipt {
@@ -103,6 +129,16 @@ impl Receipt {
 
 impl Predicate for Receipt {
     const TYPE: &'static str = "https://glassbox.dev/attestation/execution-receipt/v1";
+}
+
+/// A statement by the hardware that ran a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attestation {
+    /// What kind it is, such as `tdx` or `sev-snp`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The quote, in base64.
+    pub quote: String,
 }
 
 /// What came of a call.
@@ -158,6 +194,10 @@ impl Observed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
+    /// The digest of what identifies it: one payment, one receipt. The calls of a voucher share it and differ in their
+    /// `cumulative`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Digest>,
     /// The x402 scheme, or `credit`.
     pub scheme: String,
     /// The network, as a CAIP-2 id.
@@ -178,6 +218,12 @@ pub struct Payment {
     /// What all calls of the channel had cost after this one: no voucher for it is worth more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cumulative: Option<Atomic>,
+    /// The offer that was taken: the digest of its x402 requirements as canonical JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Digest>,
+    /// The receipt that x402 has for it: the digest of the JWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x402_receipt: Option<Digest>,
 }
 
 /// What opens a receipt: the values that it binds by digest.
@@ -188,7 +234,7 @@ pub struct Opening {
     pub salt: String,
     /// The function's type.
     pub function_type: Hashed<FunctionType>,
-    /// What the caller sent to tell this request from another with the same arguments.
+    /// In bundles of format 1 alone: the nonce, which stands on the receipt since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// The arguments, as a JSON object by name or array by position.
@@ -213,6 +259,34 @@ impl Opening {
         Ok(Digest::of_parts(&[salt, b"input\0", &binary::encode_args(ty, args)?]))
     }
 
+    /// Returns the digest that a receipt carries for a request, made like [`Opening::input_digest`] of the request digest
+    /// with the word `request`: bare, it would give small arguments away to whoever tries them.
+    pub fn request_digest(salt: &[u8; 32], request: Digest) -> Digest {
+        Digest::of_parts(&[salt, b"request\0", request.as_bytes()])
+    }
+
+    /// Returns the arguments in their binary encoding.
+    pub(crate) fn encoded_args(&self) -> Option<Vec<u8>> {
+        let args = json::args_from_json(&self.function_type, &self.args).ok()?;
+        binary::encode_args(&self.function_type, &args).ok()
+    }
+
+    /// Returns what the function returned in its binary encoding.
+    pub(crate) fn encoded_output(&self) -> Option<Vec<u8>> {
+        let ty = &self.function_type;
+        let value = match (&ty.result, &self.output) {
+            (Some(ty), Some(output)) => Some(json::from_json(output, ty).ok()?),
+            _ => None,
+        };
+        binary::encode_result(ty, value.as_ref()).ok()
+    }
+
+    /// Returns the salt, where it is one: 64 lower-case digits, so that it has one spelling.
+    pub fn salt_bytes(&self) -> Option<[u8; 32]> {
+        let digest: Digest = format!("sha256:{}", self.salt).parse().ok()?;
+        Some(*digest.as_bytes())
+    }
+
     /// Returns the digest that a receipt carries for a returned value, made like [`Opening::input_digest`] with the
     /// word `output`.
     pub fn output_digest(
@@ -228,26 +302,40 @@ impl Opening {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bundle {
-    /// Always [`Bundle::FORMAT`].
+    /// [`Bundle::FORMAT`]; or [`Bundle::FORMAT_1`], which is read and not made any more.
     pub format: String,
     /// The signed receipt.
     pub receipt: Envelope,
     /// What opens it.
     pub opening: Opening,
+    /// What proves that it is logged, once it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<Proof>>,
+}
+
+/// Says why a file is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// It cannot be read.
+    #[error("it is not a bundle")]
+    Json(#[source] serde_json::Error),
+    /// It can be read, and says more than what is read, or says it in another way.
+    #[error("it has members that a verifier would ignore, or writes some in another way")]
+    Spelling,
 }
 
 impl Bundle {
     /// The name and version of this format.
-    pub const FORMAT: &'static str = "glassbox-bundle/1";
+    pub const FORMAT: &'static str = "glassbox-bundle/2";
+
+    /// The format before it: no proof, the nonce in the opening, the request digest unsalted.
+    pub const FORMAT_1: &'static str = "glassbox-bundle/1";
 
     /// Signs `receipt` and puts it beside what opens it.
     pub fn new(receipt: Receipt, opening: Opening, key: &SecretKey) -> Self {
         assert_eq!(receipt.executor, key.public(), "a receipt is signed by the executor that it names");
-        let subject = match &receipt.outcome {
-            Outcome::Returned { output } => Subject::new("output", *output),
-            Outcome::Failed { .. } => Subject::new("component", receipt.component),
-        };
-        Self { format: Self::FORMAT.into(), receipt: Envelope::sign(vec![subject], receipt, key), opening }
+        let receipt = Envelope::sign(vec![receipt.subject()], receipt, key);
+        Self { format: Self::FORMAT.into(), receipt, opening, proof: None }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Checking a bundle offline: signature, digests, and the bill from its terms.
+//! Checking a bundle offline: signature, digests, the bill from its terms, and the log.
 
-use serde::Serialize;
-
-use super::{Bundle, Observed, Opening, Outcome, Receipt, Request};
+use super::proof::Seen;
+use super::report::{Level, Report};
+use super::{Bundle, BundleError, Observed, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
 use crate::limits;
 use crate::money::Atomic;
@@ -10,74 +10,90 @@ use crate::split::split;
 use crate::terms::{Usage, charge, quote};
 use crate::value::json;
 
-/// What a verification found, check by check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The checks, in the order they were made.
-    pub checks: Vec<Check>,
-}
-
-/// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was checked.
-    pub name: String,
-    /// Whether it holds.
-    pub holds: bool,
-    /// What was found.
-    pub detail: String,
-}
-
-impl Report {
-    /// Tells whether every check holds. An empty report holds nothing.
-    pub fn holds(&self) -> bool {
-        !self.checks.is_empty() && self.checks.iter().all(|check| check.holds)
-    }
-
-    /// Adds a check.
-    pub fn add(&mut self, name: &str, holds: bool, detail: impl Into<String>) {
-        self.checks.push(Check { name: name.into(), holds, detail: detail.into() });
-    }
+/// Whom the reader of a bundle believes.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The executor's key. Without one, the receipt is checked against the key that it names itself, which proves who must
+    /// answer for it and not that they are anybody in particular.
+    pub executor: Option<PublicKey>,
+    /// The verifier key of the log. With one, a receipt must be logged there; without, the key that the proof names
+    /// itself shows which log would have to answer.
+    pub log: Option<String>,
 }
 
 impl Bundle {
-    /// Checks everything that needs neither network nor engine.
+    /// Reads a bundle from a file.
     ///
-    /// `executor` is the key that the reader trusts; without one, the receipt is checked against the key that it names
-    /// itself, which proves who must answer for it and not that they are anybody in particular.
+    /// Every member must be one that this version knows and be written as it is written here, but for white space and
+    /// order: what a verifier ignores could be changed without anybody noticing.
+    pub fn from_json(text: &str) -> Result<Self, BundleError> {
+        let json: serde_json::Value = serde_json::from_str(text).map_err(BundleError::Json)?;
+        Self::from_value(json)
+    }
+
+    /// Reads a bundle from JSON. See [`Bundle::from_json`].
+    pub fn from_value(json: serde_json::Value) -> Result<Self, BundleError> {
+        let bundle: Self = serde_json::from_value(json.clone()).map_err(BundleError::Json)?;
+        match serde_json::to_value(&bundle) {
+            Ok(written) if written == json => Ok(bundle),
+            _ => Err(BundleError::Spelling),
+        }
+    }
+
+    /// Checks everything that needs neither network nor engine, against the key of an executor; see [`Trust`].
     ///
     /// Returns the receipt where its signature holds, because nothing in it means anything otherwise.
     pub fn verify(&self, executor: Option<&PublicKey>) -> (Report, Option<Receipt>) {
-        let mut report = Report { checks: Vec::new() };
-        report.add("format", self.format == Self::FORMAT, &self.format);
-        let Some(receipt) = self.check_signature(executor, &mut report) else { return (report, None) };
+        self.verify_by(&Trust { executor: executor.copied(), log: None })
+    }
+
+    /// Checks everything that needs neither network nor engine.
+    ///
+    /// Returns the receipt where its signature holds, because nothing in it means anything otherwise.
+    pub fn verify_by(&self, trust: &Trust) -> (Report, Option<Receipt>) {
+        let mut report = Report::default();
+        let known = self.format == Self::FORMAT || (self.format == Self::FORMAT_1 && self.proof.is_none());
+        report.add(Level::L0, "format", known, &self.format);
+        let Some(receipt) = self.check_signature(trust, &mut report) else { return (report, None) };
+        if !receipt.critical.is_empty() {
+            let names: String = receipt.critical.join(", ").chars().take(limits::QUOTED_CHARS_MAX).collect();
+            report.add(Level::L0, "critical", false, format!("this version does not know {names}"));
+        }
         let ty = &self.opening.function_type;
-        report.add("function type", ty.digest() == receipt.function_type, ty.to_string());
+        report.add(Level::L0, "function type", ty.digest() == receipt.function_type, ty.to_string());
         self.check_values(&receipt, &mut report);
         self.check_transcript(&receipt, &mut report);
         self.check_bill(&receipt, &mut report);
+        self.check_log(trust, &receipt, &mut report);
         (report, Some(receipt))
     }
 
-    fn check_signature(&self, executor: Option<&PublicKey>, report: &mut Report) -> Option<Receipt> {
-        let Some(key) = executor.copied().or_else(|| self.receipt.claimed_key()) else {
-            report.add("signature", false, "the envelope names no key");
+    fn check_signature(&self, trust: &Trust, report: &mut Report) -> Option<Receipt> {
+        // One signature, by the key that it says: another, or another name for it, would be believed unchecked.
+        let claimed = self.receipt.claimed_key().filter(|_| self.receipt.signatures.len() == 1);
+        let Some(key) = claimed else {
+            report.add(Level::L0, "signature", false, "the envelope has not one signature by one key");
             return None;
         };
+        if let Some(executor) = trust.executor.filter(|executor| *executor != key) {
+            report.add(Level::L0, "signature", false, format!("signed by {key}, and not by {executor}"));
+            return None;
+        }
         match self.receipt.verify::<Receipt>(&key) {
             Ok(statement) if statement.predicate.executor == key => {
-                report.add("signature", true, format!("signed by {key}"));
+                report.add(Level::L0, "signature", true, format!("signed by {key}"));
                 let about = statement.subject == [statement.predicate.subject()];
-                report.add("subject", about, "what the statement is about");
+                report.add(Level::L0, "subject", about, "what the statement is about");
                 Some(statement.predicate)
             }
             Ok(statement) => {
                 let named = statement.predicate.executor;
-                report.add("signature", false, format!("signed by {key}, but names {named} as executor"));
+                let detail = format!("signed by {key}, but names {named} as executor");
+                report.add(Level::L0, "signature", false, detail);
                 None
             }
             Err(error) => {
-                report.add("signature", false, error.to_string());
+                report.add(Level::L0, "signature", false, error.to_string());
                 None
             }
         }
@@ -91,44 +107,46 @@ impl Bundle {
                 let same = *observed == Observed::of(transcript);
                 let detail =
                     format!("{} answers from outside, vouched for by the executor", observed.entries);
-                report.add("transcript", same, detail);
+                report.add(Level::L0, "transcript", same, detail);
             }
             _ => {
-                report.add("transcript", false, "the receipt and what opens it disagree on what was observed")
+                let detail = "the receipt and what opens it disagree on what was observed";
+                report.add(Level::L0, "transcript", false, detail);
             }
         }
     }
 
     fn check_values(&self, receipt: &Receipt, report: &mut Report) {
-        let Opening { salt, function_type: ty, args, output, nonce, grants, .. } = &self.opening;
-        let mut bytes = [0; 32];
-        if hex::decode_to_slice(salt, &mut bytes).is_err() {
-            report.add("input", false, "the salt is not 64 hexadecimal digits");
+        let Opening { function_type: ty, args, output, .. } = &self.opening;
+        let Some(salt) = self.opening.salt_bytes() else {
+            report.add(Level::L0, "input", false, "the salt is not 64 hexadecimal digits");
             return;
-        }
+        };
         let args = json::args_from_json(ty, args).map_err(|error| error.to_string());
-        let request = args.as_ref().map_err(Clone::clone).and_then(|args| {
+        let input = args
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|args| Opening::input_digest(&salt, ty, args).map_err(|error| error.to_string()));
+        match input {
+            Ok(digest) => report.add(Level::L0, "input", digest == receipt.input, digest.to_string()),
+            Err(error) => report.add(Level::L0, "input", false, error),
+        }
+        let asked = args.is_ok_and(|args| {
             let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
             let request = Request {
                 component: receipt.component,
                 files: receipt.files,
                 quote: &quote,
                 function_type: ty,
-                args,
-                nonce: nonce.as_deref(),
-                grants: grants.as_deref(),
+                args: &args,
+                nonce: self.nonce(receipt),
+                grants: self.opening.grants.as_deref(),
             };
-            request.digest().map_err(|error| error.to_string())
+            self.answers(receipt, &request)
         });
-        let input =
-            args.and_then(|args| Opening::input_digest(&bytes, ty, &args).map_err(|error| error.to_string()));
-        match input {
-            Ok(digest) => report.add("input", digest == receipt.input, digest.to_string()),
-            Err(error) => report.add("input", false, error),
-        }
-        report.add("request", request.as_ref() == Ok(&receipt.request), receipt.request.to_string());
+        report.add(Level::L0, "request", asked, receipt.request.to_string());
         let Outcome::Returned { output: bound } = &receipt.outcome else {
-            report.add("output", output.is_none(), "the call failed and has no output");
+            report.add(Level::L0, "output", output.is_none(), "the call failed and has no output");
             return;
         };
         let value = match (&ty.result, output) {
@@ -139,38 +157,92 @@ impl Bundle {
             _ => Err("the function's type and the output disagree".to_owned()),
         };
         let digest = value.and_then(|value| {
-            Opening::output_digest(&bytes, ty, value.as_ref()).map_err(|error| error.to_string())
+            Opening::output_digest(&salt, ty, value.as_ref()).map_err(|error| error.to_string())
         });
         match digest {
-            Ok(digest) => report.add("output", digest == *bound, digest.to_string()),
-            Err(error) => report.add("output", false, error),
+            Ok(digest) => report.add(Level::L0, "output", digest == *bound, digest.to_string()),
+            Err(error) => report.add(Level::L0, "output", false, error),
         }
+    }
+
+    fn nonce<'a>(&'a self, receipt: &'a Receipt) -> Option<&'a str> {
+        let nonce = if self.format == Self::FORMAT_1 { &self.opening.nonce } else { &receipt.nonce };
+        nonce.as_deref()
+    }
+
+    /// Tells whether this is the receipt of a request.
+    pub fn answers(&self, receipt: &Receipt, request: &Request<'_>) -> bool {
+        let (Ok(asked), Some(salt)) = (request.digest(), self.opening.salt_bytes()) else { return false };
+        let bound = match self.format == Self::FORMAT_1 {
+            true => asked,
+            false => Opening::request_digest(&salt, asked),
+        };
+        bound == receipt.request
     }
 
     /// Re-computes the bill from the terms, the fuel and the outcome.
     fn check_bill(&self, receipt: &Receipt, report: &mut Report) {
         let terms = &self.opening.terms;
         let same_terms = terms.digest() == receipt.terms && terms.release == receipt.release;
-        report.add("terms", same_terms, receipt.terms.to_string());
+        report.add(Level::L0, "terms", same_terms, receipt.terms.to_string());
         if !same_terms || receipt.fuel_used > receipt.fuel_max {
-            report.add(
-                "charge",
-                false,
-                "cannot be computed: the terms or the fuel are not those of the receipt",
-            );
+            let detail = "cannot be computed: the terms or the fuel are not those of the receipt";
+            report.add(Level::L0, "charge", false, detail);
             return;
         }
         let quote = quote(terms, &receipt.function, receipt.fuel_max);
         let usage = Usage { fuel: receipt.fuel_used, ending: receipt.outcome.ending() };
         let owed = charge(terms, &quote, usage);
         let detail = format!("{} for {} fuel", owed.amount.to_decimal(), receipt.fuel_used);
-        report.add("charge", owed == receipt.charge, detail);
+        report.add(Level::L0, "charge", owed == receipt.charge, detail);
         let shares = split(owed.amount, receipt.fee_bps, &terms.payee, &receipt.call);
         let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX && shares == receipt.split;
-        report.add("split", fair, format!("{} shares", shares.len()));
+        report.add(Level::L0, "split", fair, format!("{} shares", shares.len()));
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
         let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0) && paid <= quote.amount_max;
-        report.add("payment", balanced, format!("{} paid, {} back", paid.to_decimal(), refund.to_decimal()));
+        let detail = format!("{} paid, {} back", paid.to_decimal(), refund.to_decimal());
+        report.add(Level::L0, "payment", balanced, detail);
+    }
+
+    /// Checks that the receipt is logged, where the bundle says so or the reader wants it.
+    fn check_log(&self, trust: &Trust, receipt: &Receipt, report: &mut Report) {
+        let Some(proof) = &self.proof else {
+            if trust.log.is_some() {
+                report.add(Level::L1, "log", false, "the bundle has no proof that the receipt is logged");
+            }
+            return;
+        };
+        let trusted = match (&trust.log, proof.keys.first()) {
+            (Some(log), key) if Some(log) != key => Err("logged elsewhere".to_owned()),
+            _ => proof.open(),
+        };
+        let Seen { log, witnesses } = match trusted {
+            // What the executor had seen when it ran the call is a part of what is shown now.
+            Ok(seen)
+                if seen.log.origin == receipt.checkpoint.origin
+                    && receipt.checkpoint.size <= seen.log.size =>
+            {
+                seen
+            }
+            Ok(Seen { log, .. }) => {
+                let detail = format!("the executor saw another log than {} of size {}", log.origin, log.size);
+                return report.add(Level::L1, "log", false, detail);
+            }
+            Err(error) => return report.add(Level::L1, "log", false, error),
+        };
+        report.add(Level::L1, "log", true, format!("{} at size {}", log.origin, log.size));
+        if !witnesses.is_empty() {
+            let names: Vec<&str> = witnesses.iter().map(|(name, _)| name.as_str()).collect();
+            report.add(Level::L1, "witnesses", true, format!("seen by {}", names.join(", ")));
+        }
+        let payload = self.receipt.payload_digest().ok_or_else(|| "the payload is not base64".to_owned());
+        let logged = payload.and_then(|payload| proof.check_batch(payload, &receipt.executor, &log));
+        let number = proof.batch.from.saturating_add(proof.batch.place.index);
+        let detail = format!("receipt {number} of its executor, in entry {}", proof.entry.index);
+        report.add_result(Level::L1, "inclusion", logged.map(|()| detail));
+        if let Some(price) = proof.check_terms(receipt, &log) {
+            report.add_result(Level::L1, "price", price);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Every notation against every kind of type: generated values, and the vectors of `conformance/values`.
+//! Every notation against every kind of type: generated values, and the vectors of `conformance/value`.
 
 mod generated;
 mod refusals;

@@ -35,7 +35,8 @@ pub(crate) async fn quote(
     let reference = reference(&ns, &name, &version)?;
     let live = app.registry.live(&reference).await?;
     let (quote, required) = app.registry.quote(&reference, &function, query.fuel).await?;
-    Ok(Json(convert::quote(live.id.to_string(), quote, required)))
+    let notice = app.registry.notice(&reference);
+    Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
 }
 
 /// Runs a function once. Without a payment, a priced function answers 402 with what x402 asks for; with one in the
@@ -66,9 +67,10 @@ pub(crate) async fn call(
         grants: body.grants,
         payment: payment(&headers)?,
     };
+    let notice = app.registry.notice(&request.release);
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?, headers.contains_key(v1::X_PAYMENT)))
+    Ok(respond(result?, notice, headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -107,12 +109,12 @@ fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
 }
 
 /// `first` tells whether the payment came in version 1 of x402, and is answered so.
-fn respond(reply: CallReply, first: bool) -> Response {
+fn respond(reply: CallReply, notice: Option<String>, first: bool) -> Response {
     let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
         true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
         false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
     });
-    let mut response = Json(convert::reply(reply)).into_response();
+    let mut response = Json(convert::reply(reply, notice)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement
@@ -131,7 +133,7 @@ pub(crate) async fn receipt(
     Path(call): Path<String>,
 ) -> Result<Json<CallResponse>, Refusal> {
     let stored = app.registry.receipt(&call).await?;
-    Ok(Json(convert::reply(CallReply { stored, replayed: true })))
+    Ok(Json(convert::reply(CallReply { stored, replayed: true }, None)))
 }
 
 pub(super) fn count(result: &Result<CallReply, CallError>) {

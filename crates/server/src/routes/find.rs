@@ -8,7 +8,7 @@ use glassbox_api::{
     Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchResponse,
 };
 use glassbox_core::profile::Profile;
-use glassbox_registry::ReleaseFile;
+use glassbox_registry::{Marks, ReleaseFile};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -27,7 +27,10 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
     Json(Descriptor {
         software: concat!("glassbox ", env!("CARGO_PKG_VERSION")).into(),
         executor: app.registry.executor().to_string(),
+        operator: app.registry.operator().to_string(),
         log_key: app.registry.log_verifier_key(),
+        witness_key: app.options.witness.as_ref().map(|witness| witness.key().to_string()),
+        mirror_of: None,
         profile: Profile::current().digest().to_string(),
         fee_bps: app.registry.config().fee_bps,
         payment: PaymentDescriptor {
@@ -75,11 +78,18 @@ pub(crate) async fn package(
     State(app): State<App>,
     Path((ns, name)): Path<(String, String)>,
 ) -> Result<Json<PackageResponse>, Refusal> {
-    let row = app.registry.package(&package_name(&ns, &name)?).await?;
+    let name = package_name(&ns, &name)?;
+    let row = app.registry.package(&name).await?;
+    let namespace = app.registry.namespace(&name.in_namespace()).await?;
+    let marked = |is: fn(&Marks) -> bool| {
+        row.marked.iter().filter(|(_, marks)| is(marks)).map(|(version, _)| version.to_string()).collect()
+    };
     Ok(Json(PackageResponse {
         package: row.name.to_string(),
-        owner: row.owner,
+        owner: namespace.state.policy.controllers.first().map(ToString::to_string).unwrap_or_default(),
         versions: row.versions.iter().map(ToString::to_string).collect(),
+        yanked: marked(|marks| marks.yank.set),
+        quarantined: marked(|marks| marks.quarantine.set),
     }))
 }
 
@@ -93,7 +103,8 @@ pub(crate) async fn release(
     let reference = reference(&ns, &name, &version)?;
     let view = app.registry.release(&reference).await?;
     let live = app.registry.live(&reference).await?;
-    Ok(Json(convert::release(view, &live)))
+    let marks = app.registry.marks(&live.id);
+    Ok(Json(convert::release(view, &live, marks)))
 }
 
 /// Returns the manifest, as it was published.

@@ -1,9 +1,11 @@
-//! The transparency log: static files, C2SP tlog-tiles. A CDN could serve them.
+//! The transparency log: static files, C2SP tlog-tiles, which a CDN could serve; and lookups in its map.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use glassbox_api::Problem;
+use glassbox_api::{Problem, StandingResponse};
+use glassbox_core::log::TlogProof;
 use glassbox_registry::RegistryError;
 
 use crate::app::App;
@@ -25,6 +27,35 @@ pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Re
     // A tile never changes once it is there, a partial one included: it is another file when it grows.
     file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable")
         .await
+}
+
+/// Returns an entry with the proof that the log has it, as one text file: C2SP tlog-proof, with the entry as extra data.
+#[utoipa::path(get, path = "/v1/log/proof/{index}", tag = "log",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem)))]
+pub(crate) async fn proof(State(app): State<App>, Path(index): Path<u64>) -> Result<Response, Refusal> {
+    let proved = app.registry.store().prove_entry(index).await.map_err(RegistryError::from)?;
+    let (entry, proof) = proved.ok_or_else(no_such_entry)?;
+    let text = TlogProof { extra: Some(entry), proof }.to_text();
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, text).into_response())
+}
+
+pub(crate) fn no_such_entry() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "entry-not-found",
+        "the log has no such entry",
+        "entries are counted from 0; the second line of /checkpoint says how many there are",
+    )
+}
+
+/// Returns what stands about a package, a namespace or an executor, with the proof that nothing newer was logged.
+#[utoipa::path(get, path = "/v1/log/standing/{about}", tag = "log",
+    params(("about" = String, Path, description = "`ns:name`, `ns`, or the `did:key` of an executor")),
+    responses((status = 200, body = StandingResponse), (status = 400, body = Problem)))]
+pub(crate) async fn standing(State(app): State<App>, Path(about): Path<String>) -> Result<Response, Refusal> {
+    let proof = app.registry.standing(&about).await?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(StandingResponse::from(proof))).into_response())
 }
 
 async fn file(

@@ -1,4 +1,4 @@
-//! The vectors of `conformance/values`, for this implementation as for any other.
+//! The vectors of `conformance/value`, for this implementation as for any other.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -40,8 +40,8 @@ struct Refusal {
 #[test]
 fn values_agree_with_the_vectors() {
     for (file, text) in [
-        ("scalars", include_str!("../../../../../conformance/values/scalars.json")),
-        ("compounds", include_str!("../../../../../conformance/values/compounds.json")),
+        ("scalars", include_str!("../../../../../conformance/value/scalars.json")),
+        ("compounds", include_str!("../../../../../conformance/value/compounds.json")),
     ] {
         let vectors: Vectors = serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(!vectors.about.is_empty());
@@ -103,7 +103,7 @@ struct Function {
 
 #[test]
 fn functions_agree_with_the_vectors() {
-    let text = include_str!("../../../../../conformance/values/functions.json");
+    let text = include_str!("../../../../../conformance/value/functions.json");
     let vectors: Functions = serde_json::from_str(text).expect("valid vectors");
     assert!(!vectors.about.is_empty());
     for vector in vectors.functions {

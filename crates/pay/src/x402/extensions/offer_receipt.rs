@@ -6,9 +6,9 @@
 use alloy_primitives::{Address, hex};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use glassbox_core::canonical;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::limits::HEADER_BYTES_MAX;
+use glassbox_core::{Digest, canonical};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -174,6 +174,15 @@ impl Issuer<'_> {
                 }
                 Signed::Jws { accept_index: None, signature: sign_jws(key, &payload) }
             }
+        }
+    }
+}
+
+impl<T> Signed<T> {
+    /// Returns what names it elsewhere: the digest of its JWS, or of its signature's text.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Eip712 { signature, .. } | Self::Jws { signature, .. } => Digest::of(signature),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! finds its response complete or not at all. So it learns nothing of timing and of packets, and one observation holds
 //! all that it learned. Requests are under way side by side; a guest that looks at one, or ends, waits for it.
 
-mod address;
+pub(crate) mod address;
 pub(crate) mod client;
 mod code;
 pub(crate) mod fields;

@@ -1,19 +1,24 @@
 //! The log's storage: entries and hashes in the database, tiles and checkpoint as files that a CDN could serve.
 //!
-//! An entry is appended in the transaction that writes what it records. Showing it is a second step: tiles are made
-//! durable first, then the checkpoint is swapped in the database, then its file is written. A crash in between
-//! leaves entries that the next step shows; it cannot fork the log.
+//! An entry is appended in the transaction that writes what it records. Showing it is a second step.
+
+mod guard;
+mod map;
+mod publish;
 
 use std::path::PathBuf;
 
 use glassbox_core::dsse::Envelope;
-use glassbox_core::log::{self, Entry, Hash, HashReader, InclusionProof, Kind, LogKey, TreeError};
+use glassbox_core::log::{
+    self, Change, Entry, Hash, HashReader, InclusionProof, Kind, StandingProof, Tile, TreeError,
+};
 use glassbox_core::{Digest, limits};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
-use crate::objects::write_durably;
-use crate::sqlite::{Inner, Store, Sync};
+use crate::sqlite::Store;
+
+pub(crate) use guard::{Behind, Guard};
 
 /// The checkpoint in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +27,23 @@ pub struct LogState {
     pub size: u64,
     /// The signed note.
     pub checkpoint: String,
+    /// How many entries the map adds up: all, but in a store of before there was a map.
+    mapped: u64,
+}
+
+/// An act to be logged.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// What kind of act it is.
+    pub kind: Kind,
+    /// What it is about: a package, a namespace, or the `did:key` of an executor.
+    pub about: String,
+    /// What the actor signed.
+    pub statement: Envelope,
 }
 
 /// The hashes in the database.
-struct Hashes<'a>(&'a Connection);
+pub(crate) struct Hashes<'a>(pub(crate) &'a Connection);
 
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
@@ -48,10 +66,14 @@ fn size(connection: &Connection) -> Result<u64, StoreError> {
     Ok(size as u64)
 }
 
-fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+pub(crate) fn checkpoint(connection: &Connection) -> Result<Option<LogState>, StoreError> {
     Ok(connection
-        .query_row("SELECT size, note FROM checkpoint", [], |row| {
-            Ok(LogState { size: row.get::<_, i64>(0)? as u64, checkpoint: row.get(1)? })
+        .query_row("SELECT size, note, mapped FROM checkpoint", [], |row| {
+            Ok(LogState {
+                size: row.get::<_, i64>(0)? as u64,
+                checkpoint: row.get(1)?,
+                mapped: row.get::<_, i64>(2)? as u64,
+            })
         })
         .optional()?)
 }
@@ -72,6 +94,10 @@ pub(crate) fn append(
     if entry.len() > limits::LOG_ENTRY_BYTES_MAX {
         return Err(StoreError::corrupt("a log entry above its limit"));
     }
+    // The map finds it by what its statement says.
+    if Change::of(&entry).is_none_or(|change| change.about != about) {
+        return Err(StoreError::corrupt(format!("a log entry that is not about `{about}`")));
+    }
     let index = size(transaction)?;
     let first = log::stored_hash_count(index);
     let hashes = log::hashes_of_new_entry(index, &entry, &Hashes(transaction))?;
@@ -86,68 +112,37 @@ pub(crate) fn append(
     Ok(index)
 }
 
-impl Inner {
-    /// Makes the checkpoint's file say what the database says, and returns that.
-    ///
-    /// Also when nothing is new, or the file would stay behind after a crash between the database and it.
-    fn show_checkpoint(&self) -> Result<LogState, StoreError> {
-        let state = self.read(checkpoint)?;
-        let state = state.ok_or_else(|| StoreError::corrupt("no checkpoint after writing one"))?;
-        let path = self.log_dir.join("checkpoint");
-        if std::fs::read(&path).ok().as_deref() != Some(state.checkpoint.as_bytes()) {
-            write_durably(&path, state.checkpoint.as_bytes())?;
-        }
-        Ok(state)
-    }
-}
-
 impl Store {
     /// Returns the checkpoint in force, or `None` before the first one.
     pub async fn log_state(&self) -> Result<Option<LogState>, StoreError> {
         self.read(checkpoint).await
     }
 
-    /// Shows every appended entry: writes the tiles, signs a checkpoint and swaps it in.
-    ///
-    /// Returns the checkpoint in force afterwards. Does nothing when there is nothing new. Compare-and-swap on the
-    /// size: of two that race, the later finds the other's and leaves it.
-    pub async fn publish_log(&self, key: LogKey) -> Result<LogState, StoreError> {
-        let inner = self.inner.clone();
-        let work = move || {
-            // One at a time. Of two that race, the one that saw the longer log could otherwise lose the swap to the
-            // other, and its entry would stay unshown; and the slower could put an older checkpoint's file back.
-            let _alone = inner.showing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let (old, new_size) =
-                inner.read(|connection| Ok((checkpoint(connection)?, size(connection)?)))?;
-            let old_size = old.as_ref().map_or(0, |state| state.size);
-            if old.is_some() && old_size == new_size {
-                return inner.show_checkpoint();
+    /// Appends acts that nothing else is written with, all of them or none. Returns the index of the first.
+    pub async fn append(&self, acts: Vec<NewEntry>) -> Result<u64, StoreError> {
+        self.write("append", move |transaction| {
+            let first = size(transaction)?;
+            for NewEntry { kind, about, statement } in &acts {
+                append(transaction, *kind, about, statement)?;
             }
-            let (tiles, root) = inner.read(|connection| {
-                let hashes = Hashes(connection);
-                let mut tiles = log::hash_tiles(old_size, new_size, &hashes)?;
-                for range in log::bundle_ranges(old_size, new_size) {
-                    tiles.push(log::bundle(range.start, &entries(connection, range)?));
-                }
-                Ok((tiles, log::root(new_size, &hashes)?))
-            })?;
-            for tile in tiles {
-                write_durably(&inner.log_dir.join(tile.path), &tile.bytes)?;
-            }
-            let note = key.sign(new_size, root);
-            inner.write(Sync::Disk, "publish_log", |transaction| {
-                if checkpoint(transaction)?.map(|state| state.size) == old.map(|state| state.size) {
-                    transaction.execute(
-                        "INSERT INTO checkpoint (id, size, note) VALUES (1, ?1, ?2)
-                         ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note",
-                        params![new_size as i64, note],
-                    )?;
-                }
-                Ok(())
-            })?;
-            inner.show_checkpoint()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Worker)?
+            Ok(first)
+        })
+        .await
+    }
+
+    /// Returns what stands about something at the checkpoint in force, with the proof of it; or `None` before there is
+    /// a checkpoint.
+    pub async fn prove_standing(&self, about: &str) -> Result<Option<StandingProof>, StoreError> {
+        let about = about.to_owned();
+        self.read(move |connection| {
+            // One snapshot: a checkpoint that came into force in between would belong to another map.
+            let connection = connection.unchecked_transaction()?;
+            let Some(state) = checkpoint(&connection)? else { return Ok(None) };
+            let standing = map::standing(&connection, &about)?;
+            let proof = map::prove(&connection, &about)?;
+            Ok(Some(StandingProof { about, standing, proof, checkpoint: state.checkpoint }))
+        })
+        .await
     }
 
     /// Returns entry `index` and the proof that it is in the checkpoint in force; `None` when it is not shown yet.
@@ -166,14 +161,7 @@ impl Store {
 
     /// Returns a file of the published log (`checkpoint`, `tile/…`), or `None`. The path is checked.
     pub async fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let safe = path == "checkpoint"
-            || path.strip_prefix("tile/").is_some_and(|rest| {
-                rest.split('/').all(|part| {
-                    !part.is_empty()
-                        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
-                        && part != ".."
-                })
-            });
+        let safe = path == "checkpoint" || path.parse::<Tile>().is_ok();
         if !safe {
             return Ok(None);
         }
@@ -194,7 +182,10 @@ fn is_absent(kind: std::io::ErrorKind) -> bool {
     matches!(kind, Kind::NotFound | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename)
 }
 
-fn entries(connection: &Connection, range: std::ops::Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn entries(
+    connection: &Connection,
+    range: std::ops::Range<u64>,
+) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT entry FROM log_entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
     let rows = statement.query_map(params![range.start as i64, range.end as i64], |row| row.get(0))?;

@@ -1,0 +1,296 @@
+"""Verifies Glassbox receipts, from docs/protocol.md alone: python3 verify.py BUNDLE... or --vectors. Nothing to install."""
+import base64, hashlib, json, struct, sys
+from decimal import Decimal
+from pathlib import Path
+
+# Ed25519 (RFC 8032), verification only.
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+def add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    return (b - a) * (d - c) % P, (d + c) * (b + a) % P, (d - c) * (d + c) % P, (b - a) * (b + a) % P
+def mul(n, p):
+    q = (0, 1, 1, 0)
+    for bit in bin(n)[2:]:
+        q = add(q, q)
+        if bit == "1": q = add(q, p)
+    return q
+def same(p, q): return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
+def point(data):
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
+    if y >= P: return None
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x2, (P + 3) // 8, P)
+    if (x * x - x2) % P: x = x * pow(2, (P - 1) // 4, P) % P
+    if (x * x - x2) % P or (x == 0 and sign): return None
+    if x & 1 != sign: x = P - x
+    return x, y, 1, x * y % P
+BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+def signed(key, message, signature):
+    if len(key) != 32 or len(signature) != 64: return False
+    a, r, s = point(key), point(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L or any(same(mul(8, q), (0, 1, 1, 0)) for q in (a, r)): return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    return same(mul(s, BASE), add(r, mul(h, a)))
+
+def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()
+def digest(*parts): return "sha256:" + sha(*parts).hex()
+def raw(text):
+    if not (text.startswith("sha256:") and len(text) == 71 and text == text.lower()): raise ValueError(text)
+    return bytes.fromhex(text[7:])
+def b64(text):
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text: raise ValueError("base64")
+    return data
+def canonical(value): return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def did(text):
+    digits, number = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", 0
+    for letter in text.removeprefix("did:key:z"): number = number * 58 + digits.index(letter)
+    data = number.to_bytes(34, "big")
+    if not text.startswith("did:key:z") or data[:2] != b"\xed\x01": raise ValueError(text)
+    return data[2:]
+def envelope(dsse, key, kind):
+    """The statement in a DSSE envelope that `key` signed alone, as one of `kind`."""
+    payload, (signature,) = b64(dsse["payload"]), dsse["signatures"]
+    if dsse["payloadType"] != "application/vnd.in-toto+json" or signature["keyid"] != key: raise ValueError("envelope")
+    message = b"DSSEv1 28 application/vnd.in-toto+json %d " % len(payload) + payload
+    if not signed(did(key), message, b64(signature["sig"])): raise ValueError("signature")
+    statement = json.loads(payload)
+    wanted = "https://in-toto.io/Statement/v1", "https://glassbox.dev/attestation/%s/v1" % kind
+    if (statement["_type"], statement["predicateType"]) != wanted: raise ValueError("kind")
+    return statement
+
+# Types and values.
+def one(ty): return (ty, None) if isinstance(ty, str) else next(iter(ty.items()))
+def text(ty):
+    kind, of = one(ty)
+    joined = lambda items: ", ".join(items)
+    if of is None: return kind
+    if kind in ("list", "option"): return f"{kind}<{text(of)}>"
+    if kind == "fixed-list": return f"list<{text(of[0])}, {of[1]}>"
+    if kind in ("map", "tuple"): return f"{kind}<{joined(map(text, of))}>"
+    if kind == "record": return "record { %s }" % joined(f"{f['name']}: {text(f['type'])}" for f in of)
+    if kind == "variant": return "variant { %s }" % joined(c["name"] + (f"({text(c['type'])})" if c.get("type") else "") for c in of)
+    if kind in ("enum", "flags"): return "%s { %s }" % (kind, joined(of))
+    ok, err = of.get("ok"), of.get("err")
+    if err: return f"result<{text(ok) if ok else '_'}, {text(err)}>"
+    return f"result<{text(ok)}>" if ok else "result"
+def function(ty):
+    result = f" -> {text(ty['result'])}" if ty.get("result") else ""
+    return "func(%s)%s" % (", ".join(f"{p['name']}: {text(p['type'])}" for p in ty["params"]), result)
+def leb(number, sign=False):
+    out = bytearray()
+    while True:
+        byte, number = number & 127, number >> 7
+        if number == (-1 if sign and byte & 64 else 0) and not (sign and number == 0 and byte & 64):
+            return bytes(out + bytes([byte]))
+        out.append(byte | 128)
+def number(value, kind):
+    value = float(value)
+    if value != value: return bytes.fromhex("0000c07f" if kind == "f32" else "000000000000f87f")
+    return struct.pack("<f" if kind == "f32" else "<d", value)
+def blob(value):
+    if isinstance(value, list): return bytes(value)
+    return bytes.fromhex(value["hex"]) if "hex" in value else base64.b64decode(value["base64"] + "==")
+def encode(value, ty):
+    kind, of = one(ty)
+    if kind == "bool": return bytes([bool(value)])
+    if kind in ("u8", "s8"): return bytes([int(value) & 255])
+    if kind[0] in "us" and kind[1:].isdigit(): return leb(int(value), kind[0] == "s")
+    if kind in ("f32", "f64"): return number(value, kind)
+    if kind in ("char", "string"): return (leb(len(value.encode())) if kind == "string" else b"") + value.encode()
+    if kind == "list": return leb(len(blob(value))) + blob(value) if of == "u8" else leb(len(value)) + b"".join(encode(v, of) for v in value)
+    if kind == "fixed-list": return blob(value) if of[0] == "u8" else b"".join(encode(v, of[0]) for v in value)
+    if kind == "map":
+        pairs = value.items() if isinstance(value, dict) else value
+        return leb(len(value)) + b"".join(k + v for k, v in sorted((encode(k, of[0]), encode(v, of[1])) for k, v in pairs))
+    if kind == "record": return b"".join(encode(value.get(f["name"]), f["type"]) for f in of)
+    if kind == "tuple": return b"".join(map(encode, value, of))
+    if kind == "enum": return leb(of.index(value))
+    if kind == "flags": return sum(1 << of.index(f) for f in value).to_bytes((len(of) + 7) // 8, "little")
+    if kind == "option":
+        if value is None: return b"\0"
+        return b"\1" + encode(value["some"] if one(of)[0] == "option" else value, of)
+    name, payload = (value, None) if isinstance(value, str) else next(iter(value.items()))
+    cases = [("ok", of.get("ok")), ("err", of.get("err"))] if kind == "result" else [(c["name"], c.get("type")) for c in of]
+    index = [case for case, _ in cases].index(name)
+    return leb(index) + (encode(payload, cases[index][1]) if cases[index][1] else b"")
+def arguments(args, ty):
+    named = isinstance(args, dict)
+    return b"".join(encode(args.get(p["name"]) if named else args[i], p["type"]) for i, p in enumerate(ty["params"]))
+
+# The bill.
+def applies(price, name):
+    if price["on"] != "execute": return False
+    if "export" not in price: return True
+    wanted, _, short = price["export"].rpartition("#")
+    interface, _, own = name.rpartition("#")
+    plain = interface.split("@")[0]
+    return short == own and (not wanted or (interface != "" and wanted in (interface, plain, plain.split("/")[-1])))
+def bill(terms, name, fuel, ending):
+    lines, atomic = [], lambda dollars: int(Decimal(dollars) * 10**6)
+    for price in terms["price"]:
+        if not applies(price, name) or ending == "aborted" or (ending == "guest-failed" and price["charge-on"] != "attempt"): continue
+        quantity = fuel if price["unit"] == "fuel" else 1
+        amount = max(-(-quantity * atomic(price["amount"]) // price["per"]), atomic(price.get("minimum", "0")))
+        amount = min(amount, atomic(price.get("max-per-call", "1e12")), 10**18)
+        lines.append({"price": price["id"], "unit": price["unit"], "quantity": quantity, "amount": str(amount)})
+    return {"lines": lines, "amount": str(sum(int(line["amount"]) for line in lines))}
+def split(charge, fee_bps, payees, call):
+    total, weights = int(charge) * 10**6, sum(p["share"] for p in payees)
+    fee = total * fee_bps // 10000 if weights else total
+    parts = [(total - fee) * p["share"] // weights for p in payees] if weights else []
+    rest = sorted(range(len(parts)), key=lambda i: (-((total - fee) * payees[i]["share"] % weights), sha((call + payees[i]["id"]).encode())))
+    for index in rest[: total - fee - sum(parts)]: parts[index] += 1
+    shares = [("operator", fee)] + [({"payee": p["id"]}, part) for p, part in zip(payees, parts)]
+    return [{"to": to, "amount": str(amount)} for to, amount in shares if amount]
+def request(receipt, opening, nonce, encoded):
+    le, framed = lambda n: n.to_bytes(8, "little"), lambda data: len(data).to_bytes(8, "little") + data
+    allowed = opening.get("grants")
+    grants = le(0) if allowed is None else le(1 + len(allowed)) + b"".join(framed(g.encode()) for g in allowed)
+    files = raw(receipt["files"]) if "files" in receipt else bytes(32)
+    return sha(b"glassbox-request/1\0", raw(receipt["component"]), files, raw(receipt["terms"]), raw(receipt["functionType"]),
+               le(receipt["fuelMax"]), framed(receipt["function"].encode()), framed((nonce or "").encode()), grants, encoded)
+
+# The log.
+def root(size, index, hashes, leaf):
+    left, last, node = index, size - 1, sha(b"\0", leaf)
+    if not 0 <= index <= last: raise ValueError("index")
+    for other in hashes:
+        if last == 0: raise ValueError("too many hashes")
+        if left % 2 or left == last:
+            node = sha(b"\1", other, node)
+            while left % 2 == 0 and left: left, last = left // 2, last // 2
+        else: node = sha(b"\1", node, other)
+        left, last = left // 2, last // 2
+    if last: raise ValueError("too few hashes")
+    return node
+def chunks(place): data = b64(place["hashes"]); return [data[i : i + 32] for i in range(0, len(data), 32)]
+def checkpoint(note, keys):
+    """The log's name, size and root in a signed note, once every key has signed it and nobody else has."""
+    body, _, lines = note.rpartition("\n\n")
+    body, lines, used = body + "\n", lines.splitlines(), 0
+    for position, key in enumerate(keys):
+        name, ident, public = key.split("+", 2)
+        public, kind = b64(public)[1:], b"\1" if position == 0 else b"\4"
+        if b64(key.split("+", 2)[2])[:1] != kind or sha(name.encode() + b"\n" + kind + public)[:4].hex() != ident: raise ValueError("key")
+        for line in lines:
+            _, who, signature = line.split(" ")
+            signature = b64(signature)
+            if who != name or signature[:4].hex() != ident: continue
+            time, message = signature[4:-64], body.encode()
+            if position: message = b"cosignature/v1\ntime %d\n" % int.from_bytes(time, "big") + message
+            if not signed(public, message, signature[-64:]): raise ValueError("not signed by " + name)
+            used += 1
+    origin, size, hash_ = body.splitlines()[:3]
+    if not keys or used != len(lines) or used != len(keys) or origin != keys[0].split("+")[0]: raise ValueError("signatures")
+    return origin, int(size), b64(hash_)
+
+def verify(bundle, trust={}):
+    """The names of the checks that fail; none where the bundle holds."""
+    fails = []
+    def check(name, test):
+        try: holds = test()
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration, ArithmeticError): holds = False
+        if not holds: fails.append(name)
+    old, opening = bundle["format"] == "glassbox-bundle/1", bundle["opening"]
+    extra = set(bundle) - {"format", "receipt", "opening", "proof"} | set(opening) - {"salt", "functionType", "nonce", "args", "output", "transcript", "grants", "terms"} \
+        | set(bundle.get("proof", {})) - {"batch", "entry", "terms", "checkpoint", "keys"}
+    if extra: return ["file"]
+    check("format", lambda: bundle["format"] == "glassbox-bundle/2" or (old and "proof" not in bundle))
+    try:
+        key = trust.get("executor") or bundle["receipt"]["signatures"][0]["keyid"]
+        statement = envelope(bundle["receipt"], key, "execution-receipt")
+        receipt = statement["predicate"]
+        if receipt["executor"] != key or not isinstance(receipt.get("critical", []), list): raise ValueError("executor")
+    except (ValueError, KeyError, TypeError, IndexError): return fails + ["signature"]
+    outcome, ty, terms, payment = receipt["outcome"], opening["functionType"], opening["terms"], receipt.get("payment")
+    about = {"name": "output", "digest": outcome.get("output")} if outcome["type"] == "returned" else {"name": "component", "digest": receipt["component"]}
+    check("subject", lambda: statement["subject"] == [{"name": about["name"], "digest": {"sha256": about["digest"][7:]}}])
+    check("critical", lambda: not receipt.get("critical"))
+    check("function type", lambda: digest(function(ty).encode()) == receipt["functionType"])
+    if not (len(opening["salt"]) == 64 and set(opening["salt"]) <= set("0123456789abcdef")): return fails + ["input"]
+    salt, salted = bytes.fromhex(opening["salt"]), lambda what, data: digest(salt, what, b"\0", data)
+    encoded = lambda: arguments(opening["args"], ty)
+    check("input", lambda: salted(b"input", encoded()) == receipt["input"])
+    asked = lambda: request(receipt, opening, opening.get("nonce") if old else receipt.get("nonce"), encoded())
+    check("request", lambda: ("sha256:" + asked().hex() if old else salted(b"request", asked())) == receipt["request"])
+    result = lambda: encode(opening["output"], ty["result"]) if ty.get("result") else b""
+    check("output", lambda: salted(b"output", result()) == outcome["output"] if outcome["type"] == "returned" else "output" not in opening)
+    def observed():
+        if receipt["pure"]: return "transcript" not in receipt and "transcript" not in opening
+        head, entries = sha(b"glassbox transcript v1\n"), opening["transcript"]["entries"]
+        for entry in entries:
+            parts = entry["import"].encode(), b64(entry["args"]), b64(entry["result"])
+            head = sha(head, *(len(part).to_bytes(4, "big") + part for part in parts))
+        return receipt["transcript"] == {"head": "sha256:" + head.hex(), "entries": len(entries), "trust": "executor"}
+    check("transcript", observed)
+    check("terms", lambda: digest(canonical(terms)) == receipt["terms"] and terms["release"] == receipt["release"])
+    charged = ("out-of-fuel", "trap", "memory-exceeded", "output-refused", "not-granted")
+    ending = "returned" if outcome["type"] == "returned" else "guest-failed" if outcome["failure"] in charged else "aborted"
+    used, most, own = receipt["fuelUsed"], receipt["fuelMax"], "terms" not in fails
+    charge = lambda: bill(terms, receipt["function"], used, ending)
+    check("charge", lambda: own and used <= most and charge() == receipt["charge"])
+    if own and used <= most:
+        shares = lambda: split(charge()["amount"], receipt["feeBps"], terms["payee"], receipt["call"])
+        check("split", lambda: receipt["feeBps"] <= 1500 and shares() == receipt["split"])
+        paid, back = (int(payment["amount"]), int(payment["refund"])) if payment else (0, 0)
+        ceiling = lambda: int(bill(terms, receipt["function"], most, "returned")["amount"])
+        check("payment", lambda: paid - back == int(charge()["amount"]) and paid <= ceiling())
+    if "proof" not in bundle: return fails + (["log"] if trust.get("log") else [])
+    proof, seen = bundle["proof"], receipt["checkpoint"]
+    batch, place = proof["batch"], proof["batch"]["place"]
+    try:
+        if trust.get("log") not in (None, proof["keys"][0]): raise ValueError("another log")
+        origin, size, top = checkpoint(proof["checkpoint"], proof["keys"])
+        if origin != seen["origin"] or seen["size"] > size: raise ValueError("another log")
+    except (ValueError, KeyError, TypeError, IndexError): return fails + ["log"]
+    def included():
+        tree = root(batch["count"], place["index"], chunks(place), sha(b64(bundle["receipt"]["payload"])))
+        said = {"executor": key, "from": batch["from"], "count": batch["count"], "root": "sha256:" + tree.hex()}
+        about = [{"name": key, "digest": {"sha256": sha(key.encode()).hex()}}]
+        statement = {"_type": "https://in-toto.io/Statement/v1", "subject": about,
+                     "predicateType": "https://glassbox.dev/attestation/receipt-batch/v1", "predicate": said}
+        payload = base64.b64encode(json.dumps(statement, separators=(",", ":")).encode()).decode()
+        dsse = {"payload": payload, "payloadType": "application/vnd.in-toto+json", "signatures": [{"keyid": key, "sig": batch["signature"]}]}
+        envelope(dsse, key, "receipt-batch")
+        entry = {"type": "receipts", "statement": dsse} | ({"previous": batch["previous"]} if "previous" in batch else {})
+        return root(size, proof["entry"]["index"], chunks(proof["entry"]), canonical(entry)) == top
+    check("inclusion", included)
+    def priced():
+        entry, index = json.loads(proof["terms"]["entry"]), proof["terms"]["place"]["index"]
+        leaf = root(size, index, chunks(proof["terms"]["place"]), proof["terms"]["entry"].encode())
+        first = entry["statement"]["signatures"][:1]
+        release = envelope(entry["statement"] | {"signatures": first}, first[0]["keyid"], "release")["predicate"]
+        fields = ("release", "terms", "component", "files") + (("manifest",) if "manifest" in receipt else ())
+        return leaf == top and index < seen["size"] and entry["type"] == "release" and all(release.get(f) == receipt.get(f) for f in fields)
+    if proof.get("terms"): check("price", priced)
+    return fails
+
+def vectors(folder):
+    load = lambda name: json.loads((folder / name).read_text())
+    count = 0
+    for name in ("scalars", "compounds"):
+        for vector in load(f"value/{name}.json")["values"]:
+            for value in [vector["json"]] + vector.get("also", []):
+                assert (text(vector["type"]), encode(value, vector["type"]).hex()) == (vector["text"], vector["hex"]), vector
+            count += 1
+    for vector in load("value/functions.json")["functions"]:
+        assert (function(vector["type"]), digest(function(vector["type"]).encode())) == (vector["text"], vector["digest"]), vector
+        assert arguments(vector["args"], vector["type"]).hex() == vector["args_hex"], vector
+    for name in ("format-1", "signed", "logged"): assert verify(load(f"receipt/{name}.json")) == [], name
+    assert verify(load("receipt/logged.json"), load("receipt/trust.json")) == []
+    for case in load("receipt/refused.json"):
+        fails = verify(case["bundle"])
+        assert fails == case["fails"], (case["name"], fails, case["fails"])
+        count += 1
+    print(f"{count + 4} vectors hold")
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--vectors"]: vectors(Path(__file__).parent)
+    for path in [] if sys.argv[1:] == ["--vectors"] else sys.argv[1:]:
+        found = verify(json.loads(Path(path).read_text()))
+        print(path, "holds" if not found else "does not hold: " + ", ".join(found))
+        if found: sys.exit(1)

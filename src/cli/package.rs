@@ -1,0 +1,89 @@
+//! Packages: make, check, publish, find, show.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use glassbox_core::PackageName;
+use glassbox_core::name::RemoteRef;
+
+use super::remote_ref;
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The folder to make; its last part becomes the package's name
+    pub(crate) dir: PathBuf,
+    /// The language to write it in
+    #[arg(long, value_enum, default_value = "rust")]
+    pub(crate) lang: Language,
+    /// The full name, `namespace:name` [default: a namespace of your key's own]
+    #[arg(long, value_name = "NS:NAME")]
+    pub(crate) name: Option<PackageName>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Language {
+    /// Rust, to wasm32-unknown-unknown
+    Rust,
+    /// JavaScript, on QuickJS
+    Js,
+    /// WebAssembly text, by hand
+    Wat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FolderArgs {
+    /// The folder of the package
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The folder of the package
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Do everything but upload
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write the signed statement to this file instead of uploading, for others to sign
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
+    /// Upload with this statement, which others signed, too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "out"])]
+    pub(crate) statement: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What you need
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// How many results
+    #[arg(long, default_value_t = 10)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// The package or release
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
+    /// Print the WIT instead
+    #[arg(long)]
+    pub(crate) wit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key
+    New,
+    /// Show the public key: your name as a publisher and as a payee
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EarningsArgs {
+    /// One package only
+    #[arg(value_name = "NS:NAME")]
+    pub(crate) package: Option<PackageName>,
+}
