@@ -151,7 +151,7 @@ def request(receipt, opening, nonce, encoded):
     allowed = opening.get("grants")
     grants = le(0) if allowed is None else le(1 + len(allowed)) + b"".join(framed(g.encode()) for g in allowed)
     files = raw(receipt["files"]) if "files" in receipt else bytes(32)
-    return sha(b"glassbox-request/1\0", raw(receipt["component"]), files, raw(receipt["terms"]), raw(receipt["functionType"]),
+    return sha(b"glassbox-request/1\0", raw(receipt["component"]), files, sha(canonical(opening["terms"])), sha(function(opening["functionType"]).encode()),
                le(receipt["fuelMax"]), framed(receipt["function"].encode()), framed((nonce or "").encode()), grants, encoded)
 
 # The log.

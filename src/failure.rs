@@ -174,11 +174,6 @@ fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
             let hint = "a mirror may be behind: ask the registry itself; a registry must never go back";
             Failure::no("log-rolled-back", message, hint)
         }
-        LogRefusal::Quarantined { .. } => Failure::no(
-            "release-quarantined",
-            message,
-            "use another version; the log holds the operator's reason",
-        ),
         LogRefusal::Unproved { .. } => Failure::no(
             "log-unproved",
             message,
@@ -271,6 +266,7 @@ impl From<ClientError> for Failure {
                 ),
             },
             ClientError::Log(refusal) => log_failure(refusal, chain(&error)),
+            ClientError::Random(_) => Self::error("io", chain(&error), ""),
             ClientError::Undecided => {
                 let mut failure = Self::error("settlement-pending", chain(&error), PENDING);
                 failure.charged = Some("unknown".into());

@@ -27,13 +27,20 @@ impl Remote {
         Self { client, trust, output }
     }
 
-    /// Finds a release and proves that it is in the log.
+    /// Finds a release that may run, and proves that it is in the log.
     pub(crate) async fn resolve(
         &self,
         reference: &PackageRef,
     ) -> Result<(ReleaseResponse, LoggedRelease), Failure> {
-        let (page, logged) = self.trust.resolve(&self.client, reference).await?;
+        let (page, logged, standing) = self.trust.resolve(&self.client, reference).await?;
         self.tell(&logged.believed);
+        let id = &logged.release.release;
+        if standing.quarantined.contains(&id.version) {
+            // Also where the page hides it: a copy may be of before.
+            let reason = page.quarantined.as_ref().map_or("the log has the reason", |mark| &mark.reason);
+            let message = format!("{id} is quarantined: {reason}");
+            return Err(Failure::no("release-quarantined", message, "use another version"));
+        }
         Ok((page, logged))
     }
 
@@ -61,7 +68,8 @@ pub(crate) fn trust(home: &Home, args: &TrustArgs) -> Result<Trust, Failure> {
     Ok(Trust::in_home(home.path(), policy).with_age_max(args.log_age_max))
 }
 
-fn read_policy(path: &Path) -> Result<LogPolicy, Failure> {
+/// Reads a policy file.
+pub(crate) fn read_policy(path: &Path) -> Result<LogPolicy, Failure> {
     let failed = |error: std::io::Error| Failure::io("read", path, &error);
     let invalid = |reason: String| {
         let message = format!("`{}` is not a log policy: {reason}", path.display());

@@ -41,6 +41,7 @@ impl Witnesses {
         if self.clients.is_empty() {
             return;
         }
+        registry.know_witnesses(self.clients.iter().map(|client| client.key().clone()).collect());
         let mut shown = registry.start_witnessing();
         // What each cosigned last, as it said itself; what is wrong is corrected by its first answer.
         let mut sizes = vec![0; self.clients.len()];

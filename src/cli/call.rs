@@ -147,7 +147,7 @@ pub(crate) struct VerifyArgs {
     /// The executor key to trust [default: the one that the receipt names]
     #[arg(long, value_name = "DID")]
     pub(crate) executor: Option<PublicKey>,
-    /// The verifier key of the log that it must be in [default: the one that its proof names, where it has one]
+    /// The verifier key of the log that it must be in, in place of a --log-policy [default: the one that its proof names]
     #[arg(long, value_name = "KEY")]
     pub(crate) log: Option<String>,
 }

@@ -10,7 +10,7 @@ use glassbox_core::name::RemoteRef;
 use glassbox_store::Fault;
 
 use super::remote_ref;
-use super::wallet::lifetime;
+use super::token::lifetime;
 
 /// Whom to believe about logs.
 #[derive(Debug, Clone, Args)]

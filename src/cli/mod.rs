@@ -1,12 +1,16 @@
 //! Flags and help, and nothing else. Each topic has a file of its own.
 
+mod advisory;
+mod attest;
 mod call;
 mod log;
+mod mcp;
 mod names;
 mod operator;
 mod package;
 mod receipt;
 mod serve;
+mod token;
 mod wallet;
 
 use std::ffi::{OsStr, OsString};
@@ -17,13 +21,17 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use glassbox_core::name::{NameError, RemoteRef};
 
+pub(crate) use advisory::*;
+pub(crate) use attest::*;
 pub(crate) use call::*;
 pub(crate) use log::*;
+pub(crate) use mcp::*;
 pub(crate) use names::*;
 pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use receipt::*;
 pub(crate) use serve::*;
+pub(crate) use token::*;
 pub(crate) use wallet::*;
 
 /// The registry that is asked when nobody names one.
@@ -112,6 +120,9 @@ pub(crate) enum Command {
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
+    /// Let a held release go, with a second key of its namespace
+    #[command(after_help = "Examples:\n  glassbox confirm acme:slug@1.0.1")]
+    Confirm(ConfirmArgs),
     /// Find packages by words, an identifier, or a sentence
     #[command(
         after_help = "Examples:\n  glassbox search convert markdown to html\n  glassbox search crc32 --json"
@@ -184,6 +195,12 @@ The key of a registry's log is the `log_key` of its /v1/registry.")]
         after_help = "Examples:\n  glassbox serve --data ./registry\n  glassbox serve --data ./registry --listen 127.0.0.1:8500"
     )]
     Serve(ServeArgs),
+    /// Serve MCP to an agent on this machine, and pay for its calls within your policy
+    #[command(after_help = MCP_EXAMPLES)]
+    Mcp(McpArgs),
+    /// Show what was spent in a day, beside what may be
+    #[command(after_help = "Examples:\n  glassbox spend\n  glassbox spend --day 2026-11-21 --json")]
+    Spend(SpendArgs),
     /// Make, fund or move the wallet that pays for calls, and show what it spent
     #[command(subcommand)]
     Wallet(WalletCommand),
@@ -215,9 +232,18 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Show who earned what
     #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
     Earnings(EarningsArgs),
-    /// Buy, show, narrow and give back prepaid credit
+    /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
+    /// Make, narrow, read and take back the tokens that spend credit
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Publish, withdraw and list advisories
+    #[command(subcommand)]
+    Advisory(AdvisoryCommand),
+    /// Say how a release was built, or that you built it again, and show what others say
+    #[command(subcommand)]
+    Attest(AttestCommand),
     /// Check what was kept against itself and against the chain
     #[command(subcommand)]
     Audit(AuditCommand),

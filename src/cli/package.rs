@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use glassbox_core::PackageName;
 use glassbox_core::name::RemoteRef;
+use glassbox_core::{PackageName, PackageRef};
 
 use super::remote_ref;
 
@@ -71,6 +71,16 @@ pub(crate) struct InfoArgs {
     /// Print the WIT instead
     #[arg(long)]
     pub(crate) wit: bool,
+    /// Print what the component says that it is made of instead, as CycloneDX with --json
+    #[arg(long, conflicts_with = "wit")]
+    pub(crate) sbom: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmArgs {
+    /// The release
+    #[arg(value_name = "NS:NAME@VERSION")]
+    pub(crate) release: PackageRef,
 }
 
 #[derive(Debug, Subcommand)]

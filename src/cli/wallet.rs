@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use glassbox_core::PackageName;
 use jiff::civil::Date;
 
 use super::Operator;
@@ -122,19 +121,6 @@ pub(crate) enum CreditCommand {
     },
     /// Show what your account has
     Show,
-    /// Print a token that may do less than yours: for a program, or for somebody else
-    #[command(after_help = "\
-Examples:
-  glassbox credit narrow --total 1 --calls 100 --package docs:markdown
-  glassbox credit narrow --per-call 0.01 --expires 24h
-
-It needs no registry: whoever has a token can narrow it.")]
-    Narrow(NarrowArgs),
-    /// Take a token back, and every token that was made from it
-    Revoke {
-        /// The token [default: yours]
-        token: Option<String>,
-    },
     /// Have credit paid back to an address
     Refund {
         /// How much, in dollars
@@ -153,36 +139,4 @@ It needs no registry: whoever has a token can narrow it.")]
         #[command(flatten)]
         operator: Operator,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NarrowArgs {
-    /// The most that one call may cost, in dollars
-    #[arg(long, value_name = "DOLLARS")]
-    pub(crate) per_call: Option<String>,
-    /// The most that all calls together may cost, in dollars
-    #[arg(long, value_name = "DOLLARS")]
-    pub(crate) total: Option<String>,
-    /// The most calls
-    #[arg(long)]
-    pub(crate) calls: Option<u64>,
-    /// How long it lasts, such as 30m, 24h or 7d
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
-    pub(crate) expires: Option<u64>,
-    /// A package that may be called; may be repeated
-    #[arg(long = "package", value_name = "NS:NAME")]
-    pub(crate) packages: Vec<PackageName>,
-}
-
-/// Reads a time such as `24h` as seconds.
-pub(super) fn lifetime(text: &str) -> Result<u64, &'static str> {
-    let wrong = "write a number and m, h or d, such as 24h";
-    let unit = match text.chars().last() {
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        _ => return Err(wrong),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong)?;
-    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or(wrong)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use glassbox_api::{CallBody, CallResponse, QuoteResponse};
+use glassbox_api::{AdvisoryNote, CallBody, CallResponse, QuoteResponse};
 use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Receipt;
@@ -16,7 +16,7 @@ use super::purse::Purse;
 use crate::cli::{Allowance, CallArgs, QuoteArgs};
 use crate::failure::Failure;
 use crate::keep::Folder;
-use crate::output::{DIM, GOOD, MONEY, NAME, paint};
+use crate::output::{BAD, DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
 use crate::receipts;
 use crate::remote::Remote;
@@ -99,7 +99,10 @@ impl<'a> Caller<'a> {
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
-        typed.check_release(&receipt)?;
+        check_release(&typed.logged, &receipt)?;
+        for advisory in &response.advisories {
+            context.output.note(&format!("{} {}", paint(BAD, "warning:"), warning(advisory)));
+        }
         let path = match &allowance.receipt {
             Some(path) => path.clone(),
             None => context.home()?.receipt_path(&receipt.call),
@@ -145,8 +148,18 @@ impl Made {
     }
 }
 
+/// Writes what is known to be wrong with a release, in a line.
+pub(super) fn warning(advisory: &AdvisoryNote) -> String {
+    let part = advisory.part.as_ref().map(|part| format!(" (in {part})")).unwrap_or_default();
+    let fixed = match advisory.fixed.as_slice() {
+        [] => String::new(),
+        fixed => format!("; fixed in {}", fixed.join(", ")),
+    };
+    format!("{}: {}{part}{fixed}", advisory.id, advisory.summary)
+}
+
 /// Asks the registry for the key that signs its receipts.
-async fn executor(client: &Client) -> Result<PublicKey, Failure> {
+pub(super) async fn executor(client: &Client) -> Result<PublicKey, Failure> {
     let executor = client.descriptor().await?.executor;
     executor
         .parse()
@@ -163,16 +176,14 @@ pub(super) struct TypedCall {
     pub(super) logged: Release,
 }
 
-impl TypedCall {
-    /// Checks that what ran, and what the bill follows from, is what the log has.
-    fn check_release(&self, receipt: &Receipt) -> Result<(), Failure> {
-        let Release { component, files, terms, .. } = &self.logged;
-        if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
-            return Ok(());
-        }
-        let message = "the receipt does not prove this answer: what ran is not the release that the log has";
-        Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
+/// Checks that what ran, and what the bill follows from, is what the log has.
+pub(super) fn check_release(logged: &Release, receipt: &Receipt) -> Result<(), Failure> {
+    let Release { component, files, terms, .. } = logged;
+    if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
+        return Ok(());
     }
+    let message = "the receipt does not prove this answer: what ran is not the release that the log has";
+    Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
 }
 
 /// Reads a call by the interface that the registry publishes, so that a mistake is found before anything is sent.

@@ -18,9 +18,37 @@ pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failur
         });
         return Ok(());
     }
+    if args.sbom {
+        let sbom = during("reading", client.sbom(reference)).await?;
+        context.output.answer(&sbom, || describe_sbom(&sbom));
+        return Ok(());
+    }
     let release = during("reading", client.release(reference)).await?;
     context.output.answer(&release, || describe(&release));
     Ok(())
+}
+
+/// Lists the parts of a CycloneDX document, a line each.
+fn describe_sbom(sbom: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let part = |part: &serde_json::Value| {
+        let source = part.get("purl").map_or("elsewhere", |_| "cargo");
+        let build = if part["scope"] == "excluded" { ", for the build alone" } else { "" };
+        format!(
+            "{} {}  {}",
+            text(part, "name"),
+            text(part, "version"),
+            paint(DIM, format!("{source}{build}"))
+        )
+    };
+    let tool = |tool: &serde_json::Value| format!("built by {}", text(tool, "value"));
+    let mut lines: Vec<String> = list(&sbom["components"]).iter().map(part).collect();
+    lines.extend(list(&sbom["metadata"]["component"]["properties"]).iter().map(tool));
+    if lines.is_empty() {
+        lines.push("its toolchain left nothing behind; Rust does with `cargo auditable build`".into());
+    }
+    lines.join("\n")
 }
 
 fn describe(release: &ReleaseResponse) -> String {
@@ -61,6 +89,14 @@ fn describe(release: &ReleaseResponse) -> String {
         let count = count(files.count as u64, "file");
         format!("  files      {} ({count}, {} bytes)", files.digest, files.size_bytes)
     });
+    for advisory in &release.advisories {
+        lines.push(String::new());
+        lines.push(format!("{} {}", paint(HEAD, "Advisory"), super::call::warning(advisory)));
+    }
+    if let Some(held) = &release.held {
+        lines.push(String::new());
+        lines.push(format!("{} until {}: {}", paint(HEAD, "Held"), held.until, held.reasons.join("; ")));
+    }
     let tests = &release.tests;
     lines.extend([
         String::new(),

@@ -173,7 +173,9 @@ fn entries(number: u64) -> String {
 
 async fn proof(context: &Context, package: &RemoteRef, out: Option<&Path>) -> Result<(), Failure> {
     let remote: Remote = context.remote(package.registry.as_deref())?;
-    let (_, logged) = during("asking", remote.resolve(&package.reference)).await?;
+    let resolving = remote.trust.resolve(&remote.client, &package.reference);
+    let (_, logged, _) = during("asking", resolving).await?;
+    remote.tell(&logged.believed);
     let text = logged.proof.to_text();
     if out == Some(Path::new("-")) {
         context.output.print(text.trim_end());

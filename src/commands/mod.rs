@@ -1,9 +1,12 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
+mod advisory;
+mod attest;
 mod audit;
 mod audit_receipts;
 mod call;
 mod channels;
+mod confirm;
 mod credit;
 mod demo;
 mod devnet;
@@ -13,6 +16,7 @@ mod info;
 mod key;
 mod log;
 mod mark;
+mod mcp;
 mod mirror;
 mod namespace;
 mod new;
@@ -27,6 +31,7 @@ mod serve;
 mod sign;
 mod spending;
 mod statement;
+mod token;
 mod verify;
 mod wallet;
 mod witness;
@@ -110,10 +115,13 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Check(args) => package::check(&context, &args).await,
         Command::Test(args) => package::test(&context, &args).await,
         Command::Publish(args) => publish::run(&context, &args).await,
+        Command::Confirm(args) => confirm::run(&context, &args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Info(args) => info::run(&context, &args).await,
         Command::Quote(args) => call::quote(&context, &args).await,
         Command::Call(args) => call::run(&context, &args).await,
+        Command::Mcp(args) => mcp::run(&context, &args).await,
+        Command::Spend(args) => spending::run(&context, &context.home()?, args.day),
         Command::Download(args) => download::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Log(command) => log::run(&context, &command).await,
@@ -130,6 +138,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
+        Command::Advisory(command) => advisory::run(&context, &command).await,
+        Command::Attest(command) => attest::run(&context, &command).await,
+        Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,

@@ -140,11 +140,15 @@ fn wire(files: &Files) -> Vec<File> {
 fn describe(response: &PublishResponse, url: &str) -> String {
     let what = if response.new { "Published" } else { "Already published:" };
     let index = response.proof.index;
-    format!(
+    let mut text = format!(
         "{} {what} {} ({} tests passed), log entry {index}, proved\n{}",
         paint(GOOD, "✓"),
         paint(NAME, &response.release),
         response.tests.passed,
         paint(DIM, format!("{url}/v1/packages/{}", response.release.replace([':', '@'], "/"))),
-    )
+    );
+    if let Some(held) = &response.held {
+        text.push_str(&format!("\nheld until {}: {}\n{}", held.until, held.reasons.join("; "), held.next));
+    }
+    text
 }

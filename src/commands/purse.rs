@@ -3,7 +3,7 @@
 use glassbox_client::Buyer;
 use glassbox_core::Atomic;
 
-use super::{Context, credit};
+use super::{Context, token};
 use crate::cli::PurseArgs;
 use crate::failure::Failure;
 use crate::remote::Remote;
@@ -30,9 +30,14 @@ impl<'a> Purse<'a> {
         })?;
         let mut remote = context.remote(registry)?;
         if args.credit {
-            remote.client = remote.client.with_token(&credit::token(&context.home()?)?.to_string());
+            remote.client = token::paying(context, remote.client)?;
         }
         Ok(Self { context, args, amount_max, remote })
+    }
+
+    /// Returns the same purse, which pays at most `amount_max` where the command line does not say.
+    pub(super) fn or_at_most(self, amount_max: Option<Atomic>) -> Self {
+        Self { amount_max: self.amount_max.or(amount_max), ..self }
     }
 
     /// Opens the wallet, within the policy of the home folder; `None` where it may pay nothing.

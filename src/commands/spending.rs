@@ -1,4 +1,4 @@
-//! `glassbox wallet spending`: what was spent in a day, beside what may be.
+//! `glassbox spend` and `glassbox wallet spending`: what was spent in a day, beside what may be.
 
 use std::time::SystemTime;
 
@@ -15,8 +15,9 @@ use crate::failure::{Failure, policy_failure, spending_failure};
 use crate::home::Home;
 use crate::output::{DIM, HEAD, MONEY, NAME, count, paint};
 
+/// What was spent in a day, beside what may be.
 #[derive(Serialize)]
-struct Answer {
+pub(super) struct Answer {
     /// The UTC day.
     day: Date,
     /// What registries say that they charged.
@@ -38,6 +39,13 @@ struct Host {
 }
 
 pub(super) fn run(context: &Context, home: &Home, day: Option<Date>) -> Result<(), Failure> {
+    let answer = report(home, day)?;
+    context.output.answer(&answer, || describe(&answer));
+    Ok(())
+}
+
+/// Reads what was spent in a day; today where none is named.
+pub(super) fn report(home: &Home, day: Option<Date>) -> Result<Answer, Failure> {
     let policy = Policy::load(&home.path().join(policy::FILE_NAME));
     let policy = policy.map_err(|error| policy_failure(&error))?;
     let now = Timestamp::try_from(SystemTime::now());
@@ -56,7 +64,7 @@ pub(super) fn run(context: &Context, home: &Home, day: Option<Date>) -> Result<(
         _ => None,
     });
     let charged = sum(&mut { charged });
-    let answer = Answer {
+    Ok(Answer {
         day,
         charged: charged.into(),
         counted: sum(&mut hosts.values().copied()).into(),
@@ -66,9 +74,7 @@ pub(super) fn run(context: &Context, home: &Home, day: Option<Date>) -> Result<(
             .map(|(host, counted)| Host { host: host.to_string(), counted: counted.into() })
             .collect(),
         payments,
-    };
-    context.output.answer(&answer, || describe(&answer));
-    Ok(())
+    })
 }
 
 fn describe(answer: &Answer) -> String {

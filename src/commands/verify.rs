@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, VerifyResponse};
 use glassbox_client::ClientError;
 use glassbox_core::files::Files;
+use glassbox_core::log::{KnownLog, LogPolicy};
 use glassbox_core::receipt::{Bundle, Certificate, Receipt, Report, Trust};
 use glassbox_core::{PackageRef, limits};
 use glassbox_registry::{Code, Rerun};
@@ -19,7 +20,7 @@ use crate::failure::Failure;
 use crate::output::{BAD, DIM, GOOD, NAME, paint};
 use crate::progress::during;
 use crate::receipts::{self, Document};
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 use crate::{folder, sandbox};
 
 #[derive(Serialize)]
@@ -37,7 +38,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
 }
 
 async fn verify_receipt(context: &Context, args: &VerifyArgs, bundle: &Bundle) -> Result<(), Failure> {
-    let trust = Trust { executor: args.executor, log: args.log.clone() };
+    let trust = Trust { executor: args.executor, policy: policy(context, args)? };
     let (mut report, receipt) = bundle.verify_by(&trust);
     if let Some(receipt) = receipt.as_ref().filter(|_| args.replay) {
         run_again(context, args, bundle, receipt, &mut report).await?;
@@ -86,6 +87,21 @@ async fn verify_certificate(
     match proved {
         true => Ok(()),
         false => Err(Failure::no("not-verified", "the certificate does not hold", "do not rely on it")),
+    }
+}
+
+/// Reads whom the reader believes about logs: the log that is named, or the policy that is. What the home folder says of
+/// logs is for registries that are asked; a receipt may be of another.
+fn policy(context: &Context, args: &VerifyArgs) -> Result<Option<LogPolicy>, Failure> {
+    match (&args.log, &context.trust_args().log_policy) {
+        (Some(key), _) => {
+            let log = KnownLog::new(key, None).map_err(|error| {
+                Failure::error("usage", error.to_string(), "`GET /v1/registry` shows the key of its log")
+            })?;
+            Ok(Some(LogPolicy::of_log(log)))
+        }
+        (None, Some(path)) if !path.as_os_str().is_empty() => remote::read_policy(path).map(Some),
+        (None, _) => Ok(None),
     }
 }
 

@@ -44,7 +44,7 @@ async fn an_answer_counts_only_with_the_receipt_of_its_own_request() {
     refused(CallResponse { output: json!(43), ..first.clone() }, "another output");
     refused(CallResponse { fuel_used: 1, ..first.clone() }, "another charge");
     refused(CallResponse { call: "../wallet".into(), ..first.clone() }, "another call");
-    let other: Bundle = Bundle { format: "glassbox-bundle/2".into(), ..first.receipt.clone() };
+    let other: Bundle = Bundle { format: "glassbox-bundle/9".into(), ..first.receipt.clone() };
     refused(CallResponse { receipt: other, ..first.clone() }, "format");
     let stranger = glassbox_core::key::SecretKey::from_seed(&[42; 32]).public();
     let error = check_reply(&call(json!([21])), &double().into(), &first, &stranger).unwrap_err();

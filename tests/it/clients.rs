@@ -16,7 +16,7 @@ use crate::packages;
 use crate::stage::{PATIENCE, Stage, Sweep, World, wallet};
 
 /// Returns a path under `tests/it/clients`, which `cargo xtask setup` fills.
-fn installed(path: &str) -> PathBuf {
+pub(crate) fn installed(path: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(path);
     assert!(path.exists(), "{} is missing: run `cargo xtask setup`", path.display());
     path
@@ -55,7 +55,7 @@ async fn run(
 }
 
 /// A registry on the real clock: a stock client signs by its own.
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let world = World::at(now.as_millis() as i64);
     let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::On).await;

@@ -11,6 +11,7 @@ use glassbox_pay::x402::extensions::offer_receipt::{Receipt, Signed, Signer, rea
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn};
 use glassbox_pay::x402::{self, ErrorCode};
 use glassbox_pay::{Rejection, Wallet, devnet};
+use glassbox_registry::Credit;
 use glassbox_store::{Fault, Moment};
 use glassbox_token::{Caps, Token};
 use jiff::Timestamp;
@@ -346,7 +347,8 @@ async fn credit_pays_for_downloads_within_its_caps() {
     assert!(receipt.read().unwrap().1.payer.starts_with("credit:"));
     // The same name is the same download.
     assert_component(&get_by(&token, "first").await, "1.1.0");
-    let left = async || stage.registry.credit_balance(&token).await.unwrap().available;
+    let credit = Credit::new(&token.to_string(), None, None).unwrap();
+    let left = async || stage.registry.credit_balance(&credit).await.unwrap().available;
     assert_eq!(left().await, Atomic(700_000).to_pico());
 
     let only = |function: &str| Caps { functions: Some(vec![function.into()]), ..Caps::default() };

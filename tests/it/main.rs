@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
+mod advisories;
 #[expect(dead_code, reason = "the tests of the settler, whose file it is, do more to it")]
 #[path = "../../crates/pay/tests/anvil/anvil.rs"]
 mod anvil;
@@ -21,6 +22,7 @@ mod clients;
 mod command;
 mod crash;
 mod credit;
+mod delegation;
 mod download;
 mod egress;
 mod failing;
@@ -29,12 +31,14 @@ mod faults;
 mod files;
 mod grants;
 mod ground;
+mod held;
 mod invariants;
 mod journey;
 mod kill;
 mod ledger;
 mod log;
 mod marks;
+mod mcp;
 mod mirror;
 mod names;
 mod openapi;
@@ -47,6 +51,8 @@ mod run;
 mod schemes;
 mod serve;
 mod stage;
+mod stopped;
+mod supply;
 mod taken_back;
 mod trust;
 mod wallet;

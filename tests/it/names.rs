@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::{Json, Router, routing};
-use glassbox_core::Namespace;
 use glassbox_core::acts::{
     Act, Delay, KeyRevocation, NamespacePolicy, PolicyCancellation, Quarantine, Threshold, Yank,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
+use glassbox_core::{Namespace, limits};
 use glassbox_registry::{Package, PackageFiles};
 use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
@@ -376,6 +376,24 @@ async fn a_name_that_could_be_taken_for_another_is_refused() {
     let path = "/v1/namespaces/both/policy";
     act(&stage, path, two.clone().sign(&ana)).await.assert_problem(403, "threshold-missed");
     assert_eq!(act(&stage, path, signed(two, &[&ana, &eve])).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_acts_ends_at_so_many_a_minute() {
+    let stage = Stage::empty().await;
+    let own = publisher();
+    let path = "/v1/namespaces/lab/policy";
+    for sequence in 0..limits::ACTS_PER_MINUTE_MAX {
+        let sequence = u64::from(sequence);
+        let policy =
+            NamespacePolicy { sequence, ..NamespacePolicy::of_one_key(namespace("lab"), own.public()) };
+        assert_eq!(act(&stage, path, policy.sign(&own)).await.status, 201);
+    }
+    let sequence = u64::from(limits::ACTS_PER_MINUTE_MAX);
+    let next = NamespacePolicy { sequence, ..NamespacePolicy::of_one_key(namespace("lab"), own.public()) };
+    act(&stage, path, next.clone().sign(&own)).await.assert_problem(503, "busy");
+    stage.world.advance(Duration::from_secs(60));
+    assert_eq!(act(&stage, path, next.sign(&own)).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

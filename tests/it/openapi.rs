@@ -10,6 +10,9 @@ get /checkpoint
 get /healthz
 get /metrics
 get /tile/{path}
+get /v1/advisories
+post /v1/advisories
+get /v1/advisories/{id}
 get /v1/balances/{address}
 get /v1/call/{ns}/{name}/{version}/{function}
 post /v1/call/{ns}/{name}/{version}/{function}
@@ -23,6 +26,7 @@ post /v1/devnet/rpc
 get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
+get /v1/log/proof/{index}
 get /v1/log/standing/{about}
 get /v1/namespaces/{ns}
 post /v1/namespaces/{ns}/cancel
@@ -36,11 +40,17 @@ post /v1/operate/payouts
 get /v1/operate/statement
 get /v1/packages
 get /v1/packages/{ns}/{name}
+get /v1/packages/{ns}/{name}/listing
 get /v1/packages/{ns}/{name}/{version}
+get /v1/packages/{ns}/{name}/{version}/attestations
+post /v1/packages/{ns}/{name}/{version}/attestations
 get /v1/packages/{ns}/{name}/{version}/component
+post /v1/packages/{ns}/{name}/{version}/confirm
 get /v1/packages/{ns}/{name}/{version}/files
 get /v1/packages/{ns}/{name}/{version}/manifest
+get /v1/packages/{ns}/{name}/{version}/openapi.json
 post /v1/packages/{ns}/{name}/{version}/quarantine
+get /v1/packages/{ns}/{name}/{version}/sbom
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests
 get /v1/packages/{ns}/{name}/{version}/wit
@@ -49,6 +59,7 @@ post /v1/publish
 get /v1/quote/{ns}/{name}/{version}/{function}
 get /v1/receipts/{call}
 get /v1/registry
+get /v1/sboms
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}
@@ -88,6 +99,7 @@ async fn the_document_lists_every_route_and_each_is_there() {
             ("{call}", "00"),
             ("{address}", "0x0000000000000000000000000000000000000001"),
             ("{about}", "lab:bench"),
+            ("{index}", "0"),
             ("{path}", "0/000.p/1"),
         ];
         let url = filled.iter().fold(path.clone(), |url, (name, value)| url.replace(name, value));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use glassbox_api::ContradictionRequest;
 use glassbox_core::acts::{Act as _, ReceiptBatch};
 use glassbox_core::dsse::{Envelope, Subject};
-use glassbox_core::log::{Entry, Kind};
+use glassbox_core::log::{Entry, Kind, KnownLog, LogPolicy};
 use glassbox_core::receipt::audit::{BILL_EXACT, FUEL_EXACT, LOGGED, REPLAYED, VerificationResult};
 use glassbox_core::receipt::{
     Batch, BatchTree, Bundle, Certificate, Level, Opening, Outcome, Place, Proof, Receipt, Trust,
@@ -52,8 +52,9 @@ async fn complete(stage: &Stage, bundle: &Bundle) -> Bundle {
     let proof = prove(stage, bundle).await.expect("it is logged");
     let proof = Some(serde_json::from_value(proof).unwrap());
     let bundle = Bundle { proof, ..bundle.clone() };
-    let log = Some(stage.registry.log_verifier_key());
-    let (report, _) = bundle.verify_by(&Trust { executor: Some(stage.registry.executor()), log });
+    let log = KnownLog::new(&stage.registry.log_verifier_key(), None).unwrap();
+    let trust = Trust { executor: Some(stage.registry.executor()), policy: Some(LogPolicy::of_log(log)) };
+    let (report, _) = bundle.verify_by(&trust);
     assert_eq!(report.level(), Some(Level::L1), "{report:?}");
     assert!(report.checks.iter().any(|check| check.name == "price"), "{report:?}");
     bundle
@@ -156,8 +157,9 @@ async fn anybody_may_have_a_receipt_checked() {
 fn lie(bundle: &Bundle, output: u32, fuel_used: u64) -> Bundle {
     let signed = bundle.receipt.verify::<Receipt>(&keys().executor.public()).unwrap().predicate;
     let mut opening = bundle.opening.clone();
-    let (salt, ty) = ([7; 32], opening.function_type.clone());
-    opening.salt = hex::encode(salt);
+    let ty = opening.function_type.clone();
+    let mut salt = [0; 32];
+    hex::decode_to_slice(&opening.salt, &mut salt).unwrap();
     opening.output = Some(json!(output));
     let n = opening.args["n"].as_u64().unwrap();
     let (given, returned) = (Typed::U32(n as u32), Typed::U32(output));
@@ -299,7 +301,8 @@ async fn log_lie(stage: &Stage, lying: Bundle) -> Bundle {
         keys: vec![stage.registry.log_verifier_key()],
     };
     let logged = Bundle { proof: Some(Box::new(proof)), ..lying };
-    assert_eq!(logged.verify(None).0.level(), Some(Level::L1), "nothing shows by itself that it is a lie");
+    let report = logged.verify(None).0;
+    assert_eq!(report.level(), Some(Level::L1), "nothing shows by itself that it is a lie: {report:?}");
     logged
 }
 
@@ -380,7 +383,9 @@ async fn a_strangers_verifier_agrees() {
         std::fs::write(&path, serde_json::to_vec(bundle).unwrap()).unwrap();
         path
     };
-    let signed = buyer.pay(&bench("burn"), json!([10]), "burn").await.receipt().0;
+    let body = json!({ "args": [1_000], "fuel": 50_000_000 });
+    let payment = buyer.sign(&bench("burn"), &body, "burn").await;
+    let signed = buyer.send(&bench("burn"), &body, Some(&payment)).await.receipt().0;
     sweep(&stage).await;
     let logged = complete(&stage, &signed).await;
     let (agrees, said) = stranger(&[&write("signed.json", &signed), &write("logged.json", &logged)]).await;

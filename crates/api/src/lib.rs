@@ -4,9 +4,10 @@
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
 mod names;
+mod problem;
 mod receipts;
-
-use std::collections::BTreeMap;
+mod supply;
+mod token;
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
@@ -17,9 +18,15 @@ use utoipa::ToSchema;
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
 };
+pub use problem::Problem;
 pub use receipts::{
     ContradictionRequest, ContradictionResponse, ExecutorResponse, ProofResponse, VerifyResponse,
 };
+pub use supply::{
+    AdvisoriesResponse, AdvisoryNote, AdvisoryResponse, AttestationResponse, AttestationsResponse,
+    HeldResponse, MadeOf, MadeOfResponse,
+};
+pub use token::RevokeRequest;
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -135,6 +142,9 @@ pub struct PublishResponse {
     /// Proves that the log has it.
     #[schema(value_type = Object)]
     pub proof: InclusionProof,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// What tests showed.
@@ -202,6 +212,22 @@ pub struct PackageResponse {
     pub quarantined: Vec<String>,
 }
 
+/// Whether a package is listed, and what would help it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ListingResponse {
+    /// The newest release, `ns:name@version`: search reads this one.
+    pub release: String,
+    /// Whether search has it.
+    pub listed: bool,
+    /// Where it stands among the results of a search; absent where it is not among the first fifty, or none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// The fields that matched.
+    pub matched: Vec<String>,
+    /// What would help others to find and use it.
+    pub advice: Vec<String>,
+}
+
 /// Everything public of a release, but its files.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseResponse {
@@ -260,6 +286,12 @@ pub struct ReleaseResponse {
     pub log_index: u64,
     /// When it was published, in RFC 3339.
     pub published_at: String,
+    /// Advisories that affect it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
+    /// Why it is held, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResponse>,
 }
 
 /// The files that a release ships for its component to read.
@@ -295,6 +327,10 @@ pub struct FunctionResponse {
     /// The JSON Schema of the output.
     #[schema(value_type = Object)]
     pub output_schema: serde_json::Value,
+    /// An example of the arguments by name: the smallest that shows their form.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub input_example: serde_json::Value,
 }
 
 /// The files of a layer.
@@ -384,6 +420,9 @@ pub struct CallResponse {
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,
+    /// Advisories that affect the release: a warning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<AdvisoryNote>,
 }
 
 /// What stands about a package, a namespace or an executor, with the proof of it. Enough to be checked offline.
@@ -456,56 +495,6 @@ pub struct BalanceResponse {
     pub balance: Money,
     /// For people: `devnet, play money` where it is.
     pub label: String,
-}
-
-/// An error: RFC 9457, with what an agent needs to act on it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
-    /// Where the code is explained.
-    #[serde(rename = "type")]
-    pub problem_type: String,
-    /// The code in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// What happened this time.
-    pub detail: String,
-    /// The stable code.
-    pub code: String,
-    /// Whether asking again can help: `never`, `after-change`, `later` or `with-payment`.
-    pub retry: String,
-    /// How long to wait before asking again, in seconds, where that helps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
-    /// What was charged, in atomic units; `unknown` while the settlement is not decided.
-    pub charged: String,
-    /// What to do next.
-    pub next: String,
-    /// More, by code: `required` (what x402 asks for), `receipt`, `tests`.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    pub extra: BTreeMap<String, serde_json::Value>,
-}
-
-impl Problem {
-    /// The media type of problems.
-    pub const MEDIA_TYPE: &'static str = "application/problem+json";
-
-    /// Makes a problem that nobody was charged for.
-    pub fn new(status: u16, code: &str, detail: impl Into<String>, next: impl Into<String>) -> Self {
-        Self {
-            problem_type: format!("https://glassbox.dev/problems/{code}"),
-            title: code.replace('-', " "),
-            status,
-            detail: detail.into(),
-            code: code.into(),
-            retry: "after-change".into(),
-            retry_after_seconds: None,
-            charged: "0".into(),
-            next: next.into(),
-            extra: BTreeMap::new(),
-        }
-    }
 }
 
 /// A wish to buy prepaid credit.

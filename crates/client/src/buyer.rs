@@ -91,6 +91,12 @@ impl Buyer {
         Self { channels, ..self }
     }
 
+    /// Returns the same buyer, which pays at most `amount_max` for a call, and no more than it did before.
+    #[must_use]
+    pub fn at_most(self, amount_max: Atomic) -> Self {
+        Self { amount_max: self.amount_max.min(amount_max), ..self }
+    }
+
     /// Returns the address that pays.
     pub fn address(&self) -> Address {
         self.wallet.address()

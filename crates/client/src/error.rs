@@ -61,6 +61,9 @@ pub enum ClientError {
     /// The channel that shall pay cannot be used. Nothing was signed.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// There is no randomness, so nothing can be signed.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
     /// None of the ways to pay is one that this wallet can or may take.
     #[error("the registry asks for a payment that this wallet does not make: {0}")]
     NoWayToPay(String),

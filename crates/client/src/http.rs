@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use glassbox_api::{
-    ActRequest, ActResponse, AuditResponse, BalanceResponse, CallResponse, ClaimResponse,
-    ContradictionResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor,
-    EarningsResponse, ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse,
-    PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
-    QuoteResponse, ReleaseResponse, SearchResponse, StatementResponse,
+    ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
+    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, ContradictionResponse,
+    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
+    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse, PackageResponse,
+    PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse, QuoteResponse,
+    ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
-use glassbox_core::key::PublicKey;
+use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::StandingProof;
 use glassbox_core::receipt::{Certificate, Proof};
 use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
 use crate::mirror::unpack;
+use crate::proof;
 
 /// A registry, seen from outside.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Client {
     base: String,
     /// What every request shows: a token that spends credit, or the operator's.
     bearer: Option<String>,
+    /// What every request is signed with, where the token names a holder.
+    holder: Option<SecretKey>,
 }
 
 impl Client {
@@ -46,7 +50,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| ClientError::Transport { url: base.into(), source })?;
-        Ok(Self { http, base: base.into(), bearer: None })
+        Ok(Self { http, base: base.into(), bearer: None, holder: None })
     }
 
     /// Returns the same client with a token that every request shows: one that spends prepaid credit, which then pays for
@@ -54,6 +58,13 @@ impl Client {
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.bearer = Some(token.to_owned());
+        self
+    }
+
+    /// Returns the same client, which signs every request with the key of whoever holds its token.
+    #[must_use]
+    pub fn with_holder(mut self, key: SecretKey) -> Self {
+        self.holder = Some(key);
         self
     }
 
@@ -92,6 +103,13 @@ impl Client {
         self.get(&format!("{}/{layer}", release_path("/v1/packages", reference)), &[]).await
     }
 
+    /// Returns the manifest, as it was published.
+    pub async fn manifest(&self, reference: &PackageRef) -> Result<String, ClientError> {
+        let path = format!("{}/manifest", release_path("/v1/packages", reference));
+        let response = self.expect_success(self.send(self.request(Method::GET, &path)).await?).await?;
+        String::from_utf8(self.bytes(response).await?).map_err(|error| self.odd(error.to_string()))
+    }
+
     /// Returns the files of a layer whose digest is known: what comes must have it.
     pub async fn signed_files(
         &self,
@@ -106,6 +124,45 @@ impl Client {
             Some(_) => Err(ClientError::Layer(layer.to_owned())),
             None => Err(self.odd(format!("the files of `{layer}` cannot be read"))),
         }
+    }
+
+    /// Returns what a release says that it is made of, as CycloneDX.
+    pub async fn sbom(&self, reference: &PackageRef) -> Result<serde_json::Value, ClientError> {
+        self.get(&format!("{}/sbom", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Returns what others say of a release.
+    pub async fn attestations(&self, reference: &PackageRef) -> Result<AttestationsResponse, ClientError> {
+        self.get(&format!("{}/attestations", release_path("/v1/packages", reference)), &[]).await
+    }
+
+    /// Says something of a release, in a signed statement.
+    pub async fn attest(
+        &self,
+        reference: &PackageRef,
+        statement: &Envelope,
+    ) -> Result<AttestationResponse, ClientError> {
+        self.post(&format!("{}/attestations", release_path("/v1/packages", reference)), statement).await
+    }
+
+    /// Lets a held release go, by the word of a second key.
+    pub async fn confirm(&self, reference: &PackageRef, statement: &Envelope) -> Result<(), ClientError> {
+        let path = format!("{}/confirm", release_path("/v1/packages", reference));
+        let response = self
+            .send(self.request(Method::POST, &path).json(&ActRequest { statement: statement.clone() }))
+            .await?;
+        self.expect_success(response).await.map(|_| ())
+    }
+
+    /// Returns the newest advisories, about one thing or all.
+    pub async fn advisories(&self, about: Option<&str>) -> Result<AdvisoriesResponse, ClientError> {
+        let query: Vec<_> = about.map(|about| ("about", about)).into_iter().collect();
+        self.get("/v1/advisories", &query).await
+    }
+
+    /// Publishes an advisory.
+    pub async fn advise(&self, statement: &Envelope) -> Result<AdvisoryResponse, ClientError> {
+        self.post("/v1/advisories", &ActRequest { statement: statement.clone() }).await
     }
 
     /// Returns the component's bytes, where the terms let them be downloaded for nothing, unchecked. See
@@ -206,9 +263,9 @@ impl Client {
         self.expect_success(response).await.map(|_| ())
     }
 
-    /// Takes this client's token back, and every token that was made from it.
-    pub async fn revoke_token(&self) -> Result<(), ClientError> {
-        let response = self.send(self.request(Method::POST, "/v1/credit/revoke")).await?;
+    /// Takes this client's token back, or a block of its account, and every token that was made from it.
+    pub async fn revoke_token(&self, request: &RevokeRequest) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::POST, "/v1/credit/revoke").json(request)).await?;
         self.expect_success(response).await.map(|_| ())
     }
 
@@ -263,7 +320,11 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        request.send().await.map_err(|source| self.transport(source))
+        let mut request = request.build().map_err(|source| self.transport(source))?;
+        if let (Some(key), Some(token)) = (&self.holder, &self.bearer) {
+            proof::sign(&mut request, token, key)?;
+        }
+        self.http.execute(request).await.map_err(|source| self.transport(source))
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {

@@ -36,6 +36,7 @@ pub mod monitor;
 mod node;
 mod pay;
 pub mod policy;
+mod proof;
 pub mod spending;
 pub mod trust;
 mod whole;

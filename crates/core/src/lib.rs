@@ -12,6 +12,7 @@
 //! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it.
 
 pub mod acts;
+pub mod attestation;
 pub mod canonical;
 pub mod case;
 pub mod digest;
@@ -26,9 +27,11 @@ pub mod log;
 pub mod manifest;
 pub mod money;
 pub mod name;
+pub mod possession;
 pub mod profile;
 pub mod receipt;
 pub mod release;
+pub mod sbom;
 pub mod split;
 pub mod terms;
 pub mod transcript;

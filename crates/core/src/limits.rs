@@ -177,6 +177,10 @@ pub const DOMAIN_SWEEP_MS: i64 = 24 * 3_600_000;
 /// How many domains one sweep asks.
 pub const DOMAIN_BATCH: usize = 20;
 
+/// How many acts over names are taken in a minute, by everybody but the operator: each is an entry of the log for ever,
+/// costs nobody anything, and people do few.
+pub const ACTS_PER_MINUTE_MAX: u32 = 120;
+
 /// The longest reason of an act, in bytes: a few sentences, which every reader of the log gets.
 pub const REASON_BYTES_MAX: usize = 2_000;
 
@@ -552,3 +556,67 @@ pub const LOG_FILE_BYTES_MAX: usize = 256 * (LOG_ENTRY_BYTES_MAX + 2);
 
 /// The longest name of a registry before the slash of a release: a host and its port.
 pub const REGISTRY_NAME_BYTES_MAX: usize = 260;
+
+/// The most bytes of the lists of packages in one component, uncompressed. A large Rust program names 800 packages in 100
+/// KB.
+pub const SBOM_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most packages that a component may name: four times what large programs have.
+pub const SBOM_PACKAGES_MAX: usize = 4_096;
+
+/// The longest name or version of a part of a component, in bytes. Compilers put their repository into theirs.
+pub const SBOM_TEXT_BYTES_MAX: usize = 256;
+
+/// The most tools that a component may name. Those in use note five at most.
+pub const SBOM_TOOLS_MAX: usize = 64;
+
+/// The most releases in the answer to who is made of a package.
+pub const SBOM_RELEASES_MAX: usize = 1_000;
+
+/// The longest attestation, in bytes of JSON. Provenance that names hundreds of materials fits.
+pub const ATTESTATION_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest URI of a builder or verifier, in bytes: pages show it.
+pub const ATTESTATION_URI_BYTES_MAX: usize = 512;
+
+/// The most attestations of one kind about one release. More would say the same again, and anybody may send one.
+pub const ATTESTATIONS_MAX: usize = 256;
+
+/// The most attestations of one kind about one release by one signer: room to correct oneself.
+pub const ATTESTATIONS_PER_SIGNER_MAX: usize = 4;
+
+/// How long a release that asks for more than the one before it is held, in milliseconds: three days, over a weekend, for
+/// somebody to notice a key that was stolen.
+pub const HOLD_MS: i64 = 72 * 60 * 60 * 1_000;
+
+/// The most packages that one key releases anew within [`HOLD_CADENCE_MS`] before what follows is held. Who keeps many
+/// packages releases some at once; a worm releases all: one in 2026 took 32 in three hours.
+pub const HOLD_CADENCE_PACKAGES_MAX: usize = 8;
+
+/// The window in which releases of one key are counted, in milliseconds.
+pub const HOLD_CADENCE_MS: i64 = 60 * 60 * 1_000;
+
+/// The longest advisory, in bytes of JSON: its log entry must stay below [`LOG_ENTRY_BYTES_MAX`].
+pub const ADVISORY_BYTES_MAX: usize = 32 * 1024;
+
+/// The longest id of an advisory, in bytes. Those of all databases in use stay below 40.
+pub const ADVISORY_ID_BYTES_MAX: usize = 64;
+
+/// The longest summary of an advisory, in bytes: it is shown in a line.
+pub const ADVISORY_SUMMARY_BYTES_MAX: usize = 256;
+
+/// The most ranges, events and versions of one advisory together: each is compared with each release that it may be about.
+pub const ADVISORY_EVENTS_MAX: usize = 1_000;
+
+/// The most advisories of one page of the feed.
+pub const ADVISORIES_PAGE: usize = 100;
+
+/// How far the time of a signed request may be from ours, in seconds: clocks that go wrong by a minute, and as long on the
+/// way. Within it the same signature finds the same call.
+pub const PROOF_SECONDS_MAX: u64 = 120;
+
+/// The shortest nonce of a signed request, in bytes: shorter ones meet by chance.
+pub const PROOF_NONCE_BYTES_MIN: usize = 16;
+
+/// The longest nonce of a signed request, in bytes. A digest in hexadecimal digits fits.
+pub const PROOF_NONCE_BYTES_MAX: usize = 64;

@@ -25,6 +25,9 @@ pub enum ActError {
     /// Somebody else than the operator signed.
     #[error("only the operator's key can do this, and it alone")]
     NotOperator,
+    /// Too many acts at once, by everybody.
+    #[error("enough acts were logged within this minute")]
+    Busy,
     /// The policy names no domain.
     #[error("the policy of this namespace names no domain")]
     NoDomain,
@@ -52,6 +55,7 @@ impl ActError {
             Self::Differs(_) => "statement-differs",
             Self::Operator => "operator-key",
             Self::NotOperator => "operator-only",
+            Self::Busy => "busy",
             Self::NoDomain => "domain-not-named",
             Self::DomainSilent { .. } => "domain-silent",
             Self::Find(error) => error.code(),
@@ -67,6 +71,7 @@ impl ActError {
             }
             Self::Operator => "sign with a key of your own".into(),
             Self::NotOperator => "sign with `keys/operator.json` of the data folder".into(),
+            Self::Busy => "send the same statement again in a minute".into(),
             Self::NoDomain => "name one: `glassbox namespace policy NS --domain DOMAIN`".into(),
             Self::DomainSilent { domain, .. } => {
                 format!("serve https://{domain}/.well-known/glassbox.json to everybody, and ask again")
@@ -80,7 +85,7 @@ impl ActError {
     pub fn retry(&self) -> Retry {
         match self.code() {
             "internal" | "log-behind" => Retry::After(5),
-            "domain-silent" => Retry::After(60),
+            "domain-silent" | "busy" => Retry::After(60),
             _ => Retry::AfterChange,
         }
     }

@@ -3,6 +3,9 @@
 //! The operator's key decides over no name. It can quarantine a release, lift that again, and say what a domain said;
 //! every other act that it signed is refused, and so is a policy that names it.
 
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
 use glassbox_core::acts::{
     Act, DomainProof, KeyRevocation, Marks, NamespaceAct, NamespacePolicy, NamespaceState,
     PolicyCancellation, ProofMethod, Quarantine, Yank,
@@ -158,14 +161,30 @@ impl Registry {
         NamespaceView { namespace: name.clone(), state: row.state.at(self.env.now_ms()) }
     }
 
-    /// Reads an act that is none of the operator's.
+    /// Reads an act that is none of the operator's, where there is room for another.
     fn read<A: Act>(&self, statement: &Envelope, subject: &str) -> Result<(A, Signers), ActError> {
         check_length(statement)?;
         let (statement, signers) = statement.open::<A>()?;
         if signers.contains(&self.operator()) {
             return Err(ActError::Operator);
         }
-        Ok((about(statement.predicate, subject)?, signers))
+        let act = about(statement.predicate, subject)?;
+        self.count_act()?;
+        Ok((act, signers))
+    }
+
+    /// Counts an act, unless there were too many within this minute.
+    fn count_act(&self) -> Result<(), ActError> {
+        let minute = self.env.now_ms() / 60_000;
+        let mut acts = self.acts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if acts.0 != minute {
+            *acts = (minute, 0);
+        }
+        if acts.1 >= limits::ACTS_PER_MINUTE_MAX {
+            return Err(ActError::Busy);
+        }
+        acts.1 += 1;
+        Ok(())
     }
 
     async fn change_namespace(
@@ -188,9 +207,24 @@ impl Registry {
         let signed = Signed { act, statement, signers };
         let logged = self.store.mark_release(signed, self.env.now_ms()).await;
         // Also after a failure: the write may have happened, and a quarantine counts from then on.
-        let marked = self.store.marked_releases().await?;
-        *self.marks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = marked.into_iter().collect();
+        self.read_marks().await?;
         self.prove(logged?).await
+    }
+
+    /// Reads which releases are marked, and drops everything that was kept of the components that may not run.
+    pub(crate) async fn read_marks(&self) -> Result<(), RegistryError> {
+        let marked = self.store.marked_releases().await?;
+        let stopped: HashMap<_, _> = self.store.quarantined_components().await?.into_iter().collect();
+        let components: Vec<_> = stopped.keys().copied().collect();
+        *self.marks.write().unwrap_or_else(PoisonError::into_inner) = marked.into_iter().collect();
+        *self.stopped.write().unwrap_or_else(PoisonError::into_inner) = stopped;
+        // Whoever asks from here on is refused; what was compiled before goes now.
+        self.forget_all_live();
+        self.files.clear();
+        for component in components {
+            self.sandbox.forget(component);
+        }
+        Ok(())
     }
 
     async fn prove(&self, logged: Published) -> Result<ActReply, ActError> {

@@ -50,8 +50,19 @@ pub struct CallRequest {
     /// What of the declared grants the component may use, by the names of interfaces, and by URLs for HTTP requests; all
     /// of them when absent.
     pub grants: Option<Vec<String>>,
+    /// What a payment is for, where that is not the function's URL.
+    pub resource: Option<PaidResource>,
     /// The payment, where one came.
     pub payment: Option<Payment>,
+}
+
+/// What a payer knows a function as, where that is not its URL: a tool of MCP.
+#[derive(Debug, Clone)]
+pub struct PaidResource {
+    /// Its name, as a URL.
+    pub url: String,
+    /// What it takes and gives, as the x402 extension `bazaar` says it.
+    pub discovery: serde_json::Value,
 }
 
 /// What a caller gets.
@@ -144,6 +155,7 @@ pub(crate) struct Plan {
     pub(crate) quote: Quote,
     pub(crate) request: Digest,
     pub(crate) nonce: Option<String>,
+    pub(crate) resource: Option<PaidResource>,
     /// What the caller allows, as it said it.
     pub(crate) allowed: Option<Vec<String>>,
     /// What the component is granted: what it declares, as far as caller and operator allow it.
@@ -160,10 +172,11 @@ impl Registry {
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
             let plan = self.plan(&request).await?;
-            self.check_quarantine(&plan.live.id)?;
-            return match self.price(&plan.live, &plan.quote) {
+            self.check_quarantine(&plan.live)?;
+            return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
+                    self.check_held(&plan.live)?;
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
                 }
@@ -197,7 +210,7 @@ impl Registry {
         let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
         let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(request.fuel_max)?);
-        let nonce = request.nonce.clone();
+        let (nonce, resource) = (request.nonce.clone(), request.resource.clone());
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
@@ -213,12 +226,24 @@ impl Registry {
             grants: allowed.as_deref(),
         };
         let request = bound.digest().map_err(invalid)?;
-        Ok(Plan { live, function, args: args.into(), quote, request, nonce, allowed, grants, egress })
+        Ok(Plan {
+            live,
+            function,
+            args: args.into(),
+            quote,
+            request,
+            nonce,
+            resource,
+            allowed,
+            grants,
+            egress,
+        })
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
+        self.check_held(&plan.live)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call, NOBODY).await?;
         let fuel_used = executed.fuel_used;
@@ -234,11 +259,12 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan(&request).await?;
-        self.check_quarantine(&plan.live.id)?;
-        let Some(order) = self.order(&plan.live, &plan.quote, plan.request) else {
+        self.check_quarantine(&plan.live)?;
+        let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
             return self.call_free(plan).await;
         };
 
+        self.check_held(&plan.live)?;
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, known, &order).await?;
         let admitted = self.admit(&tender.payer)?;
@@ -281,11 +307,18 @@ impl Registry {
     }
 
     /// Returns what is to be paid for a call; nothing where it costs nothing.
-    pub(crate) fn order(&self, live: &Live, quote: &Quote, request: Digest) -> Option<Order> {
+    pub(crate) fn order(
+        &self,
+        live: &Live,
+        quote: &Quote,
+        request: Digest,
+        resource: Option<&PaidResource>,
+    ) -> Option<Order> {
         Some(Order {
-            required: self.requirements(live, quote)?,
+            required: self.requirements(live, quote, resource)?,
             request,
             release: live.id.clone(),
+            component: Some(live.component),
             function: quote.function.clone(),
             amount_max: quote.amount_max,
             run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,
@@ -309,8 +342,11 @@ impl Registry {
         if self.is_quarantined() {
             return Err(CallError::ExecutorQuarantined);
         }
+        // It may have waited for its payment, and it may be stopped while it is loaded.
+        self.check_quarantine(&plan.live)?;
         let prepared = self.prepared(&plan.live, &plan.grants).await?;
         let files = self.files_of(&plan.live).await?;
+        self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
         let limits = RunLimits {
             fuel: plan.quote.fuel_max,

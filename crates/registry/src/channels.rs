@@ -80,11 +80,11 @@ impl Registry {
         let live = self.live(release).await?;
         let function = live.function(function)?.name.clone();
         let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?);
-        let Some(mut order) = self.order(&live, &quote, Digest::of("no call")) else {
+        let Some(mut order) = self.order(&live, &quote, Digest::of("no call"), None) else {
             return Ok(Asked::Free);
         };
         let Some(payment) = payment else {
-            order.required = self.price(&live, &quote).unwrap_or(order.required);
+            order.required = self.price(&live, &quote, None).unwrap_or(order.required);
             return Err(order.unpaid());
         };
         // On a task of its own, as a paid call.

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use glassbox_core::ledger::{self, Account, Kind, Transfer};
+use glassbox_core::possession::Proof;
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::{Atomic, Digest, Pico, limits};
 use glassbox_pay::Address;
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired, Resource, SettleResponse, VERSION};
 use glassbox_store::{Budget, CreditAccount};
-use glassbox_token::{Caps, Request, Token, TokenError, Verified};
+use glassbox_token::{BlockId, Caps, Request, Token, TokenError, Verified};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CallError, CreditError, RegistryError};
@@ -29,6 +30,8 @@ const TOP_UP: (&str, &str) = ("glassbox:credit@1.0.0", "top-up");
 pub struct Credit {
     /// The token.
     pub token: Token,
+    /// What shows who sent the request, where it is signed.
+    pub proof: Option<Proof>,
     /// The caller's own name for the request: the same again is answered from the same call.
     pub identifier: Option<String>,
 }
@@ -38,9 +41,9 @@ impl Credit {
     pub const PREFIX: &str = glassbox_token::PREFIX;
 
     /// Reads a token.
-    pub fn new(token: &str, identifier: Option<String>) -> Result<Self, CallError> {
+    pub fn new(token: &str, proof: Option<Proof>, identifier: Option<String>) -> Result<Self, CallError> {
         let token = token.parse().map_err(|error: TokenError| CallError::Token(error.to_string()))?;
-        Ok(Self { token, identifier })
+        Ok(Self { token, proof, identifier })
     }
 }
 
@@ -100,33 +103,73 @@ impl Registry {
         Ok(verified)
     }
 
-    /// Returns the account of a token that was minted here.
-    pub(crate) fn credit_account_of(&self, credit: &Credit) -> Result<String, CallError> {
-        Ok(self.verified(&credit.token)?.account().to_owned())
+    /// Verifies a token, and that whoever sent the request may use it.
+    fn held(&self, credit: &Credit) -> Result<Arc<Verified>, CallError> {
+        let verified = self.verified(&credit.token)?;
+        if let Some(holder) = verified.holder() {
+            let refused = |reason: String| Err(CallError::Proof(reason));
+            match &credit.proof {
+                None => {
+                    return refused(format!(
+                        "the token is of use to {holder} alone, and the request is not signed"
+                    ));
+                }
+                Some(proof) if proof.key != *holder => {
+                    return refused(format!(
+                        "the token is of use to {holder} alone, and {} signed",
+                        proof.key
+                    ));
+                }
+                Some(proof) if proof.created_s.abs_diff(self.now_s()) > limits::PROOF_SECONDS_MAX => {
+                    return refused(format!(
+                        "the request was signed at {}, and it is {} here",
+                        proof.created_s,
+                        self.now_s()
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(verified)
+    }
+
+    /// Reads a token against its own words: whose credit it spends, and the key by which a signed request is found again.
+    pub(crate) fn known_credit(&self, credit: &Credit) -> Result<(String, Option<String>), CallError> {
+        let verified = self.held(credit)?;
+        let account = verified.account().to_owned();
+        // A request that was listened to and sent again is the same request.
+        let key = verified.holder().and(credit.proof).map(|proof| format!("{account}/{}", proof.id));
+        Ok((account, key))
+    }
+
+    fn now_s(&self) -> u64 {
+        u64::try_from(self.env.now_ms() / 1_000).unwrap_or_default()
     }
 
     /// Checks a token against an order. Its totals, and whether it was taken back, are for the ledger to check.
     pub(crate) fn check_credit(&self, credit: Credit, order: &Order) -> Result<Tender, CallError> {
+        let (account, key) = self.known_credit(&credit)?;
         let verified = self.verified(&credit.token)?;
         let request = Request {
-            package: &order.release.package,
+            release: &order.release,
+            component: order.component,
             function: &order.function,
             amount_max: order.amount_max,
-            now_s: (self.env.now_ms() / 1_000) as u64,
+            now_s: self.now_s(),
             audience: &self.config.public_url,
+            holder: credit.proof.map(|proof| proof.key),
         };
         verified.authorize(&request).map_err(|refusal| CallError::Token(refusal.to_string()))?;
         if credit.identifier.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
-        let budget = |(block, caps): &(glassbox_token::BlockId, Caps)| Budget {
+        let budget = |(block, caps): &(BlockId, Caps)| Budget {
             block: block.to_string(),
             amount_max: caps.amount_max,
             calls_max: caps.calls_max,
         };
-        let account = verified.account().to_owned();
         Ok(Tender {
-            key: format!("{account}/{}", self.env.id()),
+            key: key.unwrap_or_else(|| format!("{account}/{}", self.env.id())),
             payer: account,
             rail: "credit".into(),
             identifier: credit.identifier,
@@ -197,6 +240,7 @@ impl Registry {
         Order {
             request: top_up_request(account, amount),
             release: release.parse().expect("a release id"),
+            component: None,
             function: function.parse().expect("a function name"),
             amount_max: amount,
             required: self.credit_requirements(amount),
@@ -240,8 +284,8 @@ impl Registry {
     }
 
     /// Returns what the account of a token has.
-    pub async fn credit_balance(&self, token: &Token) -> Result<CreditBalance, CallError> {
-        let account = self.verified(token)?.account().to_owned();
+    pub async fn credit_balance(&self, credit: &Credit) -> Result<CreditBalance, CallError> {
+        let account = self.held(credit)?.account().to_owned();
         let balance = self.store.balance(&Account::Payer(account.clone())).await?;
         Ok(CreditBalance {
             account,
@@ -255,12 +299,12 @@ impl Registry {
     /// narrowed is for calls. `id` makes it happen once.
     pub async fn refund_credit(
         &self,
-        token: &Token,
+        credit: &Credit,
         id: &str,
         to: Address,
         amount: Atomic,
     ) -> Result<(), CallError> {
-        let verified = self.verified(token)?;
+        let verified = self.held(credit)?;
         if verified.blocks().len() != 1 {
             return Err(CallError::Token(
                 "was narrowed; only the account's own token takes credit back".into(),
@@ -270,24 +314,35 @@ impl Registry {
         if amount == Atomic::ZERO {
             return Err(CreditError::Amount(amount).into());
         }
-        if self.store.is_revoked(&verified.blocks()[0].0.to_string()).await? {
+        if self.store.is_revoked(account, &verified.blocks()[0].0.to_string()).await? {
             return Err(CallError::Token("was taken back".into()));
         }
         let transfer = ledger::refund(&format!("x402:{}", self.rail.network()), account, amount);
         let subject = format!("refund:{account}:{id}");
         if !self.store.owe(&subject, transfer, &to.to_string(), self.env.now_ms()).await? {
-            return Err(CreditError::Short(self.credit_balance(token).await?.available).into());
+            return Err(CreditError::Short(self.credit_balance(credit).await?.available).into());
         }
         Ok(())
     }
 
-    /// Takes a token back, and every token that was made from it. Whoever has it may ask.
-    pub async fn revoke_token(&self, token: &Token) -> Result<(), CallError> {
-        let verified = self.verified(token)?;
-        if let Some((block, _)) = verified.blocks().last() {
-            self.store.revoke_block(&block.to_string(), self.env.now_ms()).await?;
+    /// Takes a token back, and every token that was made from it. Whoever has its text may ask, its holder or not: what was
+    /// found in the wrong place is best ended.
+    ///
+    /// With the id of a block, takes that back instead, which only the token that the account was opened with may ask: it is
+    /// for tokens whose text is lost.
+    pub async fn revoke_token(&self, credit: &Credit, block: Option<BlockId>) -> Result<(), CallError> {
+        let verified = match block {
+            Some(_) => self.held(credit)?,
+            None => self.verified(&credit.token)?,
+        };
+        let (own, _) = verified.blocks().last().ok_or(RegistryError::Worker)?;
+        if block.is_some() && verified.blocks().len() != 1 {
+            return Err(CallError::Token(
+                "was narrowed; only the account's own token takes others back by their ids".into(),
+            ));
         }
-        Ok(())
+        let block = block.unwrap_or(*own).to_string();
+        Ok(self.store.revoke_block(verified.account(), &block, self.env.now_ms()).await?)
     }
 
     async fn credit_account(&self, account: &str) -> Result<CreditAccount, CallError> {

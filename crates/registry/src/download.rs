@@ -134,7 +134,7 @@ impl Registry {
         }
         let live = self.live(&request.release).await?;
         if !is_bought {
-            self.check_quarantine(&live.id)?;
+            self.check_quarantine(&live)?;
         }
         match live.manifest.component_is_public() {
             true => Ok((live, request)),
@@ -216,6 +216,7 @@ impl Registry {
         Order {
             request: download_request(live),
             release: live.id.clone(),
+            component: Some(live.component),
             function: DOWNLOAD.parse::<FunctionName>().expect("a function name"),
             amount_max: amount,
             required,

@@ -9,7 +9,7 @@ use glassbox_core::value::ValueError;
 use glassbox_core::{Atomic, PackageName, PackageRef, Pico, ReleaseId, Version, limits};
 use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
-use glassbox_sandbox::{AllowedError, BadPath, SandboxError, UnknownGrant, WorldMismatch};
+use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
@@ -142,6 +142,9 @@ pub enum PublishError {
     /// The component or the WIT.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// What the component says of its parts.
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
     /// The component is not what its world says.
     #[error(transparent)]
     World(#[from] WorldMismatch),
@@ -227,6 +230,14 @@ pub enum PublishError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The operator stopped a release that has this component.
+    #[error("the component is that of {release}, which is quarantined: {reason}")]
+    Quarantined {
+        /// The release.
+        release: String,
+        /// Why.
+        reason: String,
+    },
     /// A worker thread failed.
     #[error("an internal worker failed")]
     Worker,
@@ -279,6 +290,16 @@ pub enum CallError {
     /// The nonce is too long.
     #[error("the nonce is longer than {} bytes", limits::NONCE_BYTES_MAX)]
     NonceTooLong,
+    /// The release is held.
+    #[error("{release} is held until {until}: {reasons}")]
+    Held {
+        /// The release.
+        release: String,
+        /// Why.
+        reasons: String,
+        /// Until when, as RFC 3339.
+        until: String,
+    },
     /// What the caller allows is nothing that can be granted.
     #[error(transparent)]
     Allowed(#[from] AllowedError),
@@ -327,6 +348,9 @@ pub enum CallError {
     /// The token is not one of ours, or does not allow this.
     #[error("the token does not pay for this: {0}")]
     Token(String),
+    /// The token is held by somebody who did not sign the request.
+    #[error("{0}")]
+    Proof(String),
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
@@ -444,6 +468,8 @@ impl PublishError {
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_error::code(error),
+            Self::Quarantined { .. } => "release-quarantined",
+            Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
@@ -471,6 +497,8 @@ impl PublishError {
             Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_error::next(error),
+            Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
+            Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
             Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
@@ -508,6 +536,7 @@ impl CallError {
             Self::Arguments { .. } => "arguments-invalid",
             Self::FuelCeiling { .. } => "fuel-ceiling-invalid",
             Self::NonceTooLong => "nonce-too-long",
+            Self::Held { .. } => "release-held",
             Self::Allowed(_) => "grants-invalid",
             Self::PaymentRequired { required, .. } if required.error.is_some() => "payment-invalid",
             Self::PaymentRequired { .. } => "payment-required",
@@ -520,6 +549,7 @@ impl CallError {
             Self::CreditSpent { .. } => "token-spent",
             Self::SignIn { .. } => "sign-in-refused",
             Self::Token(_) => "token-refused",
+            Self::Proof(_) => "proof-refused",
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
@@ -540,6 +570,11 @@ impl CallError {
             Self::NotRemote => "download the component and run it yourself".into(),
             Self::Arguments { signature, .. } => format!("send {{\"args\": …}} for {signature}"),
             Self::FuelCeiling { .. } => "leave `fuel` out to use the release's own ceiling".into(),
+            Self::Held { .. } => {
+                "call the version before it; `latest` is that, until a second key of the namespace \
+                                  confirms this one or its time is over"
+                    .into()
+            }
             Self::Allowed(_) => {
                 "leave `grants` out to allow what the release declares, or name interfaces such as \
                                  `wasi:clocks/wall-clock` and URLs such as `https://api.example.com/v1/`"
@@ -562,6 +597,9 @@ impl CallError {
             Self::SignIn { .. } => {
                 "sign the challenge in `required` with the key that paid, or pay one of `accepts`".into()
             }
+            Self::Proof(_) => "sign the request anew with the holder's key, as docs/protocol.md says; \
+                               `glassbox call --credit` does it"
+                .into(),
             Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),

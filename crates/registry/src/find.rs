@@ -12,7 +12,7 @@ use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
-use crate::call::StoredReply;
+use crate::call::{PaidResource, StoredReply};
 use crate::error::{CallError, RegistryError};
 use crate::open::Registry;
 use crate::package::Listing;
@@ -28,6 +28,8 @@ pub struct Found {
     pub version: Version,
     /// The fields that matched: why it is here.
     pub matched: Vec<String>,
+    /// The relevance: comparable within one answer only.
+    pub score: f32,
     /// What pages show.
     pub listing: Listing,
     /// How many of its tests passed when it was published.
@@ -76,12 +78,15 @@ impl Registry {
     pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
         let mut found = Vec::new();
         for hit in self.store.search(words, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
-            let Some(row) = self.store.newest_release(&hit.package).await? else { continue };
+            let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
+                continue;
+            };
             let view = view(row)?;
             found.push(Found {
                 package: hit.package,
                 version: view.row.id.version,
                 matched: hit.matched,
+                score: hit.score,
                 listing: view.listing,
                 tests_passed: view.report.passed,
             });
@@ -91,7 +96,7 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        self.store.newest_releases().await?.into_iter().map(view).collect()
+        self.store.newest_releases(self.env.now_ms()).await?.into_iter().map(view).collect()
     }
 
     /// Returns a package with its versions.
@@ -132,11 +137,12 @@ impl Registry {
         reference: &PackageRef,
         function: &str,
         fuel_max: Option<u64>,
+        resource: Option<&PaidResource>,
     ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
         let live = self.runnable(reference).await?;
         let function = live.function(function)?;
         let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?);
-        let required = self.price(&live, &quote);
+        let required = self.price(&live, &quote, resource);
         Ok((quote, required))
     }
 
@@ -171,10 +177,20 @@ impl Registry {
         Ok(rows.into_iter().map(earning).collect())
     }
 
+    /// Tells whether a key decides over the names of a package's namespace.
+    pub(crate) async fn is_controller(
+        &self,
+        name: &PackageName,
+        key: &PublicKey,
+    ) -> Result<bool, RegistryError> {
+        let namespace = self.store.namespace(&name.in_namespace()).await?;
+        Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
+    }
+
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
         let row = match &reference.version {
             Some(version) => self.store.release(&reference.package.at(version.clone())).await?,
-            None => self.store.newest_release(&reference.package).await?,
+            None => self.store.newest_release(&reference.package, self.env.now_ms()).await?,
         };
         if let Some(row) = row {
             return Ok(row);

@@ -22,6 +22,8 @@ pub(crate) struct Order {
     pub(crate) request: Digest,
     /// The release whose payees earn.
     pub(crate) release: ReleaseId,
+    /// The component that runs, or leaves; absent where something else is sold.
+    pub(crate) component: Option<Digest>,
     /// The function that runs, or the name under which something else is sold.
     pub(crate) function: FunctionName,
     /// The most that it can cost.

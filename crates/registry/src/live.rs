@@ -1,6 +1,6 @@
 //! A release as calls need it: terms, interface and component, read once.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
@@ -8,11 +8,12 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::release::Release;
 use glassbox_core::terms::{Charge, download_charge};
-use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId, limits};
+use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Function, Grants, Prepared, Spec};
-use glassbox_store::ReleaseRow;
+use glassbox_store::{Held, ReleaseRow};
 
 use crate::error::{CallError, RegistryError};
+use crate::known::Known;
 use crate::open::Registry;
 use crate::package::{grants, texts};
 use crate::publish::unpack_files;
@@ -39,6 +40,8 @@ pub struct Live {
     pub grants: Grants,
     /// Who published it.
     pub publisher: PublicKey,
+    /// Why it is or was held.
+    pub held: Option<Held>,
 }
 
 /// The files of a release, by digest.
@@ -51,7 +54,7 @@ pub struct ReleaseFiles {
 }
 
 impl Live {
-    fn of(row: &ReleaseRow, wit: &Files) -> Result<Self, RegistryError> {
+    fn of(row: &ReleaseRow, wit: &Files, held: Option<Held>) -> Result<Self, RegistryError> {
         let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
         let manifest = Manifest::parse(&row.manifest).map_err(|error| damaged(error.to_string()))?;
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
@@ -71,6 +74,7 @@ impl Live {
                 .map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             publisher,
+            held,
             manifest_digest: Digest::of(&row.manifest),
             manifest,
         })
@@ -104,42 +108,58 @@ impl Registry {
     pub async fn live(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
         if let Some(version) = &reference.version {
             let id = reference.package.at(version.clone());
-            if let Some(live) = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id) {
-                return Ok(live.clone());
+            if let Some(live) = self.known_live().get(&id) {
+                return Ok(live);
             }
         }
+        let generation = self.known_live().generation();
         let row = self.release_row(reference).await?;
         let wit = unpack_files(&row.id, &self.store.object(row.wit).await?)?;
+        let held = self.store.held(&row.id).await?;
         // Parsing WIT is work for a thread that may block: it is a stranger's text, within its limits.
-        let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &wit));
+        let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &wit, held));
         let live = Arc::new(parsing.await.map_err(|_| RegistryError::Worker)??);
-        let mut known = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if known.len() >= limits::LIVE_RELEASES_MAX {
-            // Whichever: each comes back with two reads.
-            if let Some(any) = known.keys().next().cloned() {
-                known.remove(&any);
-            }
-        }
-        known.insert(live.id.clone(), live.clone());
+        self.known_live().insert(generation, &live.id, live.clone());
         Ok(live)
+    }
+
+    /// Forgets what was read of a release, because something about it changed.
+    pub(crate) fn forget_live(&self, id: &ReleaseId) {
+        self.known_live().forget(id);
+    }
+
+    /// Forgets what was read of all releases.
+    pub(crate) fn forget_all_live(&self) {
+        self.known_live().clear();
+    }
+
+    fn known_live(&self) -> MutexGuard<'_, Known<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, unless the operator stopped it.
     pub async fn runnable(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
         let live = self.live(reference).await?;
-        self.check_quarantine(&live.id)?;
+        self.check_quarantine(&live)?;
         Ok(live)
     }
 
-    /// Refuses a release that the operator stopped.
-    pub(crate) fn check_quarantine(&self, release: &ReleaseId) -> Result<(), RegistryError> {
-        let quarantine = self.marks(release).quarantine;
-        match quarantine.set {
-            true => {
-                Err(RegistryError::Quarantined { release: release.clone().into(), reason: quarantine.reason })
-            }
-            false => Ok(()),
-        }
+    /// Refuses a release that the operator stopped, and one that has the component of such a release under another name.
+    pub(crate) fn check_quarantine(&self, live: &Live) -> Result<(), RegistryError> {
+        let Some((stopped, reason)) = self.stopped_by(&live.component) else { return Ok(()) };
+        let own = self.marks(&live.id).quarantine;
+        let reason = match own.set {
+            true => own.reason,
+            false => format!("its component is that of {stopped}: {reason}"),
+        };
+        Err(RegistryError::Quarantined { release: live.id.clone().into(), reason })
+    }
+
+    /// Returns the quarantined release that has a component, and why it is quarantined.
+    pub(crate) fn stopped_by(&self, component: &Digest) -> Option<(ReleaseId, String)> {
+        let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner).get(component).cloned()?;
+        let reason = self.marks(&stopped).quarantine.reason;
+        Some((stopped, reason))
     }
 
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.

@@ -17,6 +17,7 @@ use glassbox_pay::x402::{
 use glassbox_store::{ChannelRow, VoucherRefusal};
 use serde_json::{Map, Value, json};
 
+use crate::call::PaidResource;
 use crate::error::CallError;
 use crate::hold::Order;
 use crate::live::Live;
@@ -24,7 +25,12 @@ use crate::open::Registry;
 
 impl Registry {
     /// Returns what x402 asks for a quote; `None` when there is nothing to pay.
-    pub(crate) fn requirements(&self, live: &Live, quote: &Quote) -> Option<PaymentRequired> {
+    pub(crate) fn requirements(
+        &self,
+        live: &Live,
+        quote: &Quote,
+        resource: Option<&PaidResource>,
+    ) -> Option<PaymentRequired> {
         if quote.amount_max == Atomic::ZERO {
             return None;
         }
@@ -32,7 +38,10 @@ impl Registry {
             x402_version: VERSION,
             error: None,
             resource: Resource {
-                url: self.call_url(&live.id, &quote.function),
+                url: match resource {
+                    Some(resource) => resource.url.clone(),
+                    None => self.call_url(&live.id, &quote.function),
+                },
                 description: Some(format!(
                     "{} of {}, up to {} fuel",
                     quote.function.short(),
@@ -49,9 +58,18 @@ impl Registry {
     }
 
     /// The same, for who asks for a price: with the offers signed, and with what the function takes and gives.
-    pub(crate) fn price(&self, live: &Live, quote: &Quote) -> Option<PaymentRequired> {
-        let mut required = self.requirements(live, quote)?;
-        self.advertise(&mut required, discovery(live, &quote.function));
+    pub(crate) fn price(
+        &self,
+        live: &Live,
+        quote: &Quote,
+        resource: Option<&PaidResource>,
+    ) -> Option<PaymentRequired> {
+        let mut required = self.requirements(live, quote, resource)?;
+        let discovery = match resource {
+            Some(resource) => Some((bazaar::NAME, resource.discovery.clone())),
+            None => discovery(live, &quote.function),
+        };
+        self.advertise(&mut required, discovery);
         Some(required)
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use glassbox_core::acts::Marks;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::{PublicKey, SecretKey};
-use glassbox_core::log::{Checkpoint, LogKey, open_checkpoint};
-use glassbox_core::{Atomic, ReleaseId, limits};
+use glassbox_core::log::{Checkpoint, CosignerKey, LogKey, open_checkpoint};
+use glassbox_core::{Atomic, Digest, ReleaseId, limits};
 use glassbox_pay::Facilitator;
 use glassbox_sandbox::Sandbox;
 use glassbox_store::{LogState, Store, StoreError};
@@ -16,11 +16,13 @@ use glassbox_token::{Issuer, Verified};
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::advisory::Affecting;
 use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
 use crate::host::HostConfig;
+use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::shelf::Shelf;
@@ -36,7 +38,8 @@ pub struct Keys {
     pub log: LogKey,
     /// Issues tokens that spend credit.
     pub credit: SecretKey,
-    /// Quarantines releases and executors, and says what domains said. It decides over no name.
+    /// Quarantines releases and executors, warns of what is wrong with releases, and says what domains said. It decides
+    /// over no name.
     pub operator: SecretKey,
 }
 
@@ -67,11 +70,19 @@ pub struct Registry {
     pub(crate) env: Env,
     pub(crate) config: RegistryConfig,
     /// Releases are immutable, so what was read of one stays right.
-    pub(crate) live: Mutex<HashMap<ReleaseId, Arc<Live>>>,
+    pub(crate) live: Mutex<Known<Live>>,
+    /// The advisories that affect releases.
+    pub(crate) affecting: Mutex<Known<Vec<Affecting>>>,
     /// The releases that were ever yanked or quarantined: few, and every call asks.
     pub(crate) marks: RwLock<HashMap<ReleaseId, Marks>>,
+    /// The minute of the last act over a name, and how many it has had.
+    pub(crate) acts: Mutex<(i64, u32)>,
+    /// The components of quarantined releases, which run under no name, with the release.
+    pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) checkpoint: RwLock<Checkpoint>,
+    /// Who cosigns the log's checkpoints.
+    pub(crate) witnesses: RwLock<Vec<CosignerKey>>,
     pub(crate) witnessing: Witnessing,
     /// What this registry says of itself as an executor.
     pub(crate) record: Envelope,
@@ -97,18 +108,22 @@ impl Registry {
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
             checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
-            marks: RwLock::new(store.marked_releases().await?.into_iter().collect()),
+            marks: RwLock::default(),
+            stopped: RwLock::default(),
             store,
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
             record: executor::record(&keys, &config),
             quarantined: AtomicBool::new(false),
+            witnesses: RwLock::default(),
             tokens: Mutex::new(HashMap::new()),
             keys,
             env,
             config,
-            live: Mutex::new(HashMap::new()),
+            live: Mutex::default(),
+            affecting: Mutex::default(),
+            acts: Mutex::default(),
             files: Shelf::default(),
             witnessing: Witnessing::default(),
             running: Running::default(),
@@ -117,6 +132,7 @@ impl Registry {
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),
         });
+        registry.read_marks().await?;
         registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)
@@ -135,6 +151,11 @@ impl Registry {
     /// Returns the verifier key of the log.
     pub fn log_verifier_key(&self) -> String {
         self.keys.log.verifier_key()
+    }
+
+    /// Returns the time here, in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.env.now_ms()
     }
 
     /// Returns the payment rail.

@@ -10,10 +10,13 @@ use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit};
 use glassbox_core::release::Release;
+use glassbox_core::sbom::Sbom;
 use glassbox_core::terms::download_charge;
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
-use glassbox_sandbox::{FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect};
+use glassbox_sandbox::{
+    FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect, read_sbom,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
@@ -46,6 +49,8 @@ pub struct Package {
     pub spec: Spec,
     /// What the component is made of.
     pub inspection: Inspection,
+    /// What the component says that it is made of.
+    pub sbom: Sbom,
     /// The host interfaces that it may use.
     pub grants: Grants,
     /// The test cases.
@@ -150,8 +155,9 @@ impl Package {
             return Err(PublishError::ForeignImports(foreign));
         }
         spec.check_world(&files.component)?;
+        let sbom = read_sbom(&files.component)?;
         let cases = check_cases(&spec, &files.tests)?;
-        Ok(Self { files, manifest, spec, inspection, grants, cases })
+        Ok(Self { files, manifest, spec, inspection, sbom, grants, cases })
     }
 
     /// Returns the statement that the publisher signs.

@@ -113,9 +113,8 @@ impl Registry {
     pub(crate) fn known(&self, payment: &Payment) -> Option<Known> {
         match payment {
             Payment::Credit(credit) => {
-                let account = self.credit_account_of(credit).ok()?;
-                let identifier = credit.identifier.clone();
-                Some(Known { payer: account, key: None, identifier, authorization: None })
+                let (payer, key) = self.known_credit(credit).ok()?;
+                Some(Known { payer, key, identifier: credit.identifier.clone(), authorization: None })
             }
             // It finds its call when it is held, by its nonce.
             Payment::X402V1(_) => None,

@@ -9,7 +9,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::release::Release;
 use glassbox_core::{Digest, ReleaseId};
-use glassbox_store::{NewRelease, Published, SearchDocument};
+use glassbox_store::{Held, NewRelease, Published, SearchDocument};
 
 use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
@@ -32,6 +32,8 @@ pub struct PublishReply {
     pub entry: Vec<u8>,
     /// Proves that the log has it.
     pub proof: InclusionProof,
+    /// Why it is held, where it is.
+    pub held: Option<Held>,
 }
 
 impl Registry {
@@ -50,11 +52,16 @@ impl Registry {
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
+        let stopped = self.stopped_by(&Digest::of(&package.files.component));
+        if let Some((release, reason)) = stopped {
+            return Err(PublishError::Quarantined { release: release.to_string(), reason });
+        }
         let report = testing::run(&self.sandbox, &package).await?;
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
-        let release = self.keep(&package, (publisher, signers), statement, &report).await?;
+        let mut release = self.keep(&package, (publisher, signers), statement, &report).await?;
+        release.hold_reasons = self.widened(&package).await?;
         let id = release.id.clone();
         let published = self.store.publish(release).await?;
         self.publish_log().await.map_err(flatten)?;
@@ -64,7 +71,9 @@ impl Registry {
             Published::Already(index) => (false, index),
         };
         let (entry, proof) = self.store.prove_entry(index).await?.ok_or(PublishError::Worker)?;
+        let held = self.store.held(&id).await?.filter(|held| held.is_held(self.env.now_ms()));
         Ok(PublishReply {
+            held,
             release: id,
             new,
             component: Digest::of(&package.files.component),
@@ -102,6 +111,8 @@ impl Registry {
             listing: json(serde_json::to_string(&package.listing())),
             report: json(serde_json::to_string(report)),
             search: search_document(package),
+            sbom: package.sbom.clone(),
+            hold_reasons: Vec::new(),
             now_ms: self.env.now_ms(),
         })
     }

@@ -4,7 +4,7 @@
 //! the executor's word, which its caller can still hold against it.
 
 use glassbox_core::acts::{Act as _, ReceiptBatch};
-use glassbox_core::log::Kind;
+use glassbox_core::log::{CosignerKey, Kind, LogKey};
 use glassbox_core::receipt::{BatchTree, Bundle, Level, Proof, Receipt, Report};
 use glassbox_core::{Digest, limits};
 use glassbox_store::{ReceiptProof, WaitingReceipts};
@@ -53,15 +53,16 @@ impl Registry {
         Ok(found)
     }
 
+    /// Says which witnesses cosign the checkpoints of this log, so that proofs show their signatures.
+    pub fn know_witnesses(&self, keys: Vec<CosignerKey>) {
+        *self.witnesses.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+    }
+
     /// Names the keys that signed the checkpoint of a proof, and leaves out every signature by another.
     fn name_keys(&self, proof: &mut Proof) {
-        let log = self.log_verifier_key();
-        let Some((text, signatures)) = proof.checkpoint.rsplit_once("\n\n") else { return };
-        // The log's first signature is the one that proves; its second says how fresh the checkpoint was.
-        let own = format!("— {} ", self.keys.log.origin());
-        let signed = signatures.lines().find(|line| line.starts_with(&own)).unwrap_or_default();
-        proof.checkpoint = format!("{text}\n\n{signed}\n");
-        proof.keys = vec![log];
+        let witnesses = self.witnesses.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let shown = shown(&proof.checkpoint, &self.keys.log, &witnesses);
+        (proof.checkpoint, proof.keys) = shown;
     }
 
     /// Checks a bundle as anybody can, and says besides whether its executor still counts here.
@@ -94,5 +95,53 @@ impl Registry {
             error!(%error, "Could not show what this executor says of itself");
         }
         Ok(())
+    }
+}
+
+/// Returns a checkpoint with one signature by the log and one by each witness that cosigned it, and their keys.
+fn shown(note: &str, log: &LogKey, witnesses: &[CosignerKey]) -> (String, Vec<String>) {
+    let (text, signatures) = note.rsplit_once("\n\n").unwrap_or((note, ""));
+    // The log's first signature is the one that proves; its second says how fresh the checkpoint was.
+    let own = format!("— {} ", log.origin());
+    let signed = signatures.lines().find(|line| line.starts_with(&own)).unwrap_or_default();
+    let (mut note, mut keys) = (format!("{text}\n\n{signed}\n"), vec![log.verifier_key()]);
+    for witness in witnesses {
+        let is_by = |line: &&str| matches!(witness.verify(&format!("{text}\n\n{line}\n")), Ok(Some(_)));
+        if let Some(line) = signatures.lines().rfind(is_by) {
+            note.push_str(line);
+            note.push('\n');
+            keys.push(witness.to_string());
+        }
+    }
+    (note, keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use glassbox_core::key::SecretKey;
+    use glassbox_core::log::cosignature::attach;
+    use glassbox_core::log::{Cosigner, SignedCheckpoint};
+
+    use super::*;
+
+    #[test]
+    fn a_proof_shows_the_witnesses_that_are_known_and_signed() {
+        let log = LogKey::new("example.org/log", SecretKey::from_seed(&[1; 32])).expect("a valid name");
+        let witness = |seed| {
+            let name = format!("witness-{seed}.example");
+            Cosigner::new(&name, SecretKey::from_seed(&[seed; 32])).expect("a valid name")
+        };
+        let note = log.sign(7, Digest::of("root"), Digest::of("map"), 1_800_000_000);
+        let lines: Vec<String> =
+            [2, 3].map(|seed| witness(seed).cosign(&note, 1_800_000_001).expect("a note")).into();
+        let note = attach(&note, &lines).expect("a note");
+        // One signed and is known, one signed and is not, one is known and did not sign.
+        let known = [witness(2).key().clone(), witness(4).key().clone()];
+        let (shown, keys) = shown(&note, &log, &known);
+        assert_eq!(keys, [log.verifier_key(), witness(2).key().to_string()]);
+        assert_eq!(shown.lines().filter(|line| line.starts_with("— ")).count(), 2);
+        let signed = SignedCheckpoint::open(&shown, &log.verifier_key()).expect("signed by the log");
+        assert_eq!((signed.checkpoint.size, signed.time_s), (7, None));
+        assert_eq!(witness(2).key().verify(&shown).expect("a note"), Some(1_800_000_001));
     }
 }

@@ -47,6 +47,13 @@ impl Shelf {
         }
     }
 
+    /// Drops all: what is still used is read again.
+    pub(crate) fn clear(&self) {
+        let sets = &mut *self.lock();
+        sets.sets.clear();
+        sets.bytes = 0;
+    }
+
     /// What the lock guards is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, Sets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -110,6 +110,16 @@ impl Artifacts {
         written
     }
 
+    /// Removes the artefact of a component. One that cannot be removed is not run: whoever asked for this does not load it.
+    pub(crate) fn remove(&self, digest: Digest) {
+        match fs::remove_file(self.path(digest)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(component.digest = %digest, "Cannot remove a compiled component: {error}");
+            }
+            _ => {}
+        }
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(format!("{}-{}.cwasm", self.fingerprint, digest.hex()))
     }

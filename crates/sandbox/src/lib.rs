@@ -34,6 +34,7 @@ mod link;
 mod meter;
 mod prepare;
 mod run;
+mod sbom;
 mod schedule;
 mod shape;
 mod spec;
@@ -55,5 +56,6 @@ pub use isolate::{
 };
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
+pub use sbom::{SbomError, read_sbom};
 pub use schedule::Flow;
 pub use spec::{Function, Spec};

@@ -125,6 +125,14 @@ impl Sandbox {
         self.hot().get(&(digest, grants.clone()))
     }
 
+    /// Drops everything that was compiled of a component, in memory and on disk. A guest that runs goes on to its end.
+    pub fn forget(&self, digest: Digest) {
+        self.hot().forget(digest);
+        if let Some(artifacts) = &self.inner.artifacts {
+            artifacts.remove(digest);
+        }
+    }
+
     fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
         let (kept, (inspection, component)) = match self.load(digest) {
             Some(loaded) => (true, loaded),
@@ -239,6 +247,16 @@ impl Hot {
         let (prepared, used) = self.entries.get_mut(key)?;
         *used = self.clock;
         Some(prepared.clone())
+    }
+
+    fn forget(&mut self, digest: Digest) {
+        let bytes = &mut self.bytes;
+        self.entries.retain(|(of, _), (prepared, _)| {
+            if *of == digest {
+                *bytes -= prepared.bytes;
+            }
+            *of != digest
+        });
     }
 
     fn insert(&mut self, key: Key, prepared: Arc<Prepared>) {

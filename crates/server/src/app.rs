@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use glassbox_core::{Digest, limits};
 use glassbox_pay::Devnet;
 use glassbox_registry::{Registry, Witness};
@@ -17,8 +17,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem;
+use crate::discovery as d;
 use crate::routes as r;
+use crate::{mcp, problem};
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -28,12 +29,18 @@ pub struct App {
     /// What the operator set.
     pub options: Arc<Options>,
     metrics: Metrics,
+    mcp: glassbox_mcp::Http,
     publishes: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// How MCP comes in.
+    pub(crate) fn mcp(&self) -> &glassbox_mcp::Http {
+        &self.mcp
     }
 
     /// The places for publishing.
@@ -120,11 +127,19 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::search))
         .routes(routes!(r::find::packages))
         .routes(routes!(r::find::package))
+        .routes(routes!(d::listing::listing))
         .routes(routes!(r::find::release))
+        .routes(routes!(d::openapi::release_openapi))
         .routes(routes!(r::find::manifest))
         .routes(routes!(r::find::wit))
         .routes(routes!(r::find::tests))
         .routes(routes!(r::find::source))
+        .routes(routes!(r::supply::sbom))
+        .routes(routes!(r::supply::made_of))
+        .routes(routes!(r::supply::attestations, r::supply::attest))
+        .routes(routes!(r::supply::confirm))
+        .routes(routes!(r::advisories::advisories, r::advisories::advise))
+        .routes(routes!(r::advisories::one))
         .routes(routes!(r::download::component))
         .routes(routes!(r::download::files))
         .routes(routes!(r::call::quote))
@@ -182,6 +197,7 @@ fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
     let witness = options.witness.clone();
     let state = App {
+        mcp: mcp::transport(&registry.config().public_url),
         registry,
         options: Arc::new(options),
         metrics: Metrics::of_process(),
@@ -200,6 +216,21 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         // Services take every method; the document has one, because it knows operations and not proxies.
         .route("/v1/serve/{ns}/{name}/{version}/", any(r::serve::root))
         .route("/v1/serve/{ns}/{name}/{version}/{*path}", any(r::serve::serve))
+        .route("/.well-known/ai-catalog.json", get(d::wellknown::ai_catalog))
+        .route("/.well-known/api-catalog", get(d::wellknown::api_catalog))
+        .route("/.well-known/x402", get(d::wellknown::x402))
+        .route("/SKILL.md", get(d::wellknown::skill))
+        .route("/llms.txt", get(d::text::llms))
+        .route("/llms-full.txt", get(d::text::llms_full))
+        .route("/problems", get(d::problems::all))
+        .route("/problems/{code}", get(d::problems::one))
+        .route("/search", post(d::ard::search))
+        .route("/explore", post(d::ard::explore))
+        .route("/agents", get(d::ard::agents))
+        .route("/mcp", any(mcp::registry))
+        .route("/mcp/server-card", get(mcp::card))
+        .route("/mcp/c/{ns}/{release}", any(mcp::release))
+        .route("/mcp/c/{ns}/{release}/server-card", get(mcp::release_card))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(count))

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    AuthorshipResponse, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse, FunctionSummary,
-    MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult, TestSummary,
+    AdvisoryNote, AuthorshipResponse, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse,
+    FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult,
+    TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
@@ -12,9 +13,11 @@ use glassbox_core::files::Files;
 use glassbox_core::manifest::Unit;
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
-use glassbox_core::value::schema;
+use glassbox_core::value::{example, schema};
 use glassbox_pay::PaymentRequired;
-use glassbox_registry::{CallReply, Found, FunctionListing, Live, Marks, ReleaseView, TestReport};
+use glassbox_registry::{
+    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, ReleaseView, TestReport,
+};
 
 pub(crate) fn tests(report: &TestReport) -> TestSummary {
     TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
@@ -52,7 +55,15 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
     }
 }
 
-pub(crate) fn release(view: ReleaseView, live: &Live, marks: Marks) -> ReleaseResponse {
+/// What the registry knows of a release beside what was published.
+pub(crate) struct Known<'a> {
+    pub(crate) marks: Marks,
+    pub(crate) affecting: &'a [Affecting],
+    pub(crate) now_ms: i64,
+}
+
+pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> ReleaseResponse {
+    let Known { marks, affecting, now_ms } = known;
     let ReleaseView { row, listing, report, authorship } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
@@ -64,6 +75,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live, marks: Marks) -> ReleaseRe
             not_callable: listed.not_callable.clone(),
             input_schema: schema::of_args(&function.ty, &listed.docs),
             output_schema: schema::of_result(&function.ty, ""),
+            input_example: example::of_args(&function.ty),
         });
     ReleaseResponse {
         release: row.id.to_string(),
@@ -95,6 +107,18 @@ pub(crate) fn release(view: ReleaseView, live: &Live, marks: Marks) -> ReleaseRe
         statement: serde_json::from_str(&row.statement).unwrap_or_default(),
         log_index: row.log_index,
         published_at: glassbox_registry::rfc3339(row.published_at),
+        advisories: notes(affecting),
+        held: live.held.clone().filter(|held| held.is_held(now_ms)).map(self::held),
+    }
+}
+
+pub(crate) fn held(held: Held) -> HeldResponse {
+    HeldResponse {
+        reasons: held.reasons,
+        until: glassbox_registry::rfc3339(held.until),
+        next:
+            "a second key of the namespace lets it go: `glassbox confirm`; or publish it as a major version"
+                .into(),
     }
 }
 
@@ -158,8 +182,19 @@ pub(crate) fn quote(
     }
 }
 
-pub(crate) fn reply(reply: CallReply, notice: Option<String>) -> CallResponse {
+pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
+    let note = |advisory: &Affecting| AdvisoryNote {
+        id: advisory.id.clone(),
+        summary: advisory.summary.clone(),
+        part: advisory.part.clone(),
+        fixed: advisory.fixed.clone(),
+    };
+    affecting.iter().map(note).collect()
+}
+
+pub(crate) fn reply(reply: CallReply, notice: Option<String>, affecting: &[Affecting]) -> CallResponse {
     CallResponse {
+        advisories: notes(affecting),
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),
         fuel_used: reply.stored.fuel_used,

@@ -40,17 +40,20 @@ async fn json_rpc(
     State(devnet): State<Devnet>,
     request: Request<Bytes>,
 ) -> Result<Json<serde_json::Value>, Refusal> {
-    let body = read(request.into_body(), limits::JSON_RPC_BYTES_MAX).await?;
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::JSON_RPC_BYTES_MAX).await?;
     Ok(Json(devnet.json_rpc(&body).await))
 }
 
 async fn verify(State(devnet): State<Devnet>, request: Request<Bytes>) -> Result<Response, Refusal> {
-    let body = read(request.into_body(), limits::FACILITATOR_BODY_BYTES_MAX).await?;
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::FACILITATOR_BODY_BYTES_MAX).await?;
     Ok(respond(facilitator_api::verify(&devnet.facilitator(), &body).await))
 }
 
 async fn settle(State(devnet): State<Devnet>, request: Request<Bytes>) -> Result<Response, Refusal> {
-    let body = read(request.into_body(), limits::FACILITATOR_BODY_BYTES_MAX).await?;
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::FACILITATOR_BODY_BYTES_MAX).await?;
     Ok(respond(facilitator_api::settle(&devnet.facilitator(), &body).await))
 }
 

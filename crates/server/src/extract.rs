@@ -3,7 +3,8 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
+use glassbox_core::possession::{self, Covered, Proof};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402::extensions::sign_in::{self, SignIn};
@@ -22,7 +23,8 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for B
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let bytes = read(request.into_body(), MAX).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body, MAX).await?;
         let refuse = |detail: String| {
             let next = "send a JSON object as /openapi.json describes it";
             Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, next)
@@ -46,11 +48,15 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for B
     }
 }
 
-/// Reads a body of at most `max` bytes.
+/// Reads a body of at most `max` bytes, and compares it with the digest that the request names.
 ///
 /// What is beyond that is read and thrown away, up to as much again: a client that is still sending when the connection
 /// closes never sees why.
-pub(crate) async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u8>, Refusal> {
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    mut body: axum::body::Body,
+    max: usize,
+) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     let mut beyond = 0;
     while let Some(frame) = body.frame().await {
@@ -70,6 +76,11 @@ pub(crate) async fn read(mut body: axum::body::Body, max: usize) -> Result<Vec<u
         }
     }
     if beyond == 0 {
+        if content_digest(headers).is_some_and(|named| named != possession::content_digest(&bytes)) {
+            let detail = "the body is not the one whose digest is in Content-Digest";
+            let next = "send the body as it was signed, or leave Content-Digest out";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "content-digest-differs", detail, next));
+        }
         return Ok(bytes);
     }
     let detail = format!("the body has more than the {max} bytes allowed");
@@ -134,17 +145,76 @@ const BEARER: &str = "Bearer ";
 /// The caller's own name for its request, for payments that have none of their own.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// What a request says before its body.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    method: Method,
+    /// Path and query, as they came.
+    target: String,
+}
+
+impl From<&Parts> for Head {
+    fn from(parts: &Parts) -> Self {
+        let target = parts.uri.path_and_query().map_or_else(String::new, |target| target.as_str().to_owned());
+        Self { headers: parts.headers.clone(), method: parts.method.clone(), target }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Head {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::from(&*parts))
+    }
+}
+
 /// Reads what a request is paid with: what was signed, or a token that spends credit.
-pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<Payment>, Refusal> {
+pub(crate) fn payment(head: &Head) -> Result<Option<Payment>, Refusal> {
+    let headers = &head.headers;
     if let Some(signed) = signed(headers)? {
         return Ok(Some(Payment::X402(Box::new(signed))));
     }
     if let Some(signed) = header(headers, v1::X_PAYMENT)? {
         return Ok(Some(Payment::X402V1(Box::new(signed))));
     }
-    let Some(token) = token(headers) else { return Ok(None) };
-    let identifier = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Some(Payment::Credit(Box::new(Credit::new(token, identifier)?))))
+    Ok(credit(head)?.map(|credit| Payment::Credit(Box::new(credit))))
+}
+
+/// Reads the token of a request, where it is one of a registry's, and what shows who sent it.
+pub(crate) fn credit(head: &Head) -> Result<Option<Credit>, Refusal> {
+    let Some(token) = token(&head.headers) else { return Ok(None) };
+    let identifier = text(&head.headers, IDEMPOTENCY_KEY).map(str::to_owned);
+    Ok(Some(Credit::new(token, proof(head)?, identifier)?))
+}
+
+/// Reads the signature of a request, where it has one of ours. What it covers of the body is its digest, which whoever
+/// [reads](read) the body compares.
+fn proof(head: &Head) -> Result<Option<Proof>, Refusal> {
+    let value = |name| text(&head.headers, name);
+    let Some(input) = value(possession::SIGNATURE_INPUT).filter(|input| input.starts_with("glassbox="))
+    else {
+        return Ok(None);
+    };
+    let covered = Covered {
+        method: head.method.as_str(),
+        target: &head.target,
+        authorization: value(AUTHORIZATION.as_str()).unwrap_or_default(),
+        content_digest: content_digest(&head.headers).unwrap_or_default(),
+    };
+    let proof = possession::verify(&covered, input, value(possession::SIGNATURE).unwrap_or_default());
+    proof.map(Some).map_err(|error| {
+        let next = "sign it as docs/protocol.md says, under `Holders`";
+        Refusal::new(StatusCode::BAD_REQUEST, "proof-malformed", error.to_string(), next)
+    })
+}
+
+/// Returns the digest that a request names of its body, where that is in the form that is compared.
+fn content_digest(headers: &HeaderMap) -> Option<&str> {
+    text(headers, possession::CONTENT_DIGEST).filter(|value| possession::is_content_digest(value))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Returns the token of a request, where it is one of a registry's.

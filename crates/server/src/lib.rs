@@ -3,7 +3,9 @@
 mod app;
 mod convert;
 mod devnet;
+mod discovery;
 mod extract;
+mod mcp;
 mod mirror;
 mod problem;
 mod routes;

@@ -9,7 +9,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -204,8 +204,9 @@ async fn checkpoint(State(site): State<MirrorSite>) -> Result<Response, Refusal>
         .into_response())
 }
 
-async fn tile(State(site): State<MirrorSite>, Path(path): Path<String>) -> Result<Response, Refusal> {
-    let file = match format!("tile/{path}").parse::<Tile>() {
+async fn tile(State(site): State<MirrorSite>, uri: Uri) -> Result<Response, Refusal> {
+    // As it was sent: a path has one spelling, and whatever is percent-encoded is another.
+    let file = match uri.path().trim_start_matches('/').parse::<Tile>() {
         Ok(tile) => site.file(tile.to_string()).await?,
         Err(_) => None,
     };

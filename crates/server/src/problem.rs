@@ -12,7 +12,9 @@ use glassbox_api::Problem;
 use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
-use glassbox_registry::{ActError, CallError, PublishError, RegistryError, Retry, chain};
+use glassbox_registry::{
+    ActError, AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError, Retry, chain,
+};
 use serde_json::json;
 
 /// A problem as a response: its status, its media type, and the headers that go with it.
@@ -32,6 +34,11 @@ impl Refusal {
         Self { problem: Box::new(Problem::new(status.as_u16(), code, detail, next)), headers: Vec::new() }
     }
 
+    /// Returns what it says, for those who do not speak HTTP.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
     pub(crate) fn retry(mut self, retry: Retry) -> Self {
         self.problem.retry = match retry {
             Retry::Never => "never",
@@ -47,7 +54,7 @@ impl Refusal {
         self
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem.extra.insert(name.into(), value);
         self
     }
@@ -88,17 +95,22 @@ fn status_of(code: &str) -> StatusCode {
         | "release-not-found"
         | "function-not-found"
         | "receipt-not-found"
+        | "advisory-not-found"
         | "namespace-not-found"
         | "release-yanked"
         | "files-not-published"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable"
         | "release-not-remote"
+        | "release-held"
         | "release-quarantined"
         | "namespace-taken"
         | "namespace-confusable"
         | "namespace-frozen"
         | "threshold-missed"
+        | "attestation-not-publishers"
+        | "advisory-refused"
+        | "confirmation-refused"
         | "operator-key"
         | "operator-only" => StatusCode::FORBIDDEN,
         "payment-required"
@@ -106,13 +118,15 @@ fn status_of(code: &str) -> StatusCode {
         | "payment-not-settled"
         | "credit-short"
         | "sign-in-refused" => StatusCode::PAYMENT_REQUIRED,
-        "token-refused" => StatusCode::UNAUTHORIZED,
+        "token-refused" | "proof-refused" => StatusCode::UNAUTHORIZED,
         "token-spent" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
-        "payment-bound" | "release-exists" | "act-out-of-order" | "act-without-effect" | "policy-pending"
-        | "policy-not-pending" => StatusCode::CONFLICT,
+        "payment-bound" | "release-exists" | "release-not-held" | "advisory-exists" | "attestations-full"
+        | "act-out-of-order" | "act-without-effect" | "policy-pending" | "policy-not-pending" => {
+            StatusCode::CONFLICT
+        }
         "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
         "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -166,6 +180,36 @@ impl From<PublishError> for Refusal {
             }
             PublishError::Manifest(manifest) => refusal.with("line", json!(manifest.line)),
             _ => refusal,
+        }
+    }
+}
+
+impl From<AdviseError> for Refusal {
+    fn from(error: AdviseError) -> Self {
+        match error {
+            AdviseError::Registry(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
+        }
+    }
+}
+
+impl From<ConfirmError> for Refusal {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::Find(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
+        }
+    }
+}
+
+impl From<AttestError> for Refusal {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Find(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), chain(&error), error.next())
+                .retry(Retry::AfterChange),
         }
     }
 }

@@ -149,7 +149,7 @@ impl Store {
             return written;
         }
         // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package).await?;
+        self.refresh_search(&package, now_ms).await?;
         written
     }
 
@@ -170,6 +170,21 @@ impl Store {
                     ))
                 })
                 .collect()
+        })
+        .await
+    }
+
+    /// Returns the components of quarantined releases, with the release that is, or the first of them.
+    pub async fn quarantined_components(&self) -> Result<Vec<(Digest, ReleaseId)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT component, package || '@' || version FROM releases
+                 WHERE marks ->> '$.quarantine.set' = 1 ORDER BY log_index DESC",
+            )?;
+            let rows = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<Vec<(String, String)>, _>>()?;
+            rows.into_iter().map(|(component, release)| Ok((parse(&component)?, parse(&release)?))).collect()
         })
         .await
     }

@@ -95,10 +95,10 @@ fn write_spent(transaction: &Transaction<'_>, block: &str, spent: &Spent) -> Res
     Ok(())
 }
 
-fn is_revoked(connection: &Connection, block: &str) -> Result<bool, StoreError> {
+fn is_revoked(connection: &Connection, account: &str, block: &str) -> Result<bool, StoreError> {
     let found = connection
-        .prepare_cached("SELECT 1 FROM revoked_blocks WHERE block = ?1")?
-        .query_row([block], |_| Ok(()))
+        .prepare_cached("SELECT 1 FROM revocations WHERE block = ?1 AND account IN (?2, '')")?
+        .query_row([block, account], |_| Ok(()))
         .optional()?;
     Ok(found.is_some())
 }
@@ -119,7 +119,7 @@ pub(crate) fn reserve(
     // All are looked at before one is touched: a refusal changes nothing.
     for budget in budgets {
         let block = budget.block.clone();
-        if is_revoked(transaction, &block)? {
+        if is_revoked(transaction, payer, &block)? {
             return Ok(Some(CreditRefusal::Revoked { block }));
         }
         let Spent { spent, held: set_aside, calls } = spent_of(transaction, &block)?;
@@ -198,22 +198,22 @@ impl Store {
         .await
     }
 
-    /// Takes a block of a token back, and with it every token made from it.
-    pub async fn revoke_block(&self, block: &str, now_ms: i64) -> Result<(), StoreError> {
-        let block = block.to_owned();
+    /// Takes a block of an account's tokens back, and with it every token made from it.
+    pub async fn revoke_block(&self, account: &str, block: &str, now_ms: i64) -> Result<(), StoreError> {
+        let (account, block) = (account.to_owned(), block.to_owned());
         self.write("revoke_block", move |transaction| {
             transaction.execute(
-                "INSERT OR IGNORE INTO revoked_blocks (block, revoked_at) VALUES (?1, ?2)",
-                params![block, now_ms],
+                "INSERT OR IGNORE INTO revocations (account, block, revoked_at) VALUES (?1, ?2, ?3)",
+                params![account, block, now_ms],
             )?;
             Ok(())
         })
         .await
     }
 
-    /// Tells whether a block of a token was taken back.
-    pub async fn is_revoked(&self, block: &str) -> Result<bool, StoreError> {
-        let block = block.to_owned();
-        self.read(move |connection| is_revoked(connection, &block)).await
+    /// Tells whether a block of an account's tokens was taken back.
+    pub async fn is_revoked(&self, account: &str, block: &str) -> Result<bool, StoreError> {
+        let (account, block) = (account.to_owned(), block.to_owned());
+        self.read(move |connection| is_revoked(connection, &account, &block)).await
     }
 }

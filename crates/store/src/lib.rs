@@ -9,18 +9,22 @@
 //! never come back from a backup: it is what a restored database is held against.
 
 mod acts;
+mod advisories;
+mod attestations;
 mod calls;
 mod channels;
 mod cosigned;
 mod credit;
 mod error;
 mod fault;
+mod holds;
 mod ledger;
 mod log;
 mod objects;
 mod payouts;
 mod receipts;
 mod releases;
+mod sboms;
 mod search;
 mod sheet;
 mod sqlite;
@@ -28,16 +32,20 @@ mod submissions;
 mod witness;
 
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
+pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
+pub use attestations::{AttestationRow, Attested};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
+pub use holds::Held;
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::{LogState, NewEntry};
 pub use payouts::Owing;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
+pub use sboms::Within;
 pub use search::{Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};

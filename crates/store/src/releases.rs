@@ -4,12 +4,15 @@ use glassbox_core::acts::{Claim, Marks, Right};
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::Kind;
+use glassbox_core::sbom::Sbom;
 use glassbox_core::{Digest, PackageName, ReleaseId, Version};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::acts;
 use crate::error::StoreError;
+use crate::holds;
 use crate::log;
+use crate::sboms;
 use crate::search::SearchDocument;
 use crate::sqlite::{Store, parse};
 
@@ -42,6 +45,10 @@ pub struct NewRelease {
     pub report: String,
     /// What search reads.
     pub search: SearchDocument,
+    /// What the component is made of.
+    pub sbom: Sbom,
+    /// Why it shall be held, for people; nothing where it need not be.
+    pub hold_reasons: Vec<String>,
     /// When, in Unix milliseconds.
     pub now_ms: i64,
 }
@@ -156,12 +163,13 @@ impl Store {
     pub async fn publish(&self, release: NewRelease) -> Result<Published, StoreError> {
         let identity =
             release.statement.payload_digest().ok_or_else(|| StoreError::corrupt("an empty statement"))?;
-        let package = release.id.package.clone();
+        let (package, now_ms) = (release.id.package.clone(), release.now_ms);
         let published = self
             .write("publish", move |transaction| {
                 let NewRelease { id, publisher, .. } = &release;
                 let (package, version) = (id.package.to_string(), id.version.to_string());
                 let (namespace, signers) = (id.package.in_namespace(), &release.signers);
+                let mut controllers = 1;
                 match acts::read(transaction, &namespace)? {
                     Some(row) => {
                         let state = row.state.at(release.now_ms);
@@ -171,6 +179,7 @@ impl Store {
                             return Err(StoreError::NamespaceTaken { namespace: namespace.to_string(), owner });
                         }
                         state.permit(Right::Publish, signers)?;
+                        controllers = signers.keys().iter().filter(|key| state.is_controller(key)).count();
                     }
                     None => {
                         acts::claim(transaction, &namespace, Claim::Release(*publisher), signers, release.now_ms)?;
@@ -214,6 +223,11 @@ impl Store {
                         release.files.map(|digest| digest.to_string()),
                     ],
                 )?;
+                sboms::write(transaction, id, &release.sbom)?;
+                // What two keys publish together needs no second one to confirm it.
+                if controllers < 2 {
+                    holds::write(transaction, &release)?;
+                }
                 Ok(Published::New(index))
             })
             .await;
@@ -221,13 +235,13 @@ impl Store {
             return published;
         }
         // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package).await?;
+        self.refresh_search(&package, now_ms).await?;
         published
     }
 
     /// Makes search show the newest release of a package, which need not be the one that was just written.
-    pub(crate) async fn refresh_search(&self, package: &PackageName) -> Result<(), StoreError> {
-        match self.newest_release(package).await? {
+    pub(crate) async fn refresh_search(&self, package: &PackageName, now_ms: i64) -> Result<(), StoreError> {
+        match self.newest_release(package, now_ms).await? {
             Some(newest) => self.inner.search.replace(vec![newest.search_document()?]),
             None => self.inner.search.remove(package),
         }
@@ -266,11 +280,18 @@ impl Store {
     }
 
     /// Returns the release of the highest version that is not a pre-release, or of the highest where all are. Those that
-    /// are yanked or quarantined do not count.
-    pub async fn newest_release(&self, name: &PackageName) -> Result<Option<ReleaseRow>, StoreError> {
+    /// are yanked or quarantined, and those that are held at `now_ms`, do not count.
+    pub async fn newest_release(
+        &self,
+        name: &PackageName,
+        now_ms: i64,
+    ) -> Result<Option<ReleaseRow>, StoreError> {
+        let of = name.clone();
+        let held = self.read(move |connection| holds::versions_held(connection, &of, now_ms)).await?;
         let Some(package) = self.package(name).await? else { return Ok(None) };
         let is_resolved = |version: &&Version| {
-            package.marked.iter().all(|(marked, marks)| marked != *version || marks.is_resolved())
+            !held.contains(version)
+                && package.marked.iter().all(|(marked, marks)| marked != *version || marks.is_resolved())
         };
         let mut versions = package.versions.iter().filter(is_resolved);
         let newest = versions.clone().find(|version| version.pre.is_empty()).or_else(|| versions.next());
@@ -281,12 +302,13 @@ impl Store {
     }
 
     /// Returns the newest releases of all packages, in the order of their names, for the index and for listings.
-    pub async fn newest_releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
-        self.read(newest).await
+    pub async fn newest_releases(&self, now_ms: i64) -> Result<Vec<ReleaseRow>, StoreError> {
+        self.read(move |connection| newest(connection, now_ms)).await
     }
 
     pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {
-        let releases = self.inner.read(newest)?;
+        // The store has no clock: what was ever held and not let go is left out, until the next release of its package.
+        let releases = self.inner.read(|connection| newest(connection, i64::MIN))?;
         let documents = releases.iter().map(ReleaseRow::search_document).collect::<Result<Vec<_>, _>>()?;
         self.inner.search.replace(documents)
     }
@@ -317,13 +339,17 @@ fn versions(
     Ok(versions)
 }
 
-fn newest(connection: &Connection) -> Result<Vec<ReleaseRow>, StoreError> {
+fn newest(connection: &Connection, now_ms: i64) -> Result<Vec<ReleaseRow>, StoreError> {
+    let held = holds::releases_held(connection, now_ms)?;
     let mut statement =
         connection.prepare(&format!("SELECT {COLUMNS} FROM releases WHERE resolved ORDER BY package"))?;
     let rows = statement.query_map([], raw)?;
     let mut newest: Vec<ReleaseRow> = Vec::new();
     for row in rows {
         let row = row?.read()?;
+        if held.contains(&row.id) {
+            continue;
+        }
         match newest.last_mut() {
             Some(last) if last.id.package == row.id.package => {
                 // A pre-release is the newest only where there is nothing else.

@@ -23,6 +23,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("map.sql"),
     include_str!("acts.sql"),
     include_str!("receipts.sql"),
+    include_str!("revocations.sql"),
+    include_str!("sboms.sql"),
+    include_str!("attestations.sql"),
+    include_str!("advisories.sql"),
+    include_str!("holds.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -239,6 +239,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         source: None,
         listing: "{}".into(),
         report: "{}".into(),
+        sbom: Default::default(),
+        hold_reasons: Vec::new(),
         now_ms: 1,
     }
 }
@@ -260,7 +262,7 @@ async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
     // The newest is the highest that is no pre-release; search shows that one, also after a restart.
     drop(store);
     let store = Store::open(folder.path()).expect("the same store");
-    let newest = store.newest_release(&"acme:x".parse().expect("valid")).await.expect("readable");
+    let newest = store.newest_release(&"acme:x".parse().expect("valid"), 1).await.expect("readable");
     assert_eq!(newest.expect("there").id.version.to_string(), "1.1.0");
     assert_eq!(store.search("apple", 5).await.expect("searched").len(), 1);
     assert!(store.search("pear", 5).await.expect("searched").is_empty());

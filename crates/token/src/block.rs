@@ -3,8 +3,10 @@
 //! Reading is no parsing of datalog. Each sentence stands in one form, so it is compared with that form as text, and
 //! what fits none is refused.
 
+use std::str::FromStr;
+
 use biscuit_auth::BlockBuilder;
-use glassbox_core::{Atomic, PackageName, limits};
+use glassbox_core::{Atomic, limits};
 use jiff::Timestamp;
 
 use crate::error::clip;
@@ -20,7 +22,11 @@ const CALLS_MAX: Form = ("calls_max(", ")");
 const EXPIRES_AT: Form = ("check if time($time), $time < ", "");
 const PACKAGES: Form = ("check if package($package), {", "}.contains($package)");
 const FUNCTIONS: Form = ("check if function($function), {", "}.contains($function)");
+const RELEASES: Form = ("check if release($release), {", "}.contains($release)");
+const COMPONENTS: Form = ("check if component($component), {", "}.contains($component)");
 const AUDIENCE: Form = ("check if audience(\"", "\")");
+const HOLDER: Form = ("check if holder(\"", "\")");
+const HANDED_ON: Form = ("handed_on(\"", "\")");
 
 /// What ends a sentence.
 const END: &str = ";\n";
@@ -73,12 +79,16 @@ fn write(caps: &Caps) -> Result<String, TokenError> {
         })?;
         source += &sentence(EXPIRES_AT, &date);
     }
-    if let Some(packages) = &caps.packages {
-        let names: Vec<_> = packages.iter().map(PackageName::to_string).collect();
-        source += &sentence(PACKAGES, &write_names("packages", &names)?);
-    }
-    if let Some(functions) = &caps.functions {
-        source += &sentence(FUNCTIONS, &write_names("functions", functions)?);
+    let names = [
+        (PACKAGES, "packages", caps.packages.as_deref().map(texts)),
+        (RELEASES, "releases", caps.releases.as_deref().map(texts)),
+        (COMPONENTS, "components", caps.components.as_deref().map(texts)),
+        (FUNCTIONS, "functions", caps.functions.clone()),
+    ];
+    for (form, field, names) in names {
+        if let Some(names) = names {
+            source += &sentence(form, &write_names(field, &names)?);
+        }
     }
     if let Some(audience) = &caps.audience {
         if !is_name(audience) {
@@ -86,7 +96,17 @@ fn write(caps: &Caps) -> Result<String, TokenError> {
         }
         source += &sentence(AUDIENCE, audience);
     }
+    if let Some(holder) = &caps.holder {
+        source += &sentence(HOLDER, &holder.to_string());
+    }
+    if let Some(handed_on) = &caps.handed_on {
+        source += &sentence(HANDED_ON, &handed_on.to_string());
+    }
     Ok(source)
+}
+
+fn texts<T: ToString>(names: &[T]) -> Vec<String> {
+    names.iter().map(T::to_string).collect()
 }
 
 fn sentence((before, behind): Form, value: &str) -> String {
@@ -101,6 +121,12 @@ fn write_names(field: &'static str, names: &[String]) -> Result<String, TokenErr
         return Err(cap(field, name, NAME_HINT));
     }
     Ok(names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "))
+}
+
+/// Returns caps as they are read again: names sorted, each once.
+pub(crate) fn normal(caps: &Caps) -> Result<Caps, TokenError> {
+    let (_, caps) = read(&write(caps)?).expect("what is written can be read");
+    Ok(caps)
 }
 
 /// Reads a block from its datalog, as `(account, caps)`. Names of a list come out sorted, each once. Fails with the
@@ -126,12 +152,19 @@ fn read_sentence(sentence: &str, account: &mut Option<String>, caps: &mut Caps) 
     } else if let Some(text) = value(EXPIRES_AT) {
         once(&mut caps.expires_at_s, read_date(text)?)
     } else if let Some(text) = value(PACKAGES) {
-        let names = read_names(text)?;
-        once(&mut caps.packages, names.iter().map(|name| name.parse().ok()).collect::<Option<_>>()?)
+        once(&mut caps.packages, parse_names(text)?)
+    } else if let Some(text) = value(RELEASES) {
+        once(&mut caps.releases, parse_names(text)?)
+    } else if let Some(text) = value(COMPONENTS) {
+        once(&mut caps.components, parse_names(text)?)
     } else if let Some(text) = value(FUNCTIONS) {
         once(&mut caps.functions, read_names(text)?)
     } else if let Some(text) = value(AUDIENCE) {
         once(&mut caps.audience, read_name(text)?)
+    } else if let Some(text) = value(HOLDER) {
+        once(&mut caps.holder, text.parse().ok()?)
+    } else if let Some(text) = value(HANDED_ON) {
+        once(&mut caps.handed_on, text.parse().ok()?)
     } else {
         None
     }
@@ -157,6 +190,12 @@ fn read_names(text: &str) -> Option<Vec<String>> {
     names.sort_unstable();
     names.dedup();
     Some(names)
+}
+
+/// Reads names that are of a type, in its own spelling alone.
+fn parse_names<T: FromStr + ToString>(text: &str) -> Option<Vec<T>> {
+    let parse = |name: String| name.parse().ok().filter(|parsed: &T| parsed.to_string() == name);
+    read_names(text)?.into_iter().map(parse).collect()
 }
 
 fn read_name(text: &str) -> Option<String> {

@@ -1,9 +1,11 @@
 //! What one block allows, and the comparison of a call with it.
 
-use glassbox_core::{Atomic, FunctionName, PackageName};
+use glassbox_core::key::PublicKey;
+use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
 use serde::{Deserialize, Serialize};
 
 use crate::block;
+use crate::holder::HandedOn;
 
 /// What one block of a token allows. What is `None` is not narrowed by this block.
 ///
@@ -27,19 +29,33 @@ pub struct Caps {
     /// The packages that may be called. Not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<PackageName>>,
+    /// The releases that may be called. Not empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub releases: Option<Vec<ReleaseId>>,
+    /// The components that may be called, whatever they are named. Not empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub components: Option<Vec<Digest>>,
     /// The functions that may be called, each in any form that [`FunctionName::matches`]. Not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<String>>,
     /// The registry where it is of use: its origin, such as `https://registry.example`, compared as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Whose key a request must be signed with: the text alone is then of no use to whoever finds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<PublicKey>,
+    /// What the holder before signed to hand the token on to `holder`. Made by [`Token::hand_on`](crate::Token::hand_on).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handed_on: Option<HandedOn>,
 }
 
 /// A call that somebody wants to make with a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The package that is called.
-    pub package: &'a PackageName,
+    /// The release that is called.
+    pub release: &'a ReleaseId,
+    /// The component that runs; absent where none does, as for what is sold.
+    pub component: Option<Digest>,
     /// The function that is called.
     pub function: &'a FunctionName,
     /// The most that the call may cost: its quote, in atomic units.
@@ -48,6 +64,8 @@ pub struct Request<'a> {
     pub now_s: u64,
     /// The origin of the registry that is asked.
     pub audience: &'a str,
+    /// The key that the request is signed with, where it is.
+    pub holder: Option<PublicKey>,
 }
 
 /// The cap that said no, with what was asked.
@@ -76,6 +94,28 @@ pub enum Rule {
     Package {
         /// What was asked for.
         asked: PackageName,
+    },
+    /// The release is not among those allowed.
+    #[error(
+        "does not allow the release `{asked}`; call one that it allows, or ask for a token that allows this one"
+    )]
+    Release {
+        /// What was asked for.
+        asked: ReleaseId,
+    },
+    /// The component is not among those allowed.
+    #[error(
+        "does not allow the component of `{asked}`; call one that it allows, or ask for a token that allows this one"
+    )]
+    Component {
+        /// The release whose component it is.
+        asked: ReleaseId,
+    },
+    /// The request is not signed by whoever holds the token.
+    #[error("is of use to {holder} alone; sign the request with that key")]
+    Holder {
+        /// Who must sign.
+        holder: Box<PublicKey>,
     },
     /// The function is not among those allowed.
     #[error(
@@ -106,6 +146,9 @@ impl Rule {
             Self::Audience { .. } => "audience",
             Self::Expired { .. } => "expires_at_s",
             Self::Package { .. } => "packages",
+            Self::Release { .. } => "releases",
+            Self::Component { .. } => "components",
+            Self::Holder { .. } => "holder",
             Self::Function { .. } => "functions",
             Self::AmountPerCall { .. } => "amount_per_call_max",
         }
@@ -113,7 +156,8 @@ impl Rule {
 }
 
 impl Caps {
-    /// Checks a call against everything that can be decided from the call alone. Totals are the ledger's part.
+    /// Checks a call against everything that can be decided from the call alone, but who holds the
+    /// token, which takes all blocks. Totals are the ledger's part.
     pub(crate) fn check(&self, request: &Request<'_>) -> Result<(), Rule> {
         if let Some(audience) = &self.audience
             && audience != request.audience
@@ -126,9 +170,19 @@ impl Caps {
             return Err(Rule::Expired { expires_at_s, now_s: request.now_s });
         }
         if let Some(packages) = &self.packages
-            && !packages.contains(request.package)
+            && !packages.contains(&request.release.package)
         {
-            return Err(Rule::Package { asked: request.package.clone() });
+            return Err(Rule::Package { asked: request.release.package.clone() });
+        }
+        if let Some(releases) = &self.releases
+            && !releases.contains(request.release)
+        {
+            return Err(Rule::Release { asked: request.release.clone() });
+        }
+        if let Some(components) = &self.components
+            && !request.component.is_some_and(|component| components.contains(&component))
+        {
+            return Err(Rule::Component { asked: request.release.clone() });
         }
         if let Some(functions) = &self.functions
             && !functions.iter().any(|name| request.function.matches(name))

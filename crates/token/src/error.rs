@@ -1,5 +1,6 @@
 //! Why a token cannot be made, read or trusted.
 
+use glassbox_core::key::PublicKey;
 use glassbox_core::limits;
 
 /// Says why a token cannot be made, read or trusted. That a sound token does not allow a call is a
@@ -68,6 +69,18 @@ pub enum TokenError {
     /// A block id is not 128 hexadecimal digits.
     #[error("`{0}` is not the id of a block; write its 128 hexadecimal digits")]
     BlockId(String),
+    /// A signature is not 64 bytes in base64.
+    #[error("`{0}` is not the signature of a holder; write URL-safe base64 of its 64 bytes")]
+    HandedOn(String),
+    /// A token is handed on by somebody else than its holder.
+    #[error("the token is held by {holder}, who alone can hand it on; sign with that key")]
+    NotHolder {
+        /// Who holds it.
+        holder: Box<PublicKey>,
+    },
+    /// A token is handed on to nobody, or by whom nobody knows as its holder.
+    #[error("{0}; name a holder, and narrow a token that has none yet without a key")]
+    NothingToHandOn(&'static str),
 }
 
 /// Returns the first characters of a text from others, fit for a message.

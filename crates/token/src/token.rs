@@ -7,16 +7,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use biscuit_auth::UnverifiedBiscuit;
 use biscuit_auth::error::Token as BiscuitError;
+use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::error::clip;
+use crate::holder::{HandedOn, holder_of};
 use crate::{Caps, TokenError, block};
 
 /// What the text of every token begins with.
 pub const PREFIX: &str = "gbt_";
 
-/// A token, which is as good as the money that it may spend: whoever has its text can use it. Prints and parses as
+/// A token, which is as good as the money that it may spend: whoever has its text can use it, unless it names a holder. Prints and parses as
 /// `gbt_…`; its `Debug` shows the id of its last block alone.
 #[derive(Clone)]
 pub struct Token {
@@ -39,6 +41,23 @@ pub struct Unverified {
     pub account: String,
     /// Its blocks, the issuer's first.
     pub blocks: Vec<(BlockId, Caps)>,
+}
+
+impl Unverified {
+    /// Returns whose key a request must be signed with; nothing where whoever has the text may use it.
+    ///
+    /// # Errors
+    ///
+    /// When a block names a holder to whom the one before did not hand on.
+    pub fn holder(&self) -> Result<Option<PublicKey>, TokenError> {
+        Ok(holder_of(&self.blocks)?.map(|(holder, _)| holder))
+    }
+}
+
+impl BlockId {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Token {
@@ -66,10 +85,34 @@ impl Token {
     /// When a cap cannot be written, when the token is sealed, and when it would have too many blocks or bytes.
     pub fn attenuate(&self, caps: &Caps) -> Result<Self, TokenError> {
         let appended = self.biscuit.append(block::write_block(caps)?);
-        Self::new(appended.map_err(|error| match error {
+        let narrowed = Self::new(appended.map_err(|error| match error {
             BiscuitError::AppendOnSealed | BiscuitError::AlreadySealed => TokenError::Sealed,
             other => malformed(&other),
-        })?)
+        })?)?;
+        // A holder named where another has the token would make it of use to nobody.
+        narrowed.inspect()?.holder()?;
+        Ok(narrowed)
+    }
+
+    /// Returns a token that is narrowed by one more block, which names another holder: `caps.holder`. `key` is that of
+    /// whoever holds it now.
+    ///
+    /// # Errors
+    ///
+    /// As [`attenuate`](Self::attenuate), and when `key` is not the holder's.
+    pub fn hand_on(&self, caps: &Caps, key: &SecretKey) -> Result<Self, TokenError> {
+        let said = self.inspect()?;
+        match said.holder()? {
+            Some(holder) if holder == key.public() => {}
+            Some(holder) => return Err(TokenError::NotHolder { holder: Box::new(holder) }),
+            None => return Err(TokenError::NothingToHandOn("nobody holds the token")),
+        }
+        if caps.holder.is_none() {
+            return Err(TokenError::NothingToHandOn("no next holder is named"));
+        }
+        let before = said.blocks.last().ok_or(TokenError::NoAccount)?.0;
+        let caps = block::normal(&Caps { handed_on: None, ..caps.clone() })?;
+        self.attenuate(&Caps { handed_on: Some(HandedOn::sign(before, &caps, key)), ..caps })
     }
 
     /// Returns what the token says, unverified.

@@ -1,16 +1,20 @@
 //! What a verified token allows.
 
 use glassbox_core::Atomic;
+use glassbox_core::key::PublicKey;
 
 use crate::caps::{Request, Rule};
+use crate::holder::holder_of;
 use crate::token::Unverified;
-use crate::{BlockId, Caps};
+use crate::{BlockId, Caps, TokenError};
 
 /// A token that its issuer minted, and what its blocks allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     account: String,
     blocks: Vec<(BlockId, Caps)>,
+    /// Who holds it, and the index of the block that says so.
+    holder: Option<(PublicKey, usize)>,
 }
 
 /// What may be spent with one block and all below it. The ledger keeps count by the id.
@@ -37,8 +41,13 @@ pub struct Refusal {
 }
 
 impl Verified {
-    pub(crate) fn new(Unverified { account, blocks }: Unverified) -> Self {
-        Self { account, blocks }
+    pub(crate) fn new(Unverified { account, blocks }: Unverified) -> Result<Self, TokenError> {
+        Ok(Self { holder: holder_of(&blocks)?, account, blocks })
+    }
+
+    /// Returns whose key a request must be signed with; nothing where whoever has the text may use it.
+    pub fn holder(&self) -> Option<&PublicKey> {
+        self.holder.as_ref().map(|(holder, _)| holder)
     }
 
     /// Returns the account whose credit the token spends.
@@ -59,8 +68,15 @@ impl Verified {
     ///
     /// With the first block that does not allow the call.
     pub fn authorize(&self, request: &Request<'_>) -> Result<Vec<Budget>, Refusal> {
-        for (index, (block, caps)) in self.blocks.iter().enumerate() {
-            caps.check(request).map_err(|rule| Refusal { block: *block, index, rule: Box::new(rule) })?;
+        let refuse =
+            |index: usize, rule: Rule| Refusal { block: self.blocks[index].0, index, rule: Box::new(rule) };
+        if let Some((holder, index)) = self.holder
+            && request.holder != Some(holder)
+        {
+            return Err(refuse(index, Rule::Holder { holder: Box::new(holder) }));
+        }
+        for (index, (_, caps)) in self.blocks.iter().enumerate() {
+            caps.check(request).map_err(|rule| refuse(index, rule))?;
         }
         let budget = |(block, caps): &(BlockId, Caps)| {
             (caps.amount_max.is_some() || caps.calls_max.is_some()).then_some(Budget {

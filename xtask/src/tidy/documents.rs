@@ -6,8 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use super::{Finding, TextFile};
 
 /// Where error codes are given, and the page that explains each.
-const CODE_FILES: [&str; 3] =
-    ["crates/registry/src/error.rs", "crates/registry/src/call.rs", "crates/server/src/problem.rs"];
+const CODE_FILES: [&str; 7] = [
+    "crates/registry/src/act_error.rs",
+    "crates/registry/src/advisory.rs",
+    "crates/registry/src/call.rs",
+    "crates/registry/src/error.rs",
+    "crates/registry/src/held.rs",
+    "crates/registry/src/supply.rs",
+    "crates/server/src/problem.rs",
+];
 const REFUSAL_FOLDER: &str = "crates/server/src/";
 const CODE_PAGE: &str = "docs/reference/errors.md";
 

@@ -3,7 +3,7 @@
 //! ```text
 //! 4  glassbox
 //! 3  server | client
-//! 2  registry
+//! 2  registry | mcp
 //! 1  sandbox | store | pay | token | api     siblings: none knows another
 //! 0  core
 //! ```
@@ -25,7 +25,7 @@ struct Floor {
 
 /// The whole architecture in one table. A new line, or a new word in one, is a design change: say so in
 /// ARCHITECTURE.md in the same commit.
-const FLOORS: [Floor; 12] = [
+const FLOORS: [Floor; 13] = [
     Floor { name: "glassbox-core", floor: 0, knows: &[] },
     Floor { name: "glassbox-sandbox", floor: 1, knows: &["glassbox-core"] },
     Floor { name: "glassbox-store", floor: 1, knows: &["glassbox-core"] },
@@ -37,10 +37,11 @@ const FLOORS: [Floor; 12] = [
         floor: 2,
         knows: &["glassbox-core", "glassbox-sandbox", "glassbox-store", "glassbox-pay", "glassbox-token"],
     },
+    Floor { name: "glassbox-mcp", floor: 2, knows: &["glassbox-core", "glassbox-api"] },
     Floor {
         name: "glassbox-server",
         floor: 3,
-        knows: &["glassbox-core", "glassbox-api", "glassbox-pay", "glassbox-registry"],
+        knows: &["glassbox-core", "glassbox-api", "glassbox-pay", "glassbox-registry", "glassbox-mcp"],
     },
     Floor { name: "glassbox-client", floor: 3, knows: &["glassbox-core", "glassbox-api", "glassbox-pay"] },
     Floor { name: "glassbox", floor: 4, knows: ALL },
@@ -58,6 +59,7 @@ const ALL: &[&str] = &[
     "glassbox-token",
     "glassbox-api",
     "glassbox-registry",
+    "glassbox-mcp",
     "glassbox-server",
     "glassbox-client",
 ];

@@ -16,11 +16,19 @@
 //!
 //! [nodes]                 # where to ask a chain; for `upto`
 //! "eip155:84532" = "https://sepolia.base.org"
+//!
+//! [agent]                 # what `glassbox mcp` calls for an agent
+//! publishers = ["docs", "did:key:z6Mk…"]
+//! licenses = ["Apache-2.0"]
+//! grants = ["wasi:clocks/wall-clock"]
+//! proof = "replay"        # "receipt" without it
+//! local = false           # never run here what has a price there
 //! ```
 //!
 //! Without a policy a wallet pays play money only. A policy binds whoever pays through this crate; it cannot bind
 //! somebody who has the wallet's key.
 
+mod agent;
 mod words;
 
 use std::collections::BTreeMap;
@@ -34,6 +42,7 @@ use glassbox_core::limits::POLICY_FILE_BYTES_MAX;
 use glassbox_pay::{Address, Scheme};
 use serde::{Deserialize, Serialize};
 
+pub use self::agent::{Agent, Proof, is_free_to_download};
 pub(crate) use self::words::address;
 pub use self::words::{Asset, Host};
 use self::words::{dollars, list, some_list};
@@ -54,6 +63,9 @@ pub struct Policy {
     /// `[nodes]`: where to ask a chain, by its CAIP-2 id. `upto` needs it; the devnet's is known.
     #[serde(default)]
     pub nodes: BTreeMap<String, String>,
+    /// What an agent may call by itself.
+    #[serde(default)]
+    pub agent: Agent,
 }
 
 /// `[max]`: upper bounds in dollars; what is left out is not bounded here.
@@ -163,11 +175,19 @@ pub enum Rule {
     AllowAssets,
     /// `allow.schemes`
     AllowSchemes,
+    /// `agent.publishers`
+    AgentPublishers,
+    /// `agent.licenses`
+    AgentLicenses,
+    /// `agent.grants`
+    AgentGrants,
+    /// `agent.proof`
+    AgentProof,
 }
 
-/// A payment that the policy does not allow. Nothing was signed.
+/// A payment or a call that the policy does not allow. Nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the policy does not allow this payment: {detail}")]
+#[error("the policy does not allow this: {detail}")]
 pub struct Refusal {
     /// The rule.
     pub rule: Rule,
@@ -316,6 +336,10 @@ impl Rule {
             Self::AllowPayees => "allow.payees",
             Self::AllowAssets => "allow.assets",
             Self::AllowSchemes => "allow.schemes",
+            Self::AgentPublishers => "agent.publishers",
+            Self::AgentLicenses => "agent.licenses",
+            Self::AgentGrants => "agent.grants",
+            Self::AgentProof => "agent.proof",
         }
     }
 

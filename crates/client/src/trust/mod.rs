@@ -16,7 +16,7 @@ use glassbox_core::log::{
     StandingProof, TlogProof, Trusted, open_checkpoint, root_at,
 };
 use glassbox_core::release::Release;
-use glassbox_core::{PackageRef, ReleaseId, limits};
+use glassbox_core::{PackageRef, ReleaseId, Version, limits};
 
 pub use self::sightings::{FOLDER_NAME, Met, Sightings, SightingsError};
 use crate::error::ClientError;
@@ -97,12 +97,6 @@ pub enum LogRefusal {
         /// How many were seen.
         seen: u64,
     },
-    /// The operator stopped the release, as the log says.
-    #[error("{release} is quarantined")]
-    Quarantined {
-        /// The release.
-        release: ReleaseId,
-    },
     /// What was said to be in the log is not, or its tiles are not of its tree.
     #[error("the log does not prove it: {reason}")]
     Unproved {
@@ -153,21 +147,22 @@ impl Trust {
 
     /// Believes the newest checkpoint that a registry shows, or says why not.
     pub async fn newest(&self, client: &Client) -> Result<Believed, ClientError> {
-        self.insisting(async || {
+        self.insisting(|| async {
             let note = client.log_text("/checkpoint").await?;
             self.believe(client, note, Shown::Newest).await
         })
         .await
     }
 
-    /// Finds a release, and believes that it is in the registry's log as its publisher signed it, or says why not.
+    /// Finds a release, and believes that it is in the registry's log as its publisher signed it, or says why not. Returns
+    /// also what stands about its package, which may be that the release is quarantined.
     ///
     /// What the page says beyond the statement are labels: nothing proves them.
     pub async fn resolve(
         &self,
         client: &Client,
         reference: &PackageRef,
-    ) -> Result<(ReleaseResponse, LoggedRelease), ClientError> {
+    ) -> Result<(ReleaseResponse, LoggedRelease, Standing), ClientError> {
         let (mut tried, mut met) = (0, false);
         loop {
             let page = client.release(reference).await?;
@@ -183,24 +178,24 @@ impl Trust {
             let standing = standing.ok_or_else(|| LogRefusal::Unproved {
                 reason: format!("nothing stands about `{}`", id.package),
             })?;
-            if standing.quarantined.contains(&id.version) {
-                return Err(LogRefusal::Quarantined { release: id }.into());
-            }
-            match standing.latest {
-                Some(latest) if reference.version.is_none() && latest != id.version => {
-                    // A newer one may have come between the two answers.
-                    if tried >= 2 {
-                        let reason = format!("{latest} is the newest release, and {id} was offered");
-                        return Err(LogRefusal::Unproved { reason }.into());
-                    }
-                    tried += 1;
+            let newer = match &standing.latest {
+                Some(latest) if reference.version.is_none() && *latest != id.version => {
+                    let held = is_held_above(client, &id, &standing).await?;
+                    (!held).then(|| latest.clone())
                 }
-                _ => {
-                    let mut logged = self.release(client, &id, page.log_index).await?;
-                    logged.believed.first_met |= met;
-                    return Ok((page, logged));
-                }
+                _ => None,
+            };
+            let Some(newer) = newer else {
+                let mut logged = self.release(client, &id, page.log_index).await?;
+                logged.believed.first_met |= met;
+                return Ok((page, logged, standing));
+            };
+            // A newer one may have come between the two answers.
+            if tried >= 2 {
+                let reason = format!("{newer} is the newest release, and {id} was offered");
+                return Err(LogRefusal::Unproved { reason }.into());
             }
+            tried += 1;
         }
     }
 
@@ -214,7 +209,7 @@ impl Trust {
         about: &str,
     ) -> Result<(Option<Standing>, Believed), ClientError> {
         let (proof, believed) = self
-            .insisting(async || {
+            .insisting(|| async {
                 let proof: StandingProof = client.standing(about).await?;
                 let believed = self.believe(client, proof.checkpoint.clone(), Shown::Newest).await?;
                 proof.verify(&believed.log_key).map_err(LogRefusal::from)?;
@@ -230,7 +225,10 @@ impl Trust {
 
     /// Does something again a few times while it fails for what may be over in a moment: another process may have seen a
     /// newer checkpoint between our asking and looking, and witnesses take a while.
-    async fn insisting<T>(&self, ask: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    async fn insisting<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         let mut tried = 0;
         loop {
             match ask().await {
@@ -251,7 +249,7 @@ impl Trust {
         index: u64,
     ) -> Result<LoggedRelease, ClientError> {
         let (proof, believed) = self
-            .insisting(async || {
+            .insisting(|| async {
                 let text = client.log_text(&format!("/v1/log/proof/{index}")).await?;
                 let proof = TlogProof::parse(&text).map_err(LogRefusal::from)?;
                 let note = proof.proof.checkpoint.clone();
@@ -268,6 +266,14 @@ impl Trust {
 
     /// Believes a checkpoint that an executor says it saw, as far as it can be held against what was seen of its log.
     pub async fn seen_by_executor(&self, client: &Client, seen: &Checkpoint) -> Result<(), ClientError> {
+        let (policy, _) = self.policy_for(client).await?;
+        let newest = |log: &KnownLog| {
+            let note = self.sightings.newest(log.key()).ok()??;
+            open_checkpoint(&note, log.key()).ok()
+        };
+        if policy.logs().iter().filter_map(newest).any(|newest| newest == *seen) {
+            return Ok(());
+        }
         let believed = self.newest(client).await?;
         let checkpoint = &believed.trusted.checkpoint;
         if seen.origin != checkpoint.origin {
@@ -309,7 +315,10 @@ impl Trust {
         let (policy, first_met) = self.policy_for(client).await?;
         let now_s = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
         let freshness = Freshness { now_s, age_seconds_max: self.age_seconds_max };
-        let trusted = policy.judge(&note, Some(freshness)).map_err(LogRefusal::from)?;
+        let trusted = match policy.judge(&note, Some(freshness)) {
+            Ok(trusted) => trusted,
+            Err(distrust) => return Err(self.explain(client, distrust).await),
+        };
         let signed = policy.logs().iter().find(|log| open_checkpoint(&note, log.key()).is_ok());
         let log_key = signed.expect("the policy's judgement opened it").key().to_owned();
         self.compare(client, &log_key, &note, &trusted.checkpoint, shown).await?;
@@ -326,20 +335,31 @@ impl Trust {
             return Ok((policy.clone(), false));
         }
         let known = self.sightings.met(client.url()).map_err(LogRefusal::from)?;
-        let shown = client.descriptor().await?.log_key;
-        if let Some(known) = &known
-            && known.log_key != shown
+        let (key, first_met) = match known {
+            Some(known) => (known.log_key, false),
+            None => (client.descriptor().await?.log_key, true),
+        };
+        let log = KnownLog::new(&key, Some(client.url())).map_err(LogRefusal::from)?;
+        Ok((LogPolicy::of_log(log), first_met))
+    }
+
+    /// Says why a checkpoint is not believed: where that is because of another log at a known address, so.
+    async fn explain(&self, client: &Client, distrust: Distrust) -> ClientError {
+        if self.policy.is_none()
+            && matches!(distrust, Distrust::UnknownLog { .. })
+            && let Ok(Some(known)) = self.sightings.met(client.url())
+            && let Ok(shown) = client.descriptor().await
+            && shown.log_key != known.log_key
         {
-            return Err(LogRefusal::OtherLog {
+            return LogRefusal::OtherLog {
                 url: client.url().into(),
-                known: known.log_key.clone(),
-                shown: shown.chars().take(200).collect(),
+                known: known.log_key,
+                shown: shown.log_key.chars().take(200).collect(),
                 path: self.sightings.met_path(client.url()),
             }
-            .into());
+            .into();
         }
-        let log = KnownLog::new(&shown, Some(client.url())).map_err(LogRefusal::from)?;
-        Ok((LogPolicy::of_log(log), known.is_none()))
+        LogRefusal::from(distrust).into()
     }
 
     /// Holds a checkpoint against the newest one that was seen of its log, and remembers it where it is newer.
@@ -450,4 +470,22 @@ fn read_release(proof: &TlogProof, checkpoint: &Checkpoint) -> Result<(Release, 
     let entry = proof.extra.as_deref().ok_or_else(|| unproved("the proof has no entry in it"))?;
     proof.proof.includes(entry, checkpoint)?;
     Entry::release(entry).ok_or_else(|| unproved("the entry is not of a release that its publisher signed"))
+}
+
+/// Tells whether every release that a bare name could mean in place of `id`, by what stands in the log, is held by the
+/// registry. The log knows no holds: that they end within days is the registry's word.
+async fn is_held_above(client: &Client, id: &ReleaseId, standing: &Standing) -> Result<bool, ClientError> {
+    let stands = |version: &&Version| {
+        !standing.yanked.contains(version)
+            && !standing.quarantined.contains(version)
+            && (version.pre.is_empty() || !id.version.pre.is_empty())
+    };
+    let above = standing.terms.keys().rev().take_while(|version| **version > id.version).filter(stands);
+    for version in above {
+        let reference = PackageRef { package: id.package.clone(), version: Some(version.clone()) };
+        if client.release(&reference).await?.held.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

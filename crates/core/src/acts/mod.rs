@@ -5,6 +5,8 @@
 //! the name, with the SHA-256 of its text, which is also where the log's map keeps it. Releases and receipts have
 //! modules of their own.
 
+mod advisory;
+mod confirmation;
 mod executor;
 mod namespace;
 mod release;
@@ -15,6 +17,10 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
+pub use advisory::{
+    Advisory, AdvisoryError, Affected, ECOSYSTEM, ID_PREFIX, Osv, OsvEvent, OsvPackage, OsvRange,
+};
+pub use confirmation::Confirmation;
 pub use executor::{Contradiction, ExecutorRecord, ReceiptBatch};
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,

@@ -19,6 +19,7 @@ use crate::hashed::Document as _;
 use crate::key::PublicKey;
 use crate::name::{Namespace, PackageName, ReleaseId};
 use crate::release::Release;
+use crate::sbom::CARGO_URL;
 use crate::{Digest, canonical};
 
 /// What stands about one thing. The map holds its digest, that of its canonical JSON.
@@ -71,18 +72,22 @@ struct About {
     release: Option<ReleaseId>,
     package: Option<PackageName>,
     executor: Option<PublicKey>,
+    /// A package that releases are made of, such as `pkg:cargo/smallvec`.
+    part: Option<String>,
 }
 
 impl Change {
     /// Reads an entry. `None` where it is none, or is about nothing that has a name.
     pub fn of(entry: &[u8]) -> Option<Self> {
         let read: Entry = serde_json::from_slice(entry).ok()?;
-        let About { namespace, release, package, executor } = read_predicate(&read.statement)?.1;
+        let About { namespace, release, package, executor, part } = read_predicate(&read.statement)?.1;
         let about = namespace
             .map(|namespace| namespace.to_string())
             .or_else(|| release.map(|release| release.package.to_string()))
             .or_else(|| package.map(|package| package.to_string()))
-            .or_else(|| executor.map(|executor| executor.to_string()))?;
+            .or_else(|| executor.map(|executor| executor.to_string()))
+            // No package and no namespace has a slash, so none is taken for another.
+            .or_else(|| part.filter(|part| part.starts_with(CARGO_URL)))?;
         let statement = &read.statement;
         let act = match read.kind {
             Kind::Release => read_act(statement, |act: Release| Act::Terms(act.release.version, act.terms)),

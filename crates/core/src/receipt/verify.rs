@@ -5,6 +5,7 @@ use super::report::{Level, Report};
 use super::{Bundle, BundleError, Observed, Opening, Outcome, Receipt, Request};
 use crate::key::PublicKey;
 use crate::limits;
+use crate::log::LogPolicy;
 use crate::money::Atomic;
 use crate::split::split;
 use crate::terms::{Usage, charge, quote};
@@ -16,9 +17,10 @@ pub struct Trust {
     /// The executor's key. Without one, the receipt is checked against the key that it names itself, which proves who must
     /// answer for it and not that they are anybody in particular.
     pub executor: Option<PublicKey>,
-    /// The verifier key of the log. With one, a receipt must be logged there; without, the key that the proof names
-    /// itself shows which log would have to answer.
-    pub log: Option<String>,
+    /// The logs and witnesses that the reader believes. With such a policy, a receipt must be logged, and the checkpoint
+    /// must satisfy it; without, the keys that the proof names itself show who would have to answer. When the checkpoint
+    /// was signed does not matter.
+    pub policy: Option<LogPolicy>,
 }
 
 impl Bundle {
@@ -44,7 +46,7 @@ impl Bundle {
     ///
     /// Returns the receipt where its signature holds, because nothing in it means anything otherwise.
     pub fn verify(&self, executor: Option<&PublicKey>) -> (Report, Option<Receipt>) {
-        self.verify_by(&Trust { executor: executor.copied(), log: None })
+        self.verify_by(&Trust { executor: executor.copied(), policy: None })
     }
 
     /// Checks everything that needs neither network nor engine.
@@ -208,14 +210,17 @@ impl Bundle {
     /// Checks that the receipt is logged, where the bundle says so or the reader wants it.
     fn check_log(&self, trust: &Trust, receipt: &Receipt, report: &mut Report) {
         let Some(proof) = &self.proof else {
-            if trust.log.is_some() {
+            if trust.policy.is_some() {
                 report.add(Level::L1, "log", false, "the bundle has no proof that the receipt is logged");
             }
             return;
         };
-        let trusted = match (&trust.log, proof.keys.first()) {
-            (Some(log), key) if Some(log) != key => Err("logged elsewhere".to_owned()),
-            _ => proof.open(),
+        let trusted = match &trust.policy {
+            Some(policy) => match policy.judge(&proof.checkpoint, None) {
+                Ok(_) => proof.open(),
+                Err(distrust) => Err(distrust.to_string()),
+            },
+            None => proof.open(),
         };
         let Seen { log, witnesses } = match trusted {
             // What the executor had seen when it ran the call is a part of what is shown now.

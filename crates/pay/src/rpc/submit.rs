@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use glassbox_core::limits::{RPC_CALL_BYTES_MAX, RPC_PENDING_MAX};
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +27,14 @@ use crate::error::PayError;
 enum Step {
     Done(Submission),
     Waits(String),
+}
+
+fn last(attempts: &[Arc<Attempt>]) -> Option<B256> {
+    attempts.last().map(|attempt| attempt.signed.hash)
+}
+
+fn sent_by_another() -> Step {
+    Step::Waits("somebody else has just sent it".to_owned())
 }
 
 /// When a transaction is first looked for after it was broadcast.
@@ -57,30 +65,45 @@ impl Inner {
     async fn step(&self, id: &str, call: &Call, sent: &mut bool) -> Result<Step, PayError> {
         let attempts = self.book.attempts(id);
         if attempts.is_empty() {
-            return self.send(id, call, sent).await;
+            return self.send(id, call, &attempts, sent).await;
         }
         match self.receipt(&attempts).await? {
             Some(receipt) if receipt.succeeded => Ok(Step::Done(mined(receipt))),
-            Some(receipt) if !*sent && self.is_final(receipt.block).await? => self.send(id, call, sent).await,
+            Some(receipt) if !*sent && self.is_final(receipt.block).await? => {
+                self.send(id, call, &attempts, sent).await
+            }
             Some(receipt) => self.reverted(&attempts, receipt).await.map(Step::Done),
             None if *sent => Ok(Step::Waits("the transaction waits for a block".to_owned())),
             None => self.resume(id, call, &attempts, sent).await,
         }
     }
 
-    /// Sends what has no transaction, or none that counts any more.
-    async fn send(&self, id: &str, call: &Call, sent: &mut bool) -> Result<Step, PayError> {
+    /// Returns the hash of what was sent last for an id. It is in the book before the node has it.
+    fn last_attempt(&self, id: &str) -> Option<B256> {
+        last(&self.book.attempts(id))
+    }
+
+    /// Sends what has no transaction, or none that counts any more: `attempts` are those that were looked at.
+    async fn send(
+        &self,
+        id: &str,
+        call: &Call,
+        attempts: &[Arc<Attempt>],
+        sent: &mut bool,
+    ) -> Result<Step, PayError> {
         if call.from != self.wallet.address() || call.data.len() > RPC_CALL_BYTES_MAX {
             tracing::error!(id, size_bytes = call.data.len(), "Refused a call that cannot be submitted");
             return Ok(Step::Done(Submission::Reverted { output: Bytes::new() }));
         }
-        let before = self.book.attempts(id).last().map(|attempt| attempt.signed.hash);
+        let before = last(attempts);
         // To estimate is to try. Everything else that is asked does not depend on it, so all of it is asked at once.
         let (tried, fees, coins) =
             tokio::join!(self.node.gas(call), self.fees(), self.node.coins(self.wallet.address()));
         let gas = match tried {
             // What others do to the contracts in between may cost some more.
             Ok(gas) => gas.saturating_add(gas / 4),
+            // What was sent for this id in the meantime may be why: then it is no refusal.
+            Err(NodeError::Reverted(_)) if self.last_attempt(id) != before => return Ok(sent_by_another()),
             Err(NodeError::Reverted(output)) => return Ok(Step::Done(Submission::Reverted { output })),
             Err(error) => return Err(error.into()),
         };
@@ -92,8 +115,8 @@ impl Inner {
         self.check_coins(gas, fees, coins?)?;
 
         let _one_at_a_time = self.sending.lock().await;
-        if self.book.attempts(id).last().map(|attempt| attempt.signed.hash) != before {
-            return Ok(Step::Waits("somebody else has just sent it".to_owned()));
+        if self.last_attempt(id) != before {
+            return Ok(sent_by_another());
         }
         let (block, mined) =
             tokio::try_join!(self.node.height(), self.node.count(self.wallet.address(), "latest"))?;
@@ -119,7 +142,7 @@ impl Inner {
         sent: &mut bool,
     ) -> Result<Step, PayError> {
         let Some(nonce) = attempts.last().map(|attempt| attempt.nonce()) else {
-            return self.send(id, call, sent).await;
+            return self.send(id, call, attempts, sent).await;
         };
         let one_at_a_time = self.sending.lock().await;
         let block = self.node.height().await?;
@@ -140,7 +163,7 @@ impl Inner {
         };
         if nonce < settled {
             tracing::warn!(id, nonce, "Somebody else uses the settler's key: a nonce was taken");
-            return self.send(id, call, sent).await;
+            return self.send(id, call, attempts, sent).await;
         }
         Err(PayError::Unavailable(format!(
             "the nonce {nonce} was taken by another transaction, not yet finally"

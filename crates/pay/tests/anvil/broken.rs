@@ -92,7 +92,8 @@ async fn a_caller_that_gives_up_leaves_nothing_half_done() {
         task.abort();
     }
     for number in 0..20 {
-        assert!(is_settled(&stage.insist(100, number).await));
+        let settlement = stage.insist(100, number).await;
+        assert!(is_settled(&settlement), "{number}: {settlement:?}");
     }
     assert_eq!(stage.payee_has().await, 2_000);
     assert_eq!(stage.anvil.count(stage.operator()).await, 20);

@@ -1,18 +1,20 @@
 //! Quotes, calls and receipts.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{Asked, CallError, CallReply, CallRequest};
+use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest, Registry};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Body, Path, Query, payment, reference};
+use crate::extract::{Body, Head, Path, Query, payment, reference};
 use crate::problem::{Refusal, no_such_method};
 
 type FunctionPath = Path<(String, String, String, String)>;
@@ -34,7 +36,7 @@ pub(crate) async fn quote(
 ) -> Result<Json<QuoteResponse>, Refusal> {
     let reference = reference(&ns, &name, &version)?;
     let live = app.registry.live(&reference).await?;
-    let (quote, required) = app.registry.quote(&reference, &function, query.fuel).await?;
+    let (quote, required) = app.registry.quote(&reference, &function, query.fuel, None).await?;
     let notice = app.registry.notice(&reference);
     Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
 }
@@ -54,7 +56,7 @@ pub(crate) async fn quote(
 pub(crate) async fn call(
     State(app): State<App>,
     Path((ns, name, version, function)): FunctionPath,
-    headers: HeaderMap,
+    head: Head,
     Body(body): Body<CallBody>,
 ) -> Result<Response, Refusal> {
     let args = if body.args.is_null() { serde_json::json!([]) } else { body.args };
@@ -65,12 +67,15 @@ pub(crate) async fn call(
         fuel_max: body.fuel,
         nonce: body.nonce,
         grants: body.grants,
-        payment: payment(&headers)?,
+        resource: None,
+        payment: payment(&head)?,
     };
     let notice = app.registry.notice(&request.release);
     let result = app.registry.call(request).await;
     count(&result);
-    Ok(respond(result?, notice, headers.contains_key(v1::X_PAYMENT)))
+    let reply = result?;
+    let affecting = affecting(&app.registry, &reply).await;
+    Ok(respond(reply, notice, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -88,10 +93,10 @@ pub(crate) async fn ask(
     Path((ns, name, version, function)): FunctionPath,
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    head: Head,
 ) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
-    match app.registry.ask(&release, &function, payment(&headers)?).await? {
+    match app.registry.ask(&release, &function, payment(&head)?).await? {
         Asked::Free => Err(no_such_method(method, uri).await),
         Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
     }
@@ -109,12 +114,12 @@ fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
 }
 
 /// `first` tells whether the payment came in version 1 of x402, and is answered so.
-fn respond(reply: CallReply, notice: Option<String>, first: bool) -> Response {
+fn respond(reply: CallReply, notice: Option<String>, affecting: &[Affecting], first: bool) -> Response {
     let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
         true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
         false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
     });
-    let mut response = Json(convert::reply(reply, notice)).into_response();
+    let mut response = Json(convert::reply(reply, notice, affecting)).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement
@@ -133,10 +138,22 @@ pub(crate) async fn receipt(
     Path(call): Path<String>,
 ) -> Result<Json<CallResponse>, Refusal> {
     let stored = app.registry.receipt(&call).await?;
-    Ok(Json(convert::reply(CallReply { stored, replayed: true }, None)))
+    let reply = CallReply { stored, replayed: true };
+    let affecting = affecting(&app.registry, &reply).await;
+    Ok(Json(convert::reply(reply, None, &affecting)))
 }
 
-pub(super) fn count(result: &Result<CallReply, CallError>) {
+/// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they
+/// cannot be read.
+pub(crate) async fn affecting(registry: &Registry, reply: &CallReply) -> Arc<Vec<Affecting>> {
+    let release = &reply.stored.bundle.opening.terms.release;
+    registry.affecting(release).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "Could not look for advisories");
+        Arc::default()
+    })
+}
+
+pub(crate) fn count(result: &Result<CallReply, CallError>) {
     let outcome = match result {
         Ok(reply) => {
             metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{FilesResponse, Problem};
 use glassbox_pay::x402;
@@ -10,7 +10,7 @@ use glassbox_registry::{Access, DownloadRequest};
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Path, payment, reference, sign_in};
+use crate::extract::{Head, Path, payment, reference, sign_in};
 use crate::problem::Refusal;
 
 /// The header of a paid download: its receipt, in base64 as x402 writes it.
@@ -36,9 +36,9 @@ type ReleasePath = Path<(String, String, String)>;
 pub(crate) async fn component(
     State(app): State<App>,
     Path(path): ReleasePath,
-    headers: HeaderMap,
+    head: Head,
 ) -> Result<Response, Refusal> {
-    let download = app.registry.component(request(&path, &headers)?).await?;
+    let download = app.registry.component(request(&path, &head)?).await?;
     let body = ([(header::CONTENT_TYPE, "application/wasm")], download.content);
     Ok(respond(body, &download.access))
 }
@@ -59,20 +59,17 @@ pub(crate) async fn component(
 pub(crate) async fn files(
     State(app): State<App>,
     Path(path): ReleasePath,
-    headers: HeaderMap,
+    head: Head,
 ) -> Result<Response, Refusal> {
-    let download = app.registry.component_files(request(&path, &headers)?).await?;
+    let download = app.registry.component_files(request(&path, &head)?).await?;
     Ok(respond(Json(convert::files(&download.content)), &download.access))
 }
 
-fn request(
-    (ns, name, version): &(String, String, String),
-    headers: &HeaderMap,
-) -> Result<DownloadRequest, Refusal> {
+fn request((ns, name, version): &(String, String, String), head: &Head) -> Result<DownloadRequest, Refusal> {
     Ok(DownloadRequest {
         release: reference(ns, name, version)?,
-        payment: payment(headers)?,
-        sign_in: sign_in(headers)?,
+        payment: payment(head)?,
+        sign_in: sign_in(&head.headers)?,
     })
 }
 

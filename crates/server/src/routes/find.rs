@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use glassbox_api::{
     Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchResponse,
+    SearchResult,
 };
 use glassbox_core::profile::Profile;
 use glassbox_registry::{Marks, ReleaseFile};
@@ -14,7 +15,9 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
+use crate::discovery::text;
 use crate::extract::{Path, Query, package as package_name, reference};
+use crate::mcp::read_release;
 use crate::problem::Refusal;
 
 /// Path of a release.
@@ -53,22 +56,30 @@ pub(crate) struct SearchQuery {
     limit: Option<usize>,
 }
 
-/// Finds the packages that fit best.
+/// Finds the packages that fit best. With `Accept: text/markdown` as text, as the other pages of packages are.
 #[utoipa::path(get, path = "/v1/search", tag = "find", params(SearchQuery),
     responses((status = 200, body = SearchResponse), (status = 400, body = Problem)))]
 pub(crate) async fn search(
     State(app): State<App>,
     Query(query): Query<SearchQuery>,
-) -> Result<Json<SearchResponse>, Refusal> {
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let found = app.registry.search(&query.q, query.limit.unwrap_or(10)).await?;
-    Ok(Json(SearchResponse { results: found.into_iter().map(convert::result).collect() }))
+    Ok(list(&headers, found.into_iter().map(convert::result).collect()))
+}
+
+fn list(headers: &HeaderMap, results: Vec<SearchResult>) -> Response {
+    match text::wants_markdown(headers) {
+        true => text::markdown(text::results(&results)),
+        false => Json(SearchResponse { results }).into_response(),
+    }
 }
 
 /// Lists all packages with their newest releases, by name.
 #[utoipa::path(get, path = "/v1/packages", tag = "find", responses((status = 200, body = SearchResponse)))]
-pub(crate) async fn packages(State(app): State<App>) -> Result<Json<SearchResponse>, Refusal> {
+pub(crate) async fn packages(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refusal> {
     let packages = app.registry.packages().await?;
-    Ok(Json(SearchResponse { results: packages.into_iter().map(convert::listed).collect() }))
+    Ok(list(&headers, packages.into_iter().map(convert::listed).collect()))
 }
 
 /// Returns a package and its versions.
@@ -99,12 +110,13 @@ pub(crate) async fn package(
 pub(crate) async fn release(
     State(app): State<App>,
     Path((ns, name, version)): ReleasePath,
-) -> Result<Json<ReleaseResponse>, Refusal> {
-    let reference = reference(&ns, &name, &version)?;
-    let view = app.registry.release(&reference).await?;
-    let live = app.registry.live(&reference).await?;
-    let marks = app.registry.marks(&live.id);
-    Ok(Json(convert::release(view, &live, marks)))
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let release = read_release(&app.registry, &reference(&ns, &name, &version)?).await?;
+    Ok(match text::wants_markdown(&headers) {
+        true => text::markdown(text::release(&release)),
+        false => Json(release).into_response(),
+    })
 }
 
 /// Returns the manifest, as it was published.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{Problem, StandingResponse};
 use glassbox_core::log::TlogProof;
@@ -23,10 +23,15 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, Refus
 #[utoipa::path(get, path = "/tile/{*path}", tag = "log",
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
               (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Refusal> {
+pub(crate) async fn tile(
+    State(app): State<App>,
+    Path(_): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    // As it was sent: a path has one spelling, and whatever is percent-encoded is another.
+    let path = uri.path().trim_start_matches('/').to_owned();
     // A tile never changes once it is there, a partial one included: it is another file when it grows.
-    file(&app, format!("tile/{path}"), "application/octet-stream", "public, max-age=31536000, immutable")
-        .await
+    file(&app, path, "application/octet-stream", "public, max-age=31536000, immutable").await
 }
 
 /// Returns an entry with the proof that the log has it, as one text file: C2SP tlog-proof, with the entry as extra data.

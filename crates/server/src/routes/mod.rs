@@ -1,5 +1,6 @@
 //! The routes, by what they are for.
 
+pub(crate) mod advisories;
 pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod find;
@@ -11,4 +12,5 @@ pub(crate) mod operate;
 pub(crate) mod publish;
 pub(crate) mod receipts;
 pub(crate) mod serve;
+pub(crate) mod supply;
 pub(crate) mod witness;

@@ -6,16 +6,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use glassbox_api::{
     BalanceResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest, CreditResponse, EarningRow,
-    EarningsResponse, FaucetRequest, Problem,
+    EarningsResponse, FaucetRequest, Problem, RevokeRequest,
 };
 use glassbox_core::{Atomic, PackageName, Pico, limits};
 use glassbox_pay::{Address, Devnet, x402};
-use glassbox_registry::{Credit, RegistryError};
+use glassbox_registry::{Credit, RegistryError, TokenError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::extract::{Body, Path, Query, read, signed, token};
+use crate::extract::{Body, Head, Path, Query, credit, read, signed};
 use crate::problem::Refusal;
 
 /// Whose earnings.
@@ -151,9 +151,9 @@ pub(crate) async fn buy_credit(
     responses((status = 200, body = CreditBalanceResponse), (status = 401, body = Problem)))]
 pub(crate) async fn credit_balance(
     State(app): State<App>,
-    headers: HeaderMap,
+    head: Head,
 ) -> Result<Json<CreditBalanceResponse>, Refusal> {
-    let balance = app.registry.credit_balance(&bearer(&headers)?.token).await?;
+    let balance = app.registry.credit_balance(&bearer(&head)?).await?;
     Ok(Json(CreditBalanceResponse {
         account: balance.account,
         available_usd: balance.available.to_decimal(),
@@ -169,20 +169,30 @@ pub(crate) async fn credit_balance(
               (status = 401, body = Problem), (status = 402, body = Problem)))]
 pub(crate) async fn refund_credit(
     State(app): State<App>,
-    headers: HeaderMap,
+    head: Head,
     Body(request): Body<CreditRefundRequest>,
 ) -> Result<StatusCode, Refusal> {
     let to = address(&request.to)?;
     let amount = dollars(&request.usd)?;
-    app.registry.refund_credit(&bearer(&headers)?.token, &request.id, to, amount).await?;
+    app.registry.refund_credit(&bearer(&head)?, &request.id, to, amount).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Takes a token back, and every token that was made from it.
-#[utoipa::path(post, path = "/v1/credit/revoke", tag = "money",
-    responses((status = 204, description = "it pays nothing more"), (status = 401, body = Problem)))]
-pub(crate) async fn revoke_token(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Refusal> {
-    app.registry.revoke_token(&bearer(&headers)?.token).await?;
+/// Takes a token back, and every token that was made from it. With `block`, takes that block back instead, which only the
+/// token that the account was opened with may ask.
+#[utoipa::path(post, path = "/v1/credit/revoke", tag = "money", request_body = RevokeRequest,
+    responses((status = 204, description = "it pays nothing more"), (status = 400, body = Problem),
+              (status = 401, body = Problem)))]
+pub(crate) async fn revoke_token(
+    State(app): State<App>,
+    head: Head,
+    Body(request): Body<RevokeRequest>,
+) -> Result<StatusCode, Refusal> {
+    let block = request.block.map(|id| id.parse()).transpose().map_err(|error: TokenError| {
+        let next = "send the id as `glassbox token inspect` shows it";
+        Refusal::new(StatusCode::BAD_REQUEST, "block-invalid", error.to_string(), next)
+    })?;
+    app.registry.revoke_token(&bearer(&head)?, block).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -196,16 +206,16 @@ pub(crate) async fn devnet_rpc(
     let Some(devnet) = &app.options.devnet else {
         return Err(no_devnet("ask a node of the network"));
     };
-    let body = read(request.into_body(), limits::JSON_RPC_BYTES_MAX).await?;
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::JSON_RPC_BYTES_MAX).await?;
     Ok(Json(devnet.json_rpc(&body).await))
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Credit, Refusal> {
-    let token = token(headers).ok_or_else(|| {
+fn bearer(head: &Head) -> Result<Credit, Refusal> {
+    credit(head)?.ok_or_else(|| {
         let next = "send `Authorization: Bearer gbt_…`";
         Refusal::new(StatusCode::UNAUTHORIZED, "token-missing", "there is no token in the request", next)
-    })?;
-    Ok(Credit::new(token, None)?)
+    })
 }
 
 pub(super) fn dollars(text: &str) -> Result<Atomic, Refusal> {

@@ -29,7 +29,7 @@ pub(crate) async fn namespace(
 /// after its delay.
 #[utoipa::path(post, path = "/v1/namespaces/{ns}/policy", tag = "names", request_body = ActRequest,
     responses((status = 201, body = ActResponse), (status = 200, body = ActResponse), (status = 400, body = Problem),
-              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn policy(
     State(app): State<App>,
     Path(ns): Path<String>,
@@ -41,7 +41,7 @@ pub(crate) async fn policy(
 /// Takes back a change of the policy that has not taken effect.
 #[utoipa::path(post, path = "/v1/namespaces/{ns}/cancel", tag = "names", request_body = ActRequest,
     responses((status = 201, body = ActResponse), (status = 200, body = ActResponse), (status = 400, body = Problem),
-              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+              (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn cancel(
     State(app): State<App>,
     Path(ns): Path<String>,
@@ -53,7 +53,7 @@ pub(crate) async fn cancel(
 /// Revokes a key of a namespace, at once. What it signed before stays.
 #[utoipa::path(post, path = "/v1/namespaces/{ns}/revocations", tag = "names", request_body = ActRequest,
     responses((status = 201, body = ActResponse), (status = 200, body = ActResponse), (status = 400, body = Problem),
-              (status = 403, body = Problem), (status = 422, body = Problem)))]
+              (status = 403, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn revoke(
     State(app): State<App>,
     Path(ns): Path<String>,
@@ -77,7 +77,7 @@ pub(crate) async fn proof(
 #[utoipa::path(post, path = "/v1/packages/{ns}/{name}/{version}/yank", tag = "names", request_body = ActRequest,
     responses((status = 201, body = ActResponse), (status = 200, body = ActResponse), (status = 400, body = Problem),
               (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-              (status = 422, body = Problem)))]
+              (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn yank(
     State(app): State<App>,
     Path((ns, name, version)): Path<(String, String, String)>,

@@ -58,6 +58,7 @@ pub(crate) async fn publish(
         tests: convert::tests(&reply.report),
         entry: String::from_utf8_lossy(&reply.entry).into_owned(),
         proof: reply.proof,
+        held: reply.held.map(convert::held),
     };
     Ok((status, Json(response)))
 }

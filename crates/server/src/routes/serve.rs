@@ -10,15 +10,15 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::Problem;
-use glassbox_core::{Atomic, limits};
+use glassbox_core::{Atomic, limits, possession};
 use glassbox_pay::x402;
-use glassbox_registry::{CallReply, CallRequest};
+use glassbox_registry::{Affecting, CallReply, CallRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call;
 use crate::app::App;
-use crate::extract::{Path, payment, read, reference, token};
+use crate::extract::{Head, Path, payment, read, reference, token};
 use crate::problem::Refusal;
 
 /// The function that services export.
@@ -26,6 +26,9 @@ const FUNCTION: &str = "incoming-handler.handle";
 
 /// The id of the call.
 const CALL: &str = "glassbox-call";
+
+/// The ids of advisories that affect the release.
+const ADVISORIES: &str = "glassbox-advisories";
 
 /// Base64 of the receipt with what opens it.
 const RECEIPT: &str = "glassbox-receipt";
@@ -115,8 +118,8 @@ pub(crate) async fn root(
 async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
     let (parts, body) = request.into_parts();
-    let payment = payment(&parts.headers)?;
-    let body = read(body, limits::CALL_BODY_BYTES_MAX).await?;
+    let payment = payment(&Head::from(&parts))?;
+    let body = read(&parts.headers, body, limits::CALL_BODY_BYTES_MAX).await?;
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let args = json!([{
         "method": parts.method.as_str(),
@@ -133,11 +136,14 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
         fuel_max: None,
         nonce: None,
         grants: None,
+        resource: None,
         payment,
     };
     let result = app.registry.call(request).await;
     call::count(&result);
-    respond(result?)
+    let reply = result?;
+    let affecting = call::affecting(&app.registry, &reply).await;
+    respond(reply, &affecting)
 }
 
 /// Returns what lies behind `/v1/serve/{ns}/{name}/{version}`, as it was sent.
@@ -174,6 +180,8 @@ fn shown(headers: &HeaderMap) -> Vec<(String, Base64)> {
     if token(&headers).is_some() {
         // Whoever has the token can spend with it.
         headers.remove(header::AUTHORIZATION);
+        headers.remove(possession::SIGNATURE_INPUT);
+        headers.remove(possession::SIGNATURE);
     }
     let headers = headers.iter().filter(|(name, _)| is_shown(name.as_str()));
     headers.map(|(name, value)| (name.as_str().to_owned(), Base64::of(value.as_bytes()))).collect()
@@ -187,7 +195,7 @@ struct Answer {
     body: Base64,
 }
 
-fn respond(reply: CallReply) -> Result<Response, Refusal> {
+fn respond(reply: CallReply, affecting: &[Affecting]) -> Result<Response, Refusal> {
     let damaged = || {
         let detail = "the service answered with what HTTP cannot carry";
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "guest-failed", detail, "tell the publisher")
@@ -218,6 +226,10 @@ fn respond(reply: CallReply) -> Result<Response, Refusal> {
         }
     };
     insert(CALL, &stored.call);
+    if !affecting.is_empty() {
+        let ids: Vec<_> = affecting.iter().map(|advisory| advisory.id.as_str()).collect();
+        insert(ADVISORIES, &ids.join(", "));
+    }
     if let Some(settlement) = &stored.settlement {
         insert(x402::PAYMENT_RESPONSE, &x402::encode(settlement));
     }

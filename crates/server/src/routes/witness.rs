@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -45,10 +45,11 @@ pub async fn serve_witness(
 
 async fn add_checkpoint(
     State(witness): State<Arc<Witness>>,
+    headers: HeaderMap,
     body: axum::body::Body,
 ) -> Result<Response, Refusal> {
     // The state has one writer, and a request that trickles in must hold nothing: so the body is read first, in its time.
-    let reading = read(body, limits::WITNESS_BODY_BYTES_MAX);
+    let reading = read(&headers, body, limits::WITNESS_BODY_BYTES_MAX);
     let body = tokio::time::timeout(Duration::from_millis(limits::WITNESS_WAIT_MS_MAX), reading).await;
     let body = body.map_err(|_| {
         let detail = "the body did not arrive in time";

@@ -1,16 +1,19 @@
-//! The vector of `conformance/token`: made here from its keys and sentences by Biscuit alone, read by us.
+//! The vectors of `conformance/token`: made here from its keys and sentences by Biscuit alone, read by us.
 
 use biscuit_auth::builder::Algorithm;
 use biscuit_auth::datalog::SymbolTable;
 use biscuit_auth::{BiscuitBuilder, BlockBuilder, KeyPair, PrivateKey};
 use glassbox_core::key::PublicKey;
-use glassbox_core::{Atomic, FunctionName, PackageName};
+use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use glassbox_token::{BlockId, Caps, Issuer, Request, Token, Verifier};
 use serde::Deserialize;
 
 use super::text;
 
-const VECTOR: &str = include_str!("../../../../conformance/token/delegated.json");
+const VECTORS: [&str; 2] = [
+    include_str!("../../../../conformance/token/delegated.json"),
+    include_str!("../../../../conformance/token/held.json"),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,11 +38,15 @@ struct Block {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    package: PackageName,
+    release: ReleaseId,
+    #[serde(default)]
+    component: Option<Digest>,
     function: FunctionName,
     amount_max: Atomic,
     now_s: u64,
     audience: String,
+    #[serde(default)]
+    holder: Option<PublicKey>,
     /// The blocks that count the call.
     #[serde(default)]
     budgets: Option<Vec<usize>>,
@@ -48,8 +55,8 @@ struct Asked {
     refused: Option<(usize, String)>,
 }
 
-fn vector() -> Vector {
-    serde_json::from_str(VECTOR).expect("the vector is JSON")
+fn vectors() -> impl Iterator<Item = Vector> {
+    VECTORS.into_iter().map(|text| serde_json::from_str(text).expect("the vector is JSON"))
 }
 
 fn keys(seed: &str) -> KeyPair {
@@ -57,8 +64,11 @@ fn keys(seed: &str) -> KeyPair {
 }
 
 #[test]
-fn the_vector_is_made_of_its_sentences() {
-    let vector = vector();
+fn a_vector_is_made_of_its_sentences() {
+    vectors().for_each(is_made_of_its_sentences);
+}
+
+fn is_made_of_its_sentences(vector: Vector) {
     let code = |block: &Block| BlockBuilder::new().code(block.sentences.join(";\n")).expect("datalog");
     let [first, rest @ ..] = vector.blocks.as_slice() else { panic!("no blocks") };
     let mut biscuit = BiscuitBuilder::new()
@@ -75,8 +85,11 @@ fn the_vector_is_made_of_its_sentences() {
 }
 
 #[test]
-fn the_vector_is_read_as_it_says() {
-    let vector = vector();
+fn a_vector_is_read_as_it_says() {
+    vectors().for_each(is_read_as_it_says);
+}
+
+fn is_read_as_it_says(vector: Vector) {
     let token: Token = vector.token.parse().expect("a token");
     let verified = Verifier::from(vector.issuer).verify(&token).expect("verified");
     assert_eq!(verified.account(), vector.account);
@@ -84,11 +97,13 @@ fn the_vector_is_read_as_it_says() {
     assert_eq!(verified.blocks(), blocks);
     for asked in &vector.requests {
         let request = Request {
-            package: &asked.package,
+            release: &asked.release,
+            component: asked.component,
             function: &asked.function,
             amount_max: asked.amount_max,
             now_s: asked.now_s,
             audience: &asked.audience,
+            holder: asked.holder,
         };
         let (budgets, refused) = match verified.authorize(&request) {
             Ok(budgets) => {
@@ -103,13 +118,21 @@ fn the_vector_is_read_as_it_says() {
 }
 
 #[test]
-fn what_is_minted_says_the_sentences_of_the_vector() {
-    let vector = vector();
+fn what_is_minted_says_the_sentences_of_a_vector() {
+    vectors().for_each(is_minted_with_its_sentences);
+}
+
+fn is_minted_with_its_sentences(vector: Vector) {
     let caps: Vec<_> = vector.blocks.iter().map(|block| &block.caps).collect();
     let seed: [u8; 32] = [1; 32];
     let mut token = Issuer::from_seed(&seed).mint(&vector.account, caps[0]).expect("minted");
-    for caps in &caps[1..] {
-        token = token.attenuate(caps).expect("appended");
+    if caps.iter().any(|caps| caps.handed_on.is_some()) {
+        // Who hands a token on signs the id of the block before, and those of a new token are new.
+        token = vector.token.parse().expect("a token");
+    } else {
+        for caps in &caps[1..] {
+            token = token.attenuate(caps).expect("appended");
+        }
     }
     for (index, block) in vector.blocks.iter().enumerate() {
         let source = super::biscuit(&token).print_block_source(index).expect("printed");

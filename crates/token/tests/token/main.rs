@@ -1,6 +1,7 @@
 //! Tokens from mint to refusal, against another authorizer and against holders who append what they like.
 
 mod golden;
+mod holding;
 mod hostile;
 mod narrowing;
 mod reading;
@@ -8,7 +9,8 @@ mod reading;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use biscuit_auth::UnverifiedBiscuit;
-use glassbox_core::{Atomic, FunctionName, PackageName};
+use glassbox_core::key::PublicKey;
+use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
 use glassbox_token::{Caps, Issuer, PREFIX, Request, Token};
 
 const REGISTRY: &str = "https://registry.example";
@@ -21,32 +23,38 @@ fn issuer() -> Issuer {
 /// A call, owned.
 #[derive(Debug, Clone)]
 struct Call {
-    package: PackageName,
+    release: ReleaseId,
+    component: Option<Digest>,
     function: FunctionName,
     amount_max: u128,
     now_s: u64,
     audience: String,
+    holder: Option<PublicKey>,
 }
 
 impl Call {
     fn request(&self) -> Request<'_> {
         Request {
-            package: &self.package,
+            release: &self.release,
+            component: self.component,
             function: &self.function,
             amount_max: Atomic(self.amount_max),
             now_s: self.now_s,
             audience: &self.audience,
+            holder: self.holder,
         }
     }
 }
 
 fn call() -> Call {
     Call {
-        package: "acme:slug".parse().expect("a package"),
+        release: "acme:slug@1.0.0".parse().expect("a release"),
+        component: Some(Digest::of("slug")),
         function: "acme:slug/api@1.0.0#slugify".parse().expect("a function"),
         amount_max: 2_000,
         now_s: NOW_S,
         audience: REGISTRY.into(),
+        holder: None,
     }
 }
 
@@ -58,7 +66,7 @@ fn functions(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// Caps that use every field and allow [`call`].
+/// Caps that use every field but the holder's and allow [`call`].
 fn all_caps() -> Caps {
     Caps {
         amount_per_call_max: Some(Atomic(5_000)),
@@ -68,6 +76,9 @@ fn all_caps() -> Caps {
         packages: packages(&["acme:pad", "acme:slug"]),
         functions: functions(&["pad", "slugify"]),
         audience: Some(REGISTRY.into()),
+        releases: Some(vec!["acme:slug@1.0.0".parse().expect("a release")]),
+        components: Some(vec![Digest::of("slug")]),
+        ..Caps::default()
     }
 }
 

@@ -20,6 +20,7 @@ fn some<T: std::fmt::Debug>(values: impl Strategy<Value = T>) -> impl Strategy<V
 
 fn caps() -> impl Strategy<Value = Caps> {
     let packages = proptest::sample::subsequence(PACKAGES.to_vec(), 1..=3);
+    let releases = packages.clone();
     let functions = proptest::sample::subsequence(FUNCTIONS.to_vec(), 1..=4);
     let audiences = proptest::sample::select(AUDIENCES.to_vec());
     (
@@ -28,10 +29,11 @@ fn caps() -> impl Strategy<Value = Caps> {
         some(0..6u64),
         some(0..6u64),
         some(packages),
+        some(releases),
         some(functions),
         some(audiences),
     )
-        .prop_map(|(each, total, calls_max, time, packages, functions, audience)| Caps {
+        .prop_map(|(each, total, calls_max, time, packages, releases, functions, audience)| Caps {
             amount_per_call_max: each.map(Atomic),
             amount_max: total.map(Atomic),
             calls_max,
@@ -40,6 +42,10 @@ fn caps() -> impl Strategy<Value = Caps> {
                 .map(|names| names.iter().map(|name| name.parse().expect("a package")).collect()),
             functions: functions.map(|names| names.into_iter().map(str::to_owned).collect()),
             audience: audience.map(str::to_owned),
+            releases: releases.map(|names| {
+                names.iter().map(|name| format!("{name}@1.0.0").parse().expect("a release")).collect()
+            }),
+            ..Caps::default()
         })
 }
 
@@ -53,11 +59,13 @@ fn calls() -> impl Strategy<Value = Call> {
     ]);
     (package, function, 0..6u128, 0..6u64, proptest::sample::select(AUDIENCES.to_vec())).prop_map(
         |(package, function, amount_max, time, audience)| Call {
-            package: package.parse().expect("a package"),
+            release: format!("{package}@1.0.0").parse().expect("a release"),
+            component: None,
             function: function.parse().expect("a function"),
             amount_max,
             now_s: NOW_S + time,
             audience: audience.into(),
+            holder: None,
         },
     )
 }
@@ -72,7 +80,8 @@ fn standard_allows(token: &Token, call: &Call) -> bool {
     let facts = [
         one("audience", string(&call.audience)),
         one("time", time),
-        one("package", string(&call.package.to_string())),
+        one("package", string(&call.release.package.to_string())),
+        one("release", string(&call.release.to_string())),
         one("amount", int(call.amount_max.try_into().expect("small"))),
     ];
     let mut builder = AuthorizerBuilder::new().policy("allow if true").expect("a policy");

@@ -1,7 +1,7 @@
 //! What is minted and appended is what is read, and each cap has its boundary.
 
-use glassbox_core::Atomic;
 use glassbox_core::key::SecretKey;
+use glassbox_core::{Atomic, Digest};
 use glassbox_token::{BlockId, Budget, Caps, Issuer, Token, TokenError};
 
 use super::{Call, NOW_S, all_caps, bytes, call, functions, issuer, packages, text};
@@ -91,7 +91,25 @@ fn each_cap_has_its_boundary() {
             "packages",
             Caps { packages: packages(&["acme:slug"]), ..Caps::default() },
             call(),
-            Call { package: "acme:slug-two".parse().expect("a package"), ..call() },
+            Call { release: "acme:slug-two@1.0.0".parse().expect("a release"), ..call() },
+        ),
+        (
+            "releases",
+            Caps { releases: Some(vec![call().release]), ..Caps::default() },
+            call(),
+            Call { release: "acme:slug@1.0.1".parse().expect("a release"), ..call() },
+        ),
+        (
+            "components",
+            Caps { components: Some(vec![Digest::of("slug")]), ..Caps::default() },
+            Call { release: "other:name@9.0.0".parse().expect("a release"), ..call() },
+            Call { component: Some(Digest::of("other")), ..call() },
+        ),
+        (
+            "components",
+            Caps { components: Some(vec![Digest::of("slug")]), ..Caps::default() },
+            call(),
+            Call { component: None, ..call() },
         ),
         (
             "functions",

@@ -4,7 +4,7 @@ use super::*;
 use crate::acts::{Act as _, ReceiptBatch};
 use crate::limits;
 use crate::log::cosignature::attach;
-use crate::log::{self, Cosigner, Entry, Kind, LogKey};
+use crate::log::{self, Cosigner, Entry, Kind, KnownLog, LogKey, LogPolicy};
 use crate::release::{Authorship, Release};
 
 pub(super) fn log_key() -> LogKey {
@@ -96,6 +96,27 @@ impl log::HashReader for Log {
     }
 }
 
+/// A policy that believes the log, and wants this quorum.
+fn policy(quorum: &str) -> LogPolicy {
+    let (log, witness) = (log_key().verifier_key(), witness().key().to_string());
+    let other = Cosigner::new("other.example", SecretKey::from_seed(&[8; 32])).expect("a valid name");
+    let text = format!(
+        "log {log}\nwitness one {witness}\nwitness other {}\ngroup both all one other\nquorum {quorum}\n",
+        other.key()
+    );
+    LogPolicy::parse(&text).expect("a policy")
+}
+
+#[test]
+fn the_readers_policy_says_which_witnesses_it_takes() {
+    let judged = |quorum| {
+        let (report, _) = proof(|_| {}).verify_by(&Trust { executor: None, policy: Some(policy(quorum)) });
+        report.level()
+    };
+    assert_eq!([judged("none"), judged("one")], [Some(Level::L1); 2]);
+    assert_eq!([judged("other"), judged("both")], [None; 2]);
+}
+
 fn proof(change: impl FnOnce(&mut Proof)) -> Bundle {
     let mut bundle = logged(bundle(), 5, 3, 1);
     change(bundle.proof.as_mut().expect("logged"));
@@ -106,15 +127,20 @@ fn proof(change: impl FnOnce(&mut Proof)) -> Bundle {
 fn a_logged_receipt_is_of_level_1() {
     for (entries, count, index) in [(2, 1, 0), (5, 3, 1), (9, 8, 7), (300, 1_000, 999)] {
         let bundle = logged(bundle(), entries, count, index);
-        let (report, _) = bundle.verify_by(&Trust { executor: None, log: Some(log_key().verifier_key()) });
+        let (report, _) = bundle.verify_by(&Trust { executor: None, policy: Some(policy("none")) });
         assert_eq!(report.level(), Some(Level::L1), "{report:?}");
     }
     assert_eq!(bundle().verify(None).0.level(), Some(Level::L0));
     // Who wants it logged does not get less, nor by another log.
-    let unlogged = bundle().verify_by(&Trust { executor: None, log: Some(log_key().verifier_key()) }).0;
+    let unlogged = bundle().verify_by(&Trust { executor: None, policy: Some(policy("none")) }).0;
     assert_eq!(unlogged.level(), None);
     let other = LogKey::new("example.org/log", SecretKey::from_seed(&[5; 32])).expect("a valid name");
-    let elsewhere = proof(|_| {}).verify_by(&Trust { executor: None, log: Some(other.verifier_key()) }).0;
+    let elsewhere = proof(|_| {})
+        .verify_by(&Trust {
+            executor: None,
+            policy: Some(LogPolicy::of_log(KnownLog::new(&other.verifier_key(), None).expect("a key"))),
+        })
+        .0;
     assert!(!elsewhere.holds());
 }
 

@@ -1,0 +1,496 @@
+//! The protocol: what an MCP client asks for, and what it is answered.
+
+use std::sync::Arc;
+
+use glassbox_api::{CallBody, FunctionResponse, Problem, ReleaseResponse, SearchResult};
+use glassbox_core::{Atomic, FunctionName, PackageRef};
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+    CompleteRequestParams, CompleteResult, DiscoverResult, Implementation, JsonObject,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::{Map, Value, json};
+
+use crate::args::{self, Call, Describe, Detail, Nothing, PlanImport, Quote, Read, Search};
+use crate::provider::{Asked, PaidTool, Payment, Provider};
+use crate::text::{UNTRUSTED, shown};
+use crate::tools::{INSTRUCTIONS, INSTRUCTIONS_WALLET, RESULTS_MAX, call_schema, tools};
+use crate::{import, package, steps};
+
+/// Where a client finds the receipt of a call, whole, in the `_meta` of its result. No model needs to read it.
+pub const RECEIPT: &str = "dev.glassbox/receipt";
+
+/// Where a payment of x402 comes, and where its settlement goes.
+const PAYMENT: &str = "x402/payment";
+const PAYMENT_RESPONSE: &str = "x402/payment-response";
+
+/// How long lists may be kept. They change when the program does.
+const TTL_MS: u64 = 3_600_000;
+
+/// How much of a publisher's text is shown at once, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 200;
+const DOCS_CHARS_MAX: usize = 1_000;
+const FILE_CHARS_MAX: usize = 16_000;
+
+/// How many functions a search result names, and a description without a name shows in full.
+const FUNCTIONS_NAMED_MAX: usize = 4;
+const FUNCTIONS_FULL_MAX: usize = 1;
+
+/// A server over a provider: with the six tools, or with the functions of one release as tools.
+#[derive(Clone)]
+pub struct Server {
+    provider: Arc<dyn Provider>,
+    release: Option<Arc<(PackageRef, ReleaseResponse)>>,
+    pinned: Option<Vec<String>>,
+}
+
+/// The answer of a tool.
+struct Answer {
+    content: Value,
+    meta: Map<String, Value>,
+}
+
+impl From<Value> for Answer {
+    fn from(content: Value) -> Self {
+        Self { content, meta: Map::new() }
+    }
+}
+
+impl Server {
+    /// A server with the six tools.
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, release: None, pinned: None }
+    }
+
+    /// A server whose tools are the functions of one release.
+    pub fn of_release(provider: Arc<dyn Provider>, id: PackageRef, release: ReleaseResponse) -> Self {
+        Self { provider, release: Some(Arc::new((id, release))), pinned: None }
+    }
+
+    /// Shows only these tools, in the usual order.
+    #[must_use]
+    pub fn pinned(self, names: Vec<String>) -> Self {
+        Self { pinned: Some(names), ..self }
+    }
+
+    fn is_shown(&self, name: &str) -> bool {
+        self.pinned.as_ref().is_none_or(|pinned| pinned.iter().any(|shown| shown == name))
+    }
+
+    async fn tools(&self) -> Vec<Tool> {
+        let Some((id, release)) = self.release.as_deref() else {
+            let tools = tools(self.provider.has_wallet()).iter();
+            return tools.filter(|tool| self.is_shown(&tool.name)).cloned().collect();
+        };
+        let mut shown = Vec::new();
+        for function in package::functions(release, self.pinned.as_deref()) {
+            let asked = asked_of(id, &function.name, Value::Null);
+            // Where a quote is refused the tool is shown all the same: the call will say why.
+            let quote = self.provider.quote(&asked, &package::paid(release, function)).await.ok();
+            shown.push(package::tool(release, function, quote.as_ref()));
+        }
+        shown
+    }
+
+    async fn answer(
+        &self,
+        tool: &str,
+        args: Map<String, Value>,
+        payment: Option<Payment>,
+    ) -> Result<Answer, Problem> {
+        if let Some((id, release)) = self.release.as_deref() {
+            // Every callable function, not only those that are listed: a host may know more than it shows.
+            let function = release.functions.iter().find(|function| function.name == tool);
+            let function =
+                function.ok_or_else(|| unknown(tool, release.functions.iter().map(|f| f.name.as_str())))?;
+            let asked = asked_of(id, &function.name, Value::Object(args));
+            return self.call(asked, &package::paid(release, function), payment).await;
+        }
+        match tool {
+            "search" => self.search(args::read(tool, args)?).await,
+            "describe" => self.describe(args::read(tool, args)?).await,
+            "read" => self.read(args::read(tool, args)?).await,
+            "quote" => self.quote(args::read(tool, args)?).await,
+            "call" => {
+                let example = Value::Object(args.clone());
+                let asked = args::read::<Call>(tool, args)?.asked()?;
+                self.call(asked, &generic(example), payment).await
+            }
+            "plan_import" => {
+                let PlanImport { id, target } = args::read(tool, args)?;
+                let release = self.provider.release(&args::release(&id)?).await?;
+                Ok(import::plan(&release, target).into())
+            }
+            "spending" => {
+                let Nothing {} = args::read(tool, args)?;
+                let spending = self.provider.spending().await;
+                spending.unwrap_or_else(|| Err(unknown(tool, names(false)))).map(Answer::from)
+            }
+            _ => Err(unknown(tool, names(self.provider.has_wallet()))),
+        }
+    }
+
+    async fn search(&self, search: Search) -> Result<Answer, Problem> {
+        let limit = search.limit.unwrap_or(5).clamp(1, RESULTS_MAX);
+        let filters = search.pure || search.free || search.interface.is_some();
+        // Filters leave some out, so that more are asked for; what is left is still the best, in order.
+        let asked = if filters { limit * 4 } else { limit };
+        let found = self.provider.search(&search.query, asked).await?;
+        let fits = |result: &SearchResult| {
+            let exports = |interface: &String| {
+                let prefix = format!("{interface}.");
+                result.functions.iter().any(|function| function.name.starts_with(&prefix))
+            };
+            (!search.pure || result.pure)
+                && (!search.free || result.functions.iter().any(|function| function.price == "free"))
+                && search.interface.as_ref().is_none_or(exports)
+        };
+        let rows: Vec<Value> =
+            found.results.iter().filter(|result| fits(result)).take(limit).map(row).collect();
+        Ok(json!({ "results": rows }).into())
+    }
+
+    async fn describe(&self, describe: Describe) -> Result<Answer, Problem> {
+        let release = self.provider.release(&args::release(&describe.id)?).await?;
+        let named = describe.function.as_deref();
+        let is_named = |function: &&FunctionResponse| {
+            let matches =
+                |name| function.full_name.parse().is_ok_and(|full: FunctionName| full.matches(name));
+            named.is_none_or(matches)
+        };
+        let chosen: Vec<_> = release.functions.iter().filter(is_named).collect();
+        if chosen.is_empty() {
+            let names: Vec<&str> = release.functions.iter().map(|function| function.name.as_str()).collect();
+            let detail = format!("there is no such function; there are {}", names.join(", "));
+            return Err(Problem::new(404, "function-not-found", detail, "name one of them"));
+        }
+        let full = match describe.detail {
+            Some(detail) => detail == Detail::Full,
+            None => chosen.len() <= FUNCTIONS_FULL_MAX,
+        };
+        let functions: Vec<Value> =
+            chosen.into_iter().map(|function| describe_function(function, full)).collect();
+        let mut said = json!({
+            "id": release.release,
+            "functions": functions,
+            "pure": release.pure,
+            "license": release.license,
+            "tests": release.tests,
+            "fuel_max": release.fuel_max,
+            "publisher": release.publisher,
+            "download": release.download,
+            UNTRUSTED: { "description": shown(&release.description, DESCRIPTION_CHARS_MAX) },
+        });
+        for (name, mark) in [("yanked", &release.yanked), ("quarantined", &release.quarantined)] {
+            if let Some(mark) = mark {
+                said[name] = json!(mark);
+            }
+        }
+        if !release.grants.is_empty() {
+            said["grants"] = json!(release.grants);
+        }
+        if let Some(price) = &release.download_price {
+            said["download_price"] = json!(price);
+        }
+        Ok(said.into())
+    }
+
+    async fn read(&self, read: Read) -> Result<Answer, Problem> {
+        let files = self.provider.files(&args::release(&read.id)?, read.layer).await?.files;
+        let listed: Vec<Value> = files
+            .iter()
+            .map(|file| json!({ "path": file.path, "chars": file.text.as_ref().map(|text| text.chars().count()) }))
+            .collect();
+        let mut said = json!({ "id": read.id, "layer": read.layer.as_str(), "files": listed });
+        let file = match (&read.path, files.as_slice()) {
+            (Some(path), files) => Some(files.iter().find(|file| file.path == *path).ok_or_else(|| {
+                args::invalid(
+                    format!("the layer has no file `{path}`"),
+                    "name one of `files`, or leave `path` out",
+                )
+            })?),
+            (None, [file]) => Some(file),
+            (None, _) => None,
+        };
+        if let Some(file) = file {
+            let text = file.text.as_deref().unwrap_or("(not text)");
+            let rest: String = text.chars().skip(read.offset).collect();
+            said["path"] = json!(file.path);
+            let part: String = rest.chars().take(FILE_CHARS_MAX).collect();
+            said[UNTRUSTED] = json!({ "text": shown(&part, FILE_CHARS_MAX) });
+            if rest.chars().nth(FILE_CHARS_MAX).is_some() {
+                said["next_offset"] = json!(read.offset + FILE_CHARS_MAX);
+            }
+        }
+        Ok(said.into())
+    }
+
+    async fn quote(&self, quote: Quote) -> Result<Answer, Problem> {
+        let id = args::release(&quote.id)?;
+        let body = CallBody { fuel: quote.fuel, ..Default::default() };
+        let example = json!({ "id": quote.id, "function": quote.function });
+        let asked = Asked { release: id, function: quote.function, body, amount_max: None, key: None };
+        let quoted = self.provider.quote(&asked, &generic(example)).await?;
+        let mut said = json!({
+            "id": quoted.release,
+            "function": quoted.function,
+            "max": quoted.max,
+            "fuel_max": quoted.fuel_max,
+            "lines": quoted.lines,
+            "terms": quoted.terms,
+        });
+        if let Some(notice) = quoted.notice {
+            said["notice"] = json!(notice);
+        }
+        if let Some(required) = quoted.payment_required {
+            said["required"] = required;
+        }
+        Ok(said.into())
+    }
+
+    async fn call(
+        &self,
+        mut asked: Asked,
+        tool: &PaidTool,
+        payment: Option<Payment>,
+    ) -> Result<Answer, Problem> {
+        if let Some(max) = asked.amount_max.filter(|_| !self.provider.has_wallet()) {
+            let quote = self.provider.quote(&asked, tool).await?;
+            let amount: Atomic = quote.max.amount.parse().unwrap_or(Atomic(u128::MAX));
+            if amount > max {
+                return Err(price_above_max(&quote.max.usd, max));
+            }
+            // What was quoted is what is called, also where a newer release comes in between.
+            asked.release = args::release(&quote.release)?;
+        }
+        let called = self.provider.call(&asked, tool, payment).await?;
+        let mut said =
+            json!({ "output": called.output, "charged": called.charged, "fuel_used": called.fuel_used });
+        if let Some(call) = called.call {
+            said["call"] = json!(call);
+        }
+        if called.replayed {
+            said["replayed"] = json!(true);
+        }
+        for (name, note) in called.notes {
+            said[name] = note;
+        }
+        let mut answer = Answer::from(said);
+        for (key, value) in [(RECEIPT, called.receipt), (PAYMENT_RESPONSE, called.settlement)] {
+            answer.meta.extend(value.map(|value| (key.to_owned(), value)));
+        }
+        Ok(answer)
+    }
+}
+
+/// Says that a call would cost more than its caller allows.
+fn price_above_max(usd: &str, max: Atomic) -> Problem {
+    let detail = format!("this can cost {usd} dollars, more than the {} allowed", max.to_decimal());
+    let mut problem = Problem::new(402, "price-above-max", detail, "raise `max_price`, or lower `fuel`");
+    problem.extra.insert("needed".into(), usd.into());
+    problem
+}
+
+fn names(wallet: bool) -> impl Iterator<Item = &'static str> {
+    tools(wallet).iter().map(|tool| &*tool.name)
+}
+
+fn unknown<'a>(tool: &str, names: impl Iterator<Item = &'a str>) -> Problem {
+    let tool: String = tool.chars().take(60).collect();
+    let detail = format!("there is no tool `{tool}`; there are {}", names.collect::<Vec<_>>().join(", "));
+    Problem::new(404, "tool-not-found", detail, "name one of them")
+}
+
+fn generic(example: Value) -> PaidTool {
+    PaidTool {
+        name: "call".into(),
+        description: "Run a function of any release.".into(),
+        example,
+        schema: call_schema(),
+    }
+}
+
+fn asked_of(id: &PackageRef, function: &str, args: Value) -> Asked {
+    Asked {
+        release: id.clone(),
+        function: function.to_owned(),
+        body: CallBody { args, ..Default::default() },
+        amount_max: None,
+        key: None,
+    }
+}
+
+fn row(result: &SearchResult) -> Value {
+    let named: Vec<Value> = result
+        .functions
+        .iter()
+        .take(FUNCTIONS_NAMED_MAX)
+        .map(|function| json!({ "function": function.name, "signature": function.signature, "price": function.price }))
+        .collect();
+    let mut row = json!({
+        "id": format!("{}@{}", result.package, result.version),
+        "functions": named,
+        "pure": result.pure,
+        "tests_passed": result.tests_passed,
+        UNTRUSTED: { "description": shown(&result.description, DESCRIPTION_CHARS_MAX) },
+    });
+    let more = result.functions.len().saturating_sub(FUNCTIONS_NAMED_MAX);
+    if more > 0 {
+        row["more_functions"] = json!(more);
+    }
+    row
+}
+
+fn describe_function(function: &FunctionResponse, full: bool) -> Value {
+    let mut said =
+        json!({ "function": function.name, "signature": function.signature, "price": function.price });
+    if let Some(reason) = &function.not_callable {
+        said["not_callable"] = json!(reason);
+    }
+    if full {
+        said["input_schema"] = function.input_schema.clone();
+        said["output_schema"] = function.output_schema.clone();
+        for schema in ["input_schema", "output_schema"] {
+            if let Some(members) = said[schema].as_object_mut() {
+                members.remove("$schema");
+                members.remove("description");
+            }
+        }
+        said["example_args"] = function.input_example.clone();
+        said[UNTRUSTED] = json!({ "docs": shown(&function.docs, DOCS_CHARS_MAX) });
+    }
+    said
+}
+
+/// Writes a refusal: the problem, and where something is to be paid also what x402 asks for, as its clients look for it.
+fn refuse(mut problem: Problem, tool: &str, helps: Vec<Value>) -> CallToolResult {
+    // Of the first version of x402, which has no MCP.
+    problem.extra.remove("accepts");
+    problem.extra.remove("x402Version");
+    let mut meta = Map::new();
+    for (name, key) in [("receipt", RECEIPT), ("settlement", PAYMENT_RESPONSE)] {
+        meta.extend(problem.extra.remove(name).map(|value| (key.to_owned(), value)));
+    }
+    let required = problem.extra.remove("required");
+    let mut said = json!(problem);
+    if let (Some(said), Some(Value::Object(required))) = (said.as_object_mut(), required) {
+        said.extend(required);
+        said.entry("error").or_insert_with(|| "payment required".into());
+        said.insert("next".into(), pay_words(tool).into());
+    }
+    if !helps.is_empty() {
+        said["steps"] = json!(helps);
+    }
+    let mut result = CallToolResult::structured_error(said);
+    result.meta = (!meta.is_empty()).then_some(MetaObject(meta));
+    result
+}
+
+fn pay_words(tool: &str) -> String {
+    format!("sign one of `accepts` and call `{tool}` again, the same way, with it as `_meta[\"{PAYMENT}\"]`")
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::default();
+        info.capabilities = ServerCapabilities::builder().enable_tools().build();
+        info.server_info = Implementation::new("glassbox", env!("CARGO_PKG_VERSION"));
+        let words = if self.provider.has_wallet() { INSTRUCTIONS_WALLET } else { INSTRUCTIONS };
+        info.instructions = Some(words.into());
+        info
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let discovered = DiscoverResult::from_server_info(versions, self.get_info());
+        Ok(discovered.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let mut list = ListToolsResult::with_all_items(self.tools().await);
+        list.ttl_ms = Some(TTL_MS);
+        list.cache_scope = Some(CacheScope::Public);
+        Ok(list)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let tools = if self.release.is_none() { tools(self.provider.has_wallet()) } else { &[] };
+        tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let args: JsonObject = request.arguments.unwrap_or_default();
+        let answer = self.answer(&request.name, args.clone(), payment(&context)).await;
+        let result = match answer {
+            Ok(answer) => {
+                let mut result = CallToolResult::structured(answer.content);
+                result.meta = (!answer.meta.is_empty()).then_some(MetaObject(answer.meta));
+                result
+            }
+            Err(problem) => {
+                // The tools that would help are not those of a release.
+                let helps = if self.release.is_none() { steps::steps(&problem, &args) } else { Vec::new() };
+                refuse(problem, &request.name, helps)
+            }
+        };
+        Ok(result.into())
+    }
+
+    // Not declared, and therefore answered as such: the defaults are empty lists.
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
+}
+
+/// Returns what came to pay with: a payment beside the arguments, or the token of the HTTP request.
+fn payment(context: &RequestContext<RoleServer>) -> Option<Payment> {
+    if let Some(payment) = context.meta.get(PAYMENT) {
+        return Some(Payment::X402(payment.clone()));
+    }
+    let parts = context.extensions.get::<http::request::Parts>()?;
+    let shown = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    Some(Payment::Bearer(shown.strip_prefix("Bearer ")?.trim().to_owned()))
+}
