@@ -10,6 +10,7 @@ use crate::fault::{Fault, Faults, Moment};
 use crate::ledger;
 use crate::log::{Behind, Guard};
 use crate::objects::Objects;
+use crate::power::Drill;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     readers: Mutex<Vec<Connection>>,
     database: PathBuf,
     faults: Faults,
+    /// The last to go: by then all connections are closed.
+    pub(crate) drill: Arc<Drill>,
 }
 
 /// The one connection that writes, and how far its commits go.
@@ -86,6 +89,7 @@ impl Store {
                 readers: Mutex::new(Vec::new()),
                 database,
                 faults: Faults::default(),
+                drill: Arc::default(),
             }),
         };
         store.rebuild_search()?;
@@ -120,8 +124,17 @@ impl Store {
         self.write_to(Sync::Disk, verb, change).await
     }
 
-    /// The same for what may be lost in a power cut, with nothing worse than that it did not happen. A crash of the process
-    /// loses nothing, and the next write that reaches the disk takes this one with it.
+    /// The same for what a power cut may undo. A crash of the process undoes nothing.
+    ///
+    /// What a power cut leaves is a beginning of all writes, none left out: they are appended to one log, and each commit of
+    /// [`write`](Self::write) that changes anything waits until the log is on the disk as far as itself. So such a write is lost
+    /// only together with all that came after it, and a verb may be one if
+    ///
+    /// - its loss is like something that may happen anyway; and
+    /// - whatever is asked of a chain or told to anybody because of it comes after another write that changes something and
+    ///   waits. That binds also those who saw it in the meantime, because it is visible at once.
+    ///
+    /// Each such verb says why it may.
     pub(crate) async fn write_soon<T: Send + 'static>(
         &self,
         verb: &'static str,
@@ -198,6 +211,10 @@ impl Inner {
             writer.connection.execute_batch(sync.pragma())?;
             writer.sync = sync;
         }
+        if sync == Sync::Soon {
+            self.drill.keep(&self.database)?;
+        }
+        let changes = writer.connection.total_changes();
         let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = change(&transaction);
         let result = result.map_err(|error| match self.behind {
@@ -206,6 +223,10 @@ impl Inner {
         })?;
         self.strike(verb, Moment::Before)?;
         transaction.commit()?;
+        // A commit that changes nothing writes nothing, and waits for nothing.
+        if sync == Sync::Disk && writer.connection.total_changes() > changes {
+            self.drill.flushed();
+        }
         self.strike(verb, Moment::After)?;
         Ok(result)
     }
@@ -260,4 +281,30 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(StoreError::corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(connection: &Connection) -> Result<i64, StoreError> {
+        Ok(connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn each_write_waits_for_the_disk_or_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (normal, full) = (1, 2);
+        for _ in 0..2 {
+            assert_eq!(store.write("one", |transaction| level(transaction)).await.unwrap(), full);
+            for _ in 0..2 {
+                assert_eq!(store.write_soon("two", |transaction| level(transaction)).await.unwrap(), normal);
+            }
+            // A write that fails leaves the next one as it should be.
+            let failed = store.write("three", |_| Err::<(), _>(StoreError::Worker)).await;
+            assert!(failed.is_err());
+        }
+        assert_eq!(store.inner.write("four", |transaction| level(transaction)).unwrap(), full);
+    }
 }
