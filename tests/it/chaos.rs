@@ -26,7 +26,7 @@ const OPERATIONS: u64 = 1_500;
 /// How many confirmations make a payment final; the chain takes back fewer.
 const FINALITY: u64 = 4;
 
-const WRITES: [&str; 19] = [
+const WRITES: [&str; 20] = [
     "hold_call",
     "record_outcome",
     "post_call",
@@ -45,6 +45,7 @@ const WRITES: [&str; 19] = [
     "owe_all",
     "post_run",
     "move_submission",
+    "split_submission",
     "end_submission",
 ];
 

@@ -498,6 +498,10 @@ pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
 /// The most payees that are paid in one transaction: each takes some 60,000 gas.
 pub const PAY_OUTS_MAX: usize = 200;
 
+/// The most of a run that one sweep pays one by one, where they cannot be paid together: each waits for a block, and
+/// everything else for the sweep.
+pub const PAY_OUTS_ALONE_MAX: usize = 8;
+
 /// Transfers of one page of a statement.
 pub const STATEMENT_ROWS_MAX: usize = 1_000;
 

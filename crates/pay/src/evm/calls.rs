@@ -57,13 +57,11 @@ pub(crate) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 
 }
 
 /// Asks whether the token has taken an authorization's nonce.
-#[cfg(feature = "remote")]
 pub(crate) fn authorization_state(payer: Address, nonce: B256) -> Bytes {
     Tuple::new().address(payer).word(nonce).call("authorizationState(address,bytes32)")
 }
 
 /// Asks Permit2 for the 256 nonces of which this is one; its last byte says which.
-#[cfg(feature = "remote")]
 pub(crate) fn nonce_bitmap(owner: Address, nonce: B256) -> Bytes {
     let word: U256 = U256::from_be_bytes(nonce.0) >> 8;
     Tuple::new().address(owner).number(word).call("nonceBitmap(address,uint256)")

@@ -69,10 +69,12 @@ impl Inner {
         }
         match self.receipt(&attempts).await? {
             Some(receipt) if receipt.succeeded => Ok(Step::Done(mined(receipt))),
-            Some(receipt) if !*sent && self.is_final(receipt.block).await? => {
-                self.send(id, call, &attempts, sent).await
+            // In another block it may have its effect, and it is broadcast again should this one be undone.
+            Some(receipt) if !self.is_final(receipt.block).await? => {
+                Ok(Step::Waits("it reverted in a block that may be undone".to_owned()))
             }
-            Some(receipt) => self.reverted(&attempts, receipt).await.map(Step::Done),
+            Some(receipt) if *sent => self.reverted(&attempts, receipt).await.map(Step::Done),
+            Some(_) => self.send(id, call, &attempts, sent).await,
             None if *sent => Ok(Step::Waits("the transaction waits for a block".to_owned())),
             None => self.resume(id, call, &attempts, sent).await,
         }
