@@ -30,6 +30,7 @@ mod buyer;
 mod download;
 mod error;
 mod http;
+mod license;
 pub mod mirror;
 pub mod monitor;
 mod pay;

@@ -190,6 +190,27 @@ pub const PRICES_MAX: usize = 64;
 /// The most payees of one manifest.
 pub const PAYEES_MAX: usize = 64;
 
+/// The longest id of a price, plan, offer, grant or edition, and the longest name of an event, in bytes.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// The most seats or copies of one licence. More are bought by another.
+pub const LICENSE_UNITS_MAX: u64 = 1_000_000;
+
+/// The longest name of whom a licence is for, in bytes.
+pub const LICENSEE_BYTES_MAX: usize = 200;
+
+/// The most steps of a price's tiers: nobody can read more.
+pub const TIER_STEPS_MAX: usize = 32;
+
+/// The most packages that one release names as dependencies.
+pub const DEPENDENCIES_MAX: usize = 64;
+
+/// The most of one event that a run may report: what a component emits one by one costs it fuel, and a count does not.
+pub const EVENTS_PER_CALL_MAX: u64 = 1_000_000_000;
+
+/// The most different events that a run may report: as many as there can be prices.
+pub const EVENT_NAMES_MAX: usize = PRICES_MAX;
+
 /// The highest fee that an operator may take, in basis points of the charge.
 pub const OPERATOR_FEE_BPS_MAX: u32 = 1_500;
 

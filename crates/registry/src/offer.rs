@@ -1,6 +1,6 @@
 //! What we ask for a call: the ways to pay, in the order in which we would like them.
 
-use glassbox_core::manifest::Unit;
+use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -50,7 +50,7 @@ impl Registry {
                 )),
                 mime_type: Some("application/json".into()),
             },
-            accepts: self.offers(quote),
+            accepts: self.offers(&live.terms, quote),
             extensions: None,
         };
         self.declare(&mut required);
@@ -75,18 +75,18 @@ impl Registry {
 
     /// Writes an offer for each scheme that the rail settles.
     ///
-    /// A client takes the first that it knows. Where the cost is known before, that is the plain payment; where fuel decides,
-    /// it is a ceiling of which no more is taken than was burnt. `exact` is left for those who know nothing else: it takes
+    /// A client takes the first that it knows. Where the cost is known before, that is the plain payment; where usage or payer
+    /// decide, it is a ceiling of which no more is taken than is charged. `exact` is left for those who know nothing else: it takes
     /// the ceiling, and what is too much goes back.
-    fn offers(&self, quote: &Quote) -> Vec<PaymentRequirements> {
-        let fuel_decides = quote.lines.iter().any(|line| line.unit == Unit::Fuel);
-        let order = match fuel_decides {
+    fn offers(&self, terms: &Terms, quote: &Quote) -> Vec<PaymentRequirements> {
+        let is_ceiling = quote.is_ceiling(terms);
+        let order = match is_ceiling {
             true => [Scheme::Upto, Scheme::Batch, Scheme::Exact],
             false => [Scheme::Exact, Scheme::Batch, Scheme::Upto],
         };
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
         let offered = order.into_iter().filter(|scheme| {
-            let refunds = fuel_decides && *scheme == Scheme::Exact;
+            let refunds = is_ceiling && *scheme == Scheme::Exact;
             self.rail.schemes().contains(scheme) && (!refunds || self.rail.can_pay_out())
         });
         offered
