@@ -82,7 +82,7 @@ fn sold(body: impl IntoResponse, settlement: Option<&SettleResponse>) -> Respons
 /// Takes a grant that a publisher signed for somebody, so that their calls cost less from now on.
 #[utoipa::path(post, path = "/v1/licenses", tag = "money", request_body = RedeemBody,
     responses((status = 201, description = "it is kept"), (status = 200, description = "it was kept before"),
-              (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+              (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn redeem(
     State(app): State<App>,
     Body(body): Body<RedeemBody>,
