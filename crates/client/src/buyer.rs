@@ -65,6 +65,16 @@ impl Buyer {
         Self { amount_max: self.amount_max.min(amount_max), ..self }
     }
 
+    /// Returns the same buyer for one payment that its owner was asked about and allowed: what bounds a call gives way,
+    /// and what bounds a day does not.
+    #[must_use]
+    pub fn allowing(self, amount: Atomic) -> Self {
+        let mut buyer = self;
+        buyer.amount_max = buyer.amount_max.max(amount);
+        buyer.policy.max.call = buyer.policy.max.call.map(|max| max.max(amount));
+        buyer
+    }
+
     /// Returns the address that pays.
     pub fn address(&self) -> Address {
         self.wallet.address()

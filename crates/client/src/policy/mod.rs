@@ -20,6 +20,7 @@
 //! grants = ["wasi:clocks/wall-clock"]
 //! proof = "replay"        # "receipt" without it
 //! local = false           # never run here what has a price there
+//! ask = true              # the host may ask you to allow one call that is dearer than `max.call`
 //! ```
 //!
 //! Without a policy a wallet pays play money only. A policy binds whoever pays through this crate; it cannot bind
