@@ -24,6 +24,7 @@ mod crash;
 mod credit;
 mod delegation;
 mod download;
+mod economy;
 mod egress;
 mod failing;
 mod fault_table;

@@ -31,6 +31,7 @@ pub mod channels;
 mod download;
 mod error;
 mod http;
+mod license;
 pub mod mirror;
 pub mod monitor;
 mod node;
