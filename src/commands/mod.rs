@@ -5,6 +5,7 @@ mod attest;
 mod audit;
 mod audit_receipts;
 mod call;
+mod channels;
 mod confirm;
 mod credit;
 mod demo;

@@ -289,18 +289,19 @@ impl Registry {
     /// The paid road. Every early return before `record` leaves the payment unspent.
     async fn call_paid(&self, request: CallRequest, payment: Payment) -> Result<CallReply, CallError> {
         // It is never too late, nor too dear, nor too crowded, to fetch what a payment bought.
-        if let Some(row) = self.presented(&payment).await? {
+        let known = self.known(&payment);
+        if let Some(row) = self.presented(known.as_ref()).await? {
             return self.answer_from(&row, request).await;
         }
         let mut plan = self.plan_to_run(&request).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
-            let payer = self.known(&payment).map(|known| known.payer);
-            self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
+            let payer = known.as_ref().map(|known| known.payer.as_str());
+            self.check_entitled(&plan.live, &plan.function.name, payer).await?;
             return self.call_free(plan).await;
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
-        let tender = self.check(payment, &order).await?;
+        let tender = self.check(payment, known, &order).await?;
         self.check_entitled(&plan.live, &plan.function.name, Some(&tender.payer)).await?;
         let admitted = self.admit(&tender.payer)?;
 

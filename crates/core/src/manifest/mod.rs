@@ -450,8 +450,8 @@ pub struct Settlement {
     /// The currency of every amount.
     #[serde(default = "usd")]
     pub currency: String,
-    /// The rails that payments may take.
-    #[serde(default = "exact_only")]
+    /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
+    #[serde(default = "every_scheme")]
     pub accepts: Vec<String>,
     /// The most that one payer pays for calls of the package in a month. What goes beyond costs nothing.
     #[serde(default, with = "amount::optional")]
@@ -460,7 +460,7 @@ pub struct Settlement {
 
 impl Default for Settlement {
     fn default() -> Self {
-        Self { currency: usd(), accepts: exact_only(), max_monthly_per_payer: None }
+        Self { currency: usd(), accepts: every_scheme(), max_monthly_per_payer: None }
     }
 }
 
@@ -468,9 +468,12 @@ fn usd() -> String {
     "USD".into()
 }
 
-fn exact_only() -> Vec<String> {
-    vec!["x402:exact".into()]
+fn every_scheme() -> Vec<String> {
+    SCHEMES.iter().map(|scheme| format!("x402:{scheme}")).collect()
 }
+
+/// The schemes of x402 that a release may be paid by.
+pub(crate) const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
 
 impl Manifest {
     /// Reads a manifest, and checks it by all rules that need nothing else; see [`lint`].

@@ -34,7 +34,7 @@ pub struct Terms {
     pub payee: Vec<Payee>,
     /// The currency of every amount.
     pub currency: String,
-    /// The rails that payments may take.
+    /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
     pub accepts: Vec<String>,
     /// What else the manifest says of money and rights.
     #[serde(flatten)]
@@ -139,6 +139,14 @@ impl MoreTerms {
             usage: manifest.usage.clone(),
             max_monthly_per_payer: manifest.settlement.max_monthly_per_payer,
         }
+    }
+
+    /// Tells whether it may be paid by a scheme of x402 on a network.
+    pub fn accepts(&self, scheme: &str, network: &str) -> bool {
+        self.accepts
+            .iter()
+            .filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme))
+            .any(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(network))
     }
 }
 

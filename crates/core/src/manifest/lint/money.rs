@@ -4,7 +4,8 @@ use super::{Check, Rule, clip, first, twice, when};
 use crate::limits;
 use crate::manifest::price::one;
 use crate::manifest::{
-    ChargeOn, Free, FreeScope, Grant, Inclusion, Manifest, Period, Place, PlanKind, Price, PricedAct, Unit,
+    ChargeOn, Free, FreeScope, Grant, Inclusion, Manifest, Period, Place, PlanKind, Price, PricedAct,
+    SCHEMES, Unit,
 };
 use crate::money::Atomic;
 
@@ -414,9 +415,6 @@ pub(super) const RULES: &[Rule] = &[
         }),
     },
 ];
-
-/// The schemes of x402 that a release may be paid by.
-const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
 
 /// Tells whether `way` is one in which a release may be paid.
 fn is_way_to_pay(way: &str) -> bool {
