@@ -295,8 +295,8 @@ impl Registry {
         }
         let mut plan = self.plan_to_run(&request).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
-            let payer = known.map(|known| known.payer);
-            self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
+            let payer = known.as_ref().map(|known| known.payer.as_str());
+            self.check_entitled(&plan.live, &plan.function.name, payer).await?;
             return self.call_free(plan).await;
         };
 

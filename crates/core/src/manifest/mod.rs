@@ -473,7 +473,7 @@ fn every_scheme() -> Vec<String> {
 }
 
 /// The schemes of x402 that a release may be paid by.
-pub(super) const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
+pub(crate) const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
 
 impl Manifest {
     /// Reads a manifest, and checks it by all rules that need nothing else; see [`lint`].

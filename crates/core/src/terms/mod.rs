@@ -216,16 +216,7 @@ pub fn charge(terms: &Terms, quote: &Quote, usage: &Usage) -> Charge {
 
 /// Returns what a download costs: known before, and the same for everybody.
 pub fn download_charge(terms: &Terms) -> Charge {
-    flat_charge(terms, PricedAct::Download)
-}
-
-/// Returns what the source in bulk costs.
-pub fn source_charge(terms: &Terms) -> Charge {
-    flat_charge(terms, PricedAct::Source)
-}
-
-fn flat_charge(terms: &Terms, act: PricedAct) -> Charge {
-    let prices = terms.price.iter().filter(|price| price.on == act);
+    let prices = terms.price.iter().filter(|price| price.on == PricedAct::Download);
     let lines: Vec<Line> = prices.map(|price| line::make(price, 1, price.amount.0)).collect();
     let amount = line::sum(&lines);
     Charge { lines, amount }

@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "agpl-remote",
-        holds: "What is under the AGPL and runs remotely has its source, which every reply links.",
+        holds: "What is under the AGPL and runs remotely has its source.",
         fix: "add [source] with path = \"src/\" and machines = \"free\"",
         check: Check::Manifest(|manifest| {
             let agpl = is_agpl(&manifest.package.license);
@@ -178,7 +178,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "derived-from-unique",
-        holds: "A work derives from a release once, and from none of its own package's terms by another name.",
+        holds: "No release stands in two [[derived-from]].",
         fix: "add the shares up",
         check: Check::Manifest(|manifest| {
             let mut seen = BTreeSet::new();
@@ -255,11 +255,4 @@ fn ids<'a>(expressions: impl Iterator<Item = &'a str>) -> impl Iterator<Item = L
 
 fn is_agpl(license: &str) -> bool {
     ids([license].into_iter()).any(|id| id.name.starts_with("AGPL"))
-}
-
-impl Manifest {
-    /// Tells whether whoever uses it over a network must be given its source, by its licence.
-    pub fn must_link_source(&self) -> bool {
-        is_agpl(&self.package.license)
-    }
 }

@@ -231,13 +231,6 @@ fn every_rule_refuses_what_it_is_for() {
 }
 
 #[test]
-fn the_agpl_asks_for_a_link() {
-    let manifest = |license: &str| Manifest::parse(&FREE.replace("\"MIT\"", license)).expect("valid");
-    assert!(manifest("\"AGPL-3.0-or-later\"").must_link_source());
-    assert!(!manifest("\"GPL-3.0-or-later\"").must_link_source());
-}
-
-#[test]
 fn the_table_of_rules_is_the_page() {
     let mut page = String::from(
         "# Rules of the manifest\n\n\
