@@ -321,10 +321,12 @@ def verify(bundle, trust={}):
     def priced():
         entry, index = json.loads(proof["terms"]["entry"]), proof["terms"]["place"]["index"]
         leaf = root(size, index, chunks(proof["terms"]["place"]), proof["terms"]["entry"].encode())
-        first = entry["statement"]["signatures"][:1]
-        release = envelope(entry["statement"] | {"signatures": first}, first[0]["keyid"], "release")["predicate"]
+        kind, said = {"release": "release", "terms": "terms-change"}[entry["type"]], None
+        for signature in entry["statement"]["signatures"]:
+            said = envelope(entry["statement"] | {"signatures": [signature]}, signature["keyid"], kind)["predicate"]
+        if kind == "terms-change": said = said | {"terms": digest(canonical(said["terms"]))}
         fields = ("release", "terms", "component", "files") + (("manifest",) if "manifest" in receipt else ())
-        return leaf == top and index < seen["size"] and entry["type"] == "release" and all(release.get(f) == receipt.get(f) for f in fields)
+        return leaf == top and index < seen["size"] and all(said.get(f) == receipt.get(f) for f in fields)
     if proof.get("terms"): check("price", priced)
     return fails
 
@@ -347,13 +349,13 @@ def vectors(folder):
         for found, (lines, amount) in ((quote, bill(*known)), (case["charge"], bill(*known, case["usage"]))):
             assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(amount)), (case, lines)
         count += 1
-    for name in ("format-1", "signed", "logged"): assert verify(load(f"receipt/{name}.json")) == [], name
+    for name in ("format-1", "signed", "logged", "repriced"): assert verify(load(f"receipt/{name}.json")) == [], name
     assert verify(load("receipt/logged.json"), load("receipt/trust.json")) == []
     for case in load("receipt/refused.json"):
         fails = verify(case["bundle"])
         assert fails == case["fails"], (case["name"], fails, case["fails"])
         count += 1
-    print(f"{count + 4} vectors hold")
+    print(f"{count + 5} vectors hold")
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--vectors"]: vectors(Path(__file__).parent)

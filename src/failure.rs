@@ -7,8 +7,9 @@ use glassbox_client::mirror::MirrorError;
 use glassbox_client::policy::PolicyError;
 use glassbox_client::spending::SpendingError;
 use glassbox_client::trust::LogRefusal;
+use glassbox_core::acts::ActRefusal;
 use glassbox_core::log::Distrust;
-use glassbox_registry::{PublishError, chain};
+use glassbox_registry::{ActError, PublishError, chain};
 use serde::Serialize;
 
 /// A failed command: the exit code, a stable code for programs, a message and a next step for people.
@@ -73,6 +74,12 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::error("error", format!("{error:#}"), "")
+    }
+}
+
+impl From<ActError> for Failure {
+    fn from(error: ActError) -> Self {
+        Self::no(error.code(), chain(&error), error.next())
     }
 }
 
@@ -175,6 +182,15 @@ fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
             Failure::no("log-rolled-back", message, hint)
         }
         LogRefusal::Unproved { .. } => Failure::no(
+            "log-unproved",
+            message,
+            "rely on nothing of it; ask the registry itself, or tell its operator",
+        ),
+        LogRefusal::Terms { refusal: ActRefusal::Dearer(_), .. } => {
+            let hint = "do not pay it: who signed that has broken the rule; tell the registry's operator";
+            Failure::no("terms-dearer", message, hint)
+        }
+        LogRefusal::Terms { .. } => Failure::no(
             "log-unproved",
             message,
             "rely on nothing of it; ask the registry itself, or tell its operator",

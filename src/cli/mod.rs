@@ -11,6 +11,7 @@ mod operator;
 mod package;
 mod receipt;
 mod serve;
+mod terms;
 mod token;
 mod wallet;
 
@@ -33,6 +34,7 @@ pub(crate) use operator::*;
 pub(crate) use package::*;
 pub(crate) use receipt::*;
 pub(crate) use serve::*;
+pub(crate) use terms::*;
 pub(crate) use token::*;
 pub(crate) use wallet::*;
 
@@ -215,6 +217,9 @@ The key of a registry's log is the `log_key` of its /v1/registry.")]
     /// Put a yanked release back
     #[command(after_help = "Examples:\n  glassbox unyank acme:slug@1.2.0 --reason 'it was the caller'")]
     Unyank(MarkArgs),
+    /// Change the terms of a release that was published
+    #[command(subcommand)]
+    Terms(TermsCommand),
     /// Stop a release from running on a registry that you operate, or let it run again
     #[command(
         after_help = "Examples:\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --reason 'sends its input away'\n  glassbox quarantine acme:slug@1.2.0 --data ./registry --lift --reason 'a false alarm'"

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use glassbox_api::{AdvisoryNote, CallBody, CallResponse, QuoteResponse};
+use glassbox_client::trust::LoggedRelease;
 use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Receipt;
@@ -99,7 +100,7 @@ impl<'a> Caller<'a> {
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;
-        check_release(&typed.logged, &receipt)?;
+        check_release(&purse.remote, &typed.logged, &receipt).await?;
         for advisory in &response.advisories {
             context.output.note(&format!("{} {}", paint(BAD, "warning:"), warning(advisory)));
         }
@@ -173,14 +174,25 @@ pub(super) struct TypedCall {
     pub(super) ty: Hashed<FunctionType>,
     pub(super) args: serde_json::Value,
     /// What the release's publisher signed, as the log has it.
-    pub(super) logged: Release,
+    pub(super) logged: LoggedRelease,
 }
 
 /// Checks that what ran, and what the bill follows from, is what the log has.
-pub(super) fn check_release(logged: &Release, receipt: &Receipt) -> Result<(), Failure> {
-    let Release { component, files, terms, .. } = logged;
-    if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
-        return Ok(());
+pub(super) async fn check_release(
+    remote: &Remote,
+    logged: &LoggedRelease,
+    receipt: &Receipt,
+) -> Result<(), Failure> {
+    let Release { release: id, component, files, .. } = &logged.release;
+    if (receipt.component, receipt.files) == (*component, *files) {
+        if receipt.terms == logged.terms {
+            return Ok(());
+        }
+        // They may have been changed since the release was looked up. Then they are no dearer, or this says so.
+        let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
+        if remote.trust.resolve(&remote.client, &exact).await?.1.terms == receipt.terms {
+            return Ok(());
+        }
     }
     let message = "the receipt does not prove this answer: what ran is not the release that the log has";
     Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
@@ -214,7 +226,7 @@ pub(super) async fn type_call(
 pub(super) async fn interface(
     remote: &Remote,
     reference: &PackageRef,
-) -> Result<(PackageRef, Spec, Release), Failure> {
+) -> Result<(PackageRef, Spec, LoggedRelease), Failure> {
     let (page, logged) = remote.resolve(reference).await?;
     let id = logged.release.release.clone();
     let exact = PackageRef { package: id.package, version: Some(id.version) };
@@ -224,7 +236,7 @@ pub(super) async fn interface(
     let texts: Vec<(String, String)> = files.iter().filter_map(text).collect();
     let spec = Spec::parse(&texts, Some(&page.world))
         .map_err(|error| Failure::error("wit-invalid", error.to_string(), "the registry's WIT is damaged"))?;
-    Ok((exact, spec, logged.release))
+    Ok((exact, spec, logged))
 }
 
 /// Writes what the function returned in WAVE.

@@ -117,6 +117,9 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  publisher  {}", release.publisher),
         format!("  log entry  {}, published {}", release.log_index, release.published_at),
     ]);
+    if let [.., newest] = release.terms_changes[..] {
+        lines.push(format!("  terms      made cheaper, last by log entry {newest}"));
+    }
     let marks = [("yanked", &release.yanked), ("quarantined", &release.quarantined)];
     for (name, mark) in marks {
         if let Some(mark) = mark.as_ref().filter(|mark| mark.set) {

@@ -5,11 +5,8 @@ use std::path::Path;
 
 use glassbox_api::LicenseBody;
 use glassbox_core::dsse::Envelope;
-use glassbox_core::hashed::Document as _;
 use glassbox_core::license::{Item, License};
-use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::{Atomic, Digest, PackageRef};
-use glassbox_registry::PublishError;
 use jiff::Timestamp;
 
 use super::Context;
@@ -48,28 +45,23 @@ async fn grant(context: &Context, args: &GrantLicenseArgs) -> Result<(), Failure
     let secret = key(context, args.key.as_deref())?;
     let reference =
         PackageRef { package: args.release.package.clone(), version: Some(args.release.version.clone()) };
-    let client = context.client()?;
-    let manifest = during("reading", client.manifest(&reference)).await?;
-    let manifest = Manifest::read(&manifest).map_err(PublishError::from)?;
-    let release = during("reading", client.release(&reference)).await?;
+    let remote = context.remote(None)?;
+    let (page, logged) = during("reading", remote.resolve(&reference)).await?;
+    let following = remote.trust.terms(&remote.client, &logged.release, &page.terms_changes);
+    let terms = during("reading", following).await?;
     let until = args.until.as_deref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>()).transpose();
     let until = until.map_err(|error| {
         Failure::error("date-invalid", error.to_string(), "write the day like 2027-12-31")
     })?;
-    let terms = Terms::of(&manifest);
     if !terms.more.grant.iter().any(|grant| grant.id == args.grant) {
         let message = format!("the terms of {} have no grant `{}`", args.release, args.grant);
         return Err(Failure::no("license-not-sold", message, "see [[grant]] of its manifest"));
     }
-    let component = release
-        .component
-        .parse()
-        .map_err(|_| Failure::error("internal", "the registry names no component", "ask its operator"))?;
     let license = License {
         id: Digest::from_bytes(glassbox_registry::Env::system().random()).hex()[..32].to_owned(),
         release: args.release.clone(),
-        terms: terms.compute_digest(),
-        component,
+        terms: logged.terms,
+        component: logged.release.component,
         item: Item::Grant(args.grant.clone()),
         grants: None,
         holder: args.to.clone(),

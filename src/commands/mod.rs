@@ -32,6 +32,7 @@ mod serve;
 mod sign;
 mod spending;
 mod statement;
+mod terms;
 mod token;
 mod verify;
 mod wallet;
@@ -135,6 +136,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Namespace(command) => namespace::run(&context, &command).await,
         Command::Yank(args) => mark::yank(&context, &args, true).await,
         Command::Unyank(args) => mark::yank(&context, &args, false).await,
+        Command::Terms(command) => terms::run(&context, &command).await,
         Command::Quarantine(args) => mark::quarantine(&context, &args).await,
         Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,

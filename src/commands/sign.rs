@@ -5,7 +5,9 @@ use std::path::Path;
 
 use glassbox_api::ActResponse;
 use glassbox_client::ActPath;
-use glassbox_core::acts::{Act, KeyRevocation, NamespacePolicy, PolicyCancellation, Quarantine, Yank};
+use glassbox_core::acts::{
+    Act, KeyRevocation, NamespacePolicy, PolicyCancellation, Quarantine, TermsChange, Yank,
+};
 use glassbox_core::dsse::{Envelope, Predicate as _, Statement};
 use glassbox_core::key::SecretKey;
 use glassbox_core::release::Release;
@@ -157,6 +159,7 @@ fn path_of(envelope: &Envelope, kind: &str) -> Option<ActPath> {
         }
         KeyRevocation::TYPE => read::<KeyRevocation>(envelope).map(|act| ActPath::Revocation(act.namespace)),
         Yank::TYPE => read::<Yank>(envelope).map(|act| ActPath::Yank(act.release)),
+        TermsChange::TYPE => read::<TermsChange>(envelope).map(|act| ActPath::Terms(act.release)),
         Quarantine::TYPE => read::<Quarantine>(envelope).map(|act| ActPath::Quarantine(act.release)),
         _ => None,
     }

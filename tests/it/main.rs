@@ -56,6 +56,7 @@ mod stage;
 mod stopped;
 mod supply;
 mod taken_back;
+mod terms;
 mod trust;
 mod wallet;
 mod ways;

@@ -8,10 +8,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::{Json, Router, routing};
 use glassbox_core::acts::{
-    Act, Delay, KeyRevocation, NamespacePolicy, PolicyCancellation, Quarantine, Threshold, Yank,
+    Act, Delay, KeyRevocation, NamespacePolicy, PolicyCancellation, Quarantine, TermsChange, Threshold, Yank,
 };
 use glassbox_core::dsse::Envelope;
+use glassbox_core::hashed::Document as _;
 use glassbox_core::key::SecretKey;
+use glassbox_core::manifest::Terms;
 use glassbox_core::{Namespace, limits};
 use glassbox_registry::{Package, PackageFiles};
 use glassbox_store::{Fault, Moment};
@@ -405,8 +407,13 @@ async fn an_act_whose_write_fails_is_done_once_when_it_is_sent_again() {
         let release: glassbox_core::ReleaseId = "lab:bench@1.0.0".parse().unwrap();
         let yank = Yank { release: release.clone(), yanked: true, reason: "broken".into(), sequence: 1 };
         let quarantine = Quarantine { release, quarantined: true, reason: "harmful".into(), sequence: 1 };
+        let published = Package::check(bench("1.0.0")).unwrap();
+        let (own_terms, mut free) = (Terms::of(&published.manifest), Terms::of(&published.manifest));
+        free.price.clear();
+        let change = TermsChange::new(&published.statement(), own_terms.compute_digest(), free);
         for (verb, path, statement) in [
             ("change_namespace", "/v1/namespaces/lab/policy", policy(1).sign(&own)),
+            ("change_terms", "/v1/packages/lab/bench/1.0.0/terms", change.sign(&own)),
             ("mark_release", "/v1/packages/lab/bench/1.0.0/yank", yank.sign(&own)),
             ("mark_release", "/v1/packages/lab/bench/1.0.0/quarantine", quarantine.sign(&keys().operator)),
         ] {

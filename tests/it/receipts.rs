@@ -26,7 +26,7 @@ use crate::packages;
 use crate::stage::{PATIENCE, Stage, Sweep, keys};
 
 /// Lets the first receipt wait for as long as it does.
-async fn sweep(stage: &Stage) {
+pub(crate) async fn sweep(stage: &Stage) {
     stage.world.advance(Duration::from_millis(limits::RECEIPT_BATCH_MS as u64));
     stage.registry.reconcile().await;
 }
@@ -49,7 +49,7 @@ async fn prove(stage: &Stage, bundle: &Bundle) -> Option<Value> {
 }
 
 /// Puts the proof that the registry gives into a bundle, and insists that it is one.
-async fn complete(stage: &Stage, bundle: &Bundle) -> Bundle {
+pub(crate) async fn complete(stage: &Stage, bundle: &Bundle) -> Bundle {
     let proof = prove(stage, bundle).await.expect("it is logged");
     let proof = Some(serde_json::from_value(proof).unwrap());
     let bundle = Bundle { proof, ..bundle.clone() };
@@ -404,7 +404,7 @@ fn conformance() -> PathBuf {
 }
 
 /// Runs the verifier that knows nothing but the protocol's page.
-async fn stranger(args: &[&Path]) -> (bool, String) {
+pub(crate) async fn stranger(args: &[&Path]) -> (bool, String) {
     let mut command = Command::new(if cfg!(windows) { "python" } else { "python3" });
     command.arg(conformance().join("verify.py")).args(args).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();

@@ -311,6 +311,12 @@ pub struct ReleaseResponse {
     pub statement: serde_json::Value,
     /// The index of its log entry.
     pub log_index: u64,
+    /// The digest of the terms that stand.
+    #[serde(default)]
+    pub terms: String,
+    /// The indexes of the log entries that changed its terms, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms_changes: Vec<u64>,
     /// When it was published, in RFC 3339.
     pub published_at: String,
     /// Advisories that affect it.

@@ -423,6 +423,8 @@ pub enum ActPath {
     Yank(ReleaseId),
     /// A quarantine, or the end of one.
     Quarantine(ReleaseId),
+    /// A change of terms.
+    Terms(ReleaseId),
 }
 
 impl ActPath {
@@ -436,6 +438,7 @@ impl ActPath {
             Self::Revocation(name) => format!("/v1/namespaces/{name}/revocations"),
             Self::Yank(id) => release(id, "yank"),
             Self::Quarantine(id) => release(id, "quarantine"),
+            Self::Terms(id) => release(id, "terms"),
         }
     }
 }

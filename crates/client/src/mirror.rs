@@ -13,6 +13,7 @@
 //! A copy is brought up to date by doing all of it again: what is there already is checked like what comes, and fetched
 //! only where it is missing or damaged. So it may be interrupted anywhere.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use glassbox_api::{Descriptor, File, FilesResponse, ReleaseResponse};
 use glassbox_core::files::Files;
 use glassbox_core::log::{Checkpoint, Entry, Tree, entries_of_bundle, open_checkpoint, tiles};
 use glassbox_core::release::Release;
-use glassbox_core::{Digest, PackageRef, limits};
+use glassbox_core::{Digest, PackageRef, ReleaseId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClientError;
@@ -102,15 +103,26 @@ pub async fn sync(
     };
     let mut sync = Sync { client, folder, report: MirrorReport::default() };
     sync.claim(&mirror_of)?;
-    let releases = sync.log(trust, &believed).await?;
+    let Copied { releases, terms, .. } = sync.log(trust, &believed).await?;
     for (index, release) in &releases {
-        sync.release(*index, release).await?;
+        let terms = terms.get(&release.release).unwrap_or(&release.terms);
+        sync.release(*index, release, *terms).await?;
     }
     sync.report.releases = releases.len();
     let descriptor = Descriptor { mirror_of: Some(mirror_of.url), witness_key: None, ..descriptor };
     sync.write(&folder.join("registry.json"), &json(&descriptor))?;
     sync.write(&folder.join("checkpoint"), believed.note.as_bytes())?;
     Ok((believed, sync.report))
+}
+
+/// The log, as it was copied.
+#[derive(Default)]
+struct Copied {
+    tree: Tree,
+    /// Its releases by their entries.
+    releases: Vec<(u64, Release)>,
+    /// The terms of those whose terms were changed.
+    terms: BTreeMap<ReleaseId, Digest>,
 }
 
 struct Sync<'a> {
@@ -132,14 +144,15 @@ impl Sync<'_> {
         }
     }
 
-    /// Copies the log. Returns its releases by their entries.
-    async fn log(&mut self, trust: &Trust, believed: &Believed) -> Result<Vec<(u64, Release)>, ClientError> {
+    /// Copies the log.
+    async fn log(&mut self, trust: &Trust, believed: &Believed) -> Result<Copied, ClientError> {
         let checkpoint = &believed.trusted.checkpoint;
-        let (tree, releases) = match self.entries(checkpoint, Source::Folder).await? {
-            (tree, releases) if tree.root() == checkpoint.root => (tree, releases),
+        let copied = match self.entries(checkpoint, Source::Folder).await? {
+            copied if copied.tree.root() == checkpoint.root => copied,
             // Something here is damaged, or the log is another one than it was: what the registry has now decides.
             _ => self.entries(checkpoint, Source::Registry).await?,
         };
+        let tree = &copied.tree;
         if tree.root() != checkpoint.root {
             let reason = "its entries are not those that its checkpoint signs".into();
             return Err(LogRefusal::Unproved { reason }.into());
@@ -157,22 +170,18 @@ impl Sync<'_> {
         }
         for tile in tiles(0, checkpoint.size).iter().filter(|tile| tile.entries().is_none()) {
             let (path, bytes) =
-                (self.folder.join(tile.to_string()), tile.hashes(&tree).map_err(LogRefusal::from)?);
+                (self.folder.join(tile.to_string()), tile.hashes(tree).map_err(LogRefusal::from)?);
             if self.read(&path)?.as_deref() != Some(&bytes) {
                 self.write(&path, &bytes)?;
             }
         }
         self.report.entries = checkpoint.size;
-        Ok(releases)
+        Ok(copied)
     }
 
     /// Reads all entries, from the folder where they are there, and makes the tree of them.
-    async fn entries(
-        &mut self,
-        checkpoint: &Checkpoint,
-        source: Source,
-    ) -> Result<(Tree, Vec<(u64, Release)>), ClientError> {
-        let (mut tree, mut releases) = (Tree::default(), Vec::new());
+    async fn entries(&mut self, checkpoint: &Checkpoint, source: Source) -> Result<Copied, ClientError> {
+        let mut copied = Copied::default();
         for tile in tiles(0, checkpoint.size) {
             let Some(range) = tile.entries() else { continue };
             let (name, width) = (tile.to_string(), (range.end - range.start) as usize);
@@ -198,20 +207,22 @@ impl Sync<'_> {
             };
             for entry in entries {
                 if let Some((release, _)) = Entry::release(&entry) {
-                    releases.push((tree.size(), release));
+                    copied.releases.push((copied.tree.size(), release));
+                } else if let Some(change) = Entry::terms_change(&entry) {
+                    copied.terms.insert(change.release.clone(), change.digest());
                 }
-                tree.push(&entry);
+                copied.tree.push(&entry);
             }
         }
-        Ok((tree, releases))
+        Ok(copied)
     }
 
     /// Copies what a release is made of.
-    async fn release(&mut self, index: u64, release: &Release) -> Result<(), ClientError> {
+    async fn release(&mut self, index: u64, release: &Release, terms: Digest) -> Result<(), ClientError> {
         let id = &release.release;
         let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
         let base = format!("/v1/packages/{}/{}/{}", id.package.namespace(), id.package.name(), id.version);
-        let page = self.page(index, &exact).await?;
+        let page = self.page(index, &exact, terms).await?;
         self.object(&format!("{base}/manifest"), release.manifest, limits::MANIFEST_BYTES_MAX).await?;
         self.set(&exact, "wit", release.wit).await?;
         self.set(&exact, "tests", release.tests).await?;
@@ -230,10 +241,17 @@ impl Sync<'_> {
         Ok(())
     }
 
-    async fn page(&mut self, index: u64, exact: &PackageRef) -> Result<ReleaseResponse, ClientError> {
+    async fn page(
+        &mut self,
+        index: u64,
+        exact: &PackageRef,
+        terms: Digest,
+    ) -> Result<ReleaseResponse, ClientError> {
         let path = self.folder.join("pages").join(format!("{index}.json"));
         let is_it = |page: &ReleaseResponse| page.log_index == index && page.release == exact.to_string();
-        let here = self.read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).filter(is_it);
+        // It shows prices, and they change.
+        let is_newest = |page: &ReleaseResponse| is_it(page) && page.terms == terms.to_string();
+        let here = self.read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).filter(is_newest);
         if let Some(page) = here {
             self.report.kept += 1;
             return Ok(page);

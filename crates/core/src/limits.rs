@@ -177,6 +177,14 @@ pub const DOMAIN_SWEEP_MS: i64 = 24 * 3_600_000;
 /// How many domains one sweep asks.
 pub const DOMAIN_BATCH: usize = 20;
 
+/// How long after a change of terms a payment is taken that was asked for before, in milliseconds: as long as what is
+/// offered can be paid.
+pub const QUOTE_KEPT_MS: i64 = CALL_WALL_MS_MAX as i64 + OFFER_MARGIN_SECONDS as i64 * 1_000;
+
+/// How often the terms of a release may change: each is an entry of the log, and whoever checks that none was dearer reads
+/// them all.
+pub const TERMS_CHANGES_MAX: usize = 32;
+
 /// How many acts over names are taken in a minute, by everybody but the operator: each is an entry of the log for ever,
 /// costs nobody anything, and people do few.
 pub const ACTS_PER_MINUTE_MAX: u32 = 120;

@@ -5,7 +5,7 @@ use glassbox_core::dsse::DsseError;
 use glassbox_core::limits;
 use glassbox_store::StoreError;
 
-use crate::error::{LOG_BEHIND, RegistryError, Retry};
+use crate::error::{LOG_BEHIND, PublishError, RegistryError, Retry};
 
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum ActError {
     /// The statement is about something else than what the request names.
     #[error("the statement is about `{0}`, and the request about something else")]
     Differs(String),
+    /// The statement has members that nobody reads, or spells what it says in another way than it is hashed.
+    #[error("the statement says something that is not read, or not in the spelling that is hashed")]
+    Spelling,
     /// The operator's key decides over no name.
     #[error("the operator's key decides over no name, and can be none of its keys")]
     Operator,
@@ -39,6 +42,9 @@ pub enum ActError {
         /// What happened.
         reason: String,
     },
+    /// The new terms are no terms of a manifest that could be published.
+    #[error("the new terms are not valid")]
+    Terms(#[from] Box<PublishError>),
     /// Reading failed.
     #[error(transparent)]
     Find(#[from] RegistryError),
@@ -47,17 +53,24 @@ pub enum ActError {
     Store(#[from] StoreError),
 }
 
+impl From<ActRefusal> for ActError {
+    fn from(refusal: ActRefusal) -> Self {
+        Self::Store(refusal.into())
+    }
+}
+
 impl ActError {
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Statement(_) | Self::TooLong => "statement-invalid",
+            Self::Statement(_) | Self::TooLong | Self::Spelling => "statement-invalid",
             Self::Differs(_) => "statement-differs",
             Self::Operator => "operator-key",
             Self::NotOperator => "operator-only",
             Self::Busy => "busy",
             Self::NoDomain => "domain-not-named",
             Self::DomainSilent { .. } => "domain-silent",
+            Self::Terms(error) => error.code(),
             Self::Find(error) => error.code(),
             Self::Store(error) => code(error),
         }
@@ -66,8 +79,8 @@ impl ActError {
     /// Returns what to do next.
     pub fn next(&self) -> String {
         match self {
-            Self::Statement(_) | Self::TooLong | Self::Differs(_) => {
-                "sign it again with `glassbox namespace`, `glassbox yank` or `glassbox quarantine`".into()
+            Self::Statement(_) | Self::TooLong | Self::Spelling | Self::Differs(_) => {
+                "sign it again with the command that made it: `glassbox namespace`, `yank`, `terms` or `quarantine`".into()
             }
             Self::Operator => "sign with a key of your own".into(),
             Self::NotOperator => "sign with `keys/operator.json` of the data folder".into(),
@@ -76,6 +89,7 @@ impl ActError {
             Self::DomainSilent { domain, .. } => {
                 format!("serve https://{domain}/.well-known/glassbox.json to everybody, and ask again")
             }
+            Self::Terms(error) => error.next(),
             Self::Find(error) => error.next(),
             Self::Store(error) => next(error).into(),
         }
@@ -111,6 +125,10 @@ pub(crate) fn code(error: &StoreError) -> &'static str {
             ActRefusal::NoChange => "act-without-effect",
             ActRefusal::Reason => "reason-invalid",
             ActRefusal::OwnNamespace(_) => "namespace-taken",
+            ActRefusal::OtherRelease(_) => "statement-differs",
+            ActRefusal::Superseded { .. } => "act-out-of-order",
+            ActRefusal::Dearer(_) => "terms-dearer",
+            ActRefusal::TooManyChanges => "terms-final",
         },
         StoreError::LogBehind { .. } => "log-behind",
         _ => "internal",
@@ -139,6 +157,9 @@ pub(crate) fn next(error: &StoreError) -> &'static str {
         "domain-not-named" => "name one: `glassbox namespace policy NS --domain DOMAIN`",
         "act-without-effect" => "nothing needs to be done",
         "reason-invalid" => "say in a sentence why",
+        "statement-differs" => "sign it again with `glassbox terms change`",
+        "terms-dearer" => "leave that as it was; what shall cost more, or allow less, is a new version",
+        "terms-final" => "publish a new version",
         "log-behind" => LOG_BEHIND,
         _ => "try again later; nothing was done",
     }

@@ -162,7 +162,7 @@ impl Registry {
     }
 
     /// Reads an act that is none of the operator's, where there is room for another.
-    fn read<A: Act>(&self, statement: &Envelope, subject: &str) -> Result<(A, Signers), ActError> {
+    pub(crate) fn read<A: Act>(&self, statement: &Envelope, subject: &str) -> Result<(A, Signers), ActError> {
         check_length(statement)?;
         let (statement, signers) = statement.open::<A>()?;
         if signers.contains(&self.operator()) {
@@ -227,7 +227,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn prove(&self, logged: Published) -> Result<ActReply, ActError> {
+    pub(crate) async fn prove(&self, logged: Published) -> Result<ActReply, ActError> {
         self.publish_log().await?;
         let (new, index) = match logged {
             Published::New(index) => (true, index),

@@ -13,11 +13,11 @@
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
-use glassbox_core::manifest::{ChargeOn, Unit};
+use glassbox_core::manifest::{ChargeOn, Terms, Unit};
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Account, Quote, Usage, charge, consumption, quote};
 use glassbox_core::value::{Value, binary, json};
-use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_core::{Atomic, Digest, Hashed, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
@@ -155,6 +155,8 @@ pub(crate) struct Plan {
     pub(crate) args: Arc<[Value]>,
     pub(crate) quote: Quote,
     pub(crate) request: Digest,
+    /// The same under all terms that the release ever had.
+    pub(crate) requests: Vec<Digest>,
     pub(crate) nonce: Option<String>,
     pub(crate) resource: Option<PaidResource>,
     /// What the caller allows, as it said it.
@@ -220,37 +222,53 @@ impl Registry {
 
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
     async fn plan(&self, request: &CallRequest) -> Result<Plan, CallError> {
-        let live = self.live(&request.release).await?;
+        self.plan_on(self.live(&request.release).await?, request)
+    }
+
+    /// The same on a release that was found.
+    fn plan_on(&self, live: Arc<Live>, request: &CallRequest) -> Result<Plan, CallError> {
         let function = live.function(&request.function)?.clone();
         if !live.runs_here() {
             return Err(CallError::NotRemote);
         }
         let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
         let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
-        let quote =
-            quote(&live.terms, &function.name, live.fuel_ceiling(request.fuel_max)?, Account::default());
+        let fuel_max = live.fuel_ceiling(request.fuel_max)?;
+        let quoted = |terms: &Hashed<Terms>| quote(terms, &function.name, fuel_max, Account::default());
         let (nonce, resource) = (request.nonce.clone(), request.resource.clone());
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
         let allowed = request.grants.clone();
         let Allowed { grants, egress } = self.granted(&live, allowed.as_deref())?;
-        let bound = Request {
-            component: live.component,
-            files: live.files.map(|files| files.digest),
-            quote: &quote,
-            function_type: &function.ty,
-            args: &args,
-            nonce: nonce.as_deref(),
-            grants: allowed.as_deref(),
+        let bound = |quote: &Quote| {
+            let bound = Request {
+                component: live.component,
+                files: live.files.map(|files| files.digest),
+                quote,
+                function_type: &function.ty,
+                args: &args,
+                nonce: nonce.as_deref(),
+                grants: allowed.as_deref(),
+            };
+            bound.digest()
         };
-        let request = bound.digest().map_err(invalid)?;
+        let quote = quoted(&live.terms);
+        let request = bound(&quote).map_err(invalid)?;
+        let requests = match &*live.history {
+            [_] => vec![request],
+            _ => {
+                let requests = live.under_all_terms(|terms| bound(&quoted(terms)));
+                requests.into_iter().collect::<Result<_, _>>().map_err(invalid)?
+            }
+        };
         Ok(Plan {
             live,
             function,
             args: args.into(),
             quote,
             request,
+            requests,
             nonce,
             resource,
             allowed,
@@ -293,9 +311,15 @@ impl Registry {
             return self.answer_from(&row, request).await;
         }
         let mut plan = self.plan_to_run(&request).await?;
-        let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
+        let price = |live: &Arc<Live>| Some(self.plan_on(live.clone(), &request).ok()?.quote.amount_max);
+        if let Some(live) = self.quoted_before(&plan.live, plan.quote.amount_max, &payment, price) {
+            plan = self.plan_on(live, &request)?;
+        }
+        let Some(mut order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref())
+        else {
             return self.call_free(plan).await;
         };
+        order.requests.clone_from(&plan.requests);
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, known, &order).await?;
@@ -350,6 +374,7 @@ impl Registry {
         Some(Order {
             required: self.requirements(live, quote, resource)?,
             request,
+            requests: vec![request],
             release: live.id.clone(),
             component: Some(live.component),
             function: quote.function.clone(),
@@ -362,7 +387,7 @@ impl Registry {
     async fn answer_from(&self, row: &CallRow, mut request: CallRequest) -> Result<CallReply, CallError> {
         pin(&mut request.release, row);
         let plan = self.plan(&request).await?;
-        if row.request == plan.request {
+        if plan.requests.contains(&row.request) {
             replay(&self.await_decision(&row.id).await?)
         } else {
             Err(CallError::PaymentBound)
@@ -479,6 +504,7 @@ impl Registry {
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,
+            terms_index: plan.live.terms_index,
             nonce: plan.nonce.clone(),
             checkpoint: self.checkpoint(),
             started_at_ms,

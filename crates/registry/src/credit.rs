@@ -252,6 +252,7 @@ impl Registry {
         let required = self.sale_requirements(resource, amount, Flow::Usual);
         Order {
             request: top_up_request(account, amount),
+            requests: vec![top_up_request(account, amount)],
             release: release.parse().expect("a release id"),
             component: None,
             function: function.parse().expect("a function name"),

@@ -151,7 +151,7 @@ impl Registry {
         let DownloadRequest { payment, sign_in, .. } = request;
         if let Some(sign_in) = sign_in {
             match self.signed_in(&sign_in, &order.required.resource.url) {
-                Ok(payer) if self.store.has_paid(&payer, order.request).await? => {
+                Ok(payer) if self.store.has_paid(&payer, &order.requests).await? => {
                     return Ok(Access::SignedIn);
                 }
                 // A stranger, who may still pay.
@@ -205,7 +205,8 @@ impl Registry {
         let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
         self.advertise(&mut required, Some((sign_in::NAME, sign_in)));
         Order {
-            request: download_request(live),
+            request: download_request(live, &live.terms),
+            requests: live.under_all_terms(|terms| download_request(live, terms)),
             release: live.id.clone(),
             component: Some(live.component),
             function: DOWNLOAD.parse::<FunctionName>().expect("a function name"),
@@ -254,9 +255,9 @@ impl Registry {
 }
 
 /// Returns what a payment for a download buys.
-fn download_request(live: &Live) -> Digest {
+fn download_request(live: &Live, terms: &Hashed<Terms>) -> Digest {
     let files = live.files.map_or([0; 32], |files| *files.digest.as_bytes());
-    let terms = live.terms.digest();
+    let terms = terms.digest();
     Digest::of_parts(&[b"glassbox-download/1\0", live.component.as_bytes(), &files, terms.as_bytes()])
 }
 

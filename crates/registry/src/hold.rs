@@ -20,6 +20,8 @@ use crate::payment::{Known, Means, Tender};
 pub(crate) struct Order {
     /// What tells it from every other order.
     pub(crate) request: Digest,
+    /// The same under all terms that the release ever had, `request` among them.
+    pub(crate) requests: Vec<Digest>,
     /// The release whose payees earn.
     pub(crate) release: ReleaseId,
     /// The component that runs, or leaves; absent where something else is sold.
@@ -35,6 +37,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Tells whether what was bought is what is ordered, whatever the terms were then.
+    pub(crate) fn is_for(&self, bought: Digest) -> bool {
+        self.requests.contains(&bought)
+    }
+
     /// Asks for a payment.
     pub(crate) fn unpaid(self) -> CallError {
         CallError::PaymentRequired { amount: self.amount_max, required: Box::new(self.required) }
@@ -100,7 +107,7 @@ impl Registry {
         match self.hold_in_turn(call, order, tender).await? {
             Hold::Held => Ok(None),
             // Presented at the same moment by another request for the same: one run, one charge.
-            Hold::SamePayment(row) | Hold::SameIdentifier(row) if row.request != order.request => {
+            Hold::SamePayment(row) | Hold::SameIdentifier(row) if !order.is_for(row.request) => {
                 Err(CallError::PaymentBound)
             }
             // Or signed anew while the first payment is undecided: a payer must not pay twice for one thing.
@@ -124,6 +131,7 @@ impl Registry {
                 payer: tender.payer.clone(),
                 rail: tender.rail.clone(),
                 request: order.request,
+                requests: order.requests.clone(),
                 release: order.release.clone(),
                 function: order.function.clone(),
                 held: order.amount_max,

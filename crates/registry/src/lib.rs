@@ -39,6 +39,7 @@ mod settle;
 mod shelf;
 mod submissions;
 mod supply;
+mod terms;
 pub mod testing;
 mod tip;
 mod wait;

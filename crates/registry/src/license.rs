@@ -168,7 +168,8 @@ impl Registry {
             Item::Grant(id) => live.terms.more.grant.iter().find(|grant| grant.id == *id),
             Item::Plan(_) | Item::Offer(_) => None,
         };
-        let about = license.terms == live.terms.digest() && license.component == live.component;
+        let stood = live.under_all_terms(Hashed::digest).contains(&license.terms);
+        let about = stood && license.component == live.component;
         let provable = grant.is_some_and(|grant| grant.proof == GrantProof::LicenseToken);
         if !about
             || !provable
@@ -196,7 +197,8 @@ impl Registry {
         };
         let required = self.sale_requirements(resource, amount, Flow::Upfront);
         Order {
-            request: license_request(live, sale),
+            request: license_request(&live.terms, sale),
+            requests: live.under_all_terms(|terms| license_request(terms, sale)),
             release: live.id.clone(),
             component: Some(live.component),
             function: LICENSE.parse::<FunctionName>().expect("a function name"),
@@ -221,8 +223,8 @@ fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError>
 }
 
 /// Returns what a payment for a licence buys.
-fn license_request(live: &Live, sale: &LicenseSale) -> Digest {
-    let terms = live.terms.digest();
+fn license_request(terms: &Hashed<Terms>, sale: &LicenseSale) -> Digest {
+    let terms = terms.digest();
     let (item, units) = (sale.license_item.to_string(), sale.units.to_le_bytes());
     let licensee = sale.licensee.as_deref().unwrap_or_default();
     let parts: [&[u8]; 6] =

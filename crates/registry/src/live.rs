@@ -11,24 +11,30 @@ use glassbox_core::release::Release;
 use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Function, Grants, Prepared, Spec};
-use glassbox_store::{Held, ReleaseRow};
+use glassbox_store::{Held, ReleaseRow, TermsRow};
 
 use crate::error::{CallError, RegistryError};
 use crate::known::Known;
 use crate::open::Registry;
 use crate::package::{grants, texts};
 use crate::publish::unpack_files;
+use crate::terms::{Stood, history};
 
 /// What a call needs to know of a release.
+#[derive(Clone)]
 pub struct Live {
     /// The release.
     pub id: ReleaseId,
-    /// The manifest.
+    /// The manifest, with the terms that stand.
     pub manifest: Manifest,
     /// The digest of its bytes, as the publisher signed it.
     pub manifest_digest: Digest,
-    /// The terms.
+    /// The terms that stand.
     pub terms: Hashed<Terms>,
+    /// The index of the log entry that set them, where that is not the release's own.
+    pub terms_index: Option<u64>,
+    /// All terms that it ever had, in their order.
+    pub(crate) history: Arc<[Stood]>,
     /// What a download costs; nothing where it is free.
     pub download: Charge,
     /// The interface.
@@ -57,26 +63,33 @@ pub struct ReleaseFiles {
 }
 
 impl Live {
-    fn of(row: &ReleaseRow, wit: &Files, held: Option<Held>) -> Result<Self, RegistryError> {
+    fn of(
+        row: &ReleaseRow,
+        changes: &[TermsRow],
+        wit: &Files,
+        held: Option<Held>,
+    ) -> Result<Self, RegistryError> {
         let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
         let manifest = Manifest::read(&row.manifest).map_err(|error| damaged(error.to_string()))?;
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
-        let terms = Terms::of(&manifest);
+        let (own, events) = (Terms::of(&manifest), manifest.events().map(str::to_owned).collect());
+        let history = history(own, changes);
+        let Stood { terms, index, .. } = history.last().expect("it has its own").clone();
+        let manifest = manifest.with_terms(&terms);
         Ok(Self {
             id: row.id.clone(),
             download: download_charge(&terms),
-            terms: terms.into(),
+            terms,
+            terms_index: index,
+            history: history.into(),
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
-            files: row
-                .files
-                .map(|object| signed_files(row, &publisher, object))
-                .transpose()
-                .map_err(damaged)?,
+            files: row.files.map(|object| signed_files(row, object)).transpose().map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
-            events: manifest.events().map(str::to_owned).collect(),
+            // A component that loses the price of an event goes on reporting it.
+            events,
             publisher,
             held,
             manifest_digest: Digest::of(&row.manifest),
@@ -100,11 +113,17 @@ impl Live {
 }
 
 /// Reads what the publisher signed of the files that are kept in `object`.
-fn signed_files(row: &ReleaseRow, publisher: &PublicKey, object: Digest) -> Result<ReleaseFiles, String> {
-    let statement: Envelope = serde_json::from_str(&row.statement).map_err(|error| error.to_string())?;
-    let signed = statement.verify::<Release>(publisher).map_err(|error| error.to_string())?;
-    let digest = signed.predicate.files.ok_or("its statement names no files")?;
+fn signed_files(row: &ReleaseRow, object: Digest) -> Result<ReleaseFiles, String> {
+    let digest = signed_release(row)?.files.ok_or("its statement names no files")?;
     Ok(ReleaseFiles { object, digest })
+}
+
+/// Reads what the publisher signed of a release.
+pub(crate) fn signed_release(row: &ReleaseRow) -> Result<Release, String> {
+    let statement: Envelope = serde_json::from_str(&row.statement).map_err(|error| error.to_string())?;
+    let publisher = row.publisher.parse().map_err(|_| "its publisher is no key")?;
+    let signed = statement.verify::<Release>(&publisher).map_err(|error| error.to_string())?;
+    Ok(signed.predicate)
 }
 
 impl Registry {
@@ -116,14 +135,21 @@ impl Registry {
                 return Ok(live);
             }
         }
-        let generation = self.known_live().generation();
+        let (generation, shown) = (self.known_live().generation(), self.checkpoint().size);
         let row = self.release_row(reference).await?;
         let wit = unpack_files(&row.id, &self.store.object(row.wit).await?)?;
         let held = self.store.held(&row.id).await?;
+        let mut changes = self.store.terms_changes(&row.id).await?;
+        let known = changes.len();
+        // What no checkpoint shows yet does not hold yet: a receipt could not prove its price.
+        changes.retain(|change| change.log_index < shown);
+        let is_newest = changes.len() == known;
         // Parsing WIT is work for a thread that may block: it is a stranger's text, within its limits.
-        let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &wit, held));
+        let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &changes, &wit, held));
         let live = Arc::new(parsing.await.map_err(|_| RegistryError::Worker)??);
-        self.known_live().insert(generation, &live.id, live.clone());
+        if is_newest {
+            self.known_live().insert(generation, &live.id, live.clone());
+        }
         Ok(live)
     }
 

@@ -130,6 +130,17 @@ pub struct FunctionListing {
 }
 
 impl Listing {
+    /// Returns the same with what it costs by a manifest with other terms.
+    pub(crate) fn priced(mut self, manifest: &Manifest) -> Self {
+        let terms = Terms::of(manifest);
+        for function in &mut self.functions {
+            function.price = price_text(&terms, &function.name);
+        }
+        self.download = manifest.component_is_public();
+        self.download_price = download_price(&terms);
+        self
+    }
+
     /// Tells whether the release can do nothing but compute: of what it uses, nothing is answered from outside.
     pub fn is_pure(&self) -> bool {
         !self.grants.iter().any(|interface| glassbox_sandbox::is_observing(interface))
@@ -204,9 +215,7 @@ impl Package {
                 size_bytes: files.size_bytes(),
             }),
             download: self.manifest.component_is_public(),
-            download_price: Some(download_charge(&terms).amount)
-                .filter(|amount| *amount > Atomic::ZERO)
-                .map(|amount| format!("${}", amount.to_decimal())),
+            download_price: download_price(&terms),
         }
     }
 }
@@ -278,7 +287,7 @@ fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> 
 }
 
 /// Every price and edition must be for functions that there are: a misspelt export would otherwise be free, and open.
-fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
+pub(crate) fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     for price in &manifest.price {
         let Some(export) = &price.export else { continue };
         if !spec.functions().iter().any(|function| applies(price, &function.name)) {
@@ -355,6 +364,12 @@ fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
         }
     };
     Ok(CheckedCase { case, function: function.clone(), args, expected })
+}
+
+/// Writes what a download costs, for people; nothing where it is free.
+fn download_price(terms: &Terms) -> Option<String> {
+    let amount = Some(download_charge(terms).amount).filter(|amount| *amount > Atomic::ZERO)?;
+    Some(format!("${}", amount.to_decimal()))
 }
 
 /// Writes what a call of `function` costs, for people.

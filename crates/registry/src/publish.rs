@@ -11,8 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::Release;
-use glassbox_core::terms::{Account, quote};
-use glassbox_core::{Atomic, Digest, Hashed, ReleaseId};
+use glassbox_core::{Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
 
@@ -20,6 +19,7 @@ use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
+use crate::terms::least_price;
 use crate::testing::{self, TestReport};
 
 /// What a publisher gets back.
@@ -165,19 +165,17 @@ fn search_document(package: &Package) -> SearchDocument {
 
 fn facts(package: &Package) -> Facts {
     let terms = Hashed::new(Terms::of(&package.manifest));
-    let callable = || package.spec.functions().iter().filter(|function| function.callable.is_ok());
+    let callable = package.spec.functions().iter().filter(|function| function.callable.is_ok());
     let names = |function: &Function| {
         let full = function.name.interface()?.split('@').next()?.to_owned();
         let short = full.rsplit('/').next()?.to_owned();
         Some([full, short])
     };
-    let interfaces: BTreeSet<String> = callable().filter_map(names).flatten().collect();
-    let price =
-        |function: &Function| quote(&terms, &function.name, terms.fuel_max, Account::default()).amount_max;
+    let interfaces: BTreeSet<String> = callable.filter_map(names).flatten().collect();
     Facts {
         interfaces: interfaces.into_iter().collect(),
         pure: package.listing().is_pure(),
-        amount_min: callable().map(price).min().unwrap_or(Atomic::ZERO),
+        amount_min: least_price(&terms, &package.spec),
     }
 }
 

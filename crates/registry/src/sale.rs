@@ -80,7 +80,7 @@ impl Registry {
         let known = self.known(&payment);
         if let Some(row) = self.presented(known.as_ref()).await? {
             // Whoever asks again for what was paid for may be late, so the clock is asked after this.
-            return match row.request == order.request {
+            return match order.is_for(row.request) {
                 true => self.await_sale(&row.id, &order).await,
                 false => Err(CallError::PaymentBound),
             };

@@ -77,6 +77,9 @@ pub(crate) struct Executed {
     pub(crate) fee_bps: u32,
     /// What the payment is bound to; salted on the receipt.
     pub(crate) request: Digest,
+    /// The index of the log entry that set its terms, where that is not the release's own.
+    #[serde(default)]
+    pub(crate) terms_index: Option<u64>,
     #[serde(default)]
     pub(crate) nonce: Option<String>,
     pub(crate) checkpoint: Checkpoint,
@@ -436,10 +439,11 @@ impl Registry {
         }
         let charge = charge(&payment.payer, &executed.shares());
         let consumed = executed.consumed_by(&payment.payer);
+        let terms_index = executed.terms_index;
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
         let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
         let digest = stored.bundle.receipt.payload_digest().ok_or(RegistryError::Worker)?;
-        let receipt = Some(NewReceipt { executor: self.executor(), digest });
+        let receipt = Some(NewReceipt { executor: self.executor(), digest, terms_index });
         Ok(Closing {
             charge,
             reply,

@@ -60,9 +60,13 @@ impl Registry {
             mime_type: Some("application/json".into()),
         };
         let required = self.sale_requirements(resource, amount, Flow::Usual);
-        let amount_bytes = amount.0.to_le_bytes();
+        let request = |terms: &Hashed<Terms>| {
+            let amount_bytes = amount.0.to_le_bytes();
+            Digest::of_parts(&[b"glassbox-tip/1\0", terms.digest().as_bytes(), &amount_bytes])
+        };
         let order = Order {
-            request: Digest::of_parts(&[b"glassbox-tip/1\0", live.terms.digest().as_bytes(), &amount_bytes]),
+            request: request(&live.terms),
+            requests: live.under_all_terms(request),
             release: live.id.clone(),
             component: Some(live.component),
             function: TIP.parse::<FunctionName>().expect("a function name"),

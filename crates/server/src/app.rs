@@ -113,7 +113,7 @@ impl Metrics {
         (name = "find", description = "Free and public: search, interfaces, tests, terms"),
         (name = "call", description = "Run a function; pay by x402 where it has a price"),
         (name = "publish", description = "Publish a signed release"),
-        (name = "names", description = "Who may do what to a name: policies, revocations, yanks, quarantines"),
+        (name = "names", description = "Who may do what to a name: policies, revocations, yanks, quarantines, terms"),
         (name = "log", description = "The transparency log, C2SP tlog-tiles"),
         (name = "money", description = "Earnings and play money"),
         (name = "operate", description = "Health and metrics"),
@@ -163,6 +163,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::names::proof))
         .routes(routes!(r::names::yank))
         .routes(routes!(r::names::quarantine))
+        .routes(routes!(r::names::terms))
         .routes(routes!(r::log::checkpoint))
         .routes(routes!(r::log::tile))
         .routes(routes!(r::log::proof))

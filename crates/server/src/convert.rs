@@ -105,6 +105,8 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         publisher: row.publisher,
         statement: serde_json::from_str(&row.statement).unwrap_or_default(),
         log_index: row.log_index,
+        terms: live.terms.digest().to_string(),
+        terms_changes: live.terms_changes(),
         published_at: glassbox_registry::rfc3339(row.published_at),
         advisories: notes(affecting),
         held: live.held.clone().filter(|held| held.is_held(now_ms)).map(self::held),

@@ -50,10 +50,12 @@ struct Index {
     map: map::MemoryMap,
 }
 
-/// A release: the index of its entry, and what its publisher signed.
+/// A release: the index of its entry, what its publisher signed, and how its terms were changed.
 struct Listed {
     index: u64,
     release: Release,
+    terms: Digest,
+    terms_changes: Vec<u64>,
 }
 
 impl MirrorSite {
@@ -132,9 +134,17 @@ impl Index {
                     let before = standings.remove(&change.about);
                     standings.insert(change.about.clone(), Standing::after(before, &change));
                 }
-                let Some((release, _)) = Entry::release(&entry) else { continue };
-                let id = release.release.clone();
-                releases.entry(id.package).or_default().insert(id.version, Listed { index, release });
+                if let Some((release, _)) = Entry::release(&entry) {
+                    let (id, terms) = (release.release.clone(), release.terms);
+                    let listed = Listed { index, release, terms, terms_changes: Vec::new() };
+                    releases.entry(id.package).or_default().insert(id.version, listed);
+                } else if let Some(change) = Entry::terms_change(&entry)
+                    && let Some(versions) = releases.get_mut(&change.release.package)
+                    && let Some(listed) = versions.get_mut(&change.release.version)
+                {
+                    listed.terms = change.digest();
+                    listed.terms_changes.push(index);
+                }
             }
         }
         let mut map = map::MemoryMap::default();
@@ -321,7 +331,11 @@ async fn release(
 
 async fn page(site: &MirrorSite, listed: &Listed) -> Result<ReleaseResponse, Refusal> {
     let bytes = site.file(format!("pages/{}.json", listed.index)).await?;
-    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| damaged("a page"))
+    let page: Option<ReleaseResponse> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let page = page.ok_or_else(|| damaged("a page"))?;
+    // What leads a reader to the terms is of the log that is here: the page may be of a moment later.
+    let (terms, terms_changes) = (listed.terms.to_string(), listed.terms_changes.clone());
+    Ok(ReleaseResponse { terms, terms_changes, ..page })
 }
 
 async fn manifest(

@@ -283,11 +283,11 @@ fn marks(connection: &Connection, id: &ReleaseId) -> Result<Option<Marks>, Store
     marks.map(read).transpose()
 }
 
-fn identity(statement: &Envelope) -> Result<Digest, StoreError> {
+pub(crate) fn identity(statement: &Envelope) -> Result<Digest, StoreError> {
     statement.payload_digest().ok_or_else(|| StoreError::corrupt("an empty statement"))
 }
 
-fn known(connection: &Connection, statement: Digest) -> Result<Option<u64>, StoreError> {
+pub(crate) fn known(connection: &Connection, statement: Digest) -> Result<Option<u64>, StoreError> {
     let index: Option<i64> = connection
         .prepare_cached("SELECT log_index FROM acts WHERE statement = ?1")?
         .query_row([statement.to_string()], |row| row.get(0))
@@ -295,7 +295,11 @@ fn known(connection: &Connection, statement: Digest) -> Result<Option<u64>, Stor
     Ok(index.map(|index| index as u64))
 }
 
-fn remember(transaction: &Transaction<'_>, statement: Digest, index: u64) -> Result<(), StoreError> {
+pub(crate) fn remember(
+    transaction: &Transaction<'_>,
+    statement: Digest,
+    index: u64,
+) -> Result<(), StoreError> {
     transaction
         .prepare_cached("INSERT INTO acts (statement, log_index) VALUES (?1, ?2)")?
         .execute(params![statement.to_string(), index as i64])?;

@@ -28,6 +28,9 @@ pub struct NewCall {
     pub rail: String,
     /// What the payment buys.
     pub request: Digest,
+    /// The same under all terms that the release ever had, `request` among them: who bought it under others must not pay
+    /// again.
+    pub requests: Vec<Digest>,
     /// The release.
     pub release: ReleaseId,
     /// The function.
@@ -121,16 +124,16 @@ fn bind(transaction: &Transaction<'_>, call: &NewCall) -> Result<Hold, StoreErro
             return Ok(Hold::SameIdentifier(Box::new(row)));
         }
     }
-    let request = call.request.to_string();
     let stood_in = "id = (SELECT call FROM stand_ins WHERE payment_key = ?1) AND request = ?2
         AND state IN ('held', 'executed', 'posted')";
-    if let Some(row) = find(transaction, stood_in, &[&call.payment_key, &request])? {
-        return Ok(Hold::SameRequest(Box::new(row)));
-    }
     let same_request = "payer = ?1 AND request = ?2
         AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
-    if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
-        return Ok(Hold::SameRequest(Box::new(row)));
+    for (same, whose) in [(stood_in, &call.payment_key), (same_request, &call.payer)] {
+        for request in &call.requests {
+            if let Some(row) = find(transaction, same, &[whose, &request.to_string()])? {
+                return Ok(Hold::SameRequest(Box::new(row)));
+            }
+        }
     }
     if let Some(refusal) = set_aside(transaction, call)? {
         return Ok(refusal);
@@ -147,7 +150,7 @@ fn bind(transaction: &Transaction<'_>, call: &NewCall) -> Result<Hold, StoreErro
             call.identifier,
             call.payer,
             call.rail,
-            request,
+            call.request.to_string(),
             call.release.to_string(),
             call.function.to_string(),
             amount_to_sql(call.held.0),

@@ -443,12 +443,17 @@ impl Store {
         .await
     }
 
-    /// Tells whether a payer has paid for exactly this, and no chain took the money back.
-    pub async fn has_paid(&self, payer: &str, request: Digest) -> Result<bool, StoreError> {
-        let (payer, request) = (payer.to_owned(), request.to_string());
+    /// Tells whether a payer has paid for one of these requests, and no chain took the money back.
+    pub async fn has_paid(&self, payer: &str, requests: &[Digest]) -> Result<bool, StoreError> {
+        let (payer, requests) = (payer.to_owned(), requests.to_vec());
         self.read(move |connection| {
             let paid = "payer = ?1 AND request = ?2 AND state = 'posted' AND standing IS NOT 'lost'";
-            Ok(find(connection, paid, &[&payer, &request])?.is_some())
+            for request in requests {
+                if find(connection, paid, &[&payer, &request.to_string()])?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
         .await
     }

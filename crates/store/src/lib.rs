@@ -32,6 +32,7 @@ mod search;
 mod sheet;
 mod sqlite;
 mod submissions;
+mod terms;
 mod usage;
 mod witness;
 
@@ -56,5 +57,6 @@ pub use sboms::Within;
 pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
+pub use terms::{NewTerms, TermsRow};
 pub use usage::Consumed;
 pub use witness::{WitnessStore, Witnessed};

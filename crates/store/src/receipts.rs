@@ -22,6 +22,8 @@ pub struct NewReceipt {
     pub executor: PublicKey,
     /// The digest of its payload.
     pub digest: Digest,
+    /// The index of the log entry that set the terms which it follows from, where that is not the release's own.
+    pub terms_index: Option<u64>,
 }
 
 /// Receipts that wait to be logged.
@@ -55,11 +57,17 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     transaction
         .prepare_cached(
-            "INSERT INTO receipts (executor, number, digest, release, at)
-             SELECT ?1, COALESCE(MAX(number) + 1, 0), ?2, (SELECT release FROM calls WHERE id = ?3), ?4
+            "INSERT INTO receipts (executor, number, digest, release, at, terms_index)
+             SELECT ?1, COALESCE(MAX(number) + 1, 0), ?2, (SELECT release FROM calls WHERE id = ?3), ?4, ?5
              FROM receipts WHERE executor = ?1",
         )?
-        .execute(params![receipt.executor.to_string(), receipt.digest.as_bytes(), call, now_ms])?;
+        .execute(params![
+            receipt.executor.to_string(),
+            receipt.digest.as_bytes(),
+            call,
+            now_ms,
+            receipt.terms_index.map(|index| index as i64),
+        ])?;
     Ok(())
 }
 
@@ -132,12 +140,21 @@ impl Store {
     pub async fn prove_receipt(&self, receipt: Digest) -> Result<ReceiptProof, StoreError> {
         self.read(move |connection| {
             let row = connection
-                .prepare_cached("SELECT executor, number, release FROM receipts WHERE digest = ?1")?
+                .prepare_cached(
+                    "SELECT executor, number, release, terms_index FROM receipts WHERE digest = ?1",
+                )?
                 .query_row([receipt.as_bytes()], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, i64>(1)?,
+                        row.get::<_, String>(2)?,
+                        row.get::<_, Option<i64>>(3)?,
+                    ))
                 })
                 .optional()?;
-            let Some((executor, number, release)) = row else { return Ok(ReceiptProof::Unknown) };
+            let Some((executor, number, release, terms_index)) = row else {
+                return Ok(ReceiptProof::Unknown);
+            };
             let batch = connection
                 .prepare_cached(
                     "SELECT first, count, log_index FROM receipt_batches
@@ -164,7 +181,11 @@ impl Store {
             let (Some(in_batch), Some(signature)) = (in_batch, signature) else {
                 return Err(StoreError::corrupt(format!("the batch of log entry {index}")));
             };
-            let terms = match release_index(connection, &release)? {
+            let terms_index = match terms_index {
+                None => release_index(connection, &release)?,
+                changed => changed,
+            };
+            let terms = match terms_index {
                 Some(index) => {
                     Some(LoggedTerms { entry: read_entry(connection, index)?.0, place: place(index)? })
                 }

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("advisories.sql"),
     include_str!("holds.sql"),
     include_str!("usage.sql"),
+    include_str!("terms.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -34,6 +34,7 @@ fn new_call(id: &str, payment: &str, request: &str) -> NewCall {
         payer: PAYER.into(),
         rail: RAIL.into(),
         request: Digest::of(request),
+        requests: vec![Digest::of(request)],
         release: "a:b@1.0.0".parse().expect("valid"),
         function: "f".parse().expect("valid"),
         held: Atomic(2_000),

@@ -28,6 +28,7 @@ async fn hold(store: &Store, id: &str) {
         payer: "0xp".into(),
         rail: "x402:eip155:84532".into(),
         request: Digest::of(id),
+        requests: vec![Digest::of(id)],
         release: "acme:rows@1.0.0".parse().expect("a release"),
         function: "find".parse().expect("a function"),
         held: Atomic(100),

@@ -109,7 +109,7 @@ impl Here {
         if let Some(known) = known {
             return Ok(known);
         }
-        let signed = &release.logged;
+        let signed = &release.logged.release;
         let id = signed.release.clone();
         let downloaded = client.download_signed(&release.response, id, signed.component, None).await?;
         let component = (downloaded.digest, Arc::new(downloaded.bytes));

@@ -15,6 +15,7 @@ use glassbox_api::{
     SearchResponse,
 };
 use glassbox_client::policy::{self, Policy, Proof, is_free_to_download};
+use glassbox_client::trust::LoggedRelease;
 use glassbox_client::{Buyer, Call, ClientError};
 use glassbox_core::key::PublicKey;
 use glassbox_core::{Atomic, Digest, PackageRef};
@@ -84,7 +85,7 @@ struct Release {
     response: ReleaseResponse,
     spec: Spec,
     /// What the release's publisher signed, as the log has it.
-    logged: glassbox_core::release::Release,
+    logged: LoggedRelease,
 }
 
 impl Proxy {
@@ -199,7 +200,7 @@ impl Proxy {
         let Remote { client, trust, .. } = &self.remote;
         let receipt = glassbox_client::check_reply(made, &function.ty, response, executor);
         let receipt = receipt.map_err(theirs)?;
-        call::check_release(&release.logged, &receipt).map_err(problem)?;
+        call::check_release(&self.remote, &release.logged, &receipt).await.map_err(problem)?;
         let path = self.home.receipt_path(&receipt.call);
         let kept = match self.folder.keep(&path, receipts::to_text(&response.receipt).as_bytes()) {
             Ok(()) => path.display().to_string(),

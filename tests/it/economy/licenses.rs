@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use glassbox_core::acts::{Act as _, TermsChange};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::key::SecretKey;
@@ -9,7 +10,7 @@ use glassbox_core::license::{Item, License};
 use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::{Atomic, Digest};
 use glassbox_pay::x402;
-use glassbox_registry::PackageFiles;
+use glassbox_registry::{Package, PackageFiles};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -205,6 +206,46 @@ async fn a_grant_is_for_whom_the_publisher_names() {
     stage.world.advance(Duration::from_secs(31 * 24 * 3_600));
     assert_eq!(ana.pays("double", 5).await, 10_000, "and ends");
     assert_eq!(earned(&stage).await, net(10_000 * 4 + 5_000));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_bought_and_granted_under_earlier_terms_stays_so_after_they_became_cheaper() {
+    let academic =
+        "[[grant]]\nid = \"academic\"\nprices = [\"each\"]\npercent-off = 75\nproof = \"license-token\"\n";
+    let package = priced(&format!("{TEAM}{academic}"));
+    let stage = stage_with(&package).await;
+    let (ana, ben) = (Customer::with(&stage, "ana", "50").await, Customer::with(&stage, "ben", "1").await);
+    let buyer = stage.buyer("company", 60).await;
+    let body = json!({ "item": "plan:team" });
+    let asked = buyer.send(LICENSES, &body, None).await;
+    let payment = x402::encode(&buyer.answer(&asked.required(), "team"));
+    let bought = license(&buyer.send(LICENSES, &body, Some(&payment)).await.json());
+    assert_eq!(ana.post(LICENSES, &body).await.status, 200);
+    let granted = grant(&stage, &package, "academic", &ben.account, &publisher(), 30);
+
+    let own = Terms::of(&Manifest::parse(&package.manifest).unwrap());
+    let mut cheaper = own.clone();
+    cheaper.price[0].amount = Atomic(8_000);
+    cheaper.more.plan[0].amount = Atomic(1_000_000);
+    cheaper.more.grant[0].percent_off = 80;
+    let release = Package::check(package.clone()).unwrap().statement();
+    let change = TermsChange::new(&release, own.compute_digest(), cheaper.clone()).sign(&publisher());
+    let changed = crate::names::act(&stage, "/v1/packages/shop/goods/1.0.0/terms", change).await;
+    assert_eq!(changed.status, 201, "{}", changed.text);
+
+    // The licence is what it was, also for whoever asks for it again, and its holder's calls are included.
+    assert_eq!(license(&buyer.send(LICENSES, &body, Some(&payment)).await.json()), bought);
+    assert_eq!(bought.terms, own.compute_digest());
+    assert_eq!(ana.pays("double", 1).await, 0);
+    // A grant that was signed before counts, by the terms that are in its holder's favour.
+    let handed_in = stage.post("/v1/licenses", &json!({ "license": granted })).await;
+    assert_eq!(handed_in.status, 201, "{}", handed_in.text);
+    assert_eq!(ben.pays("double", 1).await, 1_600);
+    // Who buys now pays the new price, and has the new terms on the licence.
+    assert_eq!(buyer.send(LICENSES, &body, None).await.required().accepts[0].amount, "1000000");
+    let newer = license(&ana.post(LICENSES, &body).await.json());
+    assert_eq!((newer.terms, newer.amount), (cheaper.compute_digest(), Atomic(1_000_000)));
     stage.assert_sound().await;
 }
 

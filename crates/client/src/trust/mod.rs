@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use glassbox_api::ReleaseResponse;
+use glassbox_core::acts::{ActRefusal, terms_after};
+use glassbox_core::hashed::Document as _;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::{
     Checkpoint, Distrust, Entry, Freshness, KnownLog, LogError, LogFiles, LogPolicy, ReadError, Standing,
     StandingProof, TlogProof, Trusted, open_checkpoint, root_at,
 };
+use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::release::Release;
-use glassbox_core::{PackageRef, ReleaseId, Version, limits};
+use glassbox_core::{Digest, PackageRef, ReleaseId, Version, limits};
 
 pub use self::sightings::{FOLDER_NAME, Met, Sightings, SightingsError};
 use crate::error::ClientError;
@@ -53,6 +56,8 @@ pub struct LoggedRelease {
     pub release: Release,
     /// Who signed it.
     pub publisher: PublicKey,
+    /// The digest of its terms: of those that stand, where it was asked what does.
+    pub terms: Digest,
     /// The index of its entry.
     pub index: u64,
     /// The proof, with the entry in it.
@@ -102,6 +107,15 @@ pub enum LogRefusal {
     Unproved {
         /// What is missing.
         reason: String,
+    },
+    /// The log has a change of terms that may not be.
+    #[error("the terms of {release} are not what they may be")]
+    Terms {
+        /// The release.
+        release: ReleaseId,
+        /// Why not.
+        #[source]
+        refusal: ActRefusal,
     },
     /// What was seen could not be read or written.
     #[error(transparent)]
@@ -155,7 +169,8 @@ impl Trust {
     }
 
     /// Finds a release, and believes that it is in the registry's log as its publisher signed it, or says why not. Returns
-    /// also what stands about its package, which may be that the release is quarantined.
+    /// also what stands about its package, which may be that the release is quarantined. Where its terms were changed,
+    /// each change is followed: none may be dearer than the one before, whoever logged it.
     ///
     /// What the page says beyond the statement are labels: nothing proves them.
     pub async fn resolve(
@@ -188,7 +203,19 @@ impl Trust {
             let Some(newer) = newer else {
                 let mut logged = self.release(client, &id, page.log_index).await?;
                 logged.believed.first_met |= met;
-                return Ok((page, logged, standing));
+                logged.terms = standing.terms.get(&id.version).copied().unwrap_or(logged.terms);
+                if logged.terms == logged.release.terms
+                    || self.terms(client, &logged.release, &page.terms_changes).await?.compute_digest()
+                        == logged.terms
+                {
+                    return Ok((page, logged, standing));
+                }
+                if tried >= 2 {
+                    let reason = format!("no changes lead to the terms of {id}, {}", logged.terms);
+                    return Err(LogRefusal::Unproved { reason }.into());
+                }
+                tried += 1;
+                continue;
             };
             // A newer one may have come between the two answers.
             if tried >= 2 {
@@ -248,6 +275,49 @@ impl Trust {
         id: &ReleaseId,
         index: u64,
     ) -> Result<LoggedRelease, ClientError> {
+        let (proof, believed) = self.entry(client, index).await?;
+        let (release, publisher) = read_release(&proof, &believed.trusted.checkpoint)?;
+        if release.release != *id {
+            let reason = format!("entry {index} is of {}", release.release);
+            return Err(LogRefusal::Unproved { reason }.into());
+        }
+        let terms = release.terms;
+        Ok(LoggedRelease { release, publisher, terms, index, proof, believed })
+    }
+
+    /// Follows the changes of a release's terms, which are the log entries of these indexes, from the terms that it was
+    /// published with on. Returns what they lead to, or says which of them may not be.
+    pub async fn terms(
+        &self,
+        client: &Client,
+        release: &Release,
+        changes: &[u64],
+    ) -> Result<Terms, ClientError> {
+        let id = &release.release;
+        let refused = |refusal| LogRefusal::Terms { release: id.clone(), refusal };
+        if changes.len() > limits::TERMS_CHANGES_MAX {
+            return Err(refused(ActRefusal::TooManyChanges).into());
+        }
+        let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
+        let text = client.manifest(&exact).await?;
+        if Digest::of(&text) != release.manifest {
+            return Err(ClientError::Layer("manifest".into()));
+        }
+        let manifest = Manifest::read(&text).map_err(|error| client.odd(error.to_string()))?;
+        let mut followed = Vec::new();
+        for index in changes {
+            let (proof, believed) = self.entry(client, *index).await?;
+            let entry = logged_entry(&proof, &believed.trusted.checkpoint)?;
+            let change = Entry::terms_change(entry).ok_or_else(|| LogRefusal::Unproved {
+                reason: format!("entry {index} is no change of terms that is signed"),
+            })?;
+            followed.push(change);
+        }
+        Ok(terms_after(release, Terms::of(&manifest), &followed).map_err(refused)?)
+    }
+
+    /// Fetches the proof of a log entry, with the checkpoint that it is held against. What the entry says is not read.
+    async fn entry(&self, client: &Client, index: u64) -> Result<(TlogProof, Believed), ClientError> {
         let (proof, believed) = self
             .insisting(|| async {
                 let text = client.log_text(&format!("/v1/log/proof/{index}")).await?;
@@ -256,12 +326,11 @@ impl Trust {
                 Ok((proof, self.believe(client, note, Shown::InProof).await?))
             })
             .await?;
-        let (release, publisher) = read_release(&proof, &believed.trusted.checkpoint)?;
-        if release.release != *id || proof.proof.index != index {
-            let reason = format!("entry {index} is of {}", release.release);
+        if proof.proof.index != index {
+            let reason = format!("the proof of entry {index} is of entry {}", proof.proof.index);
             return Err(LogRefusal::Unproved { reason }.into());
         }
-        Ok(LoggedRelease { release, publisher, index, proof, believed })
+        Ok((proof, believed))
     }
 
     /// Believes a checkpoint that an executor says it saw, as far as it can be held against what was seen of its log.
@@ -413,7 +482,7 @@ impl Trust {
         client: &Client,
         size: u64,
         checkpoint: &Checkpoint,
-    ) -> Result<glassbox_core::Digest, ClientError> {
+    ) -> Result<Digest, ClientError> {
         let mut files = LogFiles::new();
         // One round for the tiles that the root is made of; another where a tile turns out to be needed only then.
         for _ in 0..4 {
@@ -466,10 +535,18 @@ fn may_pass(refusal: &LogRefusal) -> bool {
 
 /// Reads the release statement out of a proof whose checkpoint is trusted.
 fn read_release(proof: &TlogProof, checkpoint: &Checkpoint) -> Result<(Release, PublicKey), LogRefusal> {
-    let unproved = |reason: &str| LogRefusal::Unproved { reason: reason.to_owned() };
-    let entry = proof.extra.as_deref().ok_or_else(|| unproved("the proof has no entry in it"))?;
+    let entry = logged_entry(proof, checkpoint)?;
+    Entry::release(entry).ok_or_else(|| LogRefusal::Unproved {
+        reason: "the entry is not of a release that its publisher signed".into(),
+    })
+}
+
+/// Returns the entry of a proof whose checkpoint is trusted, once it is in the log.
+fn logged_entry<'a>(proof: &'a TlogProof, checkpoint: &Checkpoint) -> Result<&'a [u8], LogRefusal> {
+    let missing = || LogRefusal::Unproved { reason: "the proof has no entry in it".into() };
+    let entry = proof.extra.as_deref().ok_or_else(missing)?;
     proof.proof.includes(entry, checkpoint)?;
-    Entry::release(entry).ok_or_else(|| unproved("the entry is not of a release that its publisher signed"))
+    Ok(entry)
 }
 
 /// Tells whether every release that a bare name could mean in place of `id`, by what stands in the log, is held by the

@@ -26,7 +26,10 @@ mod executor;
 mod namespace;
 mod release;
 mod state;
+mod terms;
 
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -40,10 +43,11 @@ pub use executor::{Contradiction, ExecutorRecord, ReceiptBatch};
 pub use namespace::{
     Delay, DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation, ProofMethod, Threshold,
 };
-pub use release::{Mark, Marks, Quarantine, TermsChange, Yank};
+pub use release::{Mark, Marks, Quarantine, Yank};
 pub use state::{
     ActRefusal, Authority, Claim, Moment, NamespaceAct, NamespaceState, PendingPolicy, Revoked, Right,
 };
+pub use terms::{TermsChange, terms_after};
 
 use crate::Digest;
 use crate::dsse::{Envelope, Predicate, Subject};

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ActRefusal;
-use crate::manifest::Terms;
+use crate::limits;
 use crate::name::ReleaseId;
-use crate::{Digest, limits};
 
 /// Takes a release out of what ranges and bare names resolve to, or puts it back. It still runs under its exact version.
 ///
@@ -37,20 +36,6 @@ pub struct Quarantine {
     pub reason: String,
     /// Which such act of this release it is, from 1 on, so that an old one cannot be presented again.
     pub sequence: u64,
-}
-
-/// Makes a release cheaper. Terms never become dearer, so an old change cannot be presented again.
-///
-/// Signed by the namespace's threshold for `price`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TermsChange {
-    /// The release.
-    pub release: ReleaseId,
-    /// The digest of the terms until now.
-    pub previous: Digest,
-    /// The terms from now on.
-    pub terms: Terms,
 }
 
 /// What yanks and quarantines made of a release.
@@ -103,6 +88,5 @@ impl Mark {
 acts! {
     about release;
     Yank: "yank",
-    Quarantine: "quarantine",
-    TermsChange: "terms-change"
+    Quarantine: "quarantine"
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{DomainProof, KeyRevocation, NamespacePolicy, PolicyCancellation};
 use crate::dsse::Signers;
 use crate::key::PublicKey;
-use crate::name::Namespace;
+use crate::name::{Namespace, ReleaseId};
+use crate::terms::Dearer;
 use crate::{Digest, limits};
 
 /// Says why an act counts for nothing.
@@ -64,6 +65,23 @@ pub enum ActRefusal {
     /// The namespace is another key's own.
     #[error("`{0}` is the own namespace of another key")]
     OwnNamespace(Namespace),
+    /// The change of terms is of something else than the release that was published.
+    #[error("the change is not of {0} as it was published")]
+    OtherRelease(ReleaseId),
+    /// Other terms stand by now than those that the change takes the place of.
+    #[error("the change is of the terms {found}, and those that stand are {expected}")]
+    Superseded {
+        /// The terms that it would take the place of.
+        found: Digest,
+        /// Those that stand.
+        expected: Digest,
+    },
+    /// Somebody would be worse off under the new terms.
+    #[error("terms may only get cheaper: {0}")]
+    Dearer(#[from] Dearer),
+    /// The terms changed as often as they may.
+    #[error("the terms of a release change {} times at most", limits::TERMS_CHANGES_MAX)]
+    TooManyChanges,
 }
 
 /// What controllers may do, each by a threshold of its own.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::acts::TermsChange;
 use crate::dsse::Envelope;
 use crate::key::PublicKey;
 use crate::release::Release;
@@ -76,6 +77,14 @@ impl Entry {
         let publisher = statement.claimed_key().filter(|_| kind == Kind::Release)?;
         let signed = statement.verify::<Release>(&publisher).ok()?;
         Some((signed.predicate, publisher))
+    }
+
+    /// Reads the change of terms that an entry is of; `None` where it is of something else, or not signed by all whom it
+    /// names.
+    pub fn terms_change(entry: &[u8]) -> Option<TermsChange> {
+        let Self { kind, statement, .. } = serde_json::from_slice(entry).ok()?;
+        let (signed, _) = statement.open::<TermsChange>().ok().filter(|_| kind == Kind::Terms)?;
+        Some(signed.predicate)
     }
 
     /// Returns the bytes that are logged: canonical JSON.

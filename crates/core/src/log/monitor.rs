@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::map::MemoryMap;
-use super::{Change, Entry, SignedCheckpoint, Standing, Tree};
+use super::{Change, Entry, Kind, SignedCheckpoint, Standing, Tree};
 use crate::Digest;
+use crate::acts::TermsChange;
 
 /// What a monitor knows after some entries.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,13 @@ pub enum Finding {
     },
     /// An entry that does not name the one before it about the same thing: whoever follows that alone was misled.
     Unchained {
+        /// Its index.
+        index: u64,
+        /// What it is about.
+        about: String,
+    },
+    /// A change of terms that is not of those which stood: it was presented again, or nobody was asked.
+    Unfounded {
         /// Its index.
         index: u64,
         /// What it is about.
@@ -76,6 +84,14 @@ impl Monitor {
         let before = self.standings.remove(&about);
         if read.previous != before.as_ref().map(|before| before.head) {
             self.findings.push(Finding::Unchained { index, about: about.clone() });
+        }
+        let change_of_terms = (read.kind == Kind::Terms).then(|| Entry::terms_change(entry));
+        let stood = |change: TermsChange| {
+            let terms = before.as_ref().and_then(|before| before.terms.get(&change.release.version));
+            terms == Some(&change.previous)
+        };
+        if change_of_terms.is_some_and(|change| !change.is_some_and(stood)) {
+            self.findings.push(Finding::Unfounded { index, about: about.clone() });
         }
         self.standings.insert(about, Standing::after(before, &change));
     }
@@ -123,6 +139,9 @@ impl std::fmt::Display for Finding {
             Self::Unsigned { index, about } => write!(f, "entry {index} about `{about}` is not signed"),
             Self::Unchained { index, about } => {
                 write!(f, "entry {index} about `{about}` does not name the one before it")
+            }
+            Self::Unfounded { index, about } => {
+                write!(f, "entry {index} about `{about}` changes terms that did not stand")
             }
             Self::Root { computed, signed } => {
                 write!(f, "the entries come to {computed}, and {signed} is signed")

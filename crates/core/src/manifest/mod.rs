@@ -479,7 +479,7 @@ impl Manifest {
     /// Reads a manifest, and checks it by all rules that need nothing else; see [`lint`].
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let manifest = Self::read(text)?;
-        lint::check(&manifest)?;
+        manifest.check()?;
         Ok(manifest)
     }
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::optional;
 use super::{
-    ContentUsage, Date, Dependency, DerivedFrom, Discount, Edition, Grant, MachineAccess, Manifest, Offer,
-    Operators, Payee, Place, Plan, Price, Splits, Upstream,
+    Component, ContentUsage, Date, Dependency, DerivedFrom, Discount, Edition, Grant, MachineAccess,
+    Manifest, ManifestError, Offer, Operators, Package, Payee, Place, Plan, Price, Settlement, Source,
+    Splits, Upstream, lint,
 };
 use crate::hashed::Document;
 use crate::money::Atomic;
@@ -119,6 +120,51 @@ impl Terms {
             .iter()
             .filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme))
             .any(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(network))
+    }
+}
+
+impl Manifest {
+    /// Returns the manifest of the same release with other terms. What no terms say stays as it is.
+    ///
+    /// The terms of what is returned are these wherever a manifest can say them, and of this release.
+    #[must_use]
+    pub fn with_terms(self, terms: &Terms) -> Self {
+        let Terms { release: _, license, execute, import, fuel_max, price, payee, currency, accepts, more } =
+            terms.clone();
+        let MoreTerms { deny_use, change_license, change_date, operators, source: machines, .. } = more;
+        let fuel_max = Some(fuel_max).filter(|max| *max != self.fuel_max()).or(self.component.fuel_max);
+        let with_path = |(name, edition): (String, Edition)| {
+            let path = self.edition.get(&name).and_then(|edition| edition.path.clone());
+            (name, Edition { path, ..edition })
+        };
+        let edition = more.edition.into_iter().map(with_path).collect();
+        let operators = operators.unwrap_or_default();
+        Self {
+            package: Package { license, deny_use, change_license, change_date, ..self.package },
+            component: Component { execute, import, fuel_max, operators, ..self.component },
+            source: self
+                .source
+                .map(|source| Source { machines: machines.unwrap_or(source.machines), ..source }),
+            price,
+            payee,
+            settlement: Settlement { currency, accepts, max_monthly_per_payer: more.max_monthly_per_payer },
+            dependencies: more.dependencies,
+            edition,
+            plan: more.plan,
+            offer: more.offer,
+            grant: more.grant,
+            discount: more.discount,
+            upstream: more.upstream,
+            derived_from: more.derived_from,
+            splits: more.splits,
+            usage: more.usage,
+            ..self
+        }
+    }
+
+    /// Checks it by all rules that need nothing else, as [`parse`](Self::parse) does.
+    pub fn check(&self) -> Result<(), ManifestError> {
+        lint::check(self)
     }
 }
 

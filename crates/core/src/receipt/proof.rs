@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Receipt;
 use crate::Digest;
 use crate::acts::{ReceiptBatch, TermsChange};
+use crate::dsse::DsseError;
+use crate::hashed::Document as _;
 use crate::key::PublicKey;
 use crate::log::cosignature::{CosignerKey, CosignerKeyError};
 use crate::log::{self, Checkpoint, Entry, Hash, HashReader, Kind, SignedCheckpoint, TreeError};
@@ -186,34 +188,36 @@ impl Proof {
             if place.index >= receipt.checkpoint.size {
                 return Err(format!("entry {} came after the call", place.index));
             }
-            let signer = signer(entry, receipt)?;
-            Ok(format!("entry {} of the log, signed by {signer}", place.index))
+            let signers = signers(entry, receipt)?;
+            Ok(format!("entry {} of the log, signed by {signers}", place.index))
         }))
     }
 }
 
 /// Returns who signed an entry that sets the terms of a receipt.
-fn signer(entry: &str, receipt: &Receipt) -> Result<PublicKey, String> {
+fn signers(entry: &str, receipt: &Receipt) -> Result<String, String> {
     let entry: Entry = serde_json::from_str(entry).map_err(|error| error.to_string())?;
-    let key = entry.statement.claimed_key().ok_or("the entry names no key")?;
-    let sets = match entry.kind {
+    let odd = |error: DsseError| error.to_string();
+    let (release, terms, manifest, component, files, signers) = match entry.kind {
         Kind::Release => {
-            let signed = entry.statement.verify::<Release>(&key).map_err(|error| error.to_string())?;
-            let release = signed.predicate;
-            release.release == receipt.release
-                && release.terms == receipt.terms
-                && release.component == receipt.component
-                && release.files == receipt.files
-                && receipt.manifest.is_none_or(|manifest| release.manifest == manifest)
+            let (signed, signers) = entry.statement.open::<Release>().map_err(odd)?;
+            let Release { release, terms, manifest, component, files, .. } = signed.predicate;
+            (release, terms, manifest, component, files, signers)
         }
         Kind::Terms => {
-            let signed = entry.statement.verify::<TermsChange>(&key).map_err(|error| error.to_string())?;
-            let change = signed.predicate;
-            change.release == receipt.release && crate::canonical::digest(&change.terms) == receipt.terms
+            let (signed, signers) = entry.statement.open::<TermsChange>().map_err(odd)?;
+            let TermsChange { release, terms, manifest, component, files, .. } = signed.predicate;
+            (release, terms.compute_digest(), manifest, component, files, signers)
         }
-        _ => false,
+        _ => return Err("the entry sets no terms".into()),
     };
-    if sets { Ok(key) } else { Err("the entry does not set the terms of this call".into()) }
+    let sets = release == receipt.release
+        && terms == receipt.terms
+        && component == receipt.component
+        && files == receipt.files
+        && receipt.manifest.is_none_or(|expected| manifest == expected);
+    let names: Vec<String> = signers.keys().iter().map(ToString::to_string).collect();
+    if sets { Ok(names.join(" and ")) } else { Err("the entry does not set the terms of this call".into()) }
 }
 
 fn to_base64<S: Serializer>(hashes: &[Digest], serializer: S) -> Result<S::Ok, S::Error> {

@@ -99,6 +99,19 @@ pub(crate) async fn quarantine(
     acted(app.registry.quarantine(&release(&ns, &name, &version)?, request.statement).await)
 }
 
+/// Makes a release cheaper: its terms change to others, under which nobody is worse off.
+#[utoipa::path(post, path = "/v1/packages/{ns}/{name}/{version}/terms", tag = "names", request_body = ActRequest,
+    responses((status = 201, body = ActResponse), (status = 200, body = ActResponse), (status = 400, body = Problem),
+              (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+              (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn terms(
+    State(app): State<App>,
+    Path((ns, name, version)): Path<(String, String, String)>,
+    Body(request): Body<ActRequest>,
+) -> Acted {
+    acted(app.registry.change_terms(&release(&ns, &name, &version)?, request.statement).await)
+}
+
 fn name(text: &str) -> Result<Namespace, Refusal> {
     Ok(text.parse()?)
 }

@@ -1,7 +1,7 @@
 //! A receipt that is logged: what proves it, and that nobody can change a byte of it.
 
 use super::*;
-use crate::acts::{Act as _, ReceiptBatch};
+use crate::acts::{Act as _, ReceiptBatch, TermsChange};
 use crate::limits;
 use crate::log::cosignature::attach;
 use crate::log::{self, Cosigner, Entry, Kind, KnownLog, LogKey, LogPolicy};
@@ -25,9 +25,8 @@ fn cosigned(note: &str) -> String {
     attach(&note, &[witness().cosign(&note, TIME_S).expect("a note")]).expect("a note")
 }
 
-/// The entry by which the publisher of `acme:double` set its terms.
-fn release_entry() -> Vec<u8> {
-    let release = Release {
+fn release() -> Release {
+    Release {
         release: terms().release.clone(),
         manifest: Digest::of("manifest"),
         terms: terms().digest(),
@@ -37,13 +36,31 @@ fn release_entry() -> Vec<u8> {
         files: None,
         source: None,
         authorship: Authorship::default(),
-    };
-    let statement = release.sign(&SecretKey::from_seed(&[4; 32]));
+    }
+}
+
+/// The entry by which the publisher of `acme:double` set its terms.
+fn release_entry() -> Vec<u8> {
+    let statement = release().sign(&SecretKey::from_seed(&[4; 32]));
     Entry { kind: Kind::Release, statement, previous: None }.to_bytes()
 }
 
+/// The entry by which two of its keys made the terms what they are.
+pub(super) fn change_entry(change: impl FnOnce(&mut TermsChange)) -> Vec<u8> {
+    let mut made = TermsChange::new(&release(), Digest::of("dearer terms"), Terms::clone(&terms()));
+    change(&mut made);
+    let mut statement = made.sign(&SecretKey::from_seed(&[4; 32]));
+    statement.add_signature(&SecretKey::from_seed(&[5; 32])).expect("our own envelope");
+    Entry { kind: Kind::Terms, statement, previous: Some(Digest::of("the entry before")) }.to_bytes()
+}
+
 /// A log of `entries` with a batch of `count` receipts, of which `bundle`'s is number `index`: the bundle with its proof.
-pub(super) fn logged(mut bundle: Bundle, entries: u64, count: u64, index: u64) -> Bundle {
+pub(super) fn logged(bundle: Bundle, entries: u64, count: u64, index: u64) -> Bundle {
+    logged_under(&release_entry(), bundle, entries, count, index)
+}
+
+/// The same in a log whose first entry is the one by which the terms were set.
+pub(super) fn logged_under(terms: &[u8], mut bundle: Bundle, entries: u64, count: u64, index: u64) -> Bundle {
     let digest = bundle.receipt.payload_digest().expect("ours");
     let receipts = (0..count).map(|n| if n == index { digest } else { Digest::of(n.to_string()) });
     let tree = BatchTree::of(receipts);
@@ -55,7 +72,7 @@ pub(super) fn logged(mut bundle: Bundle, entries: u64, count: u64, index: u64) -
 
     let last = entries - 1;
     let mut log = Log::default();
-    log.push(&release_entry());
+    log.push(terms);
     (1..last).for_each(|n| log.push(n.to_string().as_bytes()));
     log.push(&batch);
     let place_of = |index| Place { index, hashes: log::prove(index, entries, &log).expect("stored") };
@@ -63,7 +80,7 @@ pub(super) fn logged(mut bundle: Bundle, entries: u64, count: u64, index: u64) -
         batch: Batch { from, count, signature, previous, place },
         entry: place_of(last),
         terms: Some(LoggedTerms {
-            entry: String::from_utf8(release_entry()).expect("JSON"),
+            entry: String::from_utf8(terms.to_vec()).expect("JSON"),
             place: place_of(0),
         }),
         checkpoint: {
@@ -179,6 +196,32 @@ fn the_price_is_what_the_publisher_had_logged_before_the_call() {
     assert_eq!(failing(&proof(|proof| proof.terms.as_mut().expect("there").place.index = 1)), ["price"]);
     // Without the entry nothing is said of the price.
     assert_eq!(failing(&proof(|proof| proof.terms = None)), [""; 0]);
+}
+
+#[test]
+fn a_change_of_terms_proves_the_price_of_what_was_called_after_it() {
+    let under = |entry: &[u8]| logged_under(entry, bundle(), 5, 3, 1);
+    assert_eq!(failing(&under(&change_entry(|_| {}))), [""; 0]);
+    let (report, _) = under(&change_entry(|_| {})).verify(None);
+    let price = report.checks.iter().find(|check| check.name == "price").expect("it is checked");
+    let signers = [4, 5].map(|seed| SecretKey::from_seed(&[seed; 32]).public().to_string());
+    assert!(signers.iter().all(|signer| price.detail.contains(signer)), "{}", price.detail);
+    let refused: [fn(&mut TermsChange); 5] = [
+        |change| change.terms.price[0].amount = Atomic(39),
+        |change| change.release = "acme:double@1.0.1".parse().expect("valid"),
+        |change| change.component = Digest::of("another"),
+        |change| change.files = Some(Digest::of("files")),
+        |change| change.manifest = Digest::of("another"),
+    ];
+    for change in refused {
+        assert_eq!(failing(&under(&change_entry(change))), ["price"]);
+    }
+    // Logged after the call, and signed by one of the two that it names.
+    let unseen = resigned(|receipt| receipt.checkpoint.size = 0);
+    assert_eq!(failing(&logged_under(&change_entry(|_| {}), unseen, 5, 3, 1)), ["price"]);
+    let mut half: Entry = serde_json::from_slice(&change_entry(|_| {})).expect("an entry");
+    half.statement.signatures[1].sig = half.statement.signatures[0].sig.clone();
+    assert_eq!(failing(&under(&half.to_bytes())), ["price"]);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::logged::{log_key, logged};
+use super::logged::{change_entry, log_key, logged, logged_under};
 use super::*;
+use crate::acts::TermsChange;
 
 /// The bundle of format 1 of the same call, as it was made before there was another.
 const FORMAT_1: &str = include_str!("../../../../../conformance/receipt/format-1.json");
@@ -21,6 +22,11 @@ pub(super) fn golden(name: &str, made: &impl Serialize) {
     assert!(found == made, "{} is another: look, then run with GLASSBOX_BLESS=1", path.display());
 }
 
+/// A bundle whose terms were changed after the release was published.
+fn repriced(change: fn(&mut TermsChange)) -> Bundle {
+    logged_under(&change_entry(change), bundle(), 5, 3, 1)
+}
+
 fn names(bundle: &Json, trust: &Trust) -> Json {
     let Ok(bundle) = Bundle::from_value(bundle.clone()) else { return json!(["file"]) };
     let (report, _) = bundle.verify_by(trust);
@@ -31,6 +37,7 @@ fn names(bundle: &Json, trust: &Trust) -> Json {
 fn vectors_are_what_this_code_makes() {
     golden("signed.json", &bundle());
     golden("logged.json", &logged(bundle(), 5, 3, 1));
+    golden("repriced.json", &repriced(|_| {}));
 }
 
 #[test]
@@ -63,7 +70,9 @@ fn refusals_are_what_this_code_refuses() {
         json.pointer_mut(path).expect("it is there")["note"] = json!("said by nobody");
         json
     };
-    let cases: [(&str, Json); 18] = [
+    let other_terms =
+        |change: fn(&mut TermsChange)| serde_json::to_value(repriced(change)).expect("plain JSON");
+    let cases: [(&str, Json); 20] = [
         ("another argument", changed("/opening/args/0", json!(22))),
         ("another output", changed("/opening/output", json!(43))),
         ("another salt", changed("/opening/salt", json!("08".repeat(32)))),
@@ -82,6 +91,8 @@ fn refusals_are_what_this_code_refuses() {
         ("a charge that does not follow", signed(|receipt| receipt.charge.amount = Atomic(51))),
         ("a critical member that is unknown", signed(|receipt| receipt.critical = vec!["locale".into()])),
         ("another nonce", signed(|receipt| receipt.nonce = None)),
+        ("a change to other terms", other_terms(|change| change.terms.price[0].amount = Atomic(39))),
+        ("a change of another component", other_terms(|change| change.component = Digest::of("another"))),
     ];
     let refused: Vec<Json> = cases
         .into_iter()
