@@ -8,6 +8,7 @@ mod call;
 mod confirm;
 mod credit;
 mod demo;
+mod depend;
 mod devnet;
 mod download;
 mod earnings;

@@ -20,6 +20,7 @@ mod chaos;
 mod cli;
 mod clients;
 mod command;
+mod composition;
 mod crash;
 mod credit;
 mod delegation;

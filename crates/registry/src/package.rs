@@ -151,7 +151,8 @@ impl Package {
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
         let foreign = inspection.imports_of(ImportKind::Foreign, &grants);
-        if !foreign.is_empty() {
+        // What is behind them is known where the log is.
+        if !foreign.is_empty() && manifest.dependencies.is_empty() {
             return Err(PublishError::ForeignImports(foreign));
         }
         spec.check_world(&files.component)?;
@@ -160,7 +161,7 @@ impl Package {
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases })
     }
 
-    /// Returns the statement that the publisher signs.
+    /// Returns the statement that the publisher signs. Where there are dependencies, they are still to be pinned.
     pub fn statement(&self) -> Release {
         Release {
             release: self.manifest.release(),
@@ -171,6 +172,7 @@ impl Package {
             component: Digest::of(&self.files.component),
             files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
+            dependencies: Vec::new(),
             authorship: self.manifest.authorship(),
         }
     }
@@ -253,7 +255,7 @@ pub(crate) fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError
 }
 
 /// Reads the host interfaces that a manifest asks for, and the HTTP requests.
-pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
+pub fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
     let grants = Grants::parse(manifest.component.imports_allow.iter().map(String::as_str))?;
     Ok(grants.with_http(manifest.component.http.clone()))
 }

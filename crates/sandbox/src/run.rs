@@ -13,7 +13,7 @@ use crate::guest::{Job, Outside};
 use crate::host::entry::Entry;
 use crate::host::observer::{Effects, Source};
 use crate::schedule::NotRun;
-use crate::{FileSet, Flow, Prepared, Sandbox};
+use crate::{FileSet, Flow, InnerCalls, Prepared, Sandbox, compose};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -101,6 +101,9 @@ pub struct Run {
     pub pure: bool,
     /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
     pub transcript: Option<Transcript>,
+    /// What it called of its dependencies, in the order of first calls. What `fuel_used` has beyond theirs is the
+    /// component's own.
+    pub inner: Vec<InnerCalls>,
 }
 
 /// How a run ended.
@@ -119,6 +122,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, for people. Says nothing about the host.
     pub message: String,
+    /// The [`Dependency`](crate::Dependency) that failed, where it was not the component that was called.
+    pub dependency: Option<Arc<str>>,
 }
 
 /// The kinds of failure.
@@ -136,6 +141,8 @@ pub enum FailureKind {
     OutputRefused,
     /// The guest called something that it was not granted.
     NotGranted,
+    /// The guest called a dependency more often, or in more ways, than it may.
+    TooManyCalls,
     /// The time on the wall clock was up.
     TimedOut,
     /// No thread became free in time. The guest never started.
@@ -160,6 +167,7 @@ impl FailureKind {
             Self::MemoryExceeded => "memory-exceeded",
             Self::OutputRefused => "output-refused",
             Self::NotGranted => "not-granted",
+            Self::TooManyCalls => "too-many-calls",
             Self::TimedOut => "timed-out",
             Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
@@ -185,7 +193,7 @@ impl fmt::Display for FailureKind {
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), dependency: None }
     }
 
     /// Tells whether the same call would fail in the same way on any machine.
@@ -204,6 +212,7 @@ impl Run {
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
             transcript: (!prepared.is_pure()).then(Transcript::new),
+            inner: Vec::new(),
         }
     }
 }
@@ -226,7 +235,7 @@ impl Sandbox {
             Ok(job) => job,
             Err(failure) => return Run::never_started(prepared, failure),
         };
-        let memory_bytes = job.limits.memory_bytes;
+        let memory_bytes = compose::memory_bytes(job.limits.memory_bytes, prepared.dependencies());
         let run = self.inner.scheduler.run(flow, memory_bytes, job.run(), |run: &Run| run.fuel_used).await;
         run.unwrap_or_else(|not_run| {
             let failure = match not_run {

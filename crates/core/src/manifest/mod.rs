@@ -3,11 +3,12 @@
 //! Parsing refuses what it does not know, because a misspelt `amount` must not mean "free". Rules that need only the
 //! manifest stand here; whether an export exists is for the registry, which has the WIT.
 
+mod origin;
 mod parse;
 mod size;
 mod terms;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -19,9 +20,10 @@ use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
+pub use origin::{Dependency, DerivedFrom, Splits, Unclaimed};
 pub use parse::ManifestError;
 pub use size::ByteSize;
-pub use terms::Terms;
+pub use terms::{MoreTerms, Terms};
 
 /// The file name of a manifest.
 pub const FILE_NAME: &str = "glassbox.toml";
@@ -63,6 +65,15 @@ pub struct Manifest {
     /// Who made it, where the publisher says so.
     #[serde(default)]
     pub authorship: Option<StatedAuthorship>,
+    /// The packages that the component imports.
+    #[serde(default)]
+    pub dependencies: BTreeMap<PackageName, Dependency>,
+    /// The works that it derives from.
+    #[serde(default)]
+    pub derived_from: Vec<DerivedFrom>,
+    /// What of the net is for others.
+    #[serde(default)]
+    pub splits: Option<Splits>,
 }
 
 /// `[package]`.
@@ -448,6 +459,7 @@ impl Manifest {
             "there are `files`, and `imports-allow` does not ask for them",
             "write imports-allow = [\"wasi:filesystem\"]",
         )?;
+        origin::check(self)?;
         self.check_money()
     }
 

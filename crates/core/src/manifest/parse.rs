@@ -22,19 +22,7 @@ impl ManifestError {
 }
 
 /// Tables of the format that this version does not read yet. Refused by name: ignoring one would change the terms.
-const LATER: [&str; 11] = [
-    "edition",
-    "dependencies",
-    "plan",
-    "offer",
-    "grant",
-    "discount",
-    "upstream",
-    "derived-from",
-    "splits",
-    "tips",
-    "usage",
-];
+const LATER: [&str; 8] = ["edition", "plan", "offer", "grant", "discount", "upstream", "tips", "usage"];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
     if text.len() > limits::MANIFEST_BYTES_MAX {

@@ -41,6 +41,7 @@ fn terms() -> Hashed<Terms> {
         payee: vec![Payee { id: "acct:ana@example.org".into(), share: 10_000 }],
         currency: "USD".into(),
         accepts: vec!["x402:exact".into()],
+        more: Default::default(),
     })
 }
 
@@ -83,6 +84,8 @@ fn bundle() -> Bundle {
         pure: true,
         grants: Vec::new(),
         transcript: None,
+        dependencies: Vec::new(),
+        inner: Vec::new(),
         terms: terms().digest(),
         split: split(charge.amount, 500, &terms().payee, call),
         fee_bps: 500,
@@ -120,6 +123,7 @@ fn bundle() -> Bundle {
         transcript: None,
         grants: None,
         terms: terms(),
+        works: Default::default(),
     };
     Bundle::new(receipt, opening, &key())
 }

@@ -5,9 +5,12 @@
 //! pico, so that a charge of one atomic unit still splits fairly. Nothing but what a payer paid is ever divided: work
 //! that nobody paid for earns nothing, however much of it there is.
 
+mod along;
 mod remainder;
 mod work;
 
+#[cfg(test)]
+mod graph_tests;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +21,7 @@ use crate::manifest::Payee;
 use crate::money::{Atomic, Pico};
 use crate::name::PackageName;
 
+pub use along::{MissingTerms, split_along};
 pub use work::{Royalty, Used, Work};
 
 /// One receiver's part of a charge.
