@@ -415,6 +415,7 @@ def map_vectors():
     )
 
 
-tree_vectors()
-checkpoint_vectors()
-map_vectors()
+if __name__ == "__main__":
+    tree_vectors()
+    checkpoint_vectors()
+    map_vectors()

@@ -61,6 +61,15 @@ pub(crate) struct SearchArgs {
     /// How many results
     #[arg(long, default_value_t = 10)]
     pub(crate) limit: usize,
+    /// Only packages that export this interface
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+    /// Only packages that touch nothing outside
+    #[arg(long)]
+    pub(crate) pure: bool,
+    /// Only packages with a function that costs at most this per call; 0 is free
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_price: Option<String>,
 }
 
 #[derive(Debug, Args)]

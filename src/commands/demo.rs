@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use glassbox_api::{CallBody, CallResponse};
+use glassbox_api::{CallBody, CallResponse, SearchQuery};
 use glassbox_client::{Buyer, Call, Client, Trust};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
@@ -147,7 +147,8 @@ async fn tell(mut story: Story, remote: &Remote, home: &Home) -> Result<(), Fail
 
     story.chapter("An agent needs something done, and searches by task");
     story.say("task", format!("\"{TASK}\""));
-    let results = client.search(TASK, 3).await?.results;
+    let query = SearchQuery { q: TASK.into(), limit: Some(3), ..SearchQuery::default() };
+    let results = client.search(&query).await?.results;
     let first =
         results.first().ok_or_else(|| Failure::no("nothing-found", "the search found nothing", ""))?;
     for result in &results {

@@ -1,6 +1,6 @@
 //! `glassbox search`.
 
-use glassbox_api::SearchResult;
+use glassbox_api::{SearchQuery, SearchResult};
 
 use super::Context;
 use crate::cli::SearchArgs;
@@ -9,11 +9,21 @@ use crate::output::{DIM, GOOD, MONEY, NAME, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
-    let words = args.words.join(" ");
-    let response = during("searching", context.client()?.search(&words, args.limit)).await?;
+    let query = SearchQuery {
+        q: args.words.join(" "),
+        limit: Some(args.limit),
+        interface: args.interface.clone(),
+        pure: args.pure,
+        max_price: args.max_price.clone(),
+    };
+    let response = during("searching", context.client()?.search(&query)).await?;
     if response.results.is_empty() {
-        let hint = "try other words: search looks at names, descriptions, functions and docs";
-        return Err(Failure::no("nothing-found", format!("nothing fits `{words}`"), hint));
+        let is_filtered = query.interface.is_some() || query.pure || query.max_price.is_some();
+        let hint = match is_filtered {
+            true => "try without --interface, --pure or --max-price",
+            false => "try other words: search looks at names, descriptions, functions and docs",
+        };
+        return Err(Failure::no("nothing-found", format!("nothing fits `{}`", query.q), hint));
     }
     context
         .output

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glassbox_core::Digest;
-use glassbox_core::acts::{Act as _, Confirmation, NamespacePolicy};
+use glassbox_core::acts::{Act as _, Confirmation, NamespacePolicy, Yank};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
@@ -144,6 +144,17 @@ async fn a_key_that_releases_everything_at_once_is_held_up() {
     // Slower, it is nothing.
     stage.world.advance(Duration::from_millis(limits::HOLD_CADENCE_MS as u64 + 1));
     assert!(stage.publish(&package(last, "1.0.2", PURE, "")).await.get("held").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn yanking_what_was_there_before_hides_no_widening() {
+    let stage = Stage::empty().await;
+    stage.publish(&pure("1.0.0")).await;
+    let release = "lab:clock@1.0.0".parse().unwrap();
+    let yank = Yank { release, yanked: true, reason: "no longer kept".into(), sequence: 1 };
+    let yanked = act(&stage, "/v1/packages/lab/clock/1.0.0/yank", yank.sign(&publisher())).await;
+    assert_eq!(yanked.status, 201);
+    assert!(stage.publish(&looking("1.0.1")).await["held"].is_object());
 }
 
 fn confirmation(key: &SecretKey) -> Envelope {

@@ -1,9 +1,8 @@
 //! Scenarios: the whole registry over real HTTP, from a publisher's folder to a payer's receipt.
 //!
 //! Start with `journey`. What can go wrong has a module each: `bad_publish`, `bad_call`, `failing`, `replay`, `faults`,
-//! `crash`; there the clock stands still. `cli`, `wallet`, `kill`, `witness`, `trust` and `mirror` run the built
-//! command. The money is the devnet's, and waiting
-//! is for a condition.
+//! `crash`; there the clock stands still. `cli`, `wallet`, `kill`, `full_disk`, `witness`, `trust` and `mirror` run the
+//! built command. The money is the devnet's, and waiting is for a condition.
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
 
@@ -19,6 +18,7 @@ mod buyer;
 mod chaos;
 mod cli;
 mod clients;
+mod clock;
 mod command;
 mod composition;
 mod crash;
@@ -30,6 +30,7 @@ mod failing;
 mod fault_table;
 mod faults;
 mod files;
+mod full_disk;
 mod grants;
 mod ground;
 mod held;

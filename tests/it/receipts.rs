@@ -7,7 +7,8 @@ use std::time::Duration;
 use glassbox_api::ContradictionRequest;
 use glassbox_core::acts::{Act as _, ReceiptBatch};
 use glassbox_core::dsse::{Envelope, Subject};
-use glassbox_core::log::{Entry, Kind, KnownLog, LogPolicy};
+use glassbox_core::key::SecretKey;
+use glassbox_core::log::{Cosigner, Entry, Kind, KnownLog, LogKey, LogPolicy};
 use glassbox_core::receipt::audit::{BILL_EXACT, FUEL_EXACT, LOGGED, REPLAYED, VerificationResult};
 use glassbox_core::receipt::{
     Batch, BatchTree, Bundle, Certificate, Level, Opening, Outcome, Place, Proof, Receipt, Trust,
@@ -304,6 +305,48 @@ async fn log_lie(stage: &Stage, lying: Bundle) -> Bundle {
     let report = logged.verify(None).0;
     assert_eq!(report.level(), Some(Level::L1), "nothing shows by itself that it is a lie: {report:?}");
     logged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_believes_a_receipt_as_far_as_the_readers_policy_does() {
+    let stage = Stage::new().await;
+    let buyer = stage.buyer("payer", 1).await;
+    let honest = double(&buyer, 21).await;
+    sweep(&stage).await;
+    let witness = Cosigner::new("witness.example/w1", SecretKey::from_seed(&[9; 32])).unwrap();
+    stage.registry.know_witnesses(vec![witness.key().clone()]);
+    let asked = stage.registry.add_checkpoint(0).await.unwrap().unwrap();
+    let line = witness.cosign(&asked.checkpoint, 1_795_305_600).unwrap();
+    stage.registry.show_cosignatures(asked.checkpoint, vec![line]).await.unwrap();
+
+    let shell = Shell::new(&stage.url);
+    let path = |name: &str| shell.folder.path().join(name);
+    std::fs::write(path("r.json"), serde_json::to_vec(&honest).unwrap()).unwrap();
+    assert!(shell.run(&["receipt", "fetch", "r.json"]).status.success());
+    let verify = |policy: &str| -> (bool, Value) {
+        std::fs::write(path("policy"), policy).unwrap();
+        let output = shell.run(&["verify", "r.json", "--log-policy", "policy", "--json"]);
+        (output.status.success(), serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let check = |said: &Value| {
+        let checks = said["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == "log").unwrap_or_else(|| panic!("{said}")).clone()
+    };
+    let log = format!("log {}\n", stage.registry.log_verifier_key());
+    let cosigned = format!("{log}witness w1 {}\nquorum w1\n", witness.key());
+    for believed in [&format!("{log}quorum none\n"), &cosigned] {
+        let (holds, said) = verify(believed);
+        assert!(holds && said["level"] == "L1" && check(&said)["holds"] == true, "{said}");
+    }
+    let other = Cosigner::new("witness.example/w2", SecretKey::from_seed(&[8; 32])).unwrap();
+    let strangers = LogKey::new("other.example", SecretKey::from_seed(&[7; 32])).unwrap();
+    for (policy, why) in [
+        (format!("{log}witness w2 {}\nquorum w2\n", other.key()), "no witness of the policy"),
+        (format!("log {}\nquorum none\n", strangers.verifier_key()), "that the policy knows"),
+    ] {
+        let (holds, said) = verify(&policy);
+        assert!(!holds && check(&said)["detail"].as_str().unwrap().contains(why), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

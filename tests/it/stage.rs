@@ -59,6 +59,11 @@ impl World {
         self.now_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
     }
 
+    /// Puts the clock back, as a person or a time server may.
+    pub(crate) fn put_back(&self, by: Duration) {
+        self.now_ms.fetch_sub(by.as_millis() as i64, Ordering::SeqCst);
+    }
+
     fn env(&self) -> Env {
         let (now_ms, drawn) = (self.now_ms.clone(), self.drawn.clone());
         Env::new(

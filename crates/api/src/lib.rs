@@ -3,6 +3,7 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod money;
 mod names;
 mod problem;
 mod receipts;
@@ -13,8 +14,13 @@ use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+pub use money::{
+    AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
+    CreditResponse, EarningRow, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest, PayoutResponse,
+    PayoutRow, StatementResponse, StatementRow,
+};
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
 };
@@ -156,6 +162,25 @@ pub struct TestSummary {
     pub failed: usize,
     /// The most fuel that a case burnt.
     pub fuel_max: u64,
+}
+
+/// What to search for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
+pub struct SearchQuery {
+    /// Words, an identifier, or a sentence that says what you need.
+    pub q: String,
+    /// How many results; at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Only packages that export this interface, such as `convert` or `docs:markdown/convert`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Only packages that touch nothing outside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pure: bool,
+    /// Only packages with a function of which a call costs at most so many dollars, such as `0.01`. `0` is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<String>,
 }
 
 /// Search results, best first.
@@ -447,223 +472,4 @@ impl From<StandingProof> for StandingResponse {
     fn from(StandingProof { about, standing, proof, checkpoint }: StandingProof) -> Self {
         Self { about, standing, proof, checkpoint }
     }
-}
-
-/// Who earned what.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct EarningsResponse {
-    /// The rows, by release and receiver.
-    pub earnings: Vec<EarningRow>,
-    /// The sum over all rows, in dollars.
-    pub total_usd: String,
-    /// Whether the money is play money.
-    pub play_money: bool,
-}
-
-/// What somebody earned with a release.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct EarningRow {
-    /// Who: a payee's id, or `operator`.
-    pub receiver: String,
-    /// With which release.
-    pub release: String,
-    /// How many charges.
-    pub calls: u64,
-    /// Millionths of a millionth of a dollar, as digits.
-    pub pico: String,
-    /// The same in dollars, as a decimal.
-    pub usd: String,
-}
-
-/// A request for play money.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FaucetRequest {
-    /// The address to fund.
-    pub address: String,
-    /// How much, in dollars, as a decimal.
-    #[schema(example = "10")]
-    pub usd: String,
-}
-
-/// What an address has.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct BalanceResponse {
-    /// The address.
-    pub address: String,
-    /// What it has.
-    pub balance: Money,
-    /// For people: `devnet, play money` where it is.
-    pub label: String,
-}
-
-/// A wish to buy prepaid credit.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreditRequest {
-    /// The account that gets it; a new one when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// How much, in dollars.
-    pub usd: String,
-}
-
-/// Credit that was bought.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct CreditResponse {
-    /// The account.
-    pub account: String,
-    /// The token that spends it, where the account is new. Whoever has it can spend: keep it like money.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// What was added.
-    pub credited: Money,
-}
-
-/// What a credit account has, in dollars to the last of twelve decimals.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct CreditBalanceResponse {
-    /// The account.
-    pub account: String,
-    /// What may be spent.
-    pub available_usd: String,
-    /// What is set aside for calls under way.
-    pub held_usd: String,
-    /// What was spent so far.
-    pub spent_usd: String,
-}
-
-/// A wish to have credit paid back.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreditRefundRequest {
-    /// A name of your own for it: the same again is the same refund.
-    pub id: String,
-    /// The address that gets it.
-    pub to: String,
-    /// How much, in dollars.
-    pub usd: String,
-}
-
-/// What an audit of the ledger found.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct AuditResponse {
-    /// How many accounts there are.
-    pub accounts: usize,
-    /// How many posted transfers.
-    pub transfers: usize,
-    /// How many transactions on the rail.
-    pub transactions: usize,
-    /// What the ledger says the treasury holds, in dollars.
-    pub booked_usd: String,
-    /// What the chain says.
-    pub held_usd: String,
-    /// Everything that does not agree, each with its `kind`; empty when the ledger is right.
-    pub findings: Vec<serde_json::Value>,
-}
-
-/// Transfers of the ledger.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct StatementResponse {
-    /// What arrived in the account so far, where one was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credits_usd: Option<String>,
-    /// What left it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub debits_usd: Option<String>,
-    /// The transfers, in their order.
-    pub transfers: Vec<StatementRow>,
-    /// Whether there are more after the last one.
-    pub more: bool,
-}
-
-/// One transfer.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct StatementRow {
-    /// Its number.
-    pub id: i64,
-    /// When it was written, in RFC 3339.
-    pub at: String,
-    /// What it belongs to: a call's id, or a text such as `payout:…`.
-    pub subject: String,
-    /// What it is for, such as `charge`.
-    pub kind: String,
-    /// The account that gave.
-    pub debit: String,
-    /// The account that received.
-    pub credit: String,
-    /// How much, in 1e-12 dollars.
-    pub pico: String,
-    /// The same in dollars.
-    pub usd: String,
-    /// The transaction on the rail, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transaction: Option<String>,
-}
-
-/// A wish to pay out earnings.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PayoutRequest {
-    /// The addresses of payees by their ids, and of the operator as `operator`.
-    #[serde(default)]
-    pub addresses: std::collections::BTreeMap<String, String>,
-    /// From how many dollars on an account is paid.
-    pub threshold_usd: String,
-    /// Only say what would be paid.
-    #[serde(default)]
-    pub dry_run: bool,
-}
-
-/// What is paid out.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct PayoutResponse {
-    /// All together.
-    pub total: Money,
-    /// The gas that the transaction burns, where somebody is paid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gas: Option<u64>,
-    /// The price of a unit of gas, in the smallest unit of the chain's coin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gas_price: Option<String>,
-    /// The transaction, once it is made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transaction: Option<String>,
-    /// One row for each account that earned anything.
-    pub payouts: Vec<PayoutRow>,
-}
-
-/// What one account is paid.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct PayoutRow {
-    /// `payee:ID` or `operator`.
-    pub account: String,
-    /// What it earned for good and was not paid yet, in dollars.
-    pub payable_usd: String,
-    /// What it is paid now.
-    pub amount: Money,
-    /// Where to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Why it is not paid now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waits: Option<String>,
-}
-
-/// What vouchers brought.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ClaimResponse {
-    /// What arrived.
-    pub arrived: Money,
-}
-
-/// Credit that the operator gives.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GrantRequest {
-    /// What the operator calls the account.
-    #[serde(default)]
-    pub label: String,
-    /// How much, in dollars.
-    pub usd: String,
 }

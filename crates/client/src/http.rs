@@ -8,7 +8,7 @@ use glassbox_api::{
     CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
     ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse, PackageResponse,
     PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse, QuoteResponse,
-    ReleaseResponse, RevokeRequest, SearchResponse, StatementResponse,
+    ReleaseResponse, RevokeRequest, SearchQuery, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
@@ -84,8 +84,17 @@ impl Client {
     }
 
     /// Finds packages.
-    pub async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, ClientError> {
-        self.get("/v1/search", &[("q", words), ("limit", &limit.to_string())]).await
+    pub async fn search(&self, query: &SearchQuery) -> Result<SearchResponse, ClientError> {
+        let (limit, pure) = (query.limit.map(|limit| limit.to_string()), query.pure.then_some("true"));
+        let asked = [
+            ("q", Some(query.q.as_str())),
+            ("limit", limit.as_deref()),
+            ("interface", query.interface.as_deref()),
+            ("pure", pure),
+            ("max_price", query.max_price.as_deref()),
+        ];
+        let asked: Vec<_> = asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        self.get("/v1/search", &asked).await
     }
 
     /// Returns a package and its versions.

@@ -18,7 +18,7 @@ pub(crate) struct Search {
     #[serde(default)]
     pub(crate) pure: bool,
     #[serde(default)]
-    pub(crate) free: bool,
+    pub(crate) max_price: Option<String>,
     #[serde(default)]
     pub(crate) limit: Option<usize>,
 }
@@ -122,10 +122,7 @@ pub(crate) fn release(id: &str) -> Result<PackageRef, Problem> {
 
 impl Call {
     pub(crate) fn asked(self) -> Result<Asked, Problem> {
-        let amount_max =
-            self.max_price.as_deref().map(Atomic::from_decimal).transpose().map_err(|error| {
-                invalid(format!("`max_price`: {error}"), "write dollars as a text, such as \"0.01\"")
-            })?;
+        let amount_max = price(self.max_price.as_deref())?;
         let args = if self.args.is_null() { Value::Array(Vec::new()) } else { self.args };
         let body = CallBody { args, fuel: self.fuel, nonce: None, grants: self.grants };
         Ok(Asked {
@@ -136,6 +133,13 @@ impl Call {
             key: self.idempotency_key,
         })
     }
+}
+
+/// Reads a price in dollars.
+pub(crate) fn price(text: Option<&str>) -> Result<Option<Atomic>, Problem> {
+    text.map(Atomic::from_decimal).transpose().map_err(|error| {
+        invalid(format!("`max_price`: {error}"), "write dollars as a text, such as \"0.01\"")
+    })
 }
 
 pub(crate) fn invalid(detail: String, next: &str) -> Problem {

@@ -8,6 +8,7 @@
 
 mod args;
 mod card;
+mod handler;
 mod import;
 mod package;
 mod provider;

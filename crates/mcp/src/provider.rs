@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use glassbox_api::{
-    CallBody, CallResponse, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchResponse,
+    CallBody, CallResponse, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchQuery,
+    SearchResponse,
 };
 use glassbox_core::{Atomic, PackageRef};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
     /// Finds packages, best first.
-    async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, Problem>;
+    async fn search(&self, query: SearchQuery) -> Result<SearchResponse, Problem>;
 
     /// Returns everything public of a release, but its files.
     async fn release(&self, release: &PackageRef) -> Result<ReleaseResponse, Problem>;

@@ -1,35 +1,23 @@
-//! The protocol: what an MCP client asks for, and what it is answered.
+//! What the tools answer.
 
 use std::sync::Arc;
 
-use glassbox_api::{CallBody, FunctionResponse, Problem, ReleaseResponse, SearchResult};
+use glassbox_api::{CallBody, FunctionResponse, Problem, ReleaseResponse, SearchQuery, SearchResult};
 use glassbox_core::{Atomic, FunctionName, PackageRef};
-use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
-    CompleteRequestParams, CompleteResult, DiscoverResult, Implementation, JsonObject,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
-};
-use rmcp::service::{NotificationContext, RequestContext};
-use rmcp::{ErrorData, RoleServer, ServerHandler};
+use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, Call, Describe, Detail, Nothing, PlanImport, Quote, Read, Search};
 use crate::provider::{Asked, PaidTool, Payment, Provider};
 use crate::text::{UNTRUSTED, shown};
-use crate::tools::{INSTRUCTIONS, INSTRUCTIONS_WALLET, RESULTS_MAX, call_schema, tools};
-use crate::{import, package, steps};
+use crate::tools::{RESULTS_MAX, call_schema, tools};
+use crate::{import, package};
 
 /// Where a client finds the receipt of a call, whole, in the `_meta` of its result. No model needs to read it.
 pub const RECEIPT: &str = "dev.glassbox/receipt";
 
-/// Where a payment of x402 comes, and where its settlement goes.
-const PAYMENT: &str = "x402/payment";
-const PAYMENT_RESPONSE: &str = "x402/payment-response";
-
-/// How long lists may be kept. They change when the program does.
-const TTL_MS: u64 = 3_600_000;
+/// Where the settlement of a payment of x402 goes.
+pub(crate) const PAYMENT_RESPONSE: &str = "x402/payment-response";
 
 /// How much of a publisher's text is shown at once, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 200;
@@ -43,15 +31,15 @@ const FUNCTIONS_FULL_MAX: usize = 1;
 /// A server over a provider: with the six tools, or with the functions of one release as tools.
 #[derive(Clone)]
 pub struct Server {
-    provider: Arc<dyn Provider>,
-    release: Option<Arc<(PackageRef, ReleaseResponse)>>,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) release: Option<Arc<(PackageRef, ReleaseResponse)>>,
     pinned: Option<Vec<String>>,
 }
 
 /// The answer of a tool.
-struct Answer {
-    content: Value,
-    meta: Map<String, Value>,
+pub(crate) struct Answer {
+    pub(crate) content: Value,
+    pub(crate) meta: Map<String, Value>,
 }
 
 impl From<Value> for Answer {
@@ -81,7 +69,7 @@ impl Server {
         self.pinned.as_ref().is_none_or(|pinned| pinned.iter().any(|shown| shown == name))
     }
 
-    async fn tools(&self) -> Vec<Tool> {
+    pub(crate) async fn tools(&self) -> Vec<Tool> {
         let Some((id, release)) = self.release.as_deref() else {
             let tools = tools(self.provider.has_wallet()).iter();
             return tools.filter(|tool| self.is_shown(&tool.name)).cloned().collect();
@@ -96,7 +84,7 @@ impl Server {
         shown
     }
 
-    async fn answer(
+    pub(crate) async fn answer(
         &self,
         tool: &str,
         args: Map<String, Value>,
@@ -135,22 +123,11 @@ impl Server {
     }
 
     async fn search(&self, search: Search) -> Result<Answer, Problem> {
-        let limit = search.limit.unwrap_or(5).clamp(1, RESULTS_MAX);
-        let filters = search.pure || search.free || search.interface.is_some();
-        // Filters leave some out, so that more are asked for; what is left is still the best, in order.
-        let asked = if filters { limit * 4 } else { limit };
-        let found = self.provider.search(&search.query, asked).await?;
-        let fits = |result: &SearchResult| {
-            let exports = |interface: &String| {
-                let prefix = format!("{interface}.");
-                result.functions.iter().any(|function| function.name.starts_with(&prefix))
-            };
-            (!search.pure || result.pure)
-                && (!search.free || result.functions.iter().any(|function| function.price == "free"))
-                && search.interface.as_ref().is_none_or(exports)
-        };
-        let rows: Vec<Value> =
-            found.results.iter().filter(|result| fits(result)).take(limit).map(row).collect();
+        let Search { query, interface, pure, max_price, limit } = search;
+        args::price(max_price.as_deref())?;
+        let limit = Some(limit.unwrap_or(5).clamp(1, RESULTS_MAX));
+        let found = self.provider.search(SearchQuery { q: query, limit, interface, pure, max_price }).await?;
+        let rows: Vec<Value> = found.results.iter().map(row).collect();
         Ok(json!({ "results": rows }).into())
     }
 
@@ -364,133 +341,4 @@ fn describe_function(function: &FunctionResponse, full: bool) -> Value {
         said[UNTRUSTED] = json!({ "docs": shown(&function.docs, DOCS_CHARS_MAX) });
     }
     said
-}
-
-/// Writes a refusal: the problem, and where something is to be paid also what x402 asks for, as its clients look for it.
-fn refuse(mut problem: Problem, tool: &str, helps: Vec<Value>) -> CallToolResult {
-    // Of the first version of x402, which has no MCP.
-    problem.extra.remove("accepts");
-    problem.extra.remove("x402Version");
-    let mut meta = Map::new();
-    for (name, key) in [("receipt", RECEIPT), ("settlement", PAYMENT_RESPONSE)] {
-        meta.extend(problem.extra.remove(name).map(|value| (key.to_owned(), value)));
-    }
-    let required = problem.extra.remove("required");
-    let mut said = json!(problem);
-    if let (Some(said), Some(Value::Object(required))) = (said.as_object_mut(), required) {
-        said.extend(required);
-        said.entry("error").or_insert_with(|| "payment required".into());
-        said.insert("next".into(), pay_words(tool).into());
-    }
-    if !helps.is_empty() {
-        said["steps"] = json!(helps);
-    }
-    let mut result = CallToolResult::structured_error(said);
-    result.meta = (!meta.is_empty()).then_some(MetaObject(meta));
-    result
-}
-
-fn pay_words(tool: &str) -> String {
-    format!("sign one of `accepts` and call `{tool}` again, the same way, with it as `_meta[\"{PAYMENT}\"]`")
-}
-
-impl ServerHandler for Server {
-    fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::default();
-        info.capabilities = ServerCapabilities::builder().enable_tools().build();
-        info.server_info = Implementation::new("glassbox", env!("CARGO_PKG_VERSION"));
-        let words = if self.provider.has_wallet() { INSTRUCTIONS_WALLET } else { INSTRUCTIONS };
-        info.instructions = Some(words.into());
-        info
-    }
-
-    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        let versions = self.supported_protocol_versions().into_owned();
-        let discovered = DiscoverResult::from_server_info(versions, self.get_info());
-        Ok(discovered.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
-    }
-
-    async fn list_tools(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        let mut list = ListToolsResult::with_all_items(self.tools().await);
-        list.ttl_ms = Some(TTL_MS);
-        list.cache_scope = Some(CacheScope::Public);
-        Ok(list)
-    }
-
-    fn get_tool(&self, name: &str) -> Option<Tool> {
-        let tools = if self.release.is_none() { tools(self.provider.has_wallet()) } else { &[] };
-        tools.iter().find(|tool| tool.name == name).cloned()
-    }
-
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let args: JsonObject = request.arguments.unwrap_or_default();
-        let answer = self.answer(&request.name, args.clone(), payment(&context)).await;
-        let result = match answer {
-            Ok(answer) => {
-                let mut result = CallToolResult::structured(answer.content);
-                result.meta = (!answer.meta.is_empty()).then_some(MetaObject(answer.meta));
-                result
-            }
-            Err(problem) => {
-                // The tools that would help are not those of a release.
-                let helps = if self.release.is_none() { steps::steps(&problem, &args) } else { Vec::new() };
-                refuse(problem, &request.name, helps)
-            }
-        };
-        Ok(result.into())
-    }
-
-    // Not declared, and therefore answered as such: the defaults are empty lists.
-
-    async fn list_prompts(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
-    }
-
-    async fn list_resources(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
-    }
-
-    async fn complete(
-        &self,
-        _: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
-        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
-    }
-
-    async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
-}
-
-/// Returns what came to pay with: a payment beside the arguments, or the token of the HTTP request.
-fn payment(context: &RequestContext<RoleServer>) -> Option<Payment> {
-    if let Some(payment) = context.meta.get(PAYMENT) {
-        return Some(Payment::X402(payment.clone()));
-    }
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    let shown = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    Some(Payment::Bearer(shown.strip_prefix("Bearer ")?.trim().to_owned()))
 }

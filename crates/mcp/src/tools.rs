@@ -71,7 +71,7 @@ fn all() -> Vec<Tool> {
                     "query": { "type": "string", "description": "what you need" },
                     "interface": { "type": "string", "description": "only those that export it" },
                     "pure": { "type": "boolean", "description": "only those that touch nothing outside" },
-                    "free": { "type": "boolean", "description": "only those with a free function" },
+                    "max_price": { "type": "string", "description": "only those with a function of at most these dollars; \"0\" is free" },
                     "limit": { "type": "integer", "minimum": 1, "maximum": RESULTS_MAX },
                 },
                 "required": ["query"],

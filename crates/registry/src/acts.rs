@@ -141,7 +141,7 @@ impl Registry {
 
     /// Returns what yanks and quarantines made of a release.
     pub fn marks(&self, release: &ReleaseId) -> Marks {
-        let marks = self.marks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
         marks.get(release).cloned().unwrap_or_default()
     }
 
@@ -176,7 +176,7 @@ impl Registry {
     /// Counts an act, unless there were too many within this minute.
     fn count_act(&self) -> Result<(), ActError> {
         let minute = self.env.now_ms() / 60_000;
-        let mut acts = self.acts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
         if acts.0 != minute {
             *acts = (minute, 0);
         }

@@ -182,12 +182,10 @@ impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
-            let plan = self.plan(&request).await?;
-            self.check_quarantine(&plan.live)?;
+            let plan = self.plan_to_run(&request).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
                 None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
-                    self.check_held(&plan.live)?;
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
                 }
@@ -209,6 +207,14 @@ impl Registry {
         if let Err(error) = self.store.mark_delivered(call, self.env.now_ms()).await {
             warn!(call.id = logged(call), %error, "Could not note that a reply was delivered");
         }
+    }
+
+    /// Plans what may run now. What was bought before is answered from [`plan`](Self::plan) alone.
+    async fn plan_to_run(&self, request: &CallRequest) -> Result<Plan, CallError> {
+        let plan = self.plan(request).await?;
+        self.check_quarantine(&plan.live)?;
+        self.check_held(&plan.live)?;
+        Ok(plan)
     }
 
     /// Finds the release, reads the arguments and quotes. Costs nobody anything.
@@ -254,7 +260,6 @@ impl Registry {
     /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
-        self.check_held(&plan.live)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call, NOBODY).await?;
         let fuel_used = executed.fuel_used;
@@ -268,13 +273,11 @@ impl Registry {
         if let Some(row) = self.presented(&payment).await? {
             return self.answer_from(&row, request).await;
         }
-        let plan = self.plan(&request).await?;
-        self.check_quarantine(&plan.live)?;
+        let plan = self.plan_to_run(&request).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
             return self.call_free(plan).await;
         };
 
-        self.check_held(&plan.live)?;
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, &order).await?;
         let admitted = self.admit(&tender.payer)?;
@@ -418,6 +421,7 @@ impl Registry {
             world: Some(plan.live.manifest.spec.world.clone()),
             files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
+            resource: plan.resource.as_ref().map(|resource| resource.url.clone()),
             input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
             opening: Opening {
                 salt: Digest::from_bytes(salt).hex(),

@@ -3,7 +3,7 @@
 //! For people without a wallet, and for very many calls: what credit pays is paid once it is written down. What an account
 //! has is its balance in the ledger. Buying credit is a [sale](crate::sale).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use glassbox_core::ledger::{self, Account, Kind, Transfer};
 use glassbox_core::possession::Proof;
@@ -89,7 +89,7 @@ impl Registry {
     /// is asked of the ledger each time.
     fn verified(&self, token: &Token) -> Result<Arc<Verified>, CallError> {
         let text = token.to_string();
-        let known = || self.tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = || self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verified) = known().get(&text) {
             return Ok(verified.clone());
         }

@@ -9,7 +9,7 @@ use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Quote, quote};
 use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
-use glassbox_store::{PackageRow, ReceiptProof, ReleaseRow};
+use glassbox_store::{Filter, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::{PaidResource, StoredReply};
@@ -74,10 +74,15 @@ pub struct Earnings {
 }
 
 impl Registry {
-    /// Finds the packages that fit `words` best.
-    pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
+    /// Finds the packages that fit `words` best, of those that `filter` lets pass.
+    pub async fn search(
+        &self,
+        words: &str,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<Vec<Found>, RegistryError> {
         let mut found = Vec::new();
-        for hit in self.store.search(words, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
+        for hit in self.store.search(words, filter, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
@@ -146,8 +151,9 @@ impl Registry {
         Ok((quote, required))
     }
 
-    /// Returns the stored reply of a paid call, with the proof that its receipt is logged once it is; there is none of a call whose payment was refused after the run, and none of
-    /// what was sold and not run.
+    /// Returns the stored reply of a paid call, with the proof that its receipt is logged once it is.
+    ///
+    /// There is none of a call whose payment was refused after the run, and none of what was sold and not run.
     pub async fn receipt(&self, call: &str) -> Result<StoredReply, RegistryError> {
         let missing = || RegistryError::NoReceipt(call.chars().take(64).collect());
         let row = self.store.call(call).await?.ok_or_else(missing)?;

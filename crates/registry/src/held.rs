@@ -80,8 +80,8 @@ impl Registry {
         Ok(more.into_iter().map(say).collect())
     }
 
-    /// Returns the release that users of a new version come from: the highest below it that is compatible, and that names
-    /// can mean.
+    /// Returns the release that users of a new version come from: the highest below it that is compatible, and that was
+    /// not stopped. A yanked one counts: whoever stole a key could yank them all before asking for more.
     async fn predecessor(
         &self,
         name: &PackageName,
@@ -93,7 +93,7 @@ impl Registry {
         {
             let id = name.at(below.clone());
             let is_held = self.store.held(&id).await?.is_some_and(|held| held.is_held(now_ms));
-            if !is_held && self.marks(&id).is_resolved() {
+            if !is_held && !self.marks(&id).quarantine.set {
                 return Ok(self.store.release(&id).await?);
             }
         }

@@ -71,5 +71,5 @@ pub use testing::TestReport;
 pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
-pub use glassbox_store::{Held, ReceiptProof, TransferRow};
+pub use glassbox_store::{Filter, Held, ReceiptProof, TransferRow};
 pub use glassbox_token::TokenError;

@@ -4,7 +4,7 @@
 //! once by one payer would keep the others waiting. Both are bounded here, in memory: a restart forgives.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use glassbox_core::limits;
 
@@ -35,7 +35,7 @@ pub(crate) struct Place<'a> {
 impl FreeWork {
     /// Takes one of the payer's places.
     pub(crate) fn enter(&self, payer: &str, now_ms: i64) -> Result<Place<'_>, Refusal> {
-        let mut payers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut payers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Payers that have nothing under way and whose window is over are as good as unknown.
         payers.retain(|_, payer| {
             payer.in_flight > 0 || now_ms - payer.window_start_ms <= limits::FREE_WORK_WINDOW_MS
@@ -58,7 +58,7 @@ impl FreeWork {
 impl Place<'_> {
     /// Counts a run that was not charged.
     pub(crate) fn failed(&self) {
-        let mut payers = self.free_work.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut payers = self.free_work.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(payer) = payers.get_mut(&self.payer) {
             payer.failures += 1;
         }
@@ -67,7 +67,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut payers = self.free_work.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut payers = self.free_work.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(payer) = payers.get_mut(&self.payer) {
             payer.in_flight -= 1;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use glassbox_core::acts::Marks;
 use glassbox_core::dsse::Envelope;
@@ -175,13 +175,13 @@ impl Registry {
 
     /// Returns the newest checkpoint that this registry signed.
     pub fn checkpoint(&self) -> Checkpoint {
-        self.checkpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.checkpoint.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Shows appended entries and remembers the checkpoint.
     pub(crate) async fn publish_log(&self) -> Result<(), RegistryError> {
         let checkpoint = publish_log(&self.store, &self.keys.log, self.env.now_ms()).await?;
-        let mut known = self.checkpoint.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.checkpoint.write().unwrap_or_else(PoisonError::into_inner);
         // Two publishers may come here in either order; the log only grows.
         if known.size < checkpoint.size {
             self.witnessing.announce(checkpoint.size);

@@ -177,6 +177,20 @@ impl Package {
         }
     }
 
+    /// Returns the host interfaces that it uses, or that what it imports may use by its grants.
+    fn used_grants(&self) -> Vec<String> {
+        let mut used = self.inspection.imports_of(ImportKind::Granted, &self.grants);
+        if !self.manifest.dependencies.is_empty() {
+            let known = |used: &[String], interface: &str| {
+                used.iter().any(|own| own.split('@').next() == Some(interface))
+            };
+            let more = self.grants.observing().filter(|interface| !known(&used, interface));
+            let more: Vec<String> = more.map(str::to_owned).collect();
+            used.extend(more);
+        }
+        used
+    }
+
     /// Returns what pages and search show.
     pub fn listing(&self) -> Listing {
         let package = &self.manifest.package;
@@ -196,7 +210,7 @@ impl Package {
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
             world: self.manifest.spec.world.clone(),
             functions: self.spec.functions().iter().map(function).collect(),
-            grants: self.inspection.imports_of(ImportKind::Granted, &self.grants),
+            grants: self.used_grants(),
             inert_imports: self.inspection.imports_of(ImportKind::Inert, &self.grants),
             component_bytes: self.files.component.len(),
             files: self.files.files.as_ref().map(|files| FilesListing {

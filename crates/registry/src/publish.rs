@@ -3,13 +3,18 @@
 //! Slow work comes first and writes nothing but cache; the release itself is one transaction. So a publish that fails
 //! anywhere leaves at most unreferenced objects, and can be repeated.
 
+use std::collections::BTreeSet;
+
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
+use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::{Digest, ReleaseId};
-use glassbox_store::{Held, NewRelease, Published, SearchDocument};
+use glassbox_core::terms::quote;
+use glassbox_core::{Atomic, Digest, Hashed, ReleaseId};
+use glassbox_sandbox::Function;
+use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
 
 use crate::acts::is_loggable;
 use crate::error::{PublishError, RegistryError};
@@ -162,6 +167,24 @@ fn search_document(package: &Package) -> SearchDocument {
         queries: manifest.representative_queries.clone(),
         identifiers: package.spec.identifiers(),
         docs: package.spec.docs(),
+        facts: Some(facts(package)),
+    }
+}
+
+fn facts(package: &Package) -> Facts {
+    let terms = Hashed::new(Terms::of(&package.manifest));
+    let callable = || package.spec.functions().iter().filter(|function| function.callable.is_ok());
+    let names = |function: &Function| {
+        let full = function.name.interface()?.split('@').next()?.to_owned();
+        let short = full.rsplit('/').next()?.to_owned();
+        Some([full, short])
+    };
+    let interfaces: BTreeSet<String> = callable().filter_map(names).flatten().collect();
+    let price = |function: &Function| quote(&terms, &function.name, terms.fuel_max).amount_max;
+    Facts {
+        interfaces: interfaces.into_iter().collect(),
+        pure: package.listing().is_pure(),
+        amount_min: callable().map(price).min().unwrap_or(Atomic::ZERO),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Only what was paid for is logged. A free call leaves nothing behind, which is what makes it cheap; its receipt stays
 //! the executor's word, which its caller can still hold against it.
 
+use std::sync::PoisonError;
+
 use glassbox_core::acts::{Act as _, ReceiptBatch};
 use glassbox_core::log::{CosignerKey, Kind, LogKey};
 use glassbox_core::receipt::{BatchTree, Bundle, Level, Proof, Receipt, Report};
@@ -55,12 +57,12 @@ impl Registry {
 
     /// Says which witnesses cosign the checkpoints of this log, so that proofs show their signatures.
     pub fn know_witnesses(&self, keys: Vec<CosignerKey>) {
-        *self.witnesses.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+        *self.witnesses.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// Names the keys that signed the checkpoint of a proof, and leaves out every signature by another.
     fn name_keys(&self, proof: &mut Proof) {
-        let witnesses = self.witnesses.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let witnesses = self.witnesses.read().unwrap_or_else(PoisonError::into_inner);
         let shown = shown(&proof.checkpoint, &self.keys.log, &witnesses);
         (proof.checkpoint, proof.keys) = shown;
     }

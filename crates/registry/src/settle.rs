@@ -46,6 +46,9 @@ pub(crate) struct Executed {
     #[serde(default)]
     pub(crate) files: Option<Digest>,
     pub(crate) function: FunctionName,
+    /// What was paid for, where that is not the function's URL.
+    #[serde(default)]
+    pub(crate) resource: Option<String>,
     pub(crate) input: Digest,
     pub(crate) opening: Opening,
     #[serde(default)]
@@ -392,8 +395,9 @@ impl Registry {
         mut response: Option<SettleResponse>,
     ) -> Result<Closing, CallError> {
         if let Some(response) = &mut response {
-            let resource = self.call_url(&executed.release, &executed.function);
-            let receipt = self.sign_receipt(&payment, &resource);
+            let function_url = || self.call_url(&executed.release, &executed.function);
+            let receipt =
+                self.sign_receipt(&payment, &executed.resource.clone().unwrap_or_else(function_url));
             payment.x402_receipt = Some(receipt.digest());
             attest(response, &receipt);
         }

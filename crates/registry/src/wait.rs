@@ -1,7 +1,7 @@
 //! Who is at work on which call, so that everybody else waits for the same answer.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -21,8 +21,7 @@ pub(crate) struct Work<'a> {
 impl Running {
     /// Claims a call, or returns `None` while somebody else is at work on it.
     pub(crate) fn claim(&self, call: &str) -> Option<Work<'_>> {
-        let claimed =
-            self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(call.to_owned());
+        let claimed = self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(call.to_owned());
         claimed.then(|| Work { running: self, call: call.to_owned() })
     }
 
@@ -37,7 +36,7 @@ impl Running {
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        self.running.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.call);
+        self.running.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
         self.running.changed.notify_waiters();
     }
 }

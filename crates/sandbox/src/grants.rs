@@ -7,6 +7,8 @@ use glassbox_core::egress::{Egress, Rule, RuleError, Target};
 use glassbox_core::limits;
 use glassbox_core::manifest::HTTP_INTERFACE;
 
+use crate::host::OBSERVING;
+
 /// The package whose grant says by rules what it opens, so that nobody gets it among others.
 const BY_RULES: &str = "wasi:http";
 
@@ -94,6 +96,11 @@ impl Grants {
         };
         // A package granted whole on one side and by interfaces on the other comes to those interfaces.
         Self { interfaces: &of(self, other) | &of(other, self), http: self.http.clone() }
+    }
+
+    /// Returns the interfaces that are granted and whose answers come from outside.
+    pub fn observing(&self) -> impl Iterator<Item = &'static str> {
+        OBSERVING.into_iter().filter(|interface| self.allows(interface))
     }
 
     /// Tells whether nothing is granted.

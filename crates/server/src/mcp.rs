@@ -7,7 +7,9 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use glassbox_api::{File, FilesResponse, Problem, QuoteResponse, ReleaseResponse, SearchResponse};
+use glassbox_api::{
+    File, FilesResponse, Problem, QuoteResponse, ReleaseResponse, SearchQuery, SearchResponse,
+};
 use glassbox_core::{PackageRef, limits};
 use glassbox_mcp::{Asked, CARD_MEDIA_TYPE, Called, Http, Layer, PaidTool, Payment, Provider, Server};
 use glassbox_pay::PaymentPayload;
@@ -23,6 +25,7 @@ use crate::convert;
 use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
 use crate::routes::call::{affecting, count};
+use crate::routes::find::find;
 
 /// The room that a request of MCP has beyond its arguments.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -116,9 +119,8 @@ fn problem(refusal: impl Into<Refusal>) -> Problem {
 
 #[async_trait]
 impl Provider for Desk {
-    async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, Problem> {
-        let found = self.0.search(words, limit).await.map_err(problem)?;
-        Ok(SearchResponse { results: found.into_iter().map(convert::result).collect() })
+    async fn search(&self, query: SearchQuery) -> Result<SearchResponse, Problem> {
+        find(&self.0, query).await.map_err(problem)
     }
 
     async fn release(&self, release: &PackageRef) -> Result<ReleaseResponse, Problem> {

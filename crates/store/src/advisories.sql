@@ -1,4 +1,4 @@
--- What is wrong with releases: the newest word of each advisory. All words are in the log.
+-- Migration 13. What is wrong with releases: the newest word of each advisory. All words are in the log.
 
 CREATE TABLE advisories (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,4 +1,5 @@
--- What others say of releases, in signed statements: how one was built, and that building it again gave the same bytes.
+-- Migration 12. What others say of releases, in signed statements: how one was built, and that building it again gave
+-- the same bytes.
 
 CREATE TABLE attestations (
     id         TEXT NOT NULL,              -- digest of the payload

@@ -1,4 +1,4 @@
--- Releases that wait for a second key, or for their time, before names resolve to them and they run.
+-- Migration 14. Releases that wait for a second key, or for their time, before names resolve to them and they run.
 
 CREATE TABLE holds (
     package      TEXT NOT NULL,

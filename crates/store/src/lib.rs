@@ -45,7 +45,7 @@ pub use payouts::Owing;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use sboms::Within;
-pub use search::{Hit, SearchDocument};
+pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
 pub use witness::{WitnessStore, Witnessed};

@@ -1,4 +1,4 @@
--- Migration 8. The receipts of paid calls, by the digests of their payloads, each executor's numbered from 0; and which
+-- Migration 9. The receipts of paid calls, by the digests of their payloads, each executor's numbered from 0; and which
 -- of them were logged together.
 
 CREATE TABLE receipts (

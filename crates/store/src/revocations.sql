@@ -1,5 +1,6 @@
--- Blocks of tokens that were taken back, each for the account whose credit they spend: who owns an account may take back a
--- block that the registry has never seen, and must not do so for another's. Older ones are for any account.
+-- Migration 10. Blocks of tokens that were taken back, each for the account whose credit they spend: who owns an
+-- account may take back a block that the registry has never seen, and must not do so for another's. Older ones are for
+-- any account.
 
 CREATE TABLE revocations (
     account TEXT NOT NULL,

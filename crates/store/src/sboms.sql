@@ -1,5 +1,5 @@
--- What releases are made of, as their components say: the bill of each, and its packages by name, to be found when one of
--- them turns out to be vulnerable.
+-- Migration 11. What releases are made of, as their components say: the bill of each, and its packages by name, to be
+-- found when one of them turns out to be vulnerable.
 
 CREATE TABLE sboms (
     package TEXT NOT NULL,

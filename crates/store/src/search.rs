@@ -1,13 +1,16 @@
 //! Full-text search over the newest release of each package. Derived state, in memory.
 
+use std::ops::Bound;
 use std::sync::Mutex;
 
-use glassbox_core::PackageName;
+use glassbox_core::{Atomic, PackageName};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
+use tantivy::query::{
+    BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, RangeQuery, TermQuery,
+};
 use tantivy::schema::{
-    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
+    Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
 };
 use tantivy::tokenizer::{
     Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter, TextAnalyzer,
@@ -33,6 +36,31 @@ pub struct SearchDocument {
     pub identifiers: Vec<String>,
     /// Doc comments of the WIT.
     pub docs: String,
+    /// What filters ask for. Absent, no filter lets it pass.
+    #[serde(default)]
+    pub facts: Option<Facts>,
+}
+
+/// What filters ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The interfaces that it exports, by their short and their full names.
+    pub interfaces: Vec<String>,
+    /// Whether it touches nothing outside.
+    pub pure: bool,
+    /// The most that a call of its cheapest function costs.
+    pub amount_min: Atomic,
+}
+
+/// Which packages may be found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only such as export this interface, by its short or full name.
+    pub interface: Option<String>,
+    /// Only such as touch nothing outside.
+    pub pure: bool,
+    /// Only such as have a function of which a call costs at most this.
+    pub amount_max: Option<Atomic>,
 }
 
 /// One result.
@@ -69,6 +97,9 @@ pub(crate) struct SearchIndex {
     writer: Mutex<IndexWriter>,
     package: Field,
     fields: Vec<(&'static str, Field, f32)>,
+    interface: Field,
+    pure: Field,
+    amount_min: Field,
 }
 
 /// Lower case, English stems, no stop words: `Converting` finds `convert`.
@@ -85,6 +116,9 @@ impl SearchIndex {
     pub(crate) fn new() -> Result<Self, StoreError> {
         let mut schema = Schema::builder();
         let package = schema.add_text_field("package", STRING | STORED);
+        let interface = schema.add_text_field("interface", STRING);
+        let pure = schema.add_bool_field("pure", INDEXED);
+        let amount_min = schema.add_u64_field("amount-min", INDEXED);
         let indexing = TextFieldIndexing::default()
             .set_tokenizer(TOKENIZER)
             .set_index_option(IndexRecordOption::WithFreqs);
@@ -97,7 +131,7 @@ impl SearchIndex {
         index.tokenizers().register(TOKENIZER, analyzer());
         let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
         let reader = index.reader()?;
-        Ok(Self { reader, writer: Mutex::new(writer), package, fields })
+        Ok(Self { reader, writer: Mutex::new(writer), package, fields, interface, pure, amount_min })
     }
 
     /// Puts `documents` in place of those of the same packages.
@@ -119,6 +153,11 @@ impl SearchIndex {
                 };
                 indexed.add_text(*field, text);
             }
+            if let Some(facts) = &document.facts {
+                facts.interfaces.iter().for_each(|name| indexed.add_text(self.interface, name));
+                indexed.add_bool(self.pure, facts.pure);
+                indexed.add_u64(self.amount_min, clamped(facts.amount_min));
+            }
             writer.add_document(indexed)?;
         }
         writer.commit()?;
@@ -135,10 +174,10 @@ impl SearchIndex {
         Ok(())
     }
 
-    fn search(&self, words: &str, limit: usize) -> Result<Vec<Hit>, StoreError> {
+    fn search(&self, words: &str, filter: &Filter, limit: usize) -> Result<Vec<Hit>, StoreError> {
         let terms = terms(words);
         let searcher = self.reader.searcher();
-        let query = BooleanQuery::union(
+        let words = BooleanQuery::union(
             self.fields
                 .iter()
                 .flat_map(|(_, field, boost)| {
@@ -148,6 +187,9 @@ impl SearchIndex {
                 })
                 .collect(),
         );
+        let mut clauses = self.filters(filter);
+        clauses.push((Occur::Must, Box::new(words)));
+        let query = BooleanQuery::new(clauses);
         let mut hits = Vec::new();
         for (score, address) in
             searcher.search(&query, &TopDocs::with_limit(limit.max(1)).order_by_score())?
@@ -160,6 +202,25 @@ impl SearchIndex {
             hits.push(Hit { package, score, matched: self.matched(&terms, address)? });
         }
         Ok(hits)
+    }
+
+    /// Returns what must hold besides. None of it makes a package more relevant.
+    fn filters(&self, filter: &Filter) -> Vec<(Occur, Box<dyn Query>)> {
+        let is = |term: Term| -> Box<dyn Query> { Box::new(TermQuery::new(term, IndexRecordOption::Basic)) };
+        let mut filters = Vec::new();
+        if let Some(interface) = &filter.interface {
+            filters.push(is(Term::from_field_text(self.interface, interface)));
+        }
+        if filter.pure {
+            filters.push(is(Term::from_field_bool(self.pure, true)));
+        }
+        if let Some(amount_max) = filter.amount_max {
+            let bound = |amount| Bound::Included(Term::from_field_u64(self.amount_min, amount));
+            filters.push(Box::new(RangeQuery::new(bound(0), bound(clamped(amount_max)))));
+        }
+        let unscored =
+            |query: Box<dyn Query>| -> Box<dyn Query> { Box::new(ConstScoreQuery::new(query, 0.0)) };
+        filters.into_iter().map(|query| (Occur::Must, unscored(query))).collect()
     }
 
     /// Names the fields in which any of the words stands in one document.
@@ -181,6 +242,11 @@ impl SearchIndex {
     fn size(&self) -> u64 {
         self.reader.searcher().num_docs()
     }
+}
+
+/// An amount as the index keeps it. What is beyond is dearer than anything.
+fn clamped(amount: Atomic) -> u64 {
+    u64::try_from(amount.0).unwrap_or(u64::MAX)
 }
 
 /// A word as typed, and as the beginning of a longer one.
@@ -209,10 +275,10 @@ fn terms(words: &str) -> Vec<String> {
 }
 
 impl Store {
-    /// Finds the packages that fit `words` best, at most `limit`.
-    pub async fn search(&self, words: &str, limit: usize) -> Result<Vec<Hit>, StoreError> {
+    /// Finds the packages that fit `words` best, of those that `filter` lets pass, at most `limit`.
+    pub async fn search(&self, words: &str, filter: Filter, limit: usize) -> Result<Vec<Hit>, StoreError> {
         let (inner, words) = (self.inner.clone(), words.to_owned());
-        tokio::task::spawn_blocking(move || inner.search.search(&words, limit))
+        tokio::task::spawn_blocking(move || inner.search.search(&words, &filter, limit))
             .await
             .map_err(|_| StoreError::Worker)?
     }
@@ -256,12 +322,12 @@ mod tests {
             ("is my download damaged?", "bits:checksum"),
             ("check", "bits:checksum"),
         ] {
-            let hits = index.search(words, 3).expect("searched");
+            let hits = index.search(words, &Filter::default(), 3).expect("searched");
             assert_eq!(hits.first().map(|hit| hit.package.to_string()).as_deref(), Some(first), "{words}");
             assert!(!hits[0].matched.is_empty(), "{words}");
         }
         for words in ["", "the of", "zebra", "\"(*:?", &"x ".repeat(10_000)] {
-            assert!(index.search(words, 3).expect("searched").is_empty(), "{words}");
+            assert!(index.search(words, &Filter::default(), 3).expect("searched").is_empty(), "{words}");
         }
     }
 
@@ -272,7 +338,48 @@ mod tests {
             SearchDocument { name: "js:semver".into(), description: "Tea".into(), ..Default::default() };
         index.replace(vec![again]).expect("indexed");
         assert_eq!(index.size(), 3);
-        assert!(index.search("ranges", 3).expect("searched").is_empty());
-        assert_eq!(index.search("tea", 3).expect("searched")[0].matched, ["description"]);
+        assert!(index.search("ranges", &Filter::default(), 3).expect("searched").is_empty());
+        assert_eq!(index.search("tea", &Filter::default(), 3).expect("searched")[0].matched, ["description"]);
+    }
+
+    #[test]
+    fn filters_let_pass_what_is_asked_for_and_change_no_order() {
+        let index = SearchIndex::new().expect("in memory");
+        let document = |name: &str, facts: Option<Facts>| SearchDocument {
+            name: name.into(),
+            description: "counts words".into(),
+            facts,
+            ..SearchDocument::default()
+        };
+        let facts = |interface: &str, pure, amount_min| {
+            let interfaces = vec![interface.into(), format!("text:words/{interface}")];
+            Some(Facts { interfaces, pure, amount_min: Atomic(amount_min) })
+        };
+        let documents = vec![
+            document("a:free", facts("count", true, 0)),
+            document("b:cheap", facts("count", false, 10)),
+            document("c:dear", facts("to-html", true, u128::MAX)),
+            document("d:unknown", None),
+        ];
+        index.replace(documents).expect("indexed");
+        let any = Filter::default();
+        for (filter, expected) in [
+            (any.clone(), &["a:free", "b:cheap", "c:dear", "d:unknown"][..]),
+            (Filter { pure: true, ..any.clone() }, &["a:free", "c:dear"]),
+            (Filter { interface: Some("count".into()), ..any.clone() }, &["a:free", "b:cheap"]),
+            (Filter { interface: Some("text:words/to-html".into()), ..any.clone() }, &["c:dear"]),
+            (Filter { interface: Some("words".into()), ..any.clone() }, &[]),
+            (Filter { amount_max: Some(Atomic(0)), ..any.clone() }, &["a:free"]),
+            (Filter { amount_max: Some(Atomic(9)), ..any.clone() }, &["a:free"]),
+            (Filter { amount_max: Some(Atomic(10)), ..any.clone() }, &["a:free", "b:cheap"]),
+            (Filter { amount_max: Some(Atomic(10)), pure: true, ..any.clone() }, &["a:free"]),
+        ] {
+            let hits = index.search("word", &filter, 5).expect("searched");
+            let mut found: Vec<_> = hits.iter().map(|hit| hit.package.to_string()).collect();
+            found.sort();
+            assert_eq!(found, expected, "{filter:?}");
+            assert!(hits.iter().all(|hit| hit.matched == ["description"]), "{hits:?}");
+            assert!(hits.windows(2).all(|pair| (pair[0].score - pair[1].score).abs() < 1e-6), "{hits:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
+    Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
     SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
 };
 
@@ -265,8 +265,8 @@ async fn a_version_is_immutable_and_a_namespace_has_an_owner() {
     let store = Store::open(folder.path()).expect("the same store");
     let newest = store.newest_release(&"acme:x".parse().expect("valid"), 1).await.expect("readable");
     assert_eq!(newest.expect("there").id.version.to_string(), "1.1.0");
-    assert_eq!(store.search("apple", 5).await.expect("searched").len(), 1);
-    assert!(store.search("pear", 5).await.expect("searched").is_empty());
+    assert_eq!(store.search("apple", Filter::default(), 5).await.expect("searched").len(), 1);
+    assert!(store.search("pear", Filter::default(), 5).await.expect("searched").is_empty());
 }
 
 #[tokio::test]

@@ -251,6 +251,45 @@ async fn a_database_restored_from_an_older_backup_is_not_signed_over() {
 }
 
 #[tokio::test]
+async fn a_disk_that_said_flushed_and_lost_the_end_is_not_signed_over() {
+    let stage = Stage::new();
+    let kept = tempfile::tempdir().expect("a temporary folder");
+    stage.append(0..3).await.expect("appended");
+    stage.publish(0).await.expect("shown");
+    stage.append(3..5).await.expect("appended");
+    let signed = stage.publish(1).await.expect("shown");
+    back_up(&stage, kept.path());
+    let journal = kept.path().join("glassbox.sqlite-wal");
+    let bytes = fs::read(&journal).expect("the end of the database is in its journal");
+    let mut stage = stage;
+    let mut states = (0, 0);
+    // Whatever of the journal's pages reached the disk, in whole or in part.
+    for lost in (0..=bytes.len()).step_by(2_500) {
+        fs::write(&journal, &bytes[..bytes.len() - lost]).expect("writable");
+        stage = restore(stage, kept.path());
+        match stage.append(5..6).await {
+            Ok(index) => {
+                states.0 += 1;
+                assert_eq!(index, 5, "{lost} bytes lost, and entries with them");
+            }
+            Err(StoreError::LogBehind { found, signed: 5 }) => {
+                states.1 += 1;
+                assert!(
+                    [0, 3, 5].contains(&found),
+                    "{lost} bytes lost: half of a transaction is there, {found}"
+                );
+                assert!(matches!(stage.publish(100).await, Err(StoreError::LogBehind { .. })), "{lost}");
+            }
+            other => panic!("{lost} bytes lost: {other:?}"),
+        }
+    }
+    assert!(states.0 > 0 && states.1 > 0, "{states:?}");
+    // The checkpoint that everybody saw is still there for them.
+    let shown = fs::read_to_string(stage.path("log/checkpoint")).expect("kept");
+    assert_eq!(stage.opened(&shown).checkpoint, signed.checkpoint);
+}
+
+#[tokio::test]
 async fn what_stands_is_provable_and_never_ahead_of_the_checkpoint() {
     let stage = Stage::new();
     assert!(

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use glassbox_api::{
-    CallResponse, File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchResponse,
+    CallResponse, File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchQuery,
+    SearchResponse,
 };
 use glassbox_client::policy::{self, Policy, Proof, is_free_to_download};
 use glassbox_client::{Buyer, Call, ClientError};
@@ -235,8 +236,8 @@ fn theirs(error: ClientError) -> Problem {
 
 #[async_trait]
 impl Provider for Proxy {
-    async fn search(&self, words: &str, limit: usize) -> Result<SearchResponse, Problem> {
-        self.remote.client.search(words, limit).await.map_err(theirs)
+    async fn search(&self, query: SearchQuery) -> Result<SearchResponse, Problem> {
+        self.remote.client.search(&query).await.map_err(theirs)
     }
 
     async fn release(&self, release: &PackageRef) -> Result<ReleaseResponse, Problem> {

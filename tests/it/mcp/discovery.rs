@@ -70,6 +70,26 @@ async fn catalogues_list_what_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn search_finds_what_may_be_paid_for_and_nothing_that_reaches_out() {
+    let stage = Stage::new().await;
+    stage.publish(&packages::example("checksum")).await;
+    let found = async |filters: &str| {
+        let found = stage.get(&format!("/v1/search?q=checksum+bench{filters}")).await.json();
+        let names = |result: &Value| result["package"].as_str().unwrap().to_owned();
+        let mut names: Vec<String> = found["results"].as_array().unwrap().iter().map(names).collect();
+        names.sort();
+        names
+    };
+    let both = ["bits:checksum", "lab:bench"];
+    assert_eq!(found("").await, both);
+    assert_eq!(found("&pure=true").await, both);
+    assert_eq!(found("&interface=sums").await, ["bits:checksum"]);
+    assert_eq!(found("&max_price=0").await, both, "both have a function that is free");
+    assert_eq!(found("&interface=no-such").await, [""; 0]);
+    stage.get("/v1/search?q=bench&max_price=cheap").await.assert_problem(400, "amount-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn resource_discovery_searches_filters_and_pages() {
     let stage = Stage::new().await;
     stage.publish(&packages::example("checksum")).await;

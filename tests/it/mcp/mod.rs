@@ -4,7 +4,9 @@ mod clients;
 mod discovery;
 mod proxy;
 
+use glassbox_core::Digest;
 use glassbox_core::receipt::Bundle;
+use glassbox_pay::x402::extensions::offer_receipt;
 use glassbox_pay::x402::{PaymentPayload, PaymentRequired};
 use serde_json::{Value, json};
 
@@ -47,7 +49,7 @@ impl<'a> Agent<'a> {
             meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
             meta["io.modelcontextprotocol/clientInfo"] = json!({ "name": "hand", "version": "1" });
             request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
-            if let Some(name) = params["name"].as_str() {
+            if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
                 request = request.header("mcp-name", name);
             }
         } else {
@@ -121,7 +123,9 @@ async fn both_eras_see_the_same_tools() {
         discovered["supportedVersions"].as_array().unwrap().contains(&json!("2026-07-28")),
         "{discovered}"
     );
-    assert_eq!(discovered["capabilities"], json!({ "tools": {} }));
+    let declared =
+        json!({ "tools": {}, "resources": {}, "extensions": { "io.modelcontextprotocol/skills": {} } });
+    assert_eq!(discovered["capabilities"], declared);
     assert!(discovered["instructions"].as_str().unwrap().contains("untrusted"));
     let list = modern.ask("tools/list", json!({})).await;
     assert_eq!((&list["ttlMs"], &list["cacheScope"]), (&json!(3_600_000), &json!("public")));
@@ -146,10 +150,12 @@ async fn both_eras_see_the_same_tools() {
     assert!(tokens(&list) < 1_500, "{} tokens", tokens(&list));
 
     // What is not declared is not there, rather than empty.
-    for method in
-        ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "skills/list"]
-    {
-        for agent in [&modern, &legacy] {
+    let one = [Era::Modern, Era::Legacy].map(|era| Agent::new(&stage, "/mcp/c/lab/bench@1.0.0", era));
+    let none = [modern, legacy].map(|agent| (agent, &["prompts/list", "completion/complete"][..]));
+    let of_one =
+        ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "skills/list"];
+    for (agent, methods) in none.into_iter().chain(one.map(|agent| (agent, &of_one[..]))) {
+        for method in methods.iter().copied() {
             let params = match method {
                 "completion/complete" => {
                     json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } })
@@ -158,6 +164,33 @@ async fn both_eras_see_the_same_tools() {
             };
             let answer = agent.post(method, params).await.json();
             assert_eq!(answer["error"]["code"], -32_601, "{method}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_loads_skills_finds_how_to_use_the_registry() {
+    let stage = Stage::new().await;
+    for era in [Era::Modern, Era::Legacy] {
+        let agent = Agent::new(&stage, "/mcp", era);
+        let listed = agent.ask("skills/list", json!({})).await;
+        let skill = &listed["skills"][0];
+        assert_eq!(
+            (&skill["uri"], &skill["frontmatter"]["name"]),
+            (&json!("skill://glassbox/SKILL.md"), &json!("glassbox"))
+        );
+        assert_eq!(agent.ask("skills/get", json!({ "uri": skill["uri"] })).await["skill"], *skill);
+        let read = agent.ask("resources/read", json!({ "uri": skill["uri"] })).await;
+        let text = read["contents"][0]["text"].as_str().unwrap();
+        assert_eq!(skill["resources"][0]["digest"], Digest::of(text).to_string());
+        assert_eq!(stage.get("/SKILL.md").await.text, text, "the same as over HTTP");
+        for (method, uri) in [
+            ("resources/read", "skill://other/SKILL.md"),
+            ("resources/read", "file:///etc/passwd"),
+            ("skills/get", "skill://other/SKILL.md"),
+        ] {
+            let refused = agent.post(method, json!({ "uri": uri })).await.json();
+            assert_eq!(refused["error"]["code"], -32_602, "{method} {uri}: {refused}");
         }
     }
 }
@@ -198,6 +231,8 @@ async fn a_stranger_finds_pays_and_verifies_in_four_requests_and_few_tokens() {
     assert_eq!(agent.requests.get(), 4);
     let settlement = &paid["_meta"]["x402/payment-response"];
     assert_eq!((&settlement["success"], &settlement["amount"]), (&json!(true), &json!("2000")));
+    let signed = offer_receipt::read_receipt(settlement["extensions"].as_object()).unwrap();
+    assert_eq!(signed.read().unwrap().1.resource_url, "mcp://tool/call", "what the offer was for");
 
     let bundle: Bundle = serde_json::from_value(paid["_meta"]["dev.glassbox/receipt"].clone()).unwrap();
     let (report, receipt) = bundle.verify(Some(&keys().executor.public()));

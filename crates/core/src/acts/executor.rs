@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Act;
 use crate::Digest;
-use crate::dsse::{Envelope, Predicate, Subject};
+use crate::dsse::{Envelope, Subject};
 use crate::key::PublicKey;
 
 /// What an executor says of itself. Signed by the executor; a later record replaces an earlier one.
@@ -63,21 +63,8 @@ impl ReceiptBatch {
     }
 }
 
-macro_rules! acts {
-    ($($act:ty: $kind:literal),*) => {$(
-        impl Predicate for $act {
-            const TYPE: &'static str = concat!("https://glassbox.dev/attestation/", $kind, "/v1");
-        }
-
-        impl Act for $act {
-            fn about(&self) -> String {
-                self.executor.to_string()
-            }
-        }
-    )*};
-}
-
 acts! {
+    about executor;
     ExecutorRecord: "executor",
     ReceiptBatch: "receipt-batch",
     Contradiction: "contradiction"

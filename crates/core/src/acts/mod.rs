@@ -5,6 +5,21 @@
 //! the name, with the SHA-256 of its text, which is also where the log's map keeps it. Releases and receipts have
 //! modules of their own.
 
+/// Makes acts of statements: each is of the kind named, and about what its field says.
+macro_rules! acts {
+    (about $field:ident; $($act:ty: $kind:literal),*) => {$(
+        impl $crate::dsse::Predicate for $act {
+            const TYPE: &'static str = concat!("https://glassbox.dev/attestation/", $kind, "/v1");
+        }
+
+        impl $crate::acts::Act for $act {
+            fn about(&self) -> String {
+                self.$field.to_string()
+            }
+        }
+    )*};
+}
+
 mod advisory;
 mod confirmation;
 mod executor;

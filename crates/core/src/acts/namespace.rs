@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Act;
 use crate::Digest;
-use crate::dsse::Predicate;
 use crate::key::PublicKey;
 use crate::name::Namespace;
 
@@ -133,21 +131,8 @@ pub enum ProofMethod {
     WellKnown,
 }
 
-macro_rules! acts {
-    ($($act:ty: $kind:literal),*) => {$(
-        impl Predicate for $act {
-            const TYPE: &'static str = concat!("https://glassbox.dev/attestation/", $kind, "/v1");
-        }
-
-        impl Act for $act {
-            fn about(&self) -> String {
-                self.namespace.to_string()
-            }
-        }
-    )*};
-}
-
 acts! {
+    about namespace;
     NamespacePolicy: "namespace-policy",
     PolicyCancellation: "policy-cancellation",
     KeyRevocation: "key-revocation",

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, ActRefusal};
-use crate::dsse::Predicate;
+use super::ActRefusal;
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
 use crate::{Digest, limits};
@@ -101,21 +100,8 @@ impl Mark {
     }
 }
 
-macro_rules! acts {
-    ($($act:ty: $kind:literal),*) => {$(
-        impl Predicate for $act {
-            const TYPE: &'static str = concat!("https://glassbox.dev/attestation/", $kind, "/v1");
-        }
-
-        impl Act for $act {
-            fn about(&self) -> String {
-                self.release.to_string()
-            }
-        }
-    )*};
-}
-
 acts! {
+    about release;
     Yank: "yank",
     Quarantine: "quarantine",
     TermsChange: "terms-change"

@@ -39,15 +39,10 @@ pub struct Cosigner {
     secret: SecretKey,
 }
 
-/// A signature line that may be a cosignature. Only [`CosignerKey::verify`] tells whether it is one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cosignature {
-    /// Whose it claims to be.
-    pub name: String,
-    /// The id of the key that it claims to be by.
-    pub id: u32,
+/// What a signature line says that may be a cosignature. Only [`CosignerKey::verify`] tells whether it is one.
+pub(super) struct Cosignature {
     /// When it says that it was made, in Unix seconds.
-    pub time_s: u64,
+    pub(super) time_s: u64,
     signature: [u8; 64],
 }
 
@@ -123,18 +118,13 @@ impl Cosigner {
 }
 
 impl Cosignature {
-    fn read(line: &Signature) -> Option<Self> {
+    pub(super) fn read(line: &Signature) -> Option<Self> {
         let bytes: &[u8; SIGNATURE_BYTES] = line.signature().try_into().ok()?;
         let (time, signature) = bytes.split_first_chunk()?;
         let time_s = u64::from_be_bytes(*time);
         (time_s <= TIME_MAX).then_some(())?;
-        Some(Self { name: line.name().into(), id: line.id(), time_s, signature: signature.try_into().ok()? })
+        Some(Self { time_s, signature: signature.try_into().ok()? })
     }
-}
-
-/// Returns the lines of a note that have the form of a cosignature, unverified, in their order.
-pub fn cosignatures(note: &str) -> Result<Vec<Cosignature>, LogError> {
-    Ok(note::open(note)?.signatures.iter().filter_map(Cosignature::read).collect())
 }
 
 /// Puts signature lines, each with its newline, under a note. A line takes the place of one by the same key.

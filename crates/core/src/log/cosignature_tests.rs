@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::cosignature::{Cosigner, CosignerKey, attach, cosignatures};
+use super::cosignature::{Cosignature, Cosigner, CosignerKey, attach};
 use super::*;
 use crate::Digest;
 use crate::key::SecretKey;
@@ -54,9 +54,11 @@ fn a_checkpoint_is_signed_as_another_implementation_signs_it() {
 
 #[test]
 fn the_specifications_example_reads() {
-    let found = cosignatures(SPECIFIED).expect("a note");
-    let found: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.id, one.time_s)).collect();
-    assert_eq!(found, [("witness.example.com/w1", 0x8d66_cf3f, 1_679_315_147)]);
+    let note = note::open(SPECIFIED).expect("a note");
+    let time_s = |line| Cosignature::read(line).map(|cosignature| cosignature.time_s);
+    let found: Vec<_> = note.signatures.iter().map(|line| (line.name(), line.id(), time_s(line))).collect();
+    let witness = ("witness.example.com/w1", 0x8d66_cf3f, Some(1_679_315_147));
+    assert_eq!(found, [("example.com/behind-the-sofa", 0x033d_e0ae, None), witness]);
 }
 
 #[test]
@@ -135,6 +137,6 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in ".{0,200}", lines in prop::collection::vec(".{0,80}", 0..4)) {
-        let _ = (cosignatures(&text), attach(&text, &lines), attach(NOTE, &lines), text.parse::<CosignerKey>());
+        let _ = (attach(&text, &lines), attach(NOTE, &lines), text.parse::<CosignerKey>());
     }
 }

@@ -198,11 +198,6 @@ impl LogPolicy {
         &self.witnesses
     }
 
-    /// Tells whether cosignatures are asked for.
-    pub fn asks_for_witnesses(&self) -> bool {
-        self.quorum.is_some()
-    }
-
     /// Judges a signed note. Without `freshness` its age does not matter, as for a proof that was kept.
     pub fn judge(&self, note: &str, freshness: Option<Freshness>) -> Result<Trusted, Distrust> {
         let origin: String = note.split('\n').next().unwrap_or_default().chars().take(120).collect();

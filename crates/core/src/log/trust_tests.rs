@@ -235,8 +235,6 @@ fn a_policy_that_is_none_is_refused() {
         let error = LogPolicy::parse(&text).expect_err(&text);
         assert!(error.to_string().contains(says), "{text}: {error}");
     }
-    assert!(!LogPolicy::parse(&format!("log {log}\nquorum none")).expect("a policy").asks_for_witnesses());
-    assert!(LogPolicy::parse(&policy(GROUPS)).expect("a policy").asks_for_witnesses());
 }
 
 #[test]

@@ -341,3 +341,51 @@ proptest::proptest! {
         }
     }
 }
+
+#[derive(Deserialize)]
+struct PolicyVectors {
+    judged: Vec<Judged>,
+    refused: Vec<RefusedPolicy>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Judged {
+    why: String,
+    policy: String,
+    note: String,
+    result: String,
+    #[serde(default)]
+    witnesses: Vec<String>,
+    now_s: Option<u64>,
+    age_seconds_max: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RefusedPolicy {
+    why: String,
+    policy: String,
+    line: usize,
+}
+
+#[test]
+fn policies_trust_what_they_should() {
+    let vectors: PolicyVectors = read(include_str!("../../../../conformance/policy/log.json"));
+    for Judged { why, policy, note, result, witnesses, now_s, age_seconds_max } in vectors.judged {
+        let policy = LogPolicy::parse(&policy).expect(&why);
+        let freshness =
+            now_s.zip(age_seconds_max).map(|(now_s, age_seconds_max)| Freshness { now_s, age_seconds_max });
+        let judged = policy.judge(&note, freshness);
+        let found = match &judged {
+            Ok(_) => "trusted",
+            Err(Distrust::UnknownLog { .. }) => "unknown-log",
+            Err(Distrust::TooFewWitnesses { .. }) => "too-few-witnesses",
+            Err(Distrust::Frozen { .. }) => "frozen",
+        };
+        assert_eq!(found, result, "{why}: {judged:?}");
+        assert_eq!(judged.map(|trusted| trusted.witnesses).unwrap_or_default(), witnesses, "{why}");
+    }
+    for RefusedPolicy { why, policy, line } in vectors.refused {
+        assert_eq!(LogPolicy::parse(&policy).expect_err(&why).line, line, "{why}");
+    }
+}

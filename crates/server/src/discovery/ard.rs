@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use glassbox_core::limits;
+use glassbox_registry::Filter;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -53,7 +54,8 @@ pub(crate) async fn search(
 ) -> Result<Json<Value>, Refusal> {
     let base = &app.registry.config().public_url;
     let page = page(request.page_token.as_deref(), request.page_size.unwrap_or(10))?;
-    let found = app.registry.search(&request.query.text, limits::SEARCH_RESULTS_MAX).await?;
+    let found =
+        app.registry.search(&request.query.text, Filter::default(), limits::SEARCH_RESULTS_MAX).await?;
     let best = found.first().map_or(1.0, |found| found.score).max(f32::MIN_POSITIVE);
     let mut results = Vec::new();
     for found in found {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use glassbox_api::{ListingResponse, Problem};
 use glassbox_core::limits;
+use glassbox_registry::Filter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -34,7 +35,7 @@ pub(crate) async fn listing(
     let mut advice = advice(&capability);
     let (mut rank, mut matched) = (None, Vec::new());
     if let Some(words) = &query.q {
-        let found = app.registry.search(words, limits::SEARCH_RESULTS_MAX).await?;
+        let found = app.registry.search(words, Filter::default(), limits::SEARCH_RESULTS_MAX).await?;
         if let Some(at) = found.iter().position(|found| found.package == package) {
             rank = Some(at + 1);
             matched.clone_from(&found[at].matched);

@@ -5,13 +5,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{
-    Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchResponse,
-    SearchResult,
+    Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchQuery,
+    SearchResponse, SearchResult,
 };
 use glassbox_core::profile::Profile;
-use glassbox_registry::{Marks, ReleaseFile};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use glassbox_registry::{Filter, Marks, Registry, ReleaseFile};
 
 use crate::app::App;
 use crate::convert;
@@ -19,6 +17,7 @@ use crate::discovery::text;
 use crate::extract::{Path, Query, package as package_name, reference};
 use crate::mcp::read_release;
 use crate::problem::Refusal;
+use crate::routes::money::dollars;
 
 /// Path of a release.
 type ReleasePath = Path<(String, String, String)>;
@@ -47,15 +46,6 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
     })
 }
 
-/// What to search for.
-#[derive(Debug, Deserialize, IntoParams)]
-pub(crate) struct SearchQuery {
-    /// Words, an identifier, or a sentence that says what you need.
-    q: String,
-    /// How many results; at most 50.
-    limit: Option<usize>,
-}
-
 /// Finds the packages that fit best. With `Accept: text/markdown` as text, as the other pages of packages are.
 #[utoipa::path(get, path = "/v1/search", tag = "find", params(SearchQuery),
     responses((status = 200, body = SearchResponse), (status = 400, body = Problem)))]
@@ -64,8 +54,16 @@ pub(crate) async fn search(
     Query(query): Query<SearchQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let found = app.registry.search(&query.q, query.limit.unwrap_or(10)).await?;
-    Ok(list(&headers, found.into_iter().map(convert::result).collect()))
+    let found = find(&app.registry, query).await?;
+    Ok(list(&headers, found.results))
+}
+
+/// Answers a query, however it came.
+pub(crate) async fn find(registry: &Registry, query: SearchQuery) -> Result<SearchResponse, Refusal> {
+    let SearchQuery { q, limit, interface, pure, max_price } = query;
+    let amount_max = max_price.as_deref().map(dollars).transpose()?;
+    let found = registry.search(&q, Filter { interface, pure, amount_max }, limit.unwrap_or(10)).await?;
+    Ok(SearchResponse { results: found.into_iter().map(convert::result).collect() })
 }
 
 fn list(headers: &HeaderMap, results: Vec<SearchResult>) -> Response {
