@@ -25,7 +25,7 @@
   (alias core export $i "memory" (core memory $memory))
   (func $increment (param "n" u32) (result u32) (canon lift (core func $i "increment")))
   (func $echo (param "bytes" (list u8)) (result (list u8))
-    (canon lift (core func $i "echo") (memory $memory) (realloc (func $i "realloc"))))
+    (canon lift (core func $i "echo") (memory $memory) (realloc (core func $i "realloc"))))
   (func $fail (param "n" u32) (result u32) (canon lift (core func $i "fail")))
   (instance $ops
     (export "increment" (func $increment))

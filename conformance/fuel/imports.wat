@@ -18,7 +18,7 @@
   (core instance $libc (instantiate $libc))
   (alias core export $libc "memory" (core memory $memory))
   (core func $increment (canon lower (func $ops "increment")))
-  (core func $echo (canon lower (func $ops "echo") (memory $memory) (realloc (func $libc "realloc"))))
+  (core func $echo (canon lower (func $ops "echo") (memory $memory) (realloc (core func $libc "realloc"))))
   (core func $fail (canon lower (func $ops "fail")))
   (core module $m
     (import "libc" "memory" (memory 1))
@@ -44,7 +44,7 @@
       (export "increment" (func $increment)) (export "echo" (func $echo)) (export "fail" (func $fail))))))
   (func $count (param "n" u32) (result u32) (canon lift (core func $i "count")))
   (func $twice (param "bytes" (list u8)) (result (list u8))
-    (canon lift (core func $i "echo") (memory $memory) (realloc (func $libc "realloc"))))
+    (canon lift (core func $i "echo") (memory $memory) (realloc (core func $libc "realloc"))))
   (func $give-up (param "n" u32) (result u32) (canon lift (core func $i "fail")))
   (instance $own
     (export "run" (func $count))

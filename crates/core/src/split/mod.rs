@@ -10,8 +10,6 @@ mod remainder;
 mod work;
 
 #[cfg(test)]
-mod graph_tests;
-#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};

@@ -152,21 +152,21 @@ fn inner_fuel(run: &Run) -> u64 {
 async fn a_component_calls_another_and_each_burns_its_own_fuel() {
     let root = composed(&repeats("root", "inc"), vec![leaf("inc")]);
     let (none, once, often) =
-        (call("root", &root, 0).await, call("root", &root, 1).await, call("root", &root, 1_000).await);
-    assert_eq!((returned(&none), returned(&once), returned(&often)), (0, 1, 1_000));
+        (call("root", &root, 0).await, call("root", &root, 1).await, call("root", &root, 100).await);
+    assert_eq!((returned(&none), returned(&once), returned(&often)), (0, 1, 100));
     assert!(none.inner.is_empty() && root.is_pure());
-    assert_eq!(tree(&often), ["- demo:inc@1.0.0 run x1000"]);
+    assert_eq!(tree(&often), ["- demo:inc@1.0.0 run x100"]);
     assert_eq!(often.inner[0].component, root.dependencies()[0].prepared.digest());
     // A dependency costs as much each time, and its instance with the first.
-    let each = (often.inner[0].fuel - once.inner[0].fuel) / 999;
-    assert_eq!(once.inner[0].fuel + 999 * each, often.inner[0].fuel);
+    let each = (often.inner[0].fuel - once.inner[0].fuel) / 99;
+    assert_eq!(once.inner[0].fuel + 99 * each, often.inner[0].fuel);
     let host = &Profile::current().host;
     assert_eq!(each, 7 + host.per_inner_call + host.per_value_lowered + host.per_value_lifted);
     assert!(once.inner[0].fuel > each + host.per_call + host.per_core_instance);
     // What is left is the importer's own: as much more for each turn of its loop.
     let own = |run: &Run| run.fuel_used - inner_fuel(run);
-    assert_eq!((own(&often) - own(&once)) % 999, 0);
-    assert_eq!(call("root", &root, 1_000).await.fuel_used, often.fuel_used);
+    assert_eq!((own(&often) - own(&once)) % 99, 0);
+    assert_eq!(call("root", &root, 100).await.fuel_used, often.fuel_used);
 }
 
 #[tokio::test]
@@ -408,40 +408,27 @@ fn compositions_are_bounded() {
     let error = compose(&deeper, vec![last]).expect_err("too deep");
     assert!(matches!(error, SandboxError::TooMany { what: "levels of dependencies", .. }), "{error}");
     // Two ways each at five levels are 63 components.
-    let core = |import| {
-        format!(
+    let both = |name: &str, [one, other]: [&str; 2]| {
+        let core = format!(
             r#"(func (export "run") (param i32) (result i32)
-                (i32.add (call ${import}a (local.get 0)) (call ${import}b (local.get 0))))"#
-        )
+                (i32.add (call ${one} (local.get 0)) (call ${other} (local.get 0))))"#
+        );
+        package(name, &[one, other], &core, &["run"])
     };
-    let mut pair = ("pa".to_owned(), "pb".to_owned());
-    let mut pair_of = vec![leaf("pa"), leaf("pb")];
-    for level in 0..4 {
-        let name = format!("p{level}");
-        let text = core("p").replace("pa", &pair.0).replace("pb", &pair.1);
-        let component = |end: &str| package(&format!("{name}{end}"), &[&pair.0, &pair.1], &text, &["run"]);
-        let both = ["a", "b"].map(|end| {
-            let composed = compose(&component(end), pair_of.clone());
-            composed.map(|prepared| dependency(&format!("{name}{end}"), prepared))
+    let mut names = ["left0".to_owned(), "right0".to_owned()];
+    let mut below = vec![leaf("left0"), leaf("right0")];
+    for level in 1..=4 {
+        let next = [format!("left{level}"), format!("right{level}")];
+        let composed = next.each_ref().map(|name| {
+            let component = both(name, names.each_ref().map(String::as_str));
+            compose(&component, below.clone()).map(|prepared| dependency(name, prepared))
         });
-        let [one, other] = both;
-        match (one, other) {
-            (Ok(one), Ok(other)) => pair_of = vec![one, other],
-            (Err(error), _) | (_, Err(error)) => {
-                assert!(error.to_string().contains("components over all dependencies"), "{error}");
-                assert_eq!(level, 4 - 1);
-                return;
-            }
-        }
-        pair = (format!("{name}a"), format!("{name}b"));
+        let [left, right] = composed;
+        below = vec![left.expect("few enough"), right.expect("few enough")];
+        names = next;
     }
-    let component = package(
-        "root",
-        &[&pair.0, &pair.1],
-        &core("p").replace("pa", &pair.0).replace("pb", &pair.1),
-        &["run"],
-    );
-    let error = compose(&component, pair_of).expect_err("too many");
+    let component = both("root", names.each_ref().map(String::as_str));
+    let error = compose(&component, below).expect_err("too many");
     assert!(error.to_string().contains("components over all dependencies"), "{error}");
 }
 

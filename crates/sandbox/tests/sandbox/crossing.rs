@@ -24,7 +24,7 @@ const LIBC: &str = r#"(memory (export "memory") 1)
 
 /// An `echo` of one type, behind another that passes everything on.
 fn echoes(ty: &str) -> (Vec<u8>, Vec<u8>) {
-    let options = r#"(memory $memory) (realloc (func $i "realloc"))"#;
+    let options = r#"(memory $memory) (realloc (core func $i "realloc"))"#;
     let echo = wasm(&format!(
         r#"(component
             (core module $m {LIBC}
