@@ -64,7 +64,7 @@ impl Grants {
 
     /// Says which HTTP requests the component may make, where `wasi:http/outgoing-handler` is granted.
     pub fn with_http(self, http: Vec<Rule>) -> Self {
-        Self { http: vec![http], ..self }
+        Self { http: if http.is_empty() { Vec::new() } else { vec![http] }, ..self }
     }
 
     /// Tells whether a rule allows an HTTP request.
