@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod call;
+mod license;
 mod log;
 mod mcp;
 mod names;
@@ -24,6 +25,7 @@ use glassbox_core::name::{NameError, RemoteRef};
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
+pub(crate) use license::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
 pub(crate) use names::*;
@@ -235,6 +237,9 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
+    /// Buy, grant and check licences: plans, offers, grants
+    #[command(subcommand)]
+    License(LicenseCommand),
     /// Make, narrow, read and take back the tokens that spend credit
     #[command(subcommand)]
     Token(TokenCommand),

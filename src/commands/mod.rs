@@ -5,6 +5,7 @@ mod attest;
 mod audit;
 mod audit_receipts;
 mod call;
+mod channels;
 mod confirm;
 mod credit;
 mod demo;
@@ -14,6 +15,7 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod license;
 mod log;
 mod mark;
 mod mcp;
@@ -140,6 +142,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Advisory(command) => advisory::run(&context, &command).await,
         Command::Attest(command) => attest::run(&context, &command).await,
+        Command::License(command) => license::run(&context, &command).await,
         Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,

@@ -3,6 +3,7 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod license;
 mod money;
 mod names;
 mod problem;
@@ -16,6 +17,7 @@ use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
     CreditResponse, EarningRow, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest, PayoutResponse,

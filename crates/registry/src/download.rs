@@ -127,7 +127,7 @@ impl Registry {
     ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
         let mut is_bought = false;
         if let Some(payment) = &request.payment
-            && let Some(row) = self.presented(payment).await?
+            && let Some(row) = self.presented(self.known(payment).as_ref()).await?
         {
             pin(&mut request.release, &row);
             is_bought = true;
@@ -191,7 +191,7 @@ impl Registry {
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
-        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale })
+        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale, consumed: None, license: None })
     }
 
     fn download_order(&self, live: &Live) -> Order {

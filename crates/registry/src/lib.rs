@@ -3,6 +3,7 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod account;
 mod act_error;
 mod acts;
 mod advisory;
@@ -22,6 +23,7 @@ mod held;
 mod hold;
 mod host;
 mod known;
+mod license;
 mod live;
 mod meter;
 mod offer;
@@ -39,6 +41,7 @@ mod shelf;
 mod submissions;
 mod supply;
 pub mod testing;
+mod tip;
 mod wait;
 mod witness;
 mod witnessing;
@@ -59,6 +62,7 @@ pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use held::ConfirmError;
 pub use host::HostConfig;
+pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
@@ -68,6 +72,7 @@ pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
+pub use tip::TipReply;
 pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;

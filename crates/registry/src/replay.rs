@@ -129,6 +129,9 @@ fn compose(sandbox: &Sandbox, linked: &[Linked], components: &[Vec<u8>]) -> Resu
     linked.iter().map(compose).collect()
 }
 
+/// The checks that say whether a run came to the same.
+const COMPARED: [&str; 4] = ["re-execution", "events", "fuel", "calls of dependencies"];
+
 /// What running a call again came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rerun {
@@ -152,7 +155,7 @@ pub async fn rerun(
     let mut compared = report
         .checks
         .iter()
-        .filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel" | "calls of dependencies"));
+        .filter(|check| COMPARED.contains(&check.name.as_str()));
     match decided && is_decided(&receipt.outcome) {
         false => Rerun::Undecided,
         true if compared.all(|check| check.holds) => Rerun::Same,
@@ -193,6 +196,10 @@ fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
         let same = nodes(&run.inner, &receipt.dependencies).is_some_and(|nodes| nodes == receipt.inner);
         let detail = if same { "the same calls for the same fuel" } else { "other calls, or other fuel" };
         report.add(Level::L2, "calls of dependencies", same, detail);
+    }
+    if !(run.events.is_empty() && receipt.events.is_empty()) {
+        let detail = format!("{} kinds of event", run.events.len());
+        report.add(Level::L2, "events", run.events == receipt.events, detail);
     }
     let detail = format!("{} fuel again, {} on the receipt", run.fuel_used, receipt.fuel_used);
     report.add(Level::L2, "fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);

@@ -176,10 +176,12 @@ impl Allowed {
 }
 
 /// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
-/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
+/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given, or it is the meter, which
+/// everybody is.
 pub(crate) fn is_tolerated(interface: &str) -> bool {
     let package = interface.split(['/', '@']).next().unwrap_or(interface);
-    GRANTABLE.contains(&package) || package == "wasi:sockets"
+    let is_meter = interface.split('@').next() == Some(crate::host::events::INTERFACE);
+    GRANTABLE.contains(&package) || package == "wasi:sockets" || is_meter
 }
 
 #[cfg(test)]

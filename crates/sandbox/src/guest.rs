@@ -1,5 +1,6 @@
 //! One guest from its store to its end: the part of a run that happens on the guest's thread.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::function::Export;
 use crate::host::Host;
 use crate::host::cli::Exit;
 use crate::host::entry::Entry;
+use crate::host::events::Events;
 use crate::host::http::client::Client;
 use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
@@ -41,6 +43,8 @@ pub(crate) struct Outside {
     pub(crate) effects: Source,
     pub(crate) files: Arc<FileSet>,
     pub(crate) client: Arc<Client>,
+    /// The names of the events that may be reported, or `None` where any may.
+    pub(crate) events: Option<BTreeSet<String>>,
 }
 
 /// What the guest left behind.
@@ -50,6 +54,8 @@ struct Ended {
     memory_peak_bytes: usize,
     transcript: Transcript,
     inner: Vec<InnerCalls>,
+    events: BTreeMap<String, u64>,
+    waited: Duration,
 }
 
 impl Job {
@@ -65,6 +71,8 @@ impl Job {
             pure: self.prepared.is_pure(),
             transcript: (!self.prepared.is_pure()).then_some(ended.transcript),
             inner: ended.inner,
+            events: ended.events,
+            waited: ended.waited,
         }
     }
 
@@ -75,6 +83,8 @@ impl Job {
             memory_peak_bytes: 0,
             transcript: Transcript::new(),
             inner: Vec::new(),
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         };
         let ty = &self.export.ty;
         let lowered = match binary::measure_args(ty, &self.args) {
@@ -122,6 +132,8 @@ impl Job {
         let memory_peak_bytes = call.as_ref().map_or(memory.peak_bytes(), |call| call.whole.peak_bytes());
         let transcript = observer.map(|observer| observer.take()).unwrap_or_default();
         let inner = call.map(|call| call.take_tree()).unwrap_or_default();
+        let waited = guest.waited();
+        let events = store.data_mut().host.as_mut().map(|host| host.events.take()).unwrap_or_default();
         let (result, fuel_used) = match returned {
             Ok((value, fuel_used)) => (Ok(value), fuel_used),
             Err(failure) => {
@@ -135,7 +147,7 @@ impl Job {
                 (Err(failure), fuel_used)
             }
         };
-        Ended { result, fuel_used, memory_peak_bytes, transcript, inner }
+        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited }
     }
 
     /// Makes what all components of the call share, where there are several.
@@ -158,11 +170,12 @@ impl Job {
         deadline: Instant,
     ) -> Result<Option<Host>, Failure> {
         let Export { name, ty, entry, .. } = &*self.export;
-        let (Some(Outside { files, client, .. }), Some(observer)) = (&self.outside, observer) else {
+        let (Some(Outside { files, client, events, .. }), Some(observer)) = (&self.outside, observer) else {
             return Ok(None);
         };
         let grants = self.prepared.shared_grants();
         let mut host = Host::new(fuel, deadline, grants, observer.clone(), client.clone());
+        host.events = Events::new(events.clone());
         if self.prepared.is_provided("wasi:random") {
             let args = binary::encode_args(ty, &self.args)
                 .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;

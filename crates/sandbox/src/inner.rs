@@ -5,13 +5,13 @@
 //! and what it burnt is gone for the importer. What a component burns itself, without what it calls, is its own and
 //! stands in the call tree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::{Digest, FunctionName, limits};
@@ -21,6 +21,7 @@ use wasmtime::{Store, StoreContextMut, Trap};
 
 use crate::guest::{Stop, limited};
 use crate::host::Host;
+use crate::host::events::Events;
 use crate::host::http::client::Client;
 use crate::host::observer::Observer;
 use crate::meter::{Guest, Meter, Whole};
@@ -205,6 +206,12 @@ impl Inner {
         fuel.saturating_sub(left).saturating_add(deeper)
     }
 
+    /// Returns how long the dependencies waited for answers from outside.
+    pub(crate) fn waited(&self) -> Duration {
+        let children = self.children.iter().flatten();
+        children.fold(Duration::ZERO, |sum, child| sum.saturating_add(child.store.data().waited()))
+    }
+
     /// Waits for all that the dependencies asked of the world outside.
     pub(crate) fn settle_all(&mut self) -> Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send + '_>> {
         Box::pin(async move {
@@ -369,7 +376,10 @@ fn store(call: &Arc<Call>, dependency: &Dependency, fuel: u64) -> wasmtime::Resu
     let memory = Meter::new(fuel, memory_bytes, call.limits.table_elements).within(Some(call.whole.clone()));
     let host = call.outside.as_ref().filter(|_| prepared.is_linked_to_host()).map(|(observer, client)| {
         let grants = prepared.shared_grants();
-        Box::new(Host::new(fuel, call.deadline, grants, observer.clone(), client.clone()))
+        let mut host = Host::new(fuel, call.deadline, grants, observer.clone(), client.clone());
+        // What it has prices for is charged where it is called itself, and nowhere else.
+        host.events = Events::new(Some(BTreeSet::new()));
+        Box::new(host)
     });
     let inner = Inner::of(Some(call), prepared, fuel);
     limited(&prepared.pre, Guest { memory, host, inner }, fuel, call.limits.output_bytes)

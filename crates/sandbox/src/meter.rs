@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use glassbox_core::profile::{HostCosts, Profile};
 use wasmtime::{ResourceLimiter, Trap};
@@ -41,6 +42,12 @@ impl Guest {
     pub(crate) fn fuel_aside(&self) -> u64 {
         let host = self.host.as_ref().map_or(0, |host| host.work.fuel_used());
         host.saturating_add(self.memory.fuel_used())
+    }
+
+    /// Returns how long it waited for answers from outside, and its dependencies did.
+    pub(crate) fn waited(&self) -> Duration {
+        let host = self.host.as_ref().map_or(Duration::ZERO, |host| host.waited);
+        self.inner.as_ref().map_or(host, |inner| host.saturating_add(inner.waited()))
     }
 
     /// Starts counting anew what the engine does not: from now on there is `fuel_max`.

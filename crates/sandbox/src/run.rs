@@ -1,5 +1,6 @@
 //! Runs one function of a prepared component in a fresh instance.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Invocation<'a> {
     /// The files of the release, or `None` where there are none. Only a component that is granted
     /// [`FILES_INTERFACE`](glassbox_core::manifest::FILES_INTERFACE) sees them.
     pub files: Option<&'a Arc<FileSet>>,
+    /// The names of the events that it may report, or `None` where it may report any.
+    pub events: Option<&'a BTreeSet<String>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -41,7 +44,7 @@ impl<'a> Invocation<'a> {
         args: Arc<[Value]>,
         limits: RunLimits,
     ) -> Self {
-        Self { function, ty, args, limits, effects: Effects::default(), files: None }
+        Self { function, ty, args, limits, effects: Effects::default(), files: None, events: None }
     }
 }
 
@@ -104,6 +107,10 @@ pub struct Run {
     /// What it called of its dependencies, in the order of first calls. What `fuel_used` has beyond theirs is the
     /// component's own.
     pub inner: Vec<InnerCalls>,
+    /// What the component reported until it ended, by name.
+    pub events: BTreeMap<String, u64>,
+    /// How long it waited for answers from outside. No replay can tell.
+    pub waited: Duration,
 }
 
 /// How a run ended.
@@ -213,6 +220,8 @@ impl Run {
             pure: prepared.is_pure(),
             transcript: (!prepared.is_pure()).then(Transcript::new),
             inner: Vec::new(),
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         }
     }
 }
@@ -264,6 +273,7 @@ impl Sandbox {
             effects: Source::new(invocation.effects),
             files: invocation.files.cloned().unwrap_or_default(),
             client: self.inner.client.clone(),
+            events: invocation.events.cloned(),
         });
         let limits = invocation.limits.capped();
         Ok(Job { prepared: prepared.clone(), export, args: invocation.args, limits, outside })

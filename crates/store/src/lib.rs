@@ -2,7 +2,7 @@
 //! that is derived from them.
 //!
 //! [`Store`] is verb-shaped: each method is one transaction, and says what holds when it returns. Every write has
-//! reached the disk by then. This is the only crate that knows SQL.
+//! reached the disk by then, but for those that say what a power cut may undo. This is the only crate that knows SQL.
 //!
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up. `signed-checkpoint` must
@@ -11,6 +11,7 @@
 mod acts;
 mod advisories;
 mod attestations;
+mod binding;
 mod calls;
 mod channels;
 mod cosigned;
@@ -19,33 +20,41 @@ mod error;
 mod fault;
 mod holds;
 mod ledger;
+mod licenses;
 mod log;
 mod objects;
 mod payouts;
+mod power;
 mod receipts;
 mod releases;
 mod sboms;
 mod search;
+mod sheet;
 mod sqlite;
 mod submissions;
+mod usage;
 mod witness;
 
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
 pub use attestations::{AttestationRow, Attested};
-pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
+pub use binding::{Backing, Hold, NewCall};
+pub use calls::{CallRow, CallState, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
 pub use holds::Held;
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
+pub use licenses::NewLicense;
 pub use log::{LogState, NewEntry};
 pub use payouts::Owing;
+pub use power::PowerCut;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use sboms::Within;
 pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
+pub use usage::Consumed;
 pub use witness::{WitnessStore, Witnessed};

@@ -10,8 +10,8 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
-    SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
+    Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, PowerCut,
+    Published, SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
 };
 
 const PAYER: &str = "0xpayer";
@@ -50,7 +50,7 @@ fn outcome() -> Outcome {
 }
 
 fn posting() -> Posting {
-    let payees = [Payee { id: "ana".into(), share: 10_000 }];
+    let payees = [Payee { id: "ana".into(), share: 10_000, role: None }];
     Posting {
         amount: Atomic(2_000),
         transaction: Some("0x1".into()),
@@ -60,6 +60,8 @@ fn posting() -> Posting {
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
         receipt: None,
+        consumed: None,
+        license: None,
     }
 }
 
@@ -124,7 +126,10 @@ async fn no_arrow_can_be_taken_twice_or_out_of_order() {
     store.post_call("c", posting(), 1).await.expect("executed");
     let before = balances(&store).await;
     assert!(refused(store.post_call("c", posting(), 1).await), "posted already");
-    assert!(refused(store.void_call("c", CallState::Executed, String::new(), 1).await), "posted is final");
+    assert!(
+        refused(store.void_call("c", CallState::Executed, String::new(), None, 1).await),
+        "posted is final"
+    );
     assert_eq!(balances(&store).await, before);
 }
 
@@ -138,7 +143,7 @@ async fn one_payment_holds_one_call_until_it_is_released() {
     assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
     store.release_call("c", 2).await.expect("held");
     assert!(matches!(store.hold_call(new_call("d", "p", "r")).await.expect("written"), Hold::Held));
-    store.void_call("d", CallState::Held, "\"failed\"".into(), 3).await.expect("held");
+    store.void_call("d", CallState::Held, "\"failed\"".into(), None, 3).await.expect("held");
     let voided = store.hold_call(new_call("e", "p", "r")).await.expect("written");
     assert!(matches!(voided, Hold::SamePayment(row) if row.id == "d" && row.reply.is_some()));
     assert!(balances(&store).await.is_empty(), "nothing was ever posted");
@@ -449,4 +454,60 @@ async fn a_newer_store_is_refused() {
     let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
     database.pragma_update(None, "user_version", 99).expect("writable");
     assert!(matches!(Store::open(folder.path()), Err(StoreError::TooNew { found: 99, .. })));
+}
+
+/// Opens a store whose power will be cut.
+fn powered(folder: tempfile::TempDir) -> (Stage, PowerCut) {
+    let store = Store::open(folder.path()).expect("a store");
+    let cut = store.foresee_power_cut();
+    (Stage { store, folder }, cut)
+}
+
+/// Cuts the power, and opens what is left.
+fn cut_off((Stage { store, folder }, cut): (Stage, PowerCut)) -> (Stage, PowerCut) {
+    drop(store);
+    cut.strike().expect("a closed store");
+    powered(folder)
+}
+
+#[tokio::test]
+async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
+    let mut powered = powered(stage().folder);
+    let found = async |powered: &(Stage, PowerCut), call: &str| {
+        powered.0.store.call(call).await.expect("readable").map(|row| (row.state, row.delivered))
+    };
+    let hold = async |powered: &(Stage, PowerCut), call: &str, payment: &str| {
+        powered.0.store.hold_call(new_call(call, payment, "r")).await.expect("written")
+    };
+    assert!(matches!(hold(&powered, "a", "p").await, Hold::Held));
+    // A write that changes nothing does not reach the disk, and takes nothing along.
+    assert_eq!(powered.0.store.forget_replies(0, 9).await.expect("written"), 0);
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "a").await, None, "as if it was released");
+    powered.0.store.check_ledger().await.expect("readable");
+
+    assert!(matches!(hold(&powered, "b", "p").await, Hold::Held), "the payment is free");
+    powered.0.store.record_outcome("b", outcome(), 2).await.expect("held");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "b").await, Some((CallState::Executed, false)), "a chain may have been asked");
+
+    powered.0.store.post_call("b", posting(), 3).await.expect("executed");
+    powered.0.store.mark_delivered("b", 4).await.expect("written");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "b").await, Some((CallState::Posted, false)), "it is delivered once more");
+
+    // Answered from the first call, the second payment is never taken for the same, also once that was delivered.
+    assert!(matches!(hold(&powered, "c", "q").await, Hold::SameRequest(row) if row.id == "b"));
+    powered = cut_off(powered);
+    powered.0.store.mark_delivered("b", 5).await.expect("written");
+    assert!(matches!(hold(&powered, "c", "q").await, Hold::SameRequest(row) if row.id == "b"));
+    powered = cut_off(powered);
+
+    // What relies on a delivery is nowhere without it.
+    powered.0.store.mark_delivered("b", 6).await.expect("written");
+    assert!(matches!(hold(&powered, "d", "s").await, Hold::Held));
+    powered.0.store.void_call("d", CallState::Held, "\"no\"".into(), None, 7).await.expect("held");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "d").await, Some((CallState::Voided, false)), "somebody was told");
+    assert_eq!(found(&powered, "b").await, Some((CallState::Posted, true)));
 }

@@ -1,10 +1,10 @@
-//! What a release rests on: what it runs, and what it derives from.
+//! What a release rests on: what it runs, what it derives from, and what others owe who derive from it.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, ManifestError};
+use super::time::Length;
+use crate::Digest;
 use crate::name::ReleaseId;
-use crate::{Digest, limits};
 
 /// One of `[dependencies]`: another package that the component imports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,41 @@ pub struct Dependency {
     /// The most calls of it in one call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_max: Option<u64>,
+}
+
+/// `[upstream]`: what others may do who derive from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Upstream {
+    /// Whether it may be forked.
+    #[serde(default = "yes")]
+    pub allow_forks: bool,
+    /// What a fork owes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub royalty: Option<ForkRoyalty>,
+}
+
+/// What a fork owes to the work that it derives from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForkRoyalty {
+    /// The share of all that the fork receives, in basis points.
+    pub share: u32,
+    /// Whether it must.
+    pub mode: RoyaltyMode,
+    /// For how long after this release; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Length>,
+}
+
+/// Whether a royalty must be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoyaltyMode {
+    /// A fork with less is refused.
+    Required,
+    /// A fork with less is shown as such.
+    Requested,
 }
 
 /// `[[derived-from]]`: a work that this one derives from.
@@ -58,44 +93,10 @@ pub enum Unclaimed {
     Commons,
 }
 
-fn is_false(flag: &bool) -> bool {
-    !flag
+fn yes() -> bool {
+    true
 }
 
-/// Checks what others have of the net.
-pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
-    let rule = |holds: bool, message: &str, hint: &str| {
-        if holds { Ok(()) } else { Err(ManifestError::rule(message, hint)) }
-    };
-    let dependencies = &manifest.dependencies;
-    let pool = manifest.splits.as_ref().map_or(0, |splits| splits.dependencies);
-    let shares = dependencies.values().filter_map(|dependency| dependency.share);
-    let given = shares.map(u64::from).sum::<u64>().saturating_add(pool.into());
-    rule(
-        dependencies.len() <= limits::DEPENDENCIES_MAX,
-        "there are more than 64 dependencies",
-        "import less, or compose some of it in",
-    )?;
-    rule(
-        !dependencies.contains_key(&manifest.package.name),
-        "the package depends on itself",
-        "remove it from [dependencies]",
-    )?;
-    rule(
-        dependencies.values().all(|dependency| dependency.calls_max != Some(0)),
-        "`calls-max` of a dependency is 0",
-        "remove the dependency, or let it be called",
-    )?;
-    rule(
-        pool <= limits::POOL_BPS_MAX,
-        "`dependencies` in [splits] is more than 5,000 basis points",
-        "lower the pool",
-    )?;
-    rule(
-        given <= u64::from(10_000 - limits::OWN_BPS_MIN),
-        "less than 2,000 basis points are left for the package's own payees",
-        "lower the pool, or the shares of dependencies",
-    )?;
-    let origins = "`derived-from` is not taken yet";
-    rule(manifest.derived_from.is_empty(), origins, "remove it; nobody is paid by it so far")
+pub(super) fn is_false(flag: &bool) -> bool {
+    !flag
 }

@@ -18,7 +18,7 @@ struct Vector {
 }
 
 fn payees(shares: &[(&str, u32)]) -> Vec<Payee> {
-    shares.iter().map(|(id, share)| Payee { id: (*id).into(), share: *share }).collect()
+    shares.iter().map(|(id, share)| Payee { id: (*id).into(), share: *share, role: None }).collect()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn some_work() -> impl Strategy<Value = Work> {
         payees: shares
             .iter()
             .enumerate()
-            .map(|(index, share)| Payee { id: format!("p{index}"), share: *share })
+            .map(|(index, share)| Payee { id: format!("p{index}"), share: *share, role: None })
             .collect(),
         ..Work::default()
     });
@@ -81,7 +81,10 @@ fn some_work() -> impl Strategy<Value = Work> {
         (royalties, 0u32..9_000, prop::collection::vec(1u32..9_000, 1..4)).prop_map(
             |(royalties, pool, shares)| Work {
                 package: None,
-                payees: shares.iter().map(|share| Payee { id: format!("q{share}"), share: *share }).collect(),
+                payees: shares
+                    .iter()
+                    .map(|share| Payee { id: format!("q{share}"), share: *share, role: None })
+                    .collect(),
                 royalties: royalties.into_iter().map(|(to, share)| Royalty { to, share }).collect(),
                 pool,
             },

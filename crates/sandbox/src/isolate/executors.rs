@@ -1,6 +1,6 @@
 //! The parent's side of running in children: starts them, asks them, and starts them again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -96,6 +96,8 @@ impl Executors {
             pure: prepared.is_pure(),
             transcript: None,
             inner: Vec::new(),
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         };
         let body = match binary::encode_args(ty, &args) {
             Ok(body) => body,
@@ -124,6 +126,8 @@ impl Executors {
                 pure: prepared.is_pure(),
                 transcript: None,
                 inner,
+                events: BTreeMap::new(),
+                waited: Duration::ZERO,
             },
             _ => never_answered(),
         }
