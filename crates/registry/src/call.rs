@@ -191,10 +191,7 @@ impl Registry {
         let Some(payment) = request.payment.take() else {
             let mut plan = self.plan_to_run(&request).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => {
-                    self.check_entitled(&plan.live, &plan.function.name, None).await?;
-                    self.call_free(plan).await.and_then(deliver)
-                }
+                None => self.call_free(plan).await.and_then(deliver),
                 Some(required) => {
                     if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
                         plan.quote = free;
@@ -272,8 +269,10 @@ impl Registry {
         })
     }
 
-    /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
+    /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's. Nobody has shown who
+    /// they are, so what takes a licence is open to nobody here.
     async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
+        self.check_entitled(&plan.live, &plan.function.name, None).await?;
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
         let executed = self.run(&plan, &call, NOBODY).await?;
@@ -305,8 +304,6 @@ impl Registry {
         }
         let mut plan = self.plan_to_run(&request).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
-            let payer = known.as_ref().map(|known| known.payer.as_str());
-            self.check_entitled(&plan.live, &plan.function.name, payer).await?;
             return self.call_free(plan).await;
         };
 
@@ -325,9 +322,7 @@ impl Registry {
             admitted.failed();
             return Err(refused);
         }
-        // From here on it is known who pays, and that may make it cheaper than it was offered.
-        self.personalise(&mut plan, &tender.payer).await?;
-        let executed = match self.run(&plan, &call, &tender.payer).await {
+        let executed = match self.run_for(&mut plan, &call, &tender.payer).await {
             Ok(executed) => executed,
             Err(error) => {
                 self.store.release_call(&call, self.env.now_ms()).await?;
@@ -382,6 +377,12 @@ impl Registry {
         } else {
             Err(CallError::PaymentBound)
         }
+    }
+
+    /// Runs the function for whoever pays, which may make it cheaper than it was offered.
+    async fn run_for(&self, plan: &mut Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        self.personalise(plan, payer).await?;
+        self.run(plan, call, payer).await
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.
