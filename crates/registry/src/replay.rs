@@ -152,10 +152,7 @@ pub async fn rerun(
     report: &mut Report,
 ) -> Rerun {
     let decided = replay(sandbox, bundle, receipt, code, report).await;
-    let mut compared = report
-        .checks
-        .iter()
-        .filter(|check| COMPARED.contains(&check.name.as_str()));
+    let mut compared = report.checks.iter().filter(|check| COMPARED.contains(&check.name.as_str()));
     match decided && is_decided(&receipt.outcome) {
         false => Rerun::Undecided,
         true if compared.all(|check| check.holds) => Rerun::Same,

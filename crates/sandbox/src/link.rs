@@ -79,7 +79,7 @@ pub(crate) fn link(
         };
         let interface = name.split('@').next().unwrap_or(name);
         if interface == host::events::INTERFACE {
-            host::events::link(&mut linker.instance(name)?)?;
+            host::events::link(&mut linker.instance(name).map_err(failed)?).map_err(failed)?;
             continue;
         }
         if is_provided(interface, grants, kind) {
