@@ -183,8 +183,8 @@ pub(super) async fn check_release(
     logged: &LoggedRelease,
     receipt: &Receipt,
 ) -> Result<(), Failure> {
-    let Release { release: id, component, files, .. } = &logged.release;
-    if (receipt.component, receipt.files) == (*component, *files) {
+    let Release { release: id, component, files, dependencies, .. } = &logged.release;
+    if (receipt.component, receipt.files) == (*component, *files) && receipt.links(dependencies) {
         if receipt.terms == logged.terms {
             return Ok(());
         }

@@ -9,6 +9,7 @@ mod channels;
 mod confirm;
 mod credit;
 mod demo;
+mod depend;
 mod devnet;
 mod download;
 mod earnings;

@@ -20,6 +20,7 @@ mod cli;
 mod clients;
 mod clock;
 mod command;
+mod composition;
 mod crash;
 mod credit;
 mod delegation;

@@ -12,6 +12,7 @@ mod call;
 mod channels;
 mod component_error;
 mod credit;
+mod depend;
 mod domain;
 mod download;
 mod env;

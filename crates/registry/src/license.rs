@@ -168,8 +168,7 @@ impl Registry {
             Item::Grant(id) => live.terms.more.grant.iter().find(|grant| grant.id == *id),
             Item::Plan(_) | Item::Offer(_) => None,
         };
-        let stood = live.under_all_terms(Hashed::digest).contains(&license.terms);
-        let about = stood && license.component == live.component;
+        let about = live.had(license.terms).is_some() && license.component == live.component;
         let provable = grant.is_some_and(|grant| grant.proof == GrantProof::LicenseToken);
         if !about
             || !provable

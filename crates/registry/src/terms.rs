@@ -9,7 +9,7 @@ use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::manifest::{Manifest, Terms, lint};
 use glassbox_core::terms::{Account, download_charge, quote};
-use glassbox_core::{Atomic, Hashed, PackageRef, ReleaseId, canonical, limits};
+use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
 use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
 
@@ -48,6 +48,12 @@ impl Live {
     /// Returns what `of` makes of all terms that the release ever had.
     pub(crate) fn under_all_terms<T>(&self, of: impl Fn(&Hashed<Terms>) -> T) -> Vec<T> {
         self.history.iter().map(|stood| of(&stood.terms)).collect()
+    }
+
+    /// Returns the terms with a digest, where the release has them or ever had.
+    pub(crate) fn had(&self, digest: Digest) -> Option<Hashed<Terms>> {
+        let stood = self.history.iter().find(|stood| stood.terms.digest() == digest)?;
+        Some(stood.terms.clone())
     }
 
     /// Returns the indexes of the log entries that changed its terms, in their order.

@@ -77,7 +77,7 @@ pub enum ActRefusal {
         expected: Digest,
     },
     /// Somebody would be worse off under the new terms.
-    #[error("terms may only get cheaper: {0}")]
+    #[error("terms may only get cheaper")]
     Dearer(#[from] Dearer),
     /// The terms changed as often as they may.
     #[error("the terms of a release change {} times at most", limits::TERMS_CHANGES_MAX)]

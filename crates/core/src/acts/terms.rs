@@ -6,7 +6,7 @@ use super::ActRefusal;
 use crate::hashed::Document as _;
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
-use crate::release::Release;
+use crate::release::{Pinned, Release};
 use crate::terms::cheaper_or_equal;
 use crate::{Digest, limits};
 
@@ -27,6 +27,9 @@ pub struct TermsChange {
     /// The files that the component may read, where it ships any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Digest>,
+    /// The releases that stand behind its imports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Pinned>,
     /// The digest of the terms until now.
     pub previous: Digest,
     /// The terms from now on.
@@ -36,12 +39,13 @@ pub struct TermsChange {
 impl TermsChange {
     /// Makes the change of a release from the terms with the digest `previous` to others.
     pub fn new(release: &Release, previous: Digest, terms: Terms) -> Self {
-        let Release { release: id, manifest, component, files, .. } = release;
+        let Release { release: id, manifest, component, files, dependencies, .. } = release;
         Self {
             release: id.clone(),
             manifest: *manifest,
             component: *component,
             files: *files,
+            dependencies: dependencies.clone(),
             previous,
             terms,
         }

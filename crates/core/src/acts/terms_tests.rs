@@ -63,6 +63,7 @@ fn release() -> Release {
         component: Digest::of("component"),
         files: Some(Digest::of("files")),
         source: None,
+        dependencies: Vec::new(),
         authorship: Authorship::default(),
     }
 }

@@ -15,7 +15,8 @@ use crate::hashed::Document as _;
 use crate::key::PublicKey;
 use crate::log::cosignature::{CosignerKey, CosignerKeyError};
 use crate::log::{self, Checkpoint, Entry, Hash, HashReader, Kind, SignedCheckpoint, TreeError};
-use crate::release::Release;
+use crate::name::ReleaseId;
+use crate::release::{Pinned, Release};
 
 /// Proves that a receipt is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,24 +199,26 @@ impl Proof {
 fn signers(entry: &str, receipt: &Receipt) -> Result<String, String> {
     let entry: Entry = serde_json::from_str(entry).map_err(|error| error.to_string())?;
     let odd = |error: DsseError| error.to_string();
-    let (release, terms, manifest, component, files, signers) = match entry.kind {
+    let sets = |release: &ReleaseId, terms: Digest, manifest, component, files, pins: &[Pinned]| {
+        (release, terms) == (&receipt.release, receipt.terms)
+            && (component, files) == (receipt.component, receipt.files)
+            && receipt.manifest.is_none_or(|expected: Digest| manifest == expected)
+            && receipt.links(pins)
+    };
+    let (sets, signers) = match entry.kind {
         Kind::Release => {
             let (signed, signers) = entry.statement.open::<Release>().map_err(odd)?;
-            let Release { release, terms, manifest, component, files, .. } = signed.predicate;
-            (release, terms, manifest, component, files, signers)
+            let Release { release, terms, manifest, component, files, dependencies, .. } = signed.predicate;
+            (sets(&release, terms, manifest, component, files, &dependencies), signers)
         }
         Kind::Terms => {
             let (signed, signers) = entry.statement.open::<TermsChange>().map_err(odd)?;
-            let TermsChange { release, terms, manifest, component, files, .. } = signed.predicate;
-            (release, terms.compute_digest(), manifest, component, files, signers)
+            let TermsChange { release, terms, manifest, component, files, dependencies, .. } =
+                signed.predicate;
+            (sets(&release, terms.compute_digest(), manifest, component, files, &dependencies), signers)
         }
         _ => return Err("the entry sets no terms".into()),
     };
-    let sets = release == receipt.release
-        && terms == receipt.terms
-        && component == receipt.component
-        && files == receipt.files
-        && receipt.manifest.is_none_or(|expected| manifest == expected);
     let names: Vec<String> = signers.keys().iter().map(ToString::to_string).collect();
     if sets { Ok(names.join(" and ")) } else { Err("the entry does not set the terms of this call".into()) }
 }

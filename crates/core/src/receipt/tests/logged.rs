@@ -35,6 +35,7 @@ fn release() -> Release {
         component: Digest::of("component"),
         files: None,
         source: None,
+        dependencies: Vec::new(),
         authorship: Authorship::default(),
     }
 }
