@@ -244,7 +244,8 @@ async fn what_was_bought_and_granted_under_earlier_terms_stays_so_after_they_bec
     assert_eq!(ben.pays("double", 1).await, 1_600);
     // Who buys now pays the new price, and has the new terms on the licence.
     assert_eq!(buyer.send(LICENSES, &body, None).await.required().accepts[0].amount, "1000000");
-    let newer = license(&ana.post(LICENSES, &body).await.json());
+    let eve = Customer::with(&stage, "eve", "5").await;
+    let newer = license(&eve.post(LICENSES, &body).await.json());
     assert_eq!((newer.terms, newer.amount), (cheaper.compute_digest(), Atomic(1_000_000)));
     stage.assert_sound().await;
 }
