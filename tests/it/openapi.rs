@@ -54,6 +54,7 @@ get /v1/packages/{ns}/{name}/{version}/openapi.json
 post /v1/packages/{ns}/{name}/{version}/quarantine
 get /v1/packages/{ns}/{name}/{version}/sbom
 get /v1/packages/{ns}/{name}/{version}/source
+post /v1/packages/{ns}/{name}/{version}/terms
 get /v1/packages/{ns}/{name}/{version}/tests
 post /v1/packages/{ns}/{name}/{version}/tips
 get /v1/packages/{ns}/{name}/{version}/wit
