@@ -188,7 +188,7 @@ fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
         ),
         LogRefusal::Terms { refusal: ActRefusal::Dearer(_), .. } => {
             let hint = "do not pay it: who signed that has broken the rule; tell the registry's operator";
-            Failure::no("terms-dearer", message, hint)
+            Failure::no("log-dearer", message, hint)
         }
         LogRefusal::Terms { .. } => Failure::no(
             "log-unproved",

@@ -430,7 +430,7 @@ async fn a_client_takes_cheaper_terms_out_of_the_log_and_no_dearer_ones_whoever_
     // It cannot say which entries led there, or it says so and is caught.
     shell.refused(&["download", "lab:bench"], "log-unproved");
     shell.ok(&["mirror", &stage.url, "--to", folder.to_str().unwrap()]);
-    let refused = reader.refused(&["download", "lab:bench"], "terms-dearer");
+    let refused = reader.refused(&["download", "lab:bench"], "log-dearer");
     assert!(refused["message"].as_str().unwrap().contains("price `double`"), "{refused}");
 
     // And one that logs a change of terms that never stood, as a stranger may have signed it.
@@ -441,7 +441,7 @@ async fn a_client_takes_cheaper_terms_out_of_the_log_and_no_dearer_ones_whoever_
     let (exit, found) = shell.json(&["log", "check"]);
     assert_eq!(exit, 1, "{found}");
     shell.ok(&["mirror", &stage.url, "--to", folder.to_str().unwrap()]);
-    reader.refused(&["download", "lab:bench"], "terms-dearer");
+    reader.refused(&["download", "lab:bench"], "log-dearer");
 }
 
 #[test]
