@@ -24,6 +24,7 @@ mod composition;
 mod crash;
 mod credit;
 mod delegation;
+mod derived;
 mod download;
 mod economy;
 mod egress;

@@ -404,7 +404,7 @@ fn conformance() -> PathBuf {
 }
 
 /// Runs the verifier that knows nothing but the protocol's page.
-async fn stranger(args: &[&Path]) -> (bool, String) {
+pub(crate) async fn stranger(args: &[&Path]) -> (bool, String) {
     let mut command = Command::new(if cfg!(windows) { "python" } else { "python3" });
     command.arg(conformance().join("verify.py")).args(args).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
