@@ -290,7 +290,7 @@ fn help_names_every_command() {
         let output = shell.run(&["completions", name]);
         assert!(output.status.success() && !output.stdout.is_empty(), "{name}");
     }
-    let commands = "demo new check test publish search info quote call run verify serve wallet namespace yank unyank quarantine sign key earnings openapi completions";
+    let commands = "demo new fork check test publish search info quote call run verify serve wallet namespace yank unyank quarantine sign key earnings openapi completions";
     for command in commands.split(' ') {
         let output = shell.run(&[command, "--help"]);
         assert!(output.status.success(), "{command}");

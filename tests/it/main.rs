@@ -32,6 +32,7 @@ mod failing;
 mod fault_table;
 mod faults;
 mod files;
+mod forks;
 mod full_disk;
 mod grants;
 mod ground;

@@ -74,7 +74,7 @@ impl DerivationError {
                 "derive from another version".into()
             }
             Self::Differs { .. } => {
-                "take `terms` from the release's statement".into()
+                "let `glassbox fork` write it, or take `terms` from the release's statement".into()
             }
             Self::Denied(_) => "ask its publisher, or build what its interface and tests say anew".into(),
             Self::RoyaltyTooLow { required, .. } => {
