@@ -316,6 +316,9 @@ fn the_demo_tells_its_story_and_ends() {
         "verified by re-execution",
         "play money",
         "acct:ana@docs.example",
+        "nell:markdown@0.1.0",
+        "omar:checksum@0.1.0",
+        "acct:team@bits.example",
     ] {
         assert!(text.contains(word), "the story lacks `{word}`:\n{text}");
     }
