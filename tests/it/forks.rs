@@ -170,6 +170,7 @@ async fn what_cannot_be_forked_or_wrapped_is_refused_before_anything_is_written(
     let refused = |args: &[&str], code: &str| shell.refused(&[&["fork"], args].concat(), code);
     refused(&["lab:closed", "you:it"], "fork-denied");
     refused(&["lab:yanked@1.0.0", "you:it"], "parent-yanked");
+    refused(&["lab:priced", "lab:priced"], "name-invalid");
     refused(&["lab:nobody", "you:it"], "package-not-found");
     refused(&["lab:priced", "you:it", "--wrapper"], "dependency-priced");
     refused(&["lab:shut", "you:it", "--wrapper"], "dependency-not-importable");

@@ -1,12 +1,12 @@
 //! The texts of a fork: its manifest, its world and its README.
 
+use glassbox_core::ReleaseId;
 use glassbox_core::files::Files;
 use glassbox_core::manifest::DerivedFrom;
-use glassbox_core::{PackageName, ReleaseId};
 use glassbox_registry::PublishError;
 use toml::{Table, Value};
 
-use super::{Parent, Taken};
+use super::{Fork, Parent, Taken};
 use crate::commands::new;
 use crate::files::Entries;
 use crate::output::percent;
@@ -34,13 +34,8 @@ const PACKAGE: [&str; 9] = [
 const COMPONENT_KEYS: [&str; 6] = ["execute", "import", "memory-max", "fuel-max", "imports-allow", "http"];
 
 /// Writes the manifest. It has no price: what a fork costs, and whom it pays, is its publisher's to say.
-pub(super) fn manifest(
-    parent: &Parent,
-    taken: &Taken,
-    name: &PackageName,
-    share: u32,
-    wrapper: bool,
-) -> String {
+pub(super) fn manifest(fork: &Fork<'_>, taken: &Taken) -> String {
+    let Fork { parent, name, share, wrapper } = *fork;
     let section = |table: &str| parent.table.get(table).and_then(Value::as_table);
     let ReleaseId { package, version } = &parent.release.release;
     let mut text = format!(
@@ -115,7 +110,8 @@ fn all(table: &Table) -> String {
 /// Writes the WIT: a world of its own that promises what the parent's does, and the parent's text below `deps/`.
 ///
 /// A wrapper imports what it exports as well.
-pub(super) fn wit(parent: &Parent, name: &PackageName, wrapper: bool) -> Entries {
+pub(super) fn wit(fork: &Fork<'_>) -> Entries {
+    let Fork { parent, name, wrapper, .. } = *fork;
     let ReleaseId { package, version } = &parent.release.release;
     let folder = free_folder(parent, format!("{}-{}", package.namespace(), package.name()));
     let world = &parent.manifest.spec.world;
@@ -179,26 +175,22 @@ fn qualified(path: &str) -> String {
 }
 
 /// Writes the tests. A wrapper burns what the parent burns, and something for itself, so it is not held to `max-fuel`.
-pub(super) fn tests(tests: &Files, wrapper: bool) -> Entries {
+pub(super) fn tests(fork: &Fork<'_>) -> Entries {
     let bounds_fuel = |line: &&str| line.trim_start().starts_with("max-fuel");
     let written = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) if wrapper => {
+        Ok(text) if fork.wrapper => {
             let lines = text.split_inclusive('\n').filter(|line| !bounds_fuel(line));
             lines.collect::<String>().into_bytes()
         }
         _ => bytes.to_vec(),
     };
-    tests.iter().map(|(path, bytes)| (format!("tests/{path}"), written(bytes))).collect()
+    let tests = fork.parent.tests.iter();
+    tests.map(|(path, bytes)| (format!("tests/{path}"), written(bytes))).collect()
 }
 
 /// Writes what to do next.
-pub(super) fn readme(
-    parent: &Parent,
-    taken: &Taken,
-    name: &PackageName,
-    share: u32,
-    wrapper: bool,
-) -> String {
+pub(super) fn readme(fork: &Fork<'_>, taken: &Taken) -> String {
+    let Fork { parent, name, share, wrapper } = *fork;
     let id = &parent.release.release;
     let license = &parent.manifest.package.license;
     let royalty = match share {

@@ -37,6 +37,14 @@ struct Parent {
     tests: Files,
 }
 
+/// What shall be made.
+struct Fork<'a> {
+    parent: &'a Parent,
+    name: &'a PackageName,
+    share: u32,
+    wrapper: bool,
+}
+
 /// What of the parent may be had.
 #[derive(Default)]
 struct Taken {
@@ -73,18 +81,23 @@ pub(super) async fn make(remote: &Remote, args: &ForkArgs, folder: &Path) -> Res
         let message = format!("`{}` exists already", folder.display());
         return Err(Failure::no("folder-exists", message, "name a folder that does not, after the new name"));
     }
+    if args.name == args.package.reference.package {
+        let message = format!("`{}` is the parent itself", args.name);
+        return Err(Failure::no("name-invalid", message, "choose another NS:NAME"));
+    }
     let parent = during("reading", parent(remote, &args.package.reference)).await?;
     let asked = parent.terms.more.upstream.as_ref().and_then(|upstream| upstream.royalty.as_ref());
     let share = args.share.unwrap_or_else(|| asked.map_or(0, |royalty| royalty.share));
+    let fork = Fork { parent: &parent, name: &args.name, share, wrapper: args.wrapper };
     let taken = match args.wrapper {
         true => Taken {
-            component: Some(wrapper(&parent, &args.name)?),
+            component: Some(wrapper(&fork)?),
             source: Some(draft::wrapper_source(&parent.release.release)?),
             files: None,
         },
         false => during("downloading what is free", take(remote, &parent)).await?,
     };
-    let files = entries(&parent, taken, &args.name, share, args.wrapper);
+    let files = entries(&fork, taken);
     Out::open(folder, Existing::Keep)?.write(&files)?;
     Ok(Made {
         package: args.name.to_string(),
@@ -163,7 +176,8 @@ async fn take(remote: &Remote, parent: &Parent) -> Result<Taken, Failure> {
 }
 
 /// Builds the component of a wrapper, which imports the parent and exports the same.
-fn wrapper(parent: &Parent, name: &PackageName) -> Result<Vec<u8>, Failure> {
+fn wrapper(fork: &Fork<'_>) -> Result<Vec<u8>, Failure> {
+    let parent = fork.parent;
     let id = &parent.release.release;
     let Manifest { component, price, .. } = &parent.manifest;
     let refused = if !component.import || !component.execute.contains(&Place::Remote) {
@@ -186,23 +200,22 @@ fn wrapper(parent: &Parent, name: &PackageName) -> Result<Vec<u8>, Failure> {
         Failure::no("not-wrappable", format!("{id} cannot be wrapped: {reason}"), "fork it without --wrapper")
     };
     parent.spec.check_wrappable().map_err(|error| unwrappable(error.to_string()))?;
-    let wit = Files::new(draft::wit(parent, name, true)).map_err(PublishError::from)?;
-    let spec = Spec::parse(&texts(&wit)?, Some(name.name())).map_err(PublishError::from)?;
+    let wit = Files::new(draft::wit(fork)).map_err(PublishError::from)?;
+    let spec = Spec::parse(&texts(&wit)?, Some(fork.name.name())).map_err(PublishError::from)?;
     spec.wrapper().map_err(|error| unwrappable(error.to_string()))
 }
 
 /// Puts the folder together.
-fn entries(parent: &Parent, taken: Taken, name: &PackageName, share: u32, wrapper: bool) -> Entries {
+fn entries(fork: &Fork<'_>, taken: Taken) -> Entries {
     let below = |folder: &'static str, files: Files| -> Entries {
         files.iter().map(|(path, bytes)| (format!("{folder}/{path}"), bytes.to_vec())).collect()
     };
-    let manifest = draft::manifest(parent, &taken, name, share, wrapper);
-    let readme = draft::readme(parent, &taken, name, share, wrapper);
+    let manifest = draft::manifest(fork, &taken);
+    let readme = draft::readme(fork, &taken);
     let mut entries =
         vec![(FILE_NAME.to_owned(), manifest.into_bytes()), ("README.md".to_owned(), readme.into_bytes())];
-    let wit = draft::wit(parent, name, wrapper);
-    entries.extend(wit.into_iter().map(|(path, bytes)| (format!("wit/{path}"), bytes)));
-    entries.extend(draft::tests(&parent.tests, wrapper));
+    entries.extend(draft::wit(fork).into_iter().map(|(path, bytes)| (format!("wit/{path}"), bytes)));
+    entries.extend(draft::tests(fork));
     entries.extend(taken.source.into_iter().flat_map(|files| below("src", files)));
     entries.extend(taken.files.into_iter().flat_map(|files| below("data", files)));
     entries.extend(taken.component.map(|bytes| (draft::COMPONENT.to_owned(), bytes)));
