@@ -80,6 +80,9 @@ async fn a_fork_of_open_code_is_publishable_at_once_and_pays_what_is_asked() {
 
     append(&shell.folder.path().join("marked/glassbox.toml"), PRICE);
     shell.ok(&["publish", "marked"]);
+    let page = stage.get("/v1/packages/you/marked/0.1.0").await.json();
+    assert_eq!(page["derived_from"][0]["release"], "docs:markdown@1.0.0");
+    assert_eq!(page["derived_from"][0]["share"], 1_000);
     let buyer = stage.buyer("payer", 1).await;
     let path = "/v1/call/you/marked/0.1.0/to-html";
     let reply = buyer.pay(path, json!(["# One", "commonmark"]), "first").await;
