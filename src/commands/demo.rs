@@ -328,7 +328,8 @@ async fn derive(
     };
     let made = fork::make(remote, &args, &folder).await?;
     let flag = if wrapper { " --wrapper" } else { "" };
-    story.say("runs", format!("glassbox fork {parent} {name}{flag}"));
+    let asked = share.map(|share| format!(" --share {share}")).unwrap_or_default();
+    story.say("runs", format!("glassbox fork {parent} {name}{flag}{asked}"));
     let what = if wrapper { "imports it and passes each call on" } else { "its code, for half the price" };
     story.say("gets", format!("{what}; {} of what it earns is for {parent}", percent(made.share)));
 
