@@ -221,8 +221,11 @@ def split(charge, fee_bps, work, used, call):
     shares = [{"to": "operator", "amount": str(fee)}]
     if total > fee: divide(work, total - fee, used, 0, call, shares)
     return [share for share in shares if share["amount"] != "0"]
-def work_of(terms, works, depth=0):
-    royalties = [{"to": work_of(works[o["terms"]], works, depth + 1), "share": o["share"]} for o in terms.get("derived-from", []) if depth < 8 and o["share"]]
+def work_of(terms, works, depth=0, ways=None):
+    ways, owed = [] if ways is None else ways, [o for o in terms.get("derived-from", []) if depth < 8 and o["share"]]
+    ways.extend(owed)
+    if len(ways) > 32: raise ValueError("ways")
+    royalties = [{"to": work_of(works[o["terms"]], works, depth + 1, ways), "share": o["share"]} for o in owed]
     return {"package": terms["release"].split("@")[0], "payees": terms["payee"], "royalties": royalties, "pool": terms.get("splits", {}).get("dependencies", 0)}
 def split_along(charge, fee_bps, terms, inner, works, call):
     if any(digest(canonical(work)) != of for of, work in works.items()): raise ValueError("works")

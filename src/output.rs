@@ -32,6 +32,11 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Writes basis points as a percentage: `10 %`.
+pub(crate) fn percent(share: u32) -> String {
+    format!("{} %", f64::from(share) / 100.0)
+}
+
 /// Set once nobody reads our stdout any more.
 static STDOUT_GONE: AtomicBool = AtomicBool::new(false);
 

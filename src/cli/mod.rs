@@ -115,6 +115,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  glassbox new hello --lang wat\n  glassbox new slug --lang rust --name acme:slug"
     )]
     New(NewArgs),
+    /// Make a new package out of a published one, which gets a share of what it earns
+    #[command(after_help = "\
+Examples:
+  glassbox fork docs:markdown you:markdown
+  glassbox fork docs:markdown@1.0.0 you:markdown ./fork --share 1500
+  glassbox fork bits:checksum you:checksum --wrapper
+
+Interface and tests come along, source and component where they may be had for nothing.")]
+    Fork(ForkArgs),
     /// Check a package without running it
     #[command(after_help = "Examples:\n  glassbox check\n  glassbox check examples/markdown --json")]
     Check(FolderArgs),

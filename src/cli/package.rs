@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use glassbox_core::name::RemoteRef;
-use glassbox_core::{PackageName, PackageRef};
+use glassbox_core::{PackageName, PackageRef, limits};
 
 use super::remote_ref;
 
@@ -28,6 +28,24 @@ pub(crate) enum Language {
     Js,
     /// WebAssembly text, by hand
     Wat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The package or release to derive from
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
+    /// The name of the new package
+    #[arg(value_name = "NEW:NAME")]
+    pub(crate) name: PackageName,
+    /// The folder to make [default: the last part of the new name]
+    pub(crate) dir: Option<PathBuf>,
+    /// What the parent gets of all that the new package receives, of 10000 [default: what it asks for]
+    #[arg(long, value_name = "SHARE", value_parser = value_parser!(u32).range(..=i64::from(limits::ROYALTIES_BPS_MAX)))]
+    pub(crate) share: Option<u32>,
+    /// Import the parent and pass each call on to it, in place of taking its code over
+    #[arg(long)]
+    pub(crate) wrapper: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,21 +9,24 @@ use glassbox_api::{CallBody, CallResponse, SearchQuery};
 use glassbox_client::{Buyer, Call, Client, Trust};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
-use glassbox_core::manifest::Manifest;
+use glassbox_core::manifest::{FILE_NAME, Manifest};
+use glassbox_core::name::RemoteRef;
 use glassbox_core::receipt::{Receipt, Report};
+use glassbox_core::split::Receiver;
 use glassbox_core::{Atomic, PackageRef};
 use glassbox_pay::Wallet;
 use glassbox_registry::{Code, Package, PackageFiles, PublishError};
 use glassbox_sandbox::Allowed;
 
-use super::Context;
 use super::call::{TypedCall, show, type_call};
-use crate::cli::{DemoArgs, RailArgs, WitnessedArgs};
+use super::{Context, depend, fork};
+use crate::cli::{DemoArgs, ForkArgs, RailArgs, WitnessedArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
+use crate::folder;
 use crate::home::Home;
 use crate::node::{Node, NodeConfig};
-use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint};
+use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, Output, paint, percent};
 use crate::progress::during;
 use crate::remote::Remote;
 use crate::{sandbox, wallet};
@@ -39,6 +42,62 @@ const FUEL_CALL: &str = r#"max-satisfying(["1.2.0", "1.9.3", "2.0.0"], "^1.2")"#
 
 /// A call that costs nothing.
 const FREE_CALL: &str = "crc32([104, 101, 108, 108, 111])";
+
+/// What somebody makes out of what somebody else published.
+struct Derived {
+    parent: &'static str,
+    name: &'static str,
+    wrapper: bool,
+    /// What the parent gets; what it asks for when absent.
+    share: Option<u32>,
+    call: &'static str,
+    /// What its manifest says after `glassbox fork` wrote it.
+    terms: &'static str,
+}
+
+const FORK: Derived = Derived {
+    parent: "docs:markdown",
+    name: "nell:markdown",
+    wrapper: false,
+    share: None,
+    call: r##"to-html("# Cheaper", commonmark)"##,
+    terms: r#"
+[[price]]
+id = "call"
+unit = "call"
+amount = "0.001"
+
+[[payee]]
+id = "acct:nell@forks.example"
+share = 10000
+
+[security]
+contact = "nell@forks.example"
+support-until = 2029-12-31
+"#,
+};
+
+const WRAPPER: Derived = Derived {
+    parent: "bits:checksum",
+    name: "omar:checksum",
+    wrapper: true,
+    share: Some(2_000),
+    call: FREE_CALL,
+    terms: r#"
+[[price]]
+id = "call"
+unit = "call"
+amount = "0.0005"
+
+[[payee]]
+id = "acct:omar@wraps.example"
+share = 10000
+
+[security]
+contact = "omar@wraps.example"
+support-until = 2029-12-31
+"#,
+};
 
 /// The most that the agent may pay for one call, in atomic units: half a cent.
 const BUDGET: Atomic = Atomic(5_000);
@@ -241,15 +300,74 @@ async fn tell(mut story: Story, remote: &Remote, home: &Home) -> Result<(), Fail
     let response = client.call_with(&prepared(&typed), None).await?;
     outcome(&story, &typed, &response)?;
 
+    story.chapter("Others build on it: one forks, one wraps, and both pay what they built on");
+    derive(&story, remote, home, &buyer, &FORK).await?;
+    derive(&story, remote, home, &buyer, &WRAPPER).await?;
+
     story.chapter("Who earned what");
     earned(&story, client, &wallet).await
+}
+
+/// Forks or wraps a package, gives it a price, publishes it under a key of its own, and has the agent call it.
+async fn derive(
+    story: &Story,
+    remote: &Remote,
+    home: &Home,
+    buyer: &Buyer,
+    derived: &Derived,
+) -> Result<(), Failure> {
+    let Derived { parent, name, wrapper, share, call, terms } = *derived;
+    let reference = package(name)?;
+    let folder = home.path().join(reference.package.namespace());
+    let args = ForkArgs {
+        package: RemoteRef { registry: None, reference: package(parent)? },
+        name: reference.package.clone(),
+        dir: None,
+        share,
+        wrapper,
+    };
+    let made = fork::make(remote, &args, &folder).await?;
+    let flag = if wrapper { " --wrapper" } else { "" };
+    let asked = share.map(|share| format!(" --share {share}")).unwrap_or_default();
+    story.say("runs", format!("glassbox fork {parent} {name}{flag}{asked}"));
+    let what = if wrapper { "imports it and passes each call on" } else { "its code, for half the price" };
+    story.say("gets", format!("{what}; {} of what it earns is for {parent}", percent(made.share)));
+
+    let path = folder.join(FILE_NAME);
+    let written = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
+    std::fs::write(&path, written + terms).map_err(|error| Failure::io("write", &path, &error))?;
+    let checked = folder::check(&folder).await?;
+    let (key, _) = Home::new(Some(folder.join("home")))?.key_or_new()?;
+    publish_checked(story, remote, &checked, &key).await?;
+
+    let typed = type_call(remote, &reference, call).await?;
+    story.say("call", call);
+    let response = remote.client.call_with(&prepared(&typed), Some(buyer)).await?;
+    let receipt = outcome(story, &typed, &response)?;
+    for share in receipt.split.iter().filter(|share| share.through.is_some()) {
+        let Receiver::Payee(payee) = &share.to else { continue };
+        let amount = paint(MONEY, format!("${}", share.amount.to_decimal()));
+        story.say("of it", format!("{amount} to {payee}, for {parent}"));
+    }
+    Ok(())
 }
 
 async fn publish(story: &Story, remote: &Remote, files: &[File], key: &SecretKey) -> Result<(), Failure> {
     let files = package_of(files)?;
     let package = tokio::task::spawn_blocking(move || Package::check(files));
     let package = package.await.map_err(|_| PublishError::Worker)??;
-    let upload = super::publish::upload(remote, &package, package.statement().sign(key));
+    publish_checked(story, remote, &package, key).await
+}
+
+async fn publish_checked(
+    story: &Story,
+    remote: &Remote,
+    package: &Package,
+    key: &SecretKey,
+) -> Result<(), Failure> {
+    let mut release = package.statement();
+    release.dependencies = depend::pins(remote, package).await?;
+    let upload = super::publish::upload(remote, package, release.sign(key));
     let published = during("compiling and testing", upload).await?;
     let listing = package.listing();
     let price = price_of(listing.functions.iter().map(|function| function.price.as_str()));
@@ -397,7 +515,7 @@ fn checks(story: &Story, report: &Report, first: usize) {
 async fn earned(story: &Story, client: &Client, wallet: &Wallet) -> Result<(), Failure> {
     let mut response = client.earnings(None).await?;
     for row in response.earnings.iter_mut().filter(|row| row.receiver == "operator") {
-        row.receiver = format!("operator ({} % fee)", f64::from(FEE_BPS) / 100.0);
+        row.receiver = format!("operator ({} fee)", percent(FEE_BPS));
     }
     for line in super::earnings::describe(&response).lines() {
         story.line(&format!("   {line}"));

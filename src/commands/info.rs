@@ -5,7 +5,7 @@ use glassbox_api::{AuthorshipResponse, ReleaseResponse};
 use super::Context;
 use crate::cli::InfoArgs;
 use crate::failure::Failure;
-use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, count, paint};
+use crate::output::{BAD, DIM, GOOD, HEAD, MONEY, NAME, count, paint, percent};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, args: &InfoArgs) -> Result<(), Failure> {
@@ -106,6 +106,10 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
     ]);
     lines.extend(files);
+    lines.extend(release.derived_from.iter().map(|parent| {
+        let share = paint(MONEY, percent(parent.share));
+        format!("  derives    from {}, which gets {share} of what it earns", parent.release)
+    }));
     lines.extend([
         format!("  fuel       at most {} a call", release.fuel_max),
         format!("  licence    {}", release.license),

@@ -13,6 +13,7 @@ mod depend;
 mod devnet;
 mod download;
 mod earnings;
+mod fork;
 mod info;
 mod key;
 mod license;
@@ -115,6 +116,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Run(args) => return run::run(&context, &args).await,
         Command::Demo(args) => demo::run(&context, args).await,
         Command::New(args) => new::run(&context, &args),
+        Command::Fork(args) => fork::run(&context, &args).await,
         Command::Check(args) => package::check(&context, &args).await,
         Command::Test(args) => package::test(&context, &args).await,
         Command::Publish(args) => publish::run(&context, &args).await,

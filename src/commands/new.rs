@@ -71,11 +71,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
         Some(name) => name.clone(),
         None => default_name(context, &args.dir)?,
     };
-    let keyword = [name.namespace(), name.name()].into_iter().find(|word| KEYWORDS.contains(word));
-    if let Some(word) = keyword {
-        let message = format!("`{word}` is a word of WIT itself");
-        return Err(Failure::no("name-invalid", message, "choose another with --name NS:NAME"));
-    }
+    check_name(&name)?;
     if args.dir.exists() {
         let message = format!("`{}` exists already", args.dir.display());
         return Err(Failure::no("folder-exists", message, "name a folder that does not"));
@@ -100,6 +96,22 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
         )
     });
     Ok(())
+}
+
+/// Refuses a name that WIT could not tell from its own words.
+pub(super) fn check_name(name: &PackageName) -> Result<(), Failure> {
+    match [name.namespace(), name.name()].into_iter().find(|word| KEYWORDS.contains(word)) {
+        Some(word) => {
+            let message = format!("`{word}` is a word of WIT itself");
+            Err(Failure::no("name-invalid", message, "choose another NS:NAME"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes a name so that it is not read as a word of WIT.
+pub(super) fn escaped(word: &str) -> String {
+    if KEYWORDS.contains(&word) { format!("%{word}") } else { word.to_owned() }
 }
 
 fn write(folder: &Path, (path, bytes): File, name: &PackageName) -> Result<(), Failure> {

@@ -290,7 +290,7 @@ fn help_names_every_command() {
         let output = shell.run(&["completions", name]);
         assert!(output.status.success() && !output.stdout.is_empty(), "{name}");
     }
-    let commands = "demo new check test publish search info quote call run verify serve wallet namespace yank unyank terms quarantine sign key earnings openapi completions";
+    let commands = "demo new fork check test publish search info quote call run verify serve wallet namespace yank unyank terms quarantine sign key earnings openapi completions";
     for command in commands.split(' ') {
         let output = shell.run(&[command, "--help"]);
         assert!(output.status.success(), "{command}");
@@ -316,6 +316,9 @@ fn the_demo_tells_its_story_and_ends() {
         "verified by re-execution",
         "play money",
         "acct:ana@docs.example",
+        "nell:markdown@0.1.0",
+        "omar:checksum@0.1.0",
+        "acct:team@bits.example",
     ] {
         assert!(text.contains(word), "the story lacks `{word}`:\n{text}");
     }

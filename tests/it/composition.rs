@@ -112,7 +112,7 @@ fn adds(package: &PackageFiles) -> u32 {
     text.split("expect = \"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
 }
 
-fn leaf(name: &str, terms: &str) -> PackageFiles {
+pub(crate) fn leaf(name: &str, terms: &str) -> PackageFiles {
     Made { name, version: "1.0.0", rounds: 10, imports: &[], terms }.package()
 }
 
@@ -121,7 +121,7 @@ fn on(name: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
 }
 
 /// Payees of one.
-fn payee(id: &str) -> String {
+pub(crate) fn payee(id: &str) -> String {
     format!("[[payee]]\nid = \"acct:{id}\"\nshare = 10000\n")
 }
 
@@ -136,7 +136,7 @@ fn signed(package: &PackageFiles, pins: Vec<Pinned>) -> Envelope {
     release.sign(&publisher())
 }
 
-async fn send(stage: &Stage, package: &PackageFiles, pins: Vec<Pinned>) -> Reply {
+pub(crate) async fn send(stage: &Stage, package: &PackageFiles, pins: Vec<Pinned>) -> Reply {
     stage.post("/v1/publish", &packages::request(package, signed(package, pins))).await
 }
 
@@ -147,7 +147,7 @@ async fn publish(stage: &Stage, package: &PackageFiles, imports: &[&PackageFiles
     assert_eq!(reply.status, 201, "{}", reply.text);
 }
 
-fn path(name: &str) -> String {
+pub(crate) fn path(name: &str) -> String {
     format!("/v1/call/lab/{name}/1.0.0/run")
 }
 

@@ -292,6 +292,9 @@ pub struct ReleaseResponse {
     /// What a download costs; absent where it is free, or not allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<Money>,
+    /// The works that it derives from, and what they get of what it earns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived_from: Vec<DerivedFromResponse>,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
     /// What the tests showed at publish.
@@ -325,6 +328,17 @@ pub struct ReleaseResponse {
     /// Why it is held, where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldResponse>,
+}
+
+/// A work that a release derives from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DerivedFromResponse {
+    /// The release.
+    pub release: String,
+    /// The digest of its terms, which name its payees.
+    pub terms: String,
+    /// What it gets of all that the deriving release receives, of 10000.
+    pub share: u32,
 }
 
 /// The files that a release ships for its component to read.

@@ -259,6 +259,10 @@ pub const OWN_BPS_MIN: u32 = 2_000;
 /// How many forks up a royalty is passed on. At a tenth each, the ninth would see a billionth.
 pub const ROYALTY_DEPTH_MAX: u32 = 8;
 
+/// The most ways from a release up to works that it derives from: each is a division of every charge, and without a bound
+/// eight generations of a few works, each derived from all of the one before, have millions.
+pub const ROYALTY_WAYS_MAX: usize = 32;
+
 /// The largest log entry, in bytes. C2SP tlog-tiles stores entries with a 16-bit length.
 pub const LOG_ENTRY_BYTES_MAX: usize = 65_535;
 

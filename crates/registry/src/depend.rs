@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{self, MoreTerms, PricedAct, Terms};
+use glassbox_core::manifest::{self, PricedAct};
 use glassbox_core::receipt::{Linked, Node};
 use glassbox_core::release::Pinned;
-use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::{PackageName, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
@@ -246,38 +246,9 @@ impl Registry {
             Ok(links)
         })
     }
-
-    /// Returns the terms of the works that a split follows from: of dependencies that ran, and of all that they and the
-    /// release derive from.
-    pub(crate) async fn works(
-        &self,
-        terms: &Terms,
-        ran: &[Node],
-    ) -> Result<BTreeMap<Digest, Terms>, RegistryError> {
-        let origins = |more: &MoreTerms| -> Vec<_> {
-            let owed = more.derived_from.iter().filter(|origin| origin.share > 0);
-            owed.map(|origin| (origin.release.clone(), origin.terms)).collect()
-        };
-        let mut works = BTreeMap::new();
-        let mut missing = origins(&terms.more);
-        missing.extend(ran.iter().map(|node| (node.release.clone(), node.terms)));
-        while let Some((release, digest)) = missing.pop() {
-            if works.contains_key(&digest) {
-                continue;
-            }
-            // Those that were pinned, also where others stand by now.
-            let found = self.live(&exact(&release)).await?.had(digest);
-            let found = found.ok_or_else(|| {
-                RegistryError::Damaged(release.to_string(), "it never had its terms".into())
-            })?;
-            missing.extend(origins(&found.more));
-            works.insert(digest, Terms::clone(&found));
-        }
-        Ok(works)
-    }
 }
 
-fn exact(release: &ReleaseId) -> PackageRef {
+pub(crate) fn exact(release: &ReleaseId) -> PackageRef {
     PackageRef { package: release.package.clone(), version: Some(release.version.clone()) }
 }
 

@@ -8,13 +8,15 @@
 //! [`sign_in`](glassbox_pay::x402::extensions::sign_in). The nonce of a challenge is computed and not stored, so a sign-in
 //! may be used again until it is too old, some minutes; it opens nothing but what was bought.
 
+use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use glassbox_core::files::Files;
 use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
 use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split;
+use glassbox_core::split::split_along;
 use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
@@ -88,6 +90,9 @@ pub(crate) struct Purchase {
     /// What is bought: the URL of the component.
     download: String,
     pub(crate) terms: Hashed<Terms>,
+    /// The terms of the works that it derives from.
+    #[serde(default)]
+    works: BTreeMap<Digest, Terms>,
     fee_bps: u32,
 }
 
@@ -167,6 +172,7 @@ impl Registry {
         let purchase = Purchase {
             download: order.required.resource.url.clone(),
             terms: live.terms.clone(),
+            works: self.works(&live.terms, &[]).await?,
             fee_bps: self.config.fee_bps,
         };
         let item = move |_: &str| Recorded::Download(Box::new(purchase));
@@ -181,13 +187,14 @@ impl Registry {
         payment: &SettledPayment,
         mut settlement: Option<SettleResponse>,
     ) -> Result<Closing, CallError> {
-        let Purchase { download, terms, fee_bps } = purchase;
+        let Purchase { download, terms, works, fee_bps } = purchase;
         let charged = purchase.charge().amount;
         let receipt = self.sign_receipt(payment, download);
         if let Some(settlement) = &mut settlement {
             attest(settlement, &receipt);
         }
-        let shares = split(charged, *fee_bps, &terms.payee, call);
+        let shares = split_along(charged, *fee_bps, terms, iter::empty(), works, call);
+        let shares = shares.map_err(|_| RegistryError::Worker)?;
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);

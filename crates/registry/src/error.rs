@@ -15,6 +15,7 @@ use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
 use crate::depend::DependencyError;
+use crate::derive::DerivationError;
 use crate::testing::TestReport;
 use crate::{act_error, component_error};
 
@@ -243,6 +244,9 @@ pub enum PublishError {
     /// A dependency.
     #[error(transparent)]
     Dependency(#[from] DependencyError),
+    /// A work that it derives from.
+    #[error(transparent)]
+    Derivation(#[from] DerivationError),
     /// A worker thread failed.
     #[error("an internal worker failed")]
     Worker,
@@ -496,6 +500,7 @@ impl PublishError {
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
             Self::Dependency(error) => error.code(),
+            Self::Derivation(error) => error.code(),
             Self::PackageNameDiffers { .. } => "name-differs",
             Self::VersionDiffers { .. } => "version-differs",
             Self::NoSuchExport { .. } => "export-not-found",
@@ -528,6 +533,7 @@ impl PublishError {
                 "name the package under [dependencies], or compose it into the component".into()
             }
             Self::Dependency(error) => error.next().into(),
+            Self::Derivation(error) => error.next(),
             Self::PackageNameDiffers { wit, .. } => {
                 format!("write name = \"{wit}\", or rename the WIT package")
             }

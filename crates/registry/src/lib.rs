@@ -13,6 +13,7 @@ mod channels;
 mod component_error;
 mod credit;
 mod depend;
+mod derive;
 mod domain;
 mod download;
 mod env;

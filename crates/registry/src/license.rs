@@ -4,13 +4,15 @@
 //! number of seats or copies. What its buyer gets is a signed statement, which anybody can check offline; this registry
 //! keeps it, too, so that the buyer's next call finds it.
 
+use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use glassbox_core::dsse::Envelope;
 use glassbox_core::license::{Item, License, LicenseError, Sale};
 use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split;
+use glassbox_core::split::split_along;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_store::NewLicense;
@@ -61,6 +63,9 @@ pub struct LicenseReply {
 pub(crate) struct LicenseSale {
     pub(crate) license_item: Item,
     pub(crate) terms: Hashed<Terms>,
+    /// The terms of the works that the release derives from.
+    #[serde(default)]
+    works: BTreeMap<Digest, Terms>,
     pub(crate) amount: Atomic,
     component: Digest,
     units: u64,
@@ -107,6 +112,7 @@ impl Registry {
         let mut sale = LicenseSale {
             license_item: item,
             terms: live.terms.clone(),
+            works: BTreeMap::new(),
             amount: Atomic::ZERO,
             component: live.component,
             units,
@@ -123,6 +129,7 @@ impl Registry {
         self.check_held(&live)?;
         let order = self.license_order(&live, &sale);
         let Some(payment) = payment else { return Err(order.unpaid()) };
+        sale.works = self.works(&live.terms, &[]).await?;
         let sold = self.sell(order, payment, move |_| Recorded::License(Box::new(sale)));
         sold.await?.ok_or(CallError::ReplyForgotten)
     }
@@ -140,7 +147,8 @@ impl Registry {
             let resource = self.release_url(&sale.terms.release, "licenses");
             attest(settlement, &self.sign_receipt(payment, &resource));
         }
-        let shares = split(license.amount, sale.fee_bps, &sale.terms.payee, call);
+        let shares = split_along(license.amount, sale.fee_bps, &sale.terms, iter::empty(), &sale.works, call);
+        let shares = shares.map_err(|_| RegistryError::Worker)?;
         let charged = license.amount;
         let envelope = license.clone().sign(&self.keys.executor);
         let kept = kept(&license, &envelope)?;

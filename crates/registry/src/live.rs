@@ -12,6 +12,7 @@ use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow, TermsRow};
+use jiff::Timestamp;
 
 use crate::error::{CallError, RegistryError};
 use crate::known::Known;
@@ -53,6 +54,8 @@ pub struct Live {
     pub publisher: PublicKey,
     /// Why it is or was held.
     pub held: Option<Held>,
+    /// When it was published.
+    pub published_at: Timestamp,
 }
 
 /// The files of a release, by digest.
@@ -100,6 +103,7 @@ impl Live {
             events,
             publisher,
             held,
+            published_at: Timestamp::from_millisecond(row.published_at).unwrap_or(Timestamp::MAX),
             manifest_digest: Digest::of(&row.manifest),
             manifest,
         })

@@ -270,7 +270,7 @@ pub fn file_set(files: &Files) -> FileSet {
 }
 
 /// Reads files that must be text.
-pub(crate) fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError> {
+pub fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError> {
     let text = |(path, bytes): (&str, &[u8])| match std::str::from_utf8(bytes) {
         Ok(text) => Ok((path.to_owned(), text.to_owned())),
         Err(_) => Err(PublishError::NotText(path.to_owned())),

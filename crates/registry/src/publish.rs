@@ -62,6 +62,7 @@ impl Registry {
             return Err(PublishError::Quarantined { release: release.to_string(), reason });
         }
         self.check_dependencies(&package, &pins).await.map_err(flatten)??;
+        self.check_parents(&package).await.map_err(flatten)??;
         let links = self.links(&pins, &package.manifest.dependencies, &package.grants).await;
         let (dependencies, _) = links.map_err(flatten)?;
         let report = testing::run(&self.sandbox, &package, dependencies).await?;

@@ -47,6 +47,7 @@ mod schedule;
 mod shape;
 mod spec;
 mod world;
+mod wrapper;
 
 pub use codegen::Codegen;
 pub use compose::Dependency;
@@ -69,3 +70,4 @@ pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use sbom::{SbomError, read_sbom};
 pub use schedule::Flow;
 pub use spec::{Function, Spec};
+pub use wrapper::Unwrappable;

@@ -109,6 +109,13 @@ impl Spec {
         provided.map(|(key, _)| self.resolve.name_world_key(key)).collect()
     }
 
+    /// Returns what the world exports: interfaces with their versions, and bare functions.
+    pub fn exports(&self) -> Vec<String> {
+        let exports = self.resolve.worlds[self.world].exports.iter();
+        let provided = exports.filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
+        provided.map(|(key, _)| self.resolve.name_world_key(key)).collect()
+    }
+
     /// Returns every name of the package once, sorted: of worlds, interfaces, functions, parameters, types, fields,
     /// cases and flags. Search splits them at their hyphens.
     pub fn identifiers(&self) -> Vec<String> {

@@ -3,13 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    AdvisoryNote, AuthorshipResponse, CallResponse, File, FilesResponse, FilesSummary, FunctionResponse,
-    FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SearchResult,
-    TestSummary,
+    AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, File, FilesResponse, FilesSummary,
+    FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse,
+    SearchResult, TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
+use glassbox_core::manifest::DerivedFrom;
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -97,6 +98,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         }),
         download: listing.download,
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
+        derived_from: live.terms.more.derived_from.iter().map(derived_from).collect(),
         fuel_max: live.terms.fuel_max,
         tests: tests(&report),
         authorship: self::authorship(authorship, &row.publisher),
@@ -111,6 +113,11 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         advisories: notes(affecting),
         held: live.held.clone().filter(|held| held.is_held(now_ms)).map(self::held),
     }
+}
+
+fn derived_from(parent: &DerivedFrom) -> DerivedFromResponse {
+    let DerivedFrom { release, terms, share } = parent;
+    DerivedFromResponse { release: release.to_string(), terms: terms.to_string(), share: *share }
 }
 
 pub(crate) fn held(held: Held) -> HeldResponse {

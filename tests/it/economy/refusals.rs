@@ -42,13 +42,6 @@ async fn a_refusal_names_its_rule() {
         (priced("[dependencies]\n\"text:words\" = { version = \"1\", absorb = true }\n"), "reserved"),
         (priced("[splits]\nunclaimed = \"commons\"\n"), "reserved"),
         (
-            priced(&format!(
-                "[[derived-from]]\nrelease = \"shop:other@1.0.0\"\nterms = \"sha256:{}\"\nshare = 500\n",
-                "0".repeat(64)
-            )),
-            "reserved",
-        ),
-        (
             priced(
                 "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
                  [[grant]]\nid = \"ci\"\nprices = [\"each\"]\npercent-off = 100\nproof = \"oidc-repository\"\n",

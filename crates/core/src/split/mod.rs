@@ -21,7 +21,7 @@ use crate::manifest::Payee;
 use crate::money::{Atomic, Pico};
 use crate::name::PackageName;
 
-pub use along::{MissingTerms, split_along};
+pub use along::{WorksError, split_along};
 pub use work::{Royalty, Used, Work};
 
 /// One receiver's part of a charge.

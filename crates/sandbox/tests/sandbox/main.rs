@@ -26,3 +26,4 @@ mod search;
 mod specs;
 mod stopwatch;
 mod suites;
+mod wrappers;

@@ -88,7 +88,6 @@ pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
             manifest.splits.as_ref().is_some_and(|splits| splits.unclaimed == Unclaimed::Commons),
             "`unclaimed = \"commons\"`",
         ),
-        (!manifest.derived_from.is_empty(), "[[derived-from]]"),
         (manifest.edition.values().any(|edition| edition.path.is_some()), "`path` of an edition"),
         (
             matches!(machines, Some(MachineAccess::Metered | MachineAccess::Licensed)),
@@ -187,7 +186,7 @@ const PACKAGE: &[Rule] = &[
     ),
     beside(
         RESERVED,
-        "Nothing is promised that this version does not carry out: [[derived-from]], `absorb` of a dependency, \
+        "Nothing is promised that this version does not carry out: `absorb` of a dependency, \
          `unclaimed = \"commons\"`, a component of an edition's own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
         "leave it out; the name is kept for a later version",
     ),
