@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod call;
+mod company;
 mod log;
 mod mcp;
 mod names;
@@ -24,6 +25,7 @@ use glassbox_core::name::{NameError, RemoteRef};
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
+pub(crate) use company::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
 pub(crate) use names::*;
@@ -120,6 +122,14 @@ pub(crate) enum Command {
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
+    /// Take releases from another registry, as their publishers signed them
+    #[command(after_help = "\
+Examples:
+  glassbox republish registry.example.org/docs:markdown --registry http://127.0.0.1:8402
+  glassbox republish registry.example.org/acme:table@1.2.0 --max-price 1
+
+Components are taken where their terms let them be downloaded. Name, terms and payees stay as they are.")]
+    Republish(RepublishArgs),
     /// Let a held release go, with a second key of its namespace
     #[command(after_help = "Examples:\n  glassbox confirm acme:slug@1.0.1")]
     Confirm(ConfirmArgs),
@@ -232,6 +242,17 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Show who earned what
     #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
     Earnings(EarningsArgs),
+    /// Open the accounts of a company's registry, and their tokens and budgets
+    #[command(subcommand)]
+    Account(Box<AccountCommand>),
+    /// Decide what costs so much that a person has to
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Show what each cost centre's accounts called and owe, with receipts
+    #[command(
+        after_help = "Examples:\n  glassbox chargeback --data ./registry\n  glassbox chargeback --month 2026-10 --csv --data ./registry > october.csv"
+    )]
+    Chargeback(ChargebackArgs),
     /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),

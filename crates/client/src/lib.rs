@@ -27,6 +27,7 @@
 
 mod bind;
 mod buyer;
+mod company;
 mod download;
 mod error;
 mod http;

@@ -609,3 +609,40 @@ pub const PROOF_NONCE_BYTES_MIN: usize = 16;
 
 /// The longest nonce of a signed request, in bytes. A digest in hexadecimal digits fits.
 pub const PROOF_NONCE_BYTES_MAX: usize = 64;
+
+/// The longest name of an account or a cost centre, in bytes. Addresses of mail fit.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 64;
+
+/// The longest label of an account's token, in bytes: it is shown in a line.
+pub const ACCOUNT_LABEL_BYTES_MAX: usize = 120;
+
+/// The most tokens of one account that are in force at once: one for each place where it runs.
+pub const ACCOUNT_TOKENS_MAX: usize = 100;
+
+/// The most approvals of one account that wait for a person at once. Whoever asks for more is a program that has gone wrong.
+pub const APPROVALS_WAITING_MAX: usize = 50;
+
+/// How long an approval may be asked for, decided and used, in milliseconds from when it was asked for: a week, with the
+/// weekend of who decides.
+pub const APPROVAL_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The most rows in an answer that lists accounts or approvals.
+pub const ACCOUNTS_LISTED_MAX: usize = 10_000;
+
+/// The most rows on a page of the chargeback.
+pub const CHARGEBACK_ROWS_MAX: usize = 1_000;
+
+/// The longest file of a company's policy, in bytes: some thousand packages by name.
+pub const COMPANY_FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The longest SPDX expression that is evaluated, in bytes: those in use stay below 200, and brackets nest.
+pub const LICENSE_BYTES_MAX: usize = 512;
+
+/// How far back the use of a package is looked at, in milliseconds: thirty days.
+pub const USAGE_WINDOW_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The fewest payers that make the use of a package organic. One or two may be its publisher's friends.
+pub const ORGANIC_PAYERS_MIN: usize = 3;
+
+/// The least that they pay for a call on average. Below it, use is cheaper to make up than what it is good for.
+pub const ORGANIC_AVERAGE_MIN: crate::Atomic = crate::Atomic(1_000);

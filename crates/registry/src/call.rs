@@ -12,19 +12,19 @@
 
 use std::sync::Arc;
 
-use glassbox_core::egress::Egress;
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::terms::{Quote, Usage, charge, quote};
 use glassbox_core::value::{Value, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
-    Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
+    Allowed, FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
 use glassbox_store::CallRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use crate::company::Caller;
 use crate::error::{CallError, RegistryError, failure_code};
 use crate::hold::{Order, pin};
 use crate::live::Live;
@@ -158,22 +158,21 @@ pub(crate) struct Plan {
     pub(crate) resource: Option<PaidResource>,
     /// What the caller allows, as it said it.
     pub(crate) allowed: Option<Vec<String>>,
-    /// What the component is granted: what it declares, as far as caller and operator allow it.
-    pub(crate) grants: Grants,
-    /// The HTTP requests that the caller allows.
-    pub(crate) egress: Egress,
+    /// What the component is granted: what it declares, as far as caller and operator allow it. Its requests are those that
+    /// the caller allows.
+    pub(crate) allows: Allowed,
 }
 
-/// The payer of all calls that cost nothing, in whose turn they run.
+/// The payer of all calls that cost nothing and are no account's, in whose turn they run.
 const NOBODY: &str = "";
 
 impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
-            let plan = self.plan_to_run(&request).await?;
+            let plan = self.plan_to_run(&request, None).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => self.call_free(plan).await.and_then(deliver),
+                None => self.call_free(plan, None).await.and_then(deliver),
                 Some(required) => {
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
@@ -198,11 +197,13 @@ impl Registry {
         }
     }
 
-    /// Plans what may run now. What was bought before is answered from [`plan`](Self::plan) alone.
-    async fn plan_to_run(&self, request: &CallRequest) -> Result<Plan, CallError> {
+    /// Plans what may run now, as far as its release and the company go. What was bought before is answered from
+    /// [`plan`](Self::plan) alone.
+    async fn plan_to_run(&self, request: &CallRequest, payment: Option<&Payment>) -> Result<Plan, CallError> {
         let plan = self.plan(request).await?;
         self.check_quarantine(&plan.live)?;
         self.check_held(&plan.live)?;
+        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment)?;
         Ok(plan)
     }
 
@@ -221,7 +222,7 @@ impl Registry {
             return Err(CallError::NonceTooLong);
         }
         let allowed = request.grants.clone();
-        let Allowed { grants, egress } = self.granted(&live, allowed.as_deref())?;
+        let allows = self.granted(&live, allowed.as_deref())?;
         let bound = Request {
             component: live.component,
             files: live.files.map(|files| files.digest),
@@ -232,28 +233,23 @@ impl Registry {
             grants: allowed.as_deref(),
         };
         let request = bound.digest().map_err(invalid)?;
-        Ok(Plan {
-            live,
-            function,
-            args: args.into(),
-            quote,
-            request,
-            nonce,
-            resource,
-            allowed,
-            grants,
-            egress,
-        })
+        Ok(Plan { live, function, args: args.into(), quote, request, nonce, resource, allowed, allows })
     }
 
-    /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's.
-    async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
+    /// A call that costs nothing needs no hold, and nothing of it is kept but what a company's account used: the receipt is
+    /// the caller's.
+    async fn call_free(&self, plan: Plan, caller: Option<&Caller>) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let executed = self.run(&plan, &call, NOBODY).await?;
+        let payer = caller.map(|caller| caller.account.name.payer());
+        let executed = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await?;
         let fuel_used = executed.fuel_used;
+        let stored = self.reply_unpaid(executed);
+        if let Some(caller) = caller {
+            self.note_use(caller, &plan, &stored).await?;
+        }
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
-        Ok(CallReply { stored: self.reply_unpaid(executed), replayed: false })
+        Ok(CallReply { stored, replayed: false })
     }
 
     /// The paid road. Every early return before `record` leaves the payment unspent.
@@ -262,9 +258,9 @@ impl Registry {
         if let Some(row) = self.presented(&payment).await? {
             return self.answer_from(&row, request).await;
         }
-        let plan = self.plan_to_run(&request).await?;
+        let plan = self.plan_to_run(&request, Some(&payment)).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
-            return self.call_free(plan).await;
+            return self.call_free(plan, payment.caller()).await;
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
@@ -346,7 +342,7 @@ impl Registry {
         }
         // It may have waited for its payment, and it may be stopped while it is loaded.
         self.check_quarantine(&plan.live)?;
-        let prepared = self.prepared(&plan.live, &plan.grants).await?;
+        let prepared = self.prepared(&plan.live, &plan.allows.grants).await?;
         let files = self.files_of(&plan.live).await?;
         self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
@@ -357,7 +353,7 @@ impl Registry {
         };
         let Function { name, ty, .. } = &plan.function;
         let invocation = Invocation {
-            effects: self.config.host.effects(&plan.egress),
+            effects: self.config.host.effects(&plan.allows.egress),
             files: files.as_ref(),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
         };
@@ -421,7 +417,7 @@ impl Registry {
             fuel_max: plan.quote.fuel_max,
             memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
-            grants: plan.grants.iter().map(str::to_owned).collect(),
+            grants: plan.allows.grants.iter().map(str::to_owned).collect(),
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,
@@ -444,7 +440,7 @@ impl Live {
         }
     }
 
-    fn runs_here(&self) -> bool {
+    pub(crate) fn runs_here(&self) -> bool {
         self.terms.execute.contains(&glassbox_core::manifest::Place::Remote)
     }
 }

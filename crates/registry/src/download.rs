@@ -135,6 +135,7 @@ impl Registry {
         let live = self.live(&request.release).await?;
         if !is_bought {
             self.check_quarantine(&live)?;
+            self.gate(&live, &self.granted(&live, None)?, live.download.amount, request.payment.as_ref())?;
         }
         match live.manifest.component_is_public() {
             true => Ok((live, request)),

@@ -13,6 +13,7 @@ use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGr
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
+use crate::company::PolicyRefusal;
 use crate::testing::TestReport;
 use crate::{act_error, component_error};
 
@@ -354,6 +355,15 @@ pub enum CallError {
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
+    /// The registry is a company's, and no account asks.
+    #[error("this registry is a company's, and accounts alone call here")]
+    AccountRequired,
+    /// The token opens no account.
+    #[error("{0}")]
+    Account(&'static str),
+    /// The company does not allow it.
+    #[error("{0}")]
+    Policy(Box<PolicyRefusal>),
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -550,6 +560,9 @@ impl CallError {
             Self::SignIn { .. } => "sign-in-refused",
             Self::Token(_) => "token-refused",
             Self::Proof(_) => "proof-refused",
+            Self::AccountRequired => "account-required",
+            Self::Account(_) => "account-refused",
+            Self::Policy(_) => "company-refused",
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
@@ -601,6 +614,12 @@ impl CallError {
                                `glassbox call --credit` does it"
                 .into(),
             Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
+            Self::AccountRequired => {
+                "send `Authorization: Bearer gba_…` with a token of your account; whoever operates this registry makes them"
+                    .into()
+            }
+            Self::Account(_) => "ask whoever operates this registry for a token".into(),
+            Self::Policy(refusal) => refusal.next.clone(),
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),

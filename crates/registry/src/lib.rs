@@ -9,6 +9,7 @@ mod advisory;
 mod audit;
 mod call;
 mod channels;
+mod company;
 mod component_error;
 mod credit;
 mod domain;
@@ -20,6 +21,7 @@ mod find;
 mod held;
 mod hold;
 mod host;
+mod implementations;
 mod known;
 mod live;
 mod meter;
@@ -49,6 +51,10 @@ pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
+pub use company::{
+    ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
+    PolicyRefusal,
+};
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
@@ -58,6 +64,7 @@ pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use held::ConfirmError;
 pub use host::HostConfig;
+pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
@@ -70,5 +77,8 @@ pub use testing::TestReport;
 pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
-pub use glassbox_store::{Filter, Held, ReceiptProof, TransferRow};
+pub use glassbox_store::{
+    AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, Filter, Held, ReceiptProof,
+    TransferRow, UseRow, UseSum,
+};
 pub use glassbox_token::TokenError;

@@ -10,13 +10,14 @@
 //! A payment is bound to the request that it was first presented with until its call is released.
 //!
 //! What stands behind a call, its [`Backing`], is set aside with the hold and decided with the call: the deposit of a
-//! payment, the voucher of a channel, or prepaid credit.
+//! payment, the voucher of a channel, prepaid credit, or an account of a company.
 
 use glassbox_core::ledger::{Kind, Transfer, deposit, hold, voucher};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
+use crate::company::{self, AccountRefusal, Spender};
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
 use crate::ledger::{self, Decision};
@@ -98,6 +99,8 @@ pub enum Backing {
     Voucher(Box<Voucher>),
     /// Prepaid credit, within the budgets of the token that spends it.
     Credit(Vec<Budget>),
+    /// An account of a company, within what that allows.
+    Account(Box<Spender>),
 }
 
 /// What came of asking to hold a call.
@@ -116,6 +119,8 @@ pub enum Hold {
     Voucher(VoucherRefusal),
     /// The credit, or a budget of its token, does not suffice. Nothing is held.
     Credit(CreditRefusal),
+    /// The account may not make the call. Nothing is held.
+    Account(AccountRefusal),
 }
 
 /// A call as it is stored.
@@ -190,7 +195,7 @@ pub struct Posting {
 pub enum Standing {
     /// Its transaction is on the chain, which may still take it back.
     Mined,
-    /// A voucher promises it, and is not claimed yet.
+    /// A voucher or an invoice promises it, and is not claimed or settled yet.
     Vouched,
     /// Nothing takes it back.
     Final,
@@ -300,6 +305,10 @@ fn set_aside(transaction: &Transaction<'_>, call: &NewCall) -> Result<Option<Hol
             }
             hold(payer, *held)
         }
+        Backing::Account(spender) => match company::reserve(transaction, call, spender)? {
+            Ok(set_aside) => set_aside,
+            Err(refusal) => return Ok(Some(Hold::Account(refusal))),
+        },
     };
     ledger::insert(transaction, id, &[pending], "pending", None, *now_ms)?;
     Ok(None)
@@ -309,6 +318,7 @@ fn set_aside(transaction: &Transaction<'_>, call: &NewCall) -> Result<Option<Hol
 fn let_go(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
     ledger::decide(transaction, call, None, Decision::Voided)?;
     channels::release(transaction, call)?;
+    company::give_back(transaction, call)?;
     credit::release(transaction, call)
 }
 
@@ -337,7 +347,7 @@ impl Store {
                 AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
             if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
                 // This payment was not taken. Should its answer be lost, it must not be taken for the same thing later.
-                if !matches!(call.backing, Backing::Credit(_)) {
+                if !matches!(call.backing, Backing::Credit(_) | Backing::Account(_)) {
                     transaction.execute(
                         "INSERT OR REPLACE INTO stand_ins (payment_key, call) VALUES (?1, ?2)",
                         params![call.payment_key, row.id],
@@ -616,6 +626,7 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
     credit::spend(transaction, call, posting.amount)?;
     if let Some(receipt) = &posting.receipt {
         receipts::insert(transaction, call, receipt, now_ms)?;
+        company::note_receipt(transaction, call, &receipt.digest)?;
     }
     // The outcome has become the reply; keeping both would store every output twice.
     transaction

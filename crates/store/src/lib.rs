@@ -13,6 +13,7 @@ mod advisories;
 mod attestations;
 mod calls;
 mod channels;
+mod company;
 mod cosigned;
 mod credit;
 mod error;
@@ -21,6 +22,7 @@ mod holds;
 mod ledger;
 mod log;
 mod objects;
+mod payers;
 mod payouts;
 mod receipts;
 mod releases;
@@ -35,12 +37,17 @@ pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
 pub use attestations::{AttestationRow, Attested};
 pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
+pub use company::{
+    AccountRefusal, AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, NoToken, Spender,
+    Use, UseRow, UseSum, month_block, token_id,
+};
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
 pub use holds::Held;
 pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::{LogState, NewEntry};
+pub use payers::PayerSum;
 pub use payouts::Owing;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};

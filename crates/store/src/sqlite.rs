@@ -28,6 +28,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("attestations.sql"),
     include_str!("advisories.sql"),
     include_str!("holds.sql"),
+    include_str!("company.sql"),
+    include_str!("payers.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -6,10 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use super::{Finding, TextFile};
 
 /// Where error codes are given, and the page that explains each.
-const CODE_FILES: [&str; 7] = [
+const CODE_FILES: [&str; 8] = [
     "crates/registry/src/act_error.rs",
     "crates/registry/src/advisory.rs",
     "crates/registry/src/call.rs",
+    "crates/registry/src/company/accounts.rs",
     "crates/registry/src/error.rs",
     "crates/registry/src/held.rs",
     "crates/registry/src/supply.rs",

@@ -2,8 +2,10 @@
 
 pub(crate) mod advisories;
 pub(crate) mod call;
+pub(crate) mod company;
 pub(crate) mod download;
 pub(crate) mod find;
+pub(crate) mod implementations;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod money;
