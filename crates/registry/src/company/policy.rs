@@ -489,7 +489,7 @@ mod tests {
             "allow.packages = 'acme:*'",
             "allow.packages = ['acme']",
             "allow.packages = ['*']",
-            "allow.packages = ['acme:slug@x']",
+            "allow.packages = ['acme:slug@one']",
             "allow.publishers = ['Acme']",
             "allow.grants = ['wasi:sockets']",
             "allow.price = 0.5",

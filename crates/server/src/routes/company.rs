@@ -305,8 +305,8 @@ pub(crate) async fn approvals(
 
 /// Approves a call, once, or denies it: for the operator, and for people who may approve.
 #[utoipa::path(post, path = "/v1/approvals/{id}", tag = "company", request_body = DecisionRequest,
-    responses((status = 200, body = ApprovalResponse), (status = 401, body = Problem), (status = 403, body = Problem),
-              (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = ApprovalResponse), (status = 400, body = Problem), (status = 401, body = Problem),
+              (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn decide(
     State(app): State<App>,
     Path(id): Path<String>,
