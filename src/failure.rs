@@ -2,6 +2,7 @@
 
 use glassbox_api::Problem;
 use glassbox_client::ClientError;
+use glassbox_client::channels::ChannelError;
 use glassbox_client::mirror::MirrorError;
 use glassbox_client::policy::PolicyError;
 use glassbox_client::spending::SpendingError;
@@ -126,6 +127,24 @@ pub(crate) fn spending_failure(error: &SpendingError) -> Failure {
     }
 }
 
+/// Says why a channel cannot be used.
+pub(crate) fn channel_failure(error: &ChannelError) -> Failure {
+    match error {
+        ChannelError::Damaged { .. } => Failure::error(
+            "channel-damaged",
+            chain(error),
+            "move it away: what was signed can be read from the registry's answer to the next call",
+        ),
+        ChannelError::Busy(_) => {
+            Failure::no("channel-busy", chain(error), "wait for the call, and try again")
+        }
+        ChannelError::Unknown(_) => {
+            Failure::no("channel-not-found", chain(error), "`glassbox wallet channels` lists them")
+        }
+        _ => Failure::error("io", chain(error), "nothing was paid: make room, or mend the folder's rights"),
+    }
+}
+
 /// Says why a log is not believed, and what to do about it.
 fn log_failure(refusal: &LogRefusal, message: String) -> Failure {
     match refusal {
@@ -214,7 +233,7 @@ impl From<ClientError> for Failure {
             ClientError::NoWayToPay(_) => Self::payment(
                 "no-way-to-pay",
                 chain(&error),
-                "only `exact` is paid so far, and for an hour at most",
+                "let the policy allow one of them; `upto` on a real chain needs a node under [nodes]",
             ),
             ClientError::PolicyRefused(refusal) => {
                 let mut failure = Self::payment("policy-refused", chain(&error), refusal.next.as_str());
@@ -223,6 +242,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Policy(policy) => policy_failure(policy),
             ClientError::Spending(spending) => spending_failure(spending),
+            ClientError::Channel(channel) => channel_failure(channel),
             ClientError::Wallet(_) => Self::error("wallet", chain(&error), ""),
             ClientError::Receipt(_) => {
                 Self::no("receipt-invalid", chain(&error), "do not rely on this answer; tell the operator")

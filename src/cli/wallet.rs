@@ -62,6 +62,21 @@ Without a password its key lies in clear, and it pays play money only.")]
         #[arg(long, value_name = "YYYY-MM-DD")]
         day: Option<Date>,
     },
+    /// Show the payment channels, and what is left in them
+    Channels,
+    /// Ask registries for the rest of payment channels back
+    #[command(after_help = "\
+Examples:
+  glassbox wallet close
+  glassbox wallet close 0x7d0c…
+
+A registry that does not give it back can be left alone: after the channel's delay, a transaction of your own takes it.")]
+    Close {
+        /// The channel [default: all of them]
+        channel: Option<String>,
+        #[command(flatten)]
+        password: PasswordFile,
+    },
     /// Ask the devnet's faucet for play money
     #[command(after_help = "Examples:\n  glassbox wallet fund\n  glassbox wallet fund 5")]
     Fund {

@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, args: &DevnetArgs) -> Result<(), Fail
             paint(NAME, &answer.url),
             answer.chain_id,
             answer.token,
-            paint(DIM, "JSON-RPC at /, a faucet at /faucet; Ctrl-C ends it"),
+            paint(DIM, "JSON-RPC at /, a faucet at /faucet, a facilitator at /verify, /settle, /supported; Ctrl-C ends it"),
         )
     });
     let served = glassbox_server::serve_devnet(listener, chain, interrupted()).await;

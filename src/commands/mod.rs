@@ -7,6 +7,7 @@ mod attest;
 mod audit;
 mod audit_receipts;
 mod call;
+mod channels;
 mod chargeback;
 mod confirm;
 mod credit;

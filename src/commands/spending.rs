@@ -57,7 +57,9 @@ pub(super) fn report(home: &Home, day: Option<Date>) -> Result<Answer, Failure> 
     let sum = |amounts: &mut dyn Iterator<Item = Atomic>| {
         Atomic(amounts.fold(0, |sum: u128, amount| sum.saturating_add(amount.0)))
     };
-    let charged = payments.iter().filter_map(|entry| match entry.outcome {
+    // What was paid out of a channel was charged when it was deposited.
+    let from_wallet = payments.iter().filter(|entry| entry.spend.channel.is_none());
+    let charged = from_wallet.filter_map(|entry| match entry.outcome {
         Some(Outcome::Charged(amount)) => Some(amount),
         _ => None,
     });

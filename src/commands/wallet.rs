@@ -10,7 +10,7 @@ use glassbox_pay::{Keystore, PayError, Wallet};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Context, spending};
+use super::{Context, channels, spending};
 use crate::cli::{NewWallet, WalletCommand};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -55,6 +55,10 @@ pub(super) async fn run(context: &Context, command: &WalletCommand) -> Result<()
             passwd(context, &home, password.file.as_deref(), new_password_file.as_deref()).await?;
         }
         WalletCommand::Spending { day } => spending::run(context, &home, *day)?,
+        WalletCommand::Channels => channels::list(context, &home)?,
+        WalletCommand::Close { channel, password } => {
+            channels::close(context, &home, channel.as_deref(), password.file.as_deref()).await?;
+        }
         WalletCommand::Show => {
             let (address, encrypted) = address(&home).await?;
             let balance = match during("asking", context.client()?.balance(&address)).await {

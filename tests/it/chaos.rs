@@ -26,7 +26,7 @@ const OPERATIONS: u64 = 1_500;
 /// How many confirmations make a payment final; the chain takes back fewer.
 const FINALITY: u64 = 4;
 
-const WRITES: [&str; 18] = [
+const WRITES: [&str; 20] = [
     "hold_call",
     "record_outcome",
     "post_call",
@@ -41,9 +41,11 @@ const WRITES: [&str; 18] = [
     "learn_channel",
     "touch_call",
     "begin_claim",
+    "stand_in",
     "owe_all",
     "post_run",
     "move_submission",
+    "split_submission",
     "end_submission",
 ];
 

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::buyer::{Reply, bench};
+use crate::command::Server;
 use crate::packages;
-use crate::stage::{PATIENCE, Stage, Sweep, World};
+use crate::stage::{PATIENCE, Stage, Sweep, World, wallet};
 
 /// Returns a path under `tests/it/clients`, which `cargo xtask setup` fills.
 pub(crate) fn installed(path: &str) -> PathBuf {
@@ -200,6 +201,47 @@ async fn a_stock_typescript_client_pays_out_of_a_channel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_python_client_pays_out_of_a_channel() {
     pays_out_of_a_channel(python).await;
+}
+
+/// Neither server nor client knows that it is a devnet which settles.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_server_is_settled_by_a_devnet_alone() {
+    installed("ts/node_modules/@x402/express");
+    let devnet = Server::devnet();
+    let mut reference = std::process::Command::new("node");
+    reference.arg(installed("ts/reference.mjs")).env("FACILITATOR", &devnet.url);
+    let shop = Server::of(reference);
+    let payer = wallet("payer");
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let fund = json!({ "address": payer.address().to_string(), "usd": "1" });
+    let funded = http.post(format!("{}/faucet", devnet.url)).json(&fund).send().await.unwrap();
+    assert_eq!(funded.status(), 200);
+    for (scheme, charges) in [("exact", &["2000"][..]), ("upto", &["1234", "0"])] {
+        let url = format!("{}/{scheme}", shop.url);
+        let environment = [("SCHEME", scheme), ("RPC", devnet.url.as_str())];
+        let body = |charge| if scheme == "upto" { json!({ "charge": charge }) } else { json!({}) };
+        let bodies: Vec<Value> = charges.iter().map(body).collect();
+        let answers = run(typescript(), &payer.to_hex(), &environment, &url, &bodies).await;
+        for (said, charge) in answers.iter().zip(charges) {
+            assert_eq!(
+                (&said["status"], &said["settlement"]["success"]),
+                (&json!(200), &json!(true)),
+                "{said}"
+            );
+            assert_eq!(said["settlement"]["amount"].as_str().unwrap_or("2000"), *charge, "{said}");
+        }
+    }
+    let balance = json!({ "address": payer.address().to_string(), "usd": "0.000001" });
+    let balance = http.post(format!("{}/faucet", devnet.url)).json(&balance).send().await.unwrap();
+    let balance: Value = balance.json().await.unwrap();
+    assert_eq!(balance["balance"]["amount"], (1_000_000 - 2_000 - 1_234 + 1).to_string(), "{balance}");
+    let supported: Value =
+        http.get(format!("{}/supported", devnet.url)).send().await.unwrap().json().await.unwrap();
+    let schemes: Vec<&Value> =
+        supported["kinds"].as_array().unwrap().iter().map(|kind| &kind["scheme"]).collect();
+    assert_eq!(schemes, ["exact", "upto"], "channels are claimed by the key of who is paid");
+    let nonsense = http.post(format!("{}/settle", devnet.url)).body("{}").send().await.unwrap();
+    assert_eq!(nonsense.status(), 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

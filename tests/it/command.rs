@@ -87,8 +87,8 @@ impl Server {
     /// Runs a command that serves until it is ended, and says first where.
     pub(crate) fn spawn(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
-        command.args(args);
-        Self::run(command)
+        command.args(args).arg("--json").env("GLASSBOX_LOG", "off");
+        Self::of(command)
     }
 
     /// Starts serving `data` where no file can grow beyond `kib` KiB, as on a disk that is full.
@@ -96,15 +96,19 @@ impl Server {
         let mut command = Command::new("bash");
         // Without the signal, a write that is too long fails as one on a full disk does.
         command.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &kib.to_string()]);
-        command
-            .args([env!("CARGO_BIN_EXE_glassbox"), "serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data);
-        Self::run(command)
+        command.args([env!("CARGO_BIN_EXE_glassbox"), "serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.arg(data).arg("--json").env("GLASSBOX_LOG", "off");
+        Self::of(command)
     }
 
-    fn run(mut command: Command) -> Self {
-        command.arg("--json").env("GLASSBOX_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+    /// Starts a devnet that is gone with its process.
+    pub(crate) fn devnet() -> Self {
+        Self::spawn(&["devnet", "--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a program that prints JSON with its `url` when it serves.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // Owned from here on, so that the process is ended whatever happens next.
         let mut server = Self { child, url: String::new(), said: serde_json::Value::Null };

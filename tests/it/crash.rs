@@ -1,19 +1,24 @@
-//! Power cuts: everything in memory is gone, and what is in the folder must be enough.
+//! Crashes and power cuts: everything in memory is gone, and what is in the folder must be enough.
 
 use glassbox_pay::faults::MoveFault;
 use glassbox_store::{Fault, Moment};
 use serde_json::json;
 
 use crate::buyer::bench;
-use crate::stage::{Stage, Sweep, until};
+use crate::stage::{End, Stage, Sweep, until};
 
 /// Nobody reconciles between the failed write and the restart, so this is what a crash at that write leaves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_decides_what_a_crash_left_open() {
     for verb in ["hold_call", "record_outcome", "post_call", "mark_delivered", "post_owed"] {
         for moment in [Moment::Before, Moment::After] {
-            for again in ["same payment", "new payment"] {
-                let case = format!("{verb} {moment:?}, {again}");
+            for (end, again) in [
+                (End::Crash, "same payment"),
+                (End::Crash, "new payment"),
+                (End::PowerCut, "same payment"),
+                (End::PowerCut, "new payment"),
+            ] {
+                let case = format!("{verb} {moment:?}, {end:?}, {again}");
                 let stage = Stage::without_sweep().await;
                 let buyer = stage.buyer("payer", 1).await;
                 let body = json!({ "args": [1_000], "fuel": 50_000_000 });
@@ -21,7 +26,7 @@ async fn a_restart_decides_what_a_crash_left_open() {
                 stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
                 let answered = buyer.send(&bench("burn"), &body, Some(&payment)).await.status == 200;
 
-                let stage = stage.reopen(Sweep::Off).await;
+                let stage = stage.reopen_after(end, Sweep::Off).await;
                 let buyer = buyer.at(&stage);
                 stage.assert_sound().await;
                 let again = match again {

@@ -192,6 +192,29 @@ async fn a_slow_settlement_is_waited_for_by_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_another_stands_in_for_is_not_taken_though_that_cannot_be_noted() {
+    for moment in MOMENTS {
+        let stage = Stage::without_sweep().await;
+        let buyer = stage.buyer("payer", 1).await;
+        let body = json!({ "args": [21] });
+        let first = buyer.sign(&bench("double"), &body, "first").await;
+        let second = buyer.sign(&bench("double"), &body, "second").await;
+        stage.rail.next_settle(MoveFault::UnknownBefore);
+        assert_eq!(buyer.send(&bench("double"), &body, Some(&first)).await.code(), "settlement-pending");
+        inject(&stage, "stand_in", moment);
+        let unsure = buyer.send(&bench("double"), &body, Some(&second)).await;
+        assert_eq!((unsure.code().as_str(), &unsure.json()["charged"]), ("internal", &json!("unknown")));
+        for _ in 0..2 {
+            // The second time it was delivered already, and another payment would buy it anew.
+            let reply = buyer.insist(&bench("double"), &body, &second).await;
+            assert_eq!((reply.output(), &reply.json()["replayed"]), (json!(42), &json!(true)), "{moment:?}");
+        }
+        assert_eq!(stage.payments().await, 1, "{moment:?}");
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_stops_nothing() {
     let stage = Stage::without_sweep().await;
     let buyer = stage.buyer("payer", 1).await;

@@ -59,4 +59,5 @@ mod supply;
 mod taken_back;
 mod trust;
 mod wallet;
+mod ways;
 mod witness;

@@ -1,6 +1,7 @@
 //! A registry on a loopback port: its own folder, its own devnet, and a clock that stands still.
 
 use std::future::pending;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +18,7 @@ use glassbox_registry::{
 };
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
-use glassbox_store::Store;
+use glassbox_store::{PowerCut, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -93,6 +94,15 @@ pub(crate) enum Sweep {
     Off,
 }
 
+/// How a registry ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The process is gone. What it wrote, the system still brings to the disk.
+    Crash,
+    /// The machine is gone, and with it what did not have to be on the disk.
+    PowerCut,
+}
+
 /// A running registry, on a chain.
 pub(crate) struct Stage<C = Devnet> {
     pub(crate) registry: Arc<Registry>,
@@ -100,8 +110,9 @@ pub(crate) struct Stage<C = Devnet> {
     pub(crate) world: World,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
-    /// Serves, and runs whatever the registry began: ending it is what a power cut does.
+    /// Serves, and runs whatever the registry began.
     power: Option<Runtime>,
+    power_cut: Option<PowerCut>,
     folder: Arc<TempDir>,
 }
 
@@ -215,17 +226,39 @@ impl Stage {
 
     /// Stops as at a power cut, and starts again from what is in the folder.
     pub(crate) async fn reopen(self, sweep: Sweep) -> Self {
-        self.reopen_changed(sweep, |_| ()).await
+        self.reopen_after(End::PowerCut, sweep).await
     }
 
-    /// The same, with the store's folder changed in between.
-    pub(crate) async fn reopen_changed(mut self, sweep: Sweep, change: impl FnOnce(&Path)) -> Self {
-        let power = self.power.take().unwrap();
-        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
-        let (folder, world) = (self.folder.clone(), self.world.clone());
-        drop(self);
+    /// Stops, and starts again from what is in the folder.
+    pub(crate) async fn reopen_after(self, end: End, sweep: Sweep) -> Self {
+        let (folder, world) = self.end(end).await;
+        Self::open(folder, world, sweep).await
+    }
+
+    /// Stops, and starts again after the store's folder was changed.
+    pub(crate) async fn reopen_changed(self, sweep: Sweep, change: impl FnOnce(&Path)) -> Self {
+        let (folder, world) = self.end(End::Crash).await;
         change(&folder.path().join("store"));
         Self::open(folder, world, sweep).await
+    }
+
+    async fn end(mut self, end: End) -> (Arc<TempDir>, World) {
+        let (power, cut) = (self.power.take().unwrap(), self.power_cut.take().unwrap());
+        tokio::task::spawn_blocking(move || power.shutdown_timeout(PATIENCE)).await.unwrap();
+        let kept = (self.folder.clone(), self.world.clone());
+        drop(self);
+        if end == End::PowerCut {
+            // The last task to notice still has the store open.
+            until("the store to be closed", async || match cut.strike() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                struck => {
+                    struck.unwrap();
+                    Some(())
+                }
+            })
+            .await;
+        }
+        kept
     }
 
     pub(crate) fn devnet(&self) -> &Devnet {
@@ -261,6 +294,7 @@ impl<C: Chain + 'static> Stage<C> {
         host: HostConfig,
     ) -> Self {
         let store = Store::open(&folder.path().join("store")).unwrap();
+        let power_cut = Some(store.foresee_power_cut());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let config = RegistryConfig {
@@ -286,7 +320,7 @@ impl<C: Chain + 'static> Stage<C> {
             }
         });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { registry, rail, world, url, http, power: Some(power), folder }
+        Self { registry, rail, world, url, http, power: Some(power), power_cut, folder }
     }
 
     /// Where the store lies.

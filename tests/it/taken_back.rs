@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::chain::Standing;
-use glassbox_pay::{Facilitator as _, Scheme, x402};
+use glassbox_pay::{Facilitator as _, Scheme, devnet, x402};
 use glassbox_registry::PayoutTerms;
 use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
@@ -200,6 +200,110 @@ async fn a_payout_that_is_taken_back_is_paid_again<G: Ground>(ground: &G) {
     assert_eq!(paid().await, [100, 1_330, 570], "and paid again");
     ground.finish().await;
     assert_eq!(paid().await, [100, 1_330, 570], "once");
+}
+
+impl Node {
+    /// Takes what waits in the mempool, and has somebody else submit an authorization of the token out of it, for more gas.
+    async fn submitted_by_somebody_else(&self) {
+        let pool = self.anvil.ask("txpool_content", json!([])).await;
+        let account = pool["pending"].as_object().unwrap().values().next().unwrap();
+        let waits = account.as_object().unwrap().values().next().unwrap();
+        let input = waits["input"].as_str().unwrap();
+        // The call of `transferWithAuthorization` with nine words, alone or the first of several.
+        let call = &input[input.find("e3ee160e").expect("an authorization")..][..2 * (4 + 9 * 32)];
+        let tip = json!("0x174876e800");
+        let transaction = json!({
+            "from": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+            "to": devnet::ASSET.to_string(),
+            "data": format!("0x{call}"),
+            "maxFeePerGas": tip,
+            "maxPriorityFeePerGas": tip,
+        });
+        self.anvil.ask("eth_sendTransaction", json!([transaction])).await;
+        self.anvil.mine(1).await;
+    }
+
+    /// Pays out in a transaction that reverts, because the first of its payments was made by somebody else before it.
+    async fn pays_out_in_vain(&self) {
+        let mut payer = self.payer("ana").await;
+        let order = payer.order(Way::Exact, "double", json!({ "args": [21] }), "first").await;
+        payer.pays(&order).await.output();
+        self.finish().await;
+        self.stall().await;
+        let plan = self.stage().registry.pay_out_earnings(&terms()).await.unwrap();
+        assert_eq!((plan.total, plan.transaction), (Atomic(2_000), None));
+        self.submitted_by_somebody_else().await;
+        let paid: u128 = self.paid().await.iter().sum();
+        assert!(paid > 0 && paid < 2_000, "one has its money, and the others do not: {paid}");
+        self.stage().registry.reconcile().await;
+        // It is neither paid nor payable, because another block may let it through.
+        assert_eq!(self.stage().registry.pay_out_earnings(&terms()).await.unwrap().total, Atomic::ZERO);
+        assert_eq!(self.paid().await.iter().sum::<u128>(), paid);
+    }
+
+    async fn paid(&self) -> Vec<u128> {
+        let mut paid = Vec::new();
+        for name in ["boss", "ana's", "ben's"] {
+            paid.push(self.stage().balance(wallet(name).address()).await);
+        }
+        paid
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_that_reverts_and_is_let_through_by_a_reorganisation_is_paid_once() {
+    let ground = Node::new().await;
+    ground.pays_out_in_vain().await;
+    ground.reorg(1).await;
+    assert_eq!(ground.paid().await, [0, 0, 0]);
+    ground.stage().registry.reconcile().await;
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "it is let through");
+    ground.finish().await;
+    assert_eq!(ground.stage().registry.pay_out_earnings(&terms()).await.unwrap().total, Atomic::ZERO);
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_that_somebody_else_submits_is_paid_once_and_keeps_out_no_other() {
+    let ground = Node::new().await;
+    ground.pays_out_in_vain().await;
+    ground.release().await;
+    ground.finish().await;
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "one by one");
+    assert_eq!(ground.stage().registry.pay_out_earnings(&terms()).await.unwrap().total, Atomic::ZERO);
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "once");
+}
+
+/// Payments that were made one by one, and one of them by somebody else, are taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_that_was_made_one_by_one_and_is_taken_back_is_paid_again() {
+    let ground = Node::new().await;
+    ground.pays_out_in_vain().await;
+    ground.release().await;
+    ground.mine(FINALITY).await;
+    ground.stage().registry.reconcile().await;
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "one by one");
+    ground.reorg(2).await;
+    ground.finish().await;
+    assert_eq!(ground.paid().await, [100, 1_330, 570], "once");
+}
+
+/// Whoever sees a payment on its way can submit it too. The payer has paid, so it gets what it paid for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_somebody_else_submits_pays_for_its_call() {
+    let ground = Node::new().await;
+    let mut payer = ground.payer("ana").await;
+    let before = worth(ground.stage(), &payer).await;
+    ground.stall().await;
+    let order = payer.order(Way::Exact, "double", json!({ "args": [21] }), "first").await;
+    order.send(&payer.buyer).await.assert_pending();
+    ground.submitted_by_somebody_else().await;
+    ground.release().await;
+    order.send(&payer.buyer).await.assert_pending();
+    ground.mine(FINALITY).await;
+    assert_eq!(payer.pays(&order).await.output(), 42);
+    ground.finish().await;
+    assert_eq!(before - worth(ground.stage(), &payer).await, 2_000, "one charge");
 }
 
 /// Pays for one call out of a channel that is filled with it, and waits until that is final.

@@ -111,6 +111,28 @@ fn a_wallet_goes_under_a_password_and_pays_with_it_alone() {
 }
 
 #[test]
+fn a_channel_pays_for_calls_and_its_rest_comes_back() {
+    let (_server, shell) = market();
+    fs::write(home(&shell, "policy.toml"), "max.deposit = '0.1'").unwrap();
+    assert_eq!(done(&shell, &["wallet", "channels"]), serde_json::json!([]));
+    for _ in 0..2 {
+        done(&shell, &call("0.01"));
+    }
+    assert_eq!(usd(&shell), "0.9");
+    let channels = done(&shell, &["wallet", "channels"]);
+    assert_eq!(
+        (&channels[0]["left"]["usd"], &channels[0]["charged"]["usd"]),
+        (&"0.096".into(), &"0.004".into())
+    );
+    let none = "0x0000000000000000000000000000000000000000000000000000000000000000";
+    assert_eq!(code(&shell, &["wallet", "close", none]), (1, "channel-not-found".into()));
+    let closed = done(&shell, &["wallet", "close"]);
+    assert_eq!(closed[0]["returned"]["usd"], "0.096", "{closed}");
+    assert_eq!(usd(&shell), "0.996");
+    assert_eq!(done(&shell, &["wallet", "close"]), serde_json::json!([]), "nothing is left");
+}
+
+#[test]
 fn keys_come_from_other_wallets_and_go_to_them() {
     let shell = Shell::new("http://127.0.0.1:1");
     let path = |name: &str| shell.folder.path().join(name);
@@ -173,7 +195,7 @@ fn a_policy_refuses_before_anything_is_signed() {
         ("allow.hosts = ['https://registry.example.com']", "allow.hosts"),
         ("allow.payees = []", "allow.payees"),
         ("allow.assets = []", "allow.assets"),
-        ("allow.schemes = ['upto']", "allow.schemes"),
+        ("allow.schemes = ['batch-settlement']", "allow.schemes"),
     ];
     for (policy, rule) in rules {
         assert_eq!(refused(policy, "0.01"), (3, "policy-refused".into(), Some(rule.into())), "{policy}");

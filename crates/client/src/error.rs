@@ -3,6 +3,7 @@
 use glassbox_api::Problem;
 use glassbox_core::Atomic;
 
+use crate::channels::ChannelError;
 use crate::mirror::MirrorError;
 use crate::policy::{PolicyError, Refusal};
 use crate::spending::SpendingError;
@@ -57,6 +58,9 @@ pub enum ClientError {
     /// The payment could not be written down, so it was not sent.
     #[error(transparent)]
     Spending(SpendingError),
+    /// The channel that shall pay cannot be used. Nothing was signed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// There is no randomness, so nothing can be signed.
     #[error("the system gives no random bytes: {0}")]
     Random(String),

@@ -27,12 +27,14 @@
 
 mod bind;
 mod buyer;
+pub mod channels;
 mod company;
 mod download;
 mod error;
 mod http;
 pub mod mirror;
 pub mod monitor;
+mod node;
 mod pay;
 pub mod policy;
 mod proof;
@@ -43,6 +45,7 @@ mod witness;
 
 pub use bind::check_reply;
 pub use buyer::Buyer;
+pub use channels::{Channel, Channels};
 pub use download::Downloaded;
 pub use error::ClientError;
 pub use http::{ActPath, Client};

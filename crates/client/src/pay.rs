@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use glassbox_api::{CallBody, CallResponse, CreditRequest, CreditResponse};
 use glassbox_core::{Atomic, PackageRef};
-use glassbox_pay::x402::{self, PaymentRequired};
+use glassbox_pay::Scheme;
+use glassbox_pay::x402::{self, PaymentRequired, SettleResponse};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
-use crate::buyer::{self, Buyer};
+use crate::buyer::{self, Buyer, Purchase, Signed};
+use crate::channels::Channel;
 use crate::error::ClientError;
 use crate::http::{Client, function_path};
 use crate::policy::Host;
@@ -103,13 +105,71 @@ impl Client {
             return Err(ClientError::PaymentNotAllowed { amount: buyer::price(required)? });
         };
         let host = Host::of(self.url()).map_err(ClientError::Url)?;
-        let signed = buyer.sign(required, host, what).await?;
-        let bought = match self.insist(|| request(&signed.header)).await {
-            Ok(response) => T::read(self, response).await,
+        let purchase = Purchase { required, host: host.clone(), what };
+        let mut signed = buyer.sign(&purchase).await?;
+        let mut answered = self.insist(|| request(&signed.header)).await;
+        // A voucher that did not fit its channel was not taken, and the refusal says what fits. Once: who is refused
+        // again has been told nothing that helps.
+        if let Some(corrected) =
+            answered.as_ref().ok().and_then(|response| self.correction(response, &mut signed))
+        {
+            buyer.record(signed, Some(Outcome::NotCharged)).await;
+            signed = buyer.sign(&Purchase { required: &corrected, host, what }).await?;
+            answered = self.insist(|| request(&signed.header)).await;
+        }
+        let bought = match answered {
+            Ok(response) => {
+                if let Some(settled) = settlement(&response) {
+                    signed.settled(&settled);
+                }
+                T::read(self, response).await
+            }
             Err(error) => Err(error),
         };
         buyer.record(signed, outcome(&bought)).await;
         bought
+    }
+
+    /// Returns what is asked for now, where a refusal says where the channel stands.
+    fn correction(&self, response: &Response, signed: &mut Signed) -> Option<PaymentRequired> {
+        let refused = response.status() == StatusCode::PAYMENT_REQUIRED;
+        let required = refused.then(|| self.required(response)).and_then(Result::ok)?;
+        signed.corrected(&required).then_some(required)
+    }
+
+    /// Asks for the rest of a channel back, and returns how much of it came. Nothing is charged to it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When a call is paid out of it at the moment, and when the registry does not give it back. After the channel's
+    /// delay its payer can take it back alone, on the chain.
+    pub async fn close_channel(&self, channel: &Channel, buyer: &Buyer) -> Result<Atomic, ClientError> {
+        let ask = || self.request(Method::GET, &channel.path);
+        let mut required = self.required(&self.send(ask()).await?)?;
+        for _ in 0..2 {
+            let offers = &mut required.accepts.iter();
+            let way = offers.find(|way| way.scheme == Scheme::Batch.as_str());
+            let way = way.ok_or_else(|| ClientError::NoWayToPay("it offers no channels any more".into()))?;
+            let (mut held, wish) = buyer.sign_close(channel, way).await?;
+            let wish = x402::encode(&wish);
+            let response = self.insist(|| ask().header(x402::PAYMENT_SIGNATURE, &wish)).await?;
+            if response.status() == StatusCode::PAYMENT_REQUIRED {
+                let refused = self.required(&response)?;
+                if refused.accepts.iter().any(|offer| buyer.learn(&mut held, &offer.extra)) {
+                    required = refused;
+                    continue;
+                }
+            }
+            let settled = settlement(&response);
+            self.expect_success(response).await?;
+            let before = held.channel.left();
+            let extra = settled.and_then(|settled| settled.extra);
+            return match extra.is_some_and(|extra| buyer.learn(&mut held, &extra)) {
+                true => Ok(Atomic(before.0.saturating_sub(held.channel.left().0))),
+                false => Err(self.odd("it does not say where the channel stands".into())),
+            };
+        }
+        Err(self.odd("it says otherwise each time where the channel stands".into()))
     }
 
     /// Sends a paid request until it is answered.
@@ -175,6 +235,12 @@ impl Bought for CreditResponse {
     fn charged(&self) -> Option<Atomic> {
         self.credited.amount.parse().ok()
     }
+}
+
+/// Reads how a payment was settled.
+fn settlement(response: &Response) -> Option<SettleResponse> {
+    let header = response.headers().get(x402::PAYMENT_RESPONSE)?.to_str().ok()?;
+    x402::decode(header).ok()
 }
 
 /// Says what became of a payment, if the answer says so.

@@ -316,6 +316,13 @@ pub const JSON_RPC_BYTES_MAX: usize = 256 * 1024;
 /// The most requests of one batch of JSON-RPC. Each may take the devnet for as long as its gas lasts, some 50 ms.
 pub const JSON_RPC_BATCH_MAX: usize = 32;
 
+/// The most requests of JSON-RPC that the devnet answers at once. They take turns with payments, so a crowd is sent away.
+pub const JSON_RPC_IN_FLIGHT_MAX: usize = 32;
+
+/// The most transactions in a minute that others send to the devnet by JSON-RPC. They cost nothing, and every one is kept:
+/// at the size of [`DEVNET_RAW_BYTES_MAX`] these are 5 MB.
+pub const JSON_RPC_SENT_PER_MINUTE_MAX: usize = 300;
+
 /// The most blocks that one request for events searches.
 pub const JSON_RPC_LOG_BLOCKS_MAX: u64 = 10_000;
 
@@ -358,6 +365,10 @@ pub const SPENDING_DAY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long a payment waits for another that is being written down, in milliseconds. Each takes some of them, so whoever
 /// has the journal for longer hangs.
 pub const SPENDING_WAIT_MS_MAX: u64 = 10_000;
+
+/// For how many calls like the first a buyer fills a payment channel, within its policy: enough to be worth the
+/// transaction, and not so much that it is missed.
+pub const CHANNEL_DEPOSIT_CALLS: u128 = 100;
 
 /// The longest that an offer may ask a payment to stay valid, in seconds. Honest offers ask for minutes; a payment that
 /// was thought lost should not turn up tomorrow.
@@ -486,6 +497,10 @@ pub const PAYMENT_REQUIRED_BYTES_MAX: usize = 12 * 1024;
 
 /// The most payees that are paid in one transaction: each takes some 60,000 gas.
 pub const PAY_OUTS_MAX: usize = 200;
+
+/// The most of a run that one sweep pays one by one, where they cannot be paid together: each waits for a block, and
+/// everything else for the sweep.
+pub const PAY_OUTS_ALONE_MAX: usize = 8;
 
 /// Transfers of one page of a statement.
 pub const STATEMENT_ROWS_MAX: usize = 1_000;

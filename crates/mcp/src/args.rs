@@ -132,6 +132,7 @@ impl Call {
             function: self.function,
             body,
             amount_max,
+            allowed: None,
             key: self.idempotency_key,
         })
     }

@@ -15,6 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 
 use crate::provider::Payment;
+use crate::question::{self, Question, Word};
 use crate::server::{PAYMENT_RESPONSE, RECEIPT, Server};
 use crate::tools::{INSTRUCTIONS, INSTRUCTIONS_WALLET, tools};
 use crate::{skill, steps};
@@ -66,8 +67,21 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let args: JsonObject = request.arguments.unwrap_or_default();
-        let answer = self.answer(&request.name, args.clone(), payment(&context)).await;
+        let args: JsonObject = request.arguments.clone().unwrap_or_default();
+        let mut answer = self.answer(&request.name, args.clone(), payment(&context), None).await;
+        if let Some(question) = answer.as_mut().err().and_then(Question::take) {
+            match question.ask(&request, &context).await {
+                Word::Yes => {
+                    let allowed = Some(question.amount);
+                    answer = self.answer(&request.name, args.clone(), payment(&context), allowed).await;
+                    // Dearer than what was allowed: that is for another question.
+                    answer.as_mut().err().and_then(Question::take);
+                }
+                Word::No => answer = answer.map_err(question::declined),
+                Word::Nobody => {}
+                Word::Later(question) => return Ok((*question).into()),
+            }
+        }
         let result = match answer {
             Ok(answer) => {
                 let mut result = CallToolResult::structured(answer.content);

@@ -12,6 +12,7 @@ mod handler;
 mod import;
 mod package;
 mod provider;
+mod question;
 mod server;
 mod skill;
 mod steps;
@@ -21,6 +22,7 @@ mod transport;
 
 pub use card::{CARD_MEDIA_TYPE, card};
 pub use provider::{Asked, Called, Layer, PaidTool, Payment, Provider};
+pub use question::Question;
 pub use server::{RECEIPT, Server};
 pub use skill::SKILL;
 pub use transport::{Http, serve_stdio};

@@ -76,6 +76,8 @@ pub struct Asked {
     pub body: CallBody,
     /// The most that it may cost, where the caller says.
     pub amount_max: Option<Atomic>,
+    /// What a person allowed it to cost, who was [asked](crate::Question).
+    pub allowed: Option<Atomic>,
     /// The caller's own name for the request: asked again under it, the answer is the first one's.
     pub key: Option<String>,
 }

@@ -89,13 +89,14 @@ impl Server {
         tool: &str,
         args: Map<String, Value>,
         payment: Option<Payment>,
+        allowed: Option<Atomic>,
     ) -> Result<Answer, Problem> {
         if let Some((id, release)) = self.release.as_deref() {
             // Every callable function, not only those that are listed: a host may know more than it shows.
             let function = release.functions.iter().find(|function| function.name == tool);
             let function =
                 function.ok_or_else(|| unknown(tool, release.functions.iter().map(|f| f.name.as_str())))?;
-            let asked = asked_of(id, &function.name, Value::Object(args));
+            let asked = Asked { allowed, ..asked_of(id, &function.name, Value::Object(args)) };
             return self.call(asked, &package::paid(release, function), payment).await;
         }
         match tool {
@@ -105,7 +106,7 @@ impl Server {
             "quote" => self.quote(args::read(tool, args)?).await,
             "call" => {
                 let example = Value::Object(args.clone());
-                let asked = args::read::<Call>(tool, args)?.asked()?;
+                let asked = Asked { allowed, ..args::read::<Call>(tool, args)?.asked()? };
                 self.call(asked, &generic(example), payment).await
             }
             "plan_import" => {
@@ -210,7 +211,7 @@ impl Server {
         let id = args::release(&quote.id)?;
         let body = CallBody { fuel: quote.fuel, ..Default::default() };
         let example = json!({ "id": quote.id, "function": quote.function });
-        let asked = Asked { release: id, function: quote.function, body, amount_max: None, key: None };
+        let asked = Asked { function: quote.function, body, ..asked_of(&id, "", Value::Null) };
         let quoted = self.provider.quote(&asked, &generic(example)).await?;
         let mut said = json!({
             "id": quoted.release,
@@ -297,6 +298,7 @@ fn asked_of(id: &PackageRef, function: &str, args: Value) -> Asked {
         function: function.to_owned(),
         body: CallBody { args, ..Default::default() },
         amount_max: None,
+        allowed: None,
         key: None,
     }
 }

@@ -16,7 +16,7 @@ use glassbox_core::Atomic;
 use glassbox_pay::x402::{self, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE};
 use glassbox_pay::{
     Address, Devnet, Facilitator, PaymentPayload, PaymentRequired, PaymentRequirements, Resource, Scheme,
-    Settlement, Settler, Wallet, exact,
+    Settlement, Settler, Wallet, payment,
 };
 
 const RUN_MS_MAX: u64 = 1_000;
@@ -54,7 +54,7 @@ async fn page(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
         Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
     };
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    if let Err(rejection) = exact::check(&payload, &offered, now_s, RUN_MS_MAX) {
+    if let Err(rejection) = payment::check(&payload, &offered, now_s, RUN_MS_MAX) {
         return payment_required(&page, offered, rejection.code.as_str());
     }
     if let Err(rejection) = page.rail.verify(&payload, &offered).await {

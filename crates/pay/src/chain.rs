@@ -46,7 +46,8 @@ pub enum Submission {
         /// The events that the contracts gave out.
         logs: Vec<Log>,
     },
-    /// It had no effect: refused when tried before submission, or in its block. The same id may be tried again.
+    /// It had no effect, and will have none: refused when tried before submission, or in a block that is final. The same
+    /// id may be tried again.
     Reverted {
         /// What the contract answered.
         output: Bytes,
@@ -70,7 +71,7 @@ pub enum Standing {
         /// How many blocks there are from its own on, that one included.
         confirmations: u64,
     },
-    /// No block holds it: it waits, was dropped, or was undone. Submit it again with its id.
+    /// No block holds it, or it had no effect there: it waits, was dropped, or was undone. Submit it again with its id.
     Missing,
 }
 

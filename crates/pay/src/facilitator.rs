@@ -161,6 +161,8 @@ pub struct Claim {
 /// One of several payments from the treasury.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayOut {
+    /// Its number in the run.
+    pub number: u32,
     /// Who gets it.
     pub to: Address,
     /// How much, more than nothing.
@@ -216,7 +218,12 @@ pub trait Facilitator: Send + Sync {
     /// return the first answer, the same `id` with another payee or amount is rejected.
     async fn pay_out(&self, id: &str, to: Address, amount: Atomic) -> Settlement;
 
-    /// Pays several at once from the treasury, in one transaction, all or none. `id` makes it happen once.
+    /// Pays several of a run at once from the treasury, in one transaction, all or none.
+    ///
+    /// The run's `id` and its number make each payment happen once, together with whichever others it is asked for. So what
+    /// is not paid together may be asked for one by one; it must be the same payee and amount for ever. What is signed to
+    /// pay never expires: a payment that is refused now may still be made later, by anybody who saw it, so it is owed
+    /// until it is settled. One that is asked for alone is settled also where somebody else had it made.
     async fn pay_out_all(&self, id: &str, payments: &[PayOut]) -> Settlement;
 
     /// Says what [`pay_out_all`](Self::pay_out_all) would cost the operator now.

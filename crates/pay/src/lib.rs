@@ -38,6 +38,7 @@ pub mod remote;
 pub mod rpc;
 pub mod scheme;
 pub mod settler;
+mod taken;
 pub mod wallet;
 pub mod wallet_file;
 pub mod x402;

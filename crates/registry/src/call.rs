@@ -255,7 +255,8 @@ impl Registry {
     /// The paid road. Every early return before `record` leaves the payment unspent.
     async fn call_paid(&self, request: CallRequest, payment: Payment) -> Result<CallReply, CallError> {
         // It is never too late, nor too dear, nor too crowded, to fetch what a payment bought.
-        if let Some(row) = self.presented(&payment).await? {
+        let known = self.known(&payment);
+        if let Some(row) = self.presented(known.as_ref()).await? {
             return self.answer_from(&row, request).await;
         }
         let plan = self.plan_to_run(&request, Some(&payment)).await?;
@@ -264,7 +265,7 @@ impl Registry {
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
-        let tender = self.check(payment, &order).await?;
+        let tender = self.check(payment, known, &order).await?;
         let admitted = self.admit(&tender.payer)?;
 
         let call = self.env.id();

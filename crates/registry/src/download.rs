@@ -127,7 +127,7 @@ impl Registry {
     ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
         let mut is_bought = false;
         if let Some(payment) = &request.payment
-            && let Some(row) = self.presented(payment).await?
+            && let Some(row) = self.presented(self.known(payment).as_ref()).await?
         {
             pin(&mut request.release, &row);
             is_bought = true;

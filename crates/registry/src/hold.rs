@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::meter::{Place, Refusal};
 use crate::offer::voucher_refused;
 use crate::open::Registry;
-use crate::payment::{Means, Payment, Tender};
+use crate::payment::{Known, Means, Tender};
 
 /// What a payment is to buy, and what we ask for it.
 pub(crate) struct Order {
@@ -66,8 +66,8 @@ impl Admitted<'_> {
 
 impl Registry {
     /// Finds what a payment was first presented for. Whoever signed it may ask, and nobody else.
-    pub(crate) async fn presented(&self, payment: &Payment) -> Result<Option<CallRow>, CallError> {
-        let Some(known) = self.known(payment) else { return Ok(None) };
+    pub(crate) async fn presented(&self, known: Option<&Known>) -> Result<Option<CallRow>, CallError> {
+        let Some(known) = known else { return Ok(None) };
         if let Some(key) = &known.key
             && let Some(row) = self.store.call_by_payment(key).await?
         {

@@ -1,6 +1,6 @@
 //! What we ask for a call: the ways to pay, in the order in which we would like them.
 
-use glassbox_core::manifest::Unit;
+use glassbox_core::manifest::{Terms, Unit};
 use glassbox_core::receipt::Payment;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -50,7 +50,7 @@ impl Registry {
                 )),
                 mime_type: Some("application/json".into()),
             },
-            accepts: self.offers(quote),
+            accepts: self.offers(&live.terms, quote),
             extensions: None,
         };
         self.declare(&mut required);
@@ -73,21 +73,24 @@ impl Registry {
         Some(required)
     }
 
-    /// Writes an offer for each scheme that the rail settles.
+    /// Writes an offer for each scheme that the rail settles and the terms accept.
     ///
     /// A client takes the first that it knows. Where the cost is known before, that is the plain payment; where fuel decides,
     /// it is a ceiling of which no more is taken than was burnt. `exact` is left for those who know nothing else: it takes
     /// the ceiling, and what is too much goes back.
-    fn offers(&self, quote: &Quote) -> Vec<PaymentRequirements> {
+    fn offers(&self, terms: &Terms, quote: &Quote) -> Vec<PaymentRequirements> {
         let fuel_decides = quote.lines.iter().any(|line| line.unit == Unit::Fuel);
         let order = match fuel_decides {
             true => [Scheme::Upto, Scheme::Batch, Scheme::Exact],
             false => [Scheme::Exact, Scheme::Batch, Scheme::Upto],
         };
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
+        let network = self.rail.network().to_string();
         let offered = order.into_iter().filter(|scheme| {
             let refunds = fuel_decides && *scheme == Scheme::Exact;
-            self.rail.schemes().contains(scheme) && (!refunds || self.rail.can_pay_out())
+            self.rail.schemes().contains(scheme)
+                && terms.accepts(scheme.as_str(), &network)
+                && (!refunds || self.rail.can_pay_out())
         });
         offered
             .map(|scheme| self.rail.offer(scheme, quote.amount_max, self.rail.treasury(), timeout_s))
@@ -96,10 +99,12 @@ impl Registry {
 
     /// Says which extensions are spoken here. Whoever pays must know, also after a refusal.
     pub(crate) fn declare(&self, required: &mut PaymentRequired) {
+        // Small, and of our own words: the header has room for them.
+        let extensions = required.extensions.get_or_insert_with(Map::new);
         if required.accepts.iter().any(|offer| offer.scheme == Scheme::Upto.as_str()) {
-            add(required, gas_sponsoring::NAME, gas_sponsoring::declare());
+            extensions.insert(gas_sponsoring::NAME.to_owned(), gas_sponsoring::declare());
         }
-        add(required, payment_identifier::NAME, payment_identifier::declare(false));
+        extensions.insert(payment_identifier::NAME.to_owned(), payment_identifier::declare(false));
     }
 
     /// Adds what only who asks for a price wants: the offers signed, and `last` what this resource has besides, as far as a

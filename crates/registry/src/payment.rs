@@ -69,6 +69,8 @@ pub(crate) struct Known {
     /// Its key, where that does not depend on what it shall buy.
     pub(crate) key: Option<String>,
     pub(crate) identifier: Option<String>,
+    /// What was signed, by the offer that it says it takes.
+    pub(crate) authorization: Option<Authorization>,
 }
 
 impl Tender {
@@ -137,12 +139,13 @@ impl Registry {
         match payment {
             Payment::Credit(credit) => {
                 let (payer, key) = self.known_credit(credit).ok()?;
-                Some(Known { payer, key, identifier: credit.identifier.clone() })
+                Some(Known { payer, key, identifier: credit.identifier.clone(), authorization: None })
             }
             Payment::Account(caller) => Some(Known {
                 payer: caller.account.name.payer(),
                 key: None,
                 identifier: caller.identifier.clone(),
+                authorization: None,
             }),
             // It finds its call when it is held, by its nonce.
             Payment::X402V1(_) => None,
@@ -152,13 +155,21 @@ impl Registry {
                     payer: authorization.signer().to_string(),
                     key: (authorization.scheme() != Scheme::Batch).then(|| authorization.key().to_string()),
                     identifier: identifier(payment).ok().flatten(),
+                    authorization: Some(authorization),
                 })
             }
         }
     }
 
     /// Checks a payment against what we ask for this order, and the clock.
-    pub(crate) async fn check(&self, payment: Payment, order: &Order) -> Result<Tender, CallError> {
+    ///
+    /// Who signed it is found out once: where the offer is to the letter the one that the payment says it takes, it is `known`.
+    pub(crate) async fn check(
+        &self,
+        payment: Payment,
+        known: Option<Known>,
+        order: &Order,
+    ) -> Result<Tender, CallError> {
         let refused = |rejection: Rejection| order.refused(rejection);
         let accepts = &order.required.accepts;
         let payment = match payment {
@@ -174,7 +185,11 @@ impl Registry {
             }
         };
         let offer = payment::taken(&payment, accepts).map_err(refused)?.clone();
-        let authorization = payment::read(&payment, &offer).map_err(refused)?;
+        let read = known.and_then(|known| known.authorization).filter(|_| payment.accepted == offer);
+        let authorization = match read {
+            Some(authorization) => authorization,
+            None => payment::read(&payment, &offer).map_err(refused)?,
+        };
         let identifier = identifier(&payment).map_err(refused)?;
         let key = match &authorization {
             Authorization::Exact(_) | Authorization::Upto(_) => authorization.key().to_string(),

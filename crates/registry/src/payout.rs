@@ -1,7 +1,8 @@
 //! Paying out what payees and the operator earned.
 //!
 //! Only what is final: a charge whose payment the chain may still take back, or whose voucher is not claimed yet, waits.
-//! All of one run is paid in one transaction, under an id that makes it happen once.
+//! All of one run is paid in one transaction, or one by one where that is refused; its id and their numbers make each
+//! payment happen once. What was signed to pay never expires, so what is refused stays owed and does not go back.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::call::logged;
 use crate::error::RegistryError;
 use crate::open::Registry;
-use crate::submissions::{Payment, Request};
+use crate::submissions::{Payment, Request, payout_subject};
 
 /// Who is paid, and where.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +61,12 @@ impl Registry {
         let payable = self.store.payable().await?;
         let mut lines: Vec<PayoutLine> =
             payable.into_iter().map(|(account, pico)| line(terms, account, pico)).collect();
-        for late in lines.iter_mut().filter(|line| line.waits.is_none()).skip(limits::PAY_OUTS_MAX) {
-            late.waits = Some("the next run pays it");
+        let (made, why) = match self.rail.can_pay_out() {
+            true => (limits::PAY_OUTS_MAX, "the next run pays it"),
+            false => (0, "this rail cannot pay out"),
+        };
+        for late in lines.iter_mut().filter(|line| line.waits.is_none()).skip(made) {
+            late.waits = Some(why);
         }
         let payments = payments(&lines);
         let fee = match payments.is_empty() {
@@ -82,10 +87,9 @@ impl Registry {
         }
         let (id, rail) = (self.env.id(), format!("x402:{}", self.rail.network()));
         let due = plan.lines.iter().filter(|line| line.waits.is_none());
-        let owing = due.enumerate().filter_map(|(index, line)| {
+        let owing = due.zip(0..).filter_map(|(line, number)| {
             Some(Owing {
-                // In the order in which they are paid: the same words again are the same payment.
-                subject: format!("payout:{id}:{index:04}"),
+                subject: payout_subject(&id, number),
                 transfer: payout(&rail, line.account.clone(), line.amount),
                 payee: line.to?.to_string(),
             })
@@ -110,38 +114,81 @@ impl Registry {
         }
     }
 
-    async fn pay_out_run(&self, id: &str) {
-        let owed = match self.store.owed_of_run(id).await {
+    async fn pay_out_run(&self, run: &str) {
+        let owed = match self.store.owed_of_run(run).await {
             Ok(owed) => owed,
             Err(error) => return error!(%error, "Could not list a payout"),
         };
-        let payment = |owed: &OwedTransfer| {
-            let to = owed.payee.as_deref()?.parse().ok()?;
-            Some(Payment(PayOut { to, amount: owed.amount }))
-        };
-        let Some(payments) = owed.iter().map(payment).collect::<Option<Vec<_>>>() else {
-            return error!(run = logged(id), "A payout is owed to no address");
-        };
-        if payments.is_empty() {
+        let (mut due, mut unpayable) = (Vec::new(), 0);
+        for owed in &owed {
+            match payment(run, owed) {
+                Some(payment) => due.push(payment),
+                None => unpayable += 1,
+            }
+        }
+        if unpayable > 0 {
+            error!(run = logged(run), unpayable, "Payouts are owed to no address");
+        }
+        if due.len() > 1 && self.pay_together(run, &due).await != Paid::Refused {
             return;
         }
-        let request = Request::PayOutAll { id: id.to_owned(), payments };
-        let moved = match self.submit(&request).await {
-            Settlement::Settled { transaction, .. } => self.booking(&request, transaction).await.map(Some),
-            Settlement::Rejected(rejection) => {
-                error!(run = logged(id), code = %rejection.code, "The rail refused a payout; it stays with the accounts");
-                Ok(None)
+        // One that can never be paid, or that somebody else had made, must not keep out the others.
+        let mut waited = 0;
+        for payment in due {
+            if waited == limits::PAY_OUTS_ALONE_MAX {
+                return;
             }
-            Settlement::Unknown { detail } => return warn!(run = logged(id), detail, "A payout is unknown"),
+            if self.pay_together(run, &[payment]).await != Paid::Refused {
+                waited += 1;
+            }
+        }
+    }
+
+    /// Pays some of a run, all or none.
+    async fn pay_together(&self, run: &str, due: &[PayOut]) -> Paid {
+        let request =
+            Request::PayOutAll { id: run.to_owned(), payments: due.iter().copied().map(Payment).collect() };
+        let transaction = match self.submit(&request).await {
+            Settlement::Settled { transaction, .. } => transaction,
+            Settlement::Rejected(rejection) => {
+                let (payments, code) = (due.len(), rejection.code);
+                warn!(run = logged(run), payments, %code, "The rail refused a payout; it stays owed");
+                return Paid::Refused;
+            }
+            Settlement::Unknown { detail } => {
+                warn!(run = logged(run), detail, "A payout is unknown");
+                return Paid::Unknown;
+            }
         };
-        let written = match moved {
-            Ok(moved) => self.store.post_run(id, moved).await.map_err(RegistryError::from),
+        let subjects: Vec<_> = due.iter().map(|payment| payout_subject(run, payment.number)).collect();
+        let watched = match subjects.as_slice() {
+            [alone] => alone.clone(),
+            _ => format!("payout:{run}"),
+        };
+        let written = match self.booking(&request, transaction).await {
+            Ok(moved) => self.store.post_run(&watched, subjects, moved).await.map_err(RegistryError::from),
             Err(error) => Err(error),
         };
         if let Err(error) = written {
-            error!(run = logged(id), %error, "Could not write down what became of a payout; will ask again");
+            error!(run = logged(run), %error, "Could not write down what became of a payout; will ask again");
         }
+        Paid::Made
     }
+}
+
+/// What became of asking the rail to pay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Paid {
+    Made,
+    Refused,
+    Unknown,
+}
+
+/// Reads what is owed to one payee of a run.
+fn payment(run: &str, owed: &OwedTransfer) -> Option<PayOut> {
+    let number = owed.subject.strip_prefix("payout:")?.strip_prefix(run)?.strip_prefix(':')?;
+    let (number, to) = (number.parse().ok()?, owed.payee.as_deref()?.parse().ok()?);
+    Some(PayOut { number, to, amount: owed.amount })
 }
 
 fn line(terms: &PayoutTerms, account: Account, payable: Pico) -> PayoutLine {
@@ -149,7 +196,7 @@ fn line(terms: &PayoutTerms, account: Account, payable: Pico) -> PayoutLine {
         Account::Payee(id) => id.as_str(),
         _ => "operator",
     };
-    let to = terms.addresses.get(id).copied().or_else(|| id.parse().ok());
+    let to = terms.addresses.get(id).copied().or_else(|| id.parse().ok()).filter(|to| !to.is_zero());
     let amount = Atomic(payable.0 / PICO_PER_ATOMIC);
     let waits = match to {
         None => Some("its address is not known"),
@@ -162,5 +209,7 @@ fn line(terms: &PayoutTerms, account: Account, payable: Pico) -> PayoutLine {
 
 fn payments(lines: &[PayoutLine]) -> Vec<PayOut> {
     let due = lines.iter().filter(|line| line.waits.is_none());
-    due.filter_map(|line| Some(PayOut { to: line.to?, amount: line.amount })).collect()
+    due.zip(0..)
+        .filter_map(|(line, number)| Some(PayOut { number, to: line.to?, amount: line.amount }))
+        .collect()
 }

@@ -222,8 +222,10 @@ impl Registry {
         let Some(payee) = payee.and_then(|payee| payee.parse::<Address>().ok()) else {
             return error!(subject = id, "A refund is owed to no address");
         };
-        let request =
-            Request::PayOut { id: key, payment: Payment(PayOut { to: payee, amount: owed.amount }) };
+        let request = Request::PayOut {
+            id: key,
+            payment: Payment(PayOut { number: 0, to: payee, amount: owed.amount }),
+        };
         let written = match self.submit(&request).await {
             Settlement::Settled { transaction, .. } => self.post_refund(owed, &request, transaction).await,
             Settlement::Rejected(rejection) => {

@@ -40,14 +40,15 @@ impl Registry {
         payment: Payment,
         item: impl FnOnce(&str) -> Recorded,
     ) -> Result<CallRow, CallError> {
-        if let Some(row) = self.presented(&payment).await? {
+        let known = self.known(&payment);
+        if let Some(row) = self.presented(known.as_ref()).await? {
             // Whoever asks again for what was paid for may be late, so the clock is asked after this.
             return match row.request == order.request {
                 true => self.await_sale(&row.id, &order).await,
                 false => Err(CallError::PaymentBound),
             };
         }
-        let tender = self.check(payment, &order).await?;
+        let tender = self.check(payment, known, &order).await?;
         let admitted = self.admit(&tender.payer)?;
         let call = self.env.id();
         let work = self.running.claim(&call).expect("a fresh id is nobody's");

@@ -23,7 +23,7 @@ use crate::settle::within;
 pub(crate) enum Request {
     /// To pay somebody.
     PayOut { id: String, payment: Payment },
-    /// To pay several at once, in this order.
+    /// To pay several of a run at once.
     PayOutAll { id: String, payments: Vec<Payment> },
     /// To claim vouchers, or to give a payer the rest of its channel back.
     Claim { id: String, vouchers: Vec<Begun> },
@@ -37,13 +37,15 @@ pub(crate) struct Payment(pub(crate) PayOut);
 /// A payment as it is written: the address as text.
 #[derive(Serialize, Deserialize)]
 struct Words {
+    #[serde(default)]
+    number: u32,
     to: String,
     amount: Atomic,
 }
 
 impl From<Payment> for Words {
-    fn from(Payment(PayOut { to, amount }): Payment) -> Self {
-        Self { to: to.to_string(), amount }
+    fn from(Payment(PayOut { number, to, amount }): Payment) -> Self {
+        Self { number, to: to.to_string(), amount }
     }
 }
 
@@ -52,11 +54,28 @@ impl TryFrom<Words> for Payment {
 
     fn try_from(words: Words) -> Result<Self, String> {
         let to = words.to.parse().map_err(|_| format!("`{}` is no address", words.to))?;
-        Ok(Self(PayOut { to, amount: words.amount }))
+        Ok(Self(PayOut { number: words.number, to, amount: words.amount }))
     }
 }
 
 impl Request {
+    /// Returns the payments of a run each by itself, with their subjects; nothing where it is one already.
+    fn parts(&self) -> Result<Option<Vec<(String, String)>>, RegistryError> {
+        let Self::PayOutAll { id, payments } = self else { return Ok(None) };
+        if payments.len() < 2 {
+            return Ok(None);
+        }
+        let parts = payments.iter().map(|payment| {
+            let alone = Self::PayOutAll { id: id.clone(), payments: vec![payment.clone()] };
+            Ok((payout_subject(id, payment.0.number), alone.to_json()?))
+        });
+        parts.collect::<Result<_, _>>().map(Some)
+    }
+
+    fn to_json(&self) -> Result<String, RegistryError> {
+        serde_json::to_string(self).map_err(|_| RegistryError::Worker)
+    }
+
     /// Returns what it claims of channels, in all.
     fn claimed(self) -> Vec<(String, Atomic)> {
         match self {
@@ -100,7 +119,7 @@ impl Registry {
     pub(crate) async fn booking(&self, request: &Request, transaction: B256) -> Result<Moved, RegistryError> {
         let request = match self.rail.standing(transaction).await {
             Ok(OnChain::Final) => None,
-            _ => Some(serde_json::to_string(request).map_err(|_| RegistryError::Worker)?),
+            _ => Some(request.to_json()?),
         };
         Ok(Moved { transaction: transaction.to_string(), request })
     }
@@ -139,8 +158,13 @@ impl Registry {
                 let (reference, now_ms) = (transaction.to_string(), self.env.now_ms());
                 return Ok(self.store.move_submission(&row.subject, &reference, now_ms).await?);
             }
-            // What it stands on may be missing too, and come back later.
             Settlement::Rejected(rejection) => {
+                // Somebody else may have had one of several made.
+                if let Some(parts) = request.parts()? {
+                    warn!(subject, code = %rejection.code, "What was paid together is paid again one by one");
+                    return Ok(self.store.split_submission(&row.subject, parts).await?);
+                }
+                // What it stands on may be missing too, and come back later.
                 error!(subject, code = %rejection.code, "Could not move again what the chain lost; it stays open");
             }
             Settlement::Unknown { detail } => warn!(subject, detail, "Moving it again is unknown"),
@@ -164,6 +188,11 @@ impl Registry {
         }
         Ok(back)
     }
+}
+
+/// Returns what a payment of a run belongs to.
+pub(crate) fn payout_subject(run: &str, number: u32) -> String {
+    format!("payout:{run}:{number:04}")
 }
 
 /// What the ids of a channel's refunds begin with; the number of the refund comes after it.

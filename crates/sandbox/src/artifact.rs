@@ -93,9 +93,7 @@ impl Artifacts {
         let inspection = serde_json::to_vec(inspection)?;
         let length = u32::try_from(inspection.len()).map_err(io::Error::other)?;
         let content = [&length.to_le_bytes(), inspection.as_slice(), compiled].concat();
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.dir.join(format!(".{}-{count}.tmp", std::process::id()));
+        let temporary = temporary(&self.dir);
         let written = (|| {
             let mut file = create_private(&temporary)?;
             file.write_all(&self.mac(digest, &content))?;
@@ -158,25 +156,42 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
+/// Reads the key, or makes it. Of several who come first at once, one makes it and all read that.
 fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let path = dir.join("key");
-    match create_private(&path) {
-        Ok(mut file) => {
-            let mut key = [0; KEY_BYTES];
-            getrandom::fill(&mut key).map_err(io::Error::other)?;
-            file.write_all(&key)?;
-            file.sync_all()?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut key = [0; KEY_BYTES];
-            File::open(&path)?.read_exact(&mut key).map_err(|error| {
-                io::Error::new(error.kind(), format!("the key `{}` is damaged; delete it", path.display()))
-            })?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
+    if !path.try_exists()? {
+        make_key(dir, &path)?;
     }
+    let mut key = [0; KEY_BYTES];
+    File::open(&path)?.read_exact(&mut key).map_err(|error| {
+        io::Error::new(error.kind(), format!("the key `{}` is damaged; delete it", path.display()))
+    })?;
+    Ok(key)
+}
+
+fn make_key(dir: &Path, path: &Path) -> io::Result<()> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let temporary = temporary(dir);
+    let made = (|| {
+        let mut file = create_private(&temporary)?;
+        file.write_all(&key)?;
+        file.sync_all()?;
+        // A rename would put it in the place of another's, which may have been read.
+        fs::hard_link(&temporary, path)
+    })();
+    let removed = fs::remove_file(&temporary);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => removed,
+        made => made.and(removed),
+    }
+}
+
+/// Returns a name that nobody else writes to.
+fn temporary(dir: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    dir.join(format!(".{}-{count}.tmp", std::process::id()))
 }
 
 /// Creates a file that only its owner may read, and fails where there is one already.

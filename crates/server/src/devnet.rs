@@ -1,12 +1,15 @@
-//! The devnet alone: a node's JSON-RPC and a faucet, without a registry.
+//! The devnet alone: a node's JSON-RPC, a faucet, and a facilitator for any x402 server, without a registry.
 
 use axum::body::Body as Bytes;
 use axum::extract::{Request, State};
-use axum::routing::post;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use glassbox_api::{BalanceResponse, FaucetRequest};
 use glassbox_core::limits;
-use glassbox_pay::{Devnet, devnet};
+use glassbox_pay::facilitator_api::{self, Answer};
+use glassbox_pay::{Devnet, Scheme, devnet};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -23,6 +26,9 @@ pub async fn serve_devnet(
     let app = Router::new()
         .route("/", post(json_rpc))
         .route("/faucet", post(faucet))
+        .route("/verify", post(verify))
+        .route("/settle", post(settle))
+        .route("/supported", get(supported))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(CatchPanicLayer::custom(problem::panicked))
@@ -37,6 +43,32 @@ async fn json_rpc(
     let (parts, body) = request.into_parts();
     let body = read(&parts.headers, body, limits::JSON_RPC_BYTES_MAX).await?;
     Ok(Json(devnet.json_rpc(&body).await))
+}
+
+async fn verify(State(devnet): State<Devnet>, request: Request<Bytes>) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::FACILITATOR_BODY_BYTES_MAX).await?;
+    Ok(respond(facilitator_api::verify(&devnet.facilitator(), &body).await))
+}
+
+async fn settle(State(devnet): State<Devnet>, request: Request<Bytes>) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, limits::FACILITATOR_BODY_BYTES_MAX).await?;
+    Ok(respond(facilitator_api::settle(&devnet.facilitator(), &body).await))
+}
+
+/// Says what is settled for others. No channels: they are claimed by the key of who is paid, which nobody shows here.
+async fn supported(State(devnet): State<Devnet>) -> Response {
+    let mut answer = facilitator_api::supported(&devnet.facilitator());
+    if let Some(kinds) = answer.body["kinds"].as_array_mut() {
+        kinds.retain(|kind| kind["scheme"] != Scheme::Batch.as_str());
+    }
+    respond(answer)
+}
+
+fn respond(Answer { status, body }: Answer) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(body)).into_response()
 }
 
 async fn faucet(

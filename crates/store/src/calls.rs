@@ -9,19 +9,24 @@
 //!
 //! A payment is bound to the request that it was first presented with until its call is released.
 //!
-//! What stands behind a call, its [`Backing`], is set aside with the hold and decided with the call: the deposit of a
-//! payment, the voucher of a channel, prepaid credit, or an account of a company.
+//! What stands behind a call, its [`Backing`](crate::Backing), is set aside with the hold and decided with the call: the
+//! deposit of a payment, the voucher of a channel, prepaid credit, or an account of a company.
+//!
+//! Every arrow after the hold is on the disk when its method returns, because of what comes next: after *executed*, a
+//! chain is asked for the money; after *posted*, its reply leaves, which a voucher or credit must have paid for whatever
+//! happens; after *voided*, somebody is told that nothing was charged, and nothing may be later.
 
-use glassbox_core::ledger::{Kind, Transfer, deposit, hold, voucher};
+use glassbox_core::ledger::{Kind, Transfer};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use crate::channels::{self, ChannelPosting, Voucher, VoucherRefusal};
-use crate::company::{self, AccountRefusal, Spender};
-use crate::credit::{self, Budget, CreditRefusal};
+use crate::channels::{self, ChannelPosting};
+use crate::company;
+use crate::credit;
 use crate::error::StoreError;
-use crate::ledger::{self, Decision};
+use crate::ledger;
 use crate::receipts::{self, NewReceipt};
+use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// The states of a call.
@@ -57,70 +62,6 @@ impl CallState {
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Held | Self::Executed)
     }
-}
-
-/// A call to be held.
-#[derive(Debug, Clone)]
-pub struct NewCall {
-    /// Its id: unguessable, because whoever knows it may read the reply.
-    pub id: String,
-    /// The payment's identity: one payment, one call.
-    pub payment_key: String,
-    /// The payer's own name for the request, where it gave one: one name, one call.
-    pub identifier: Option<String>,
-    /// Who pays.
-    pub payer: String,
-    /// The rail that it is paid over.
-    pub rail: String,
-    /// What the payment buys.
-    pub request: Digest,
-    /// The release.
-    pub release: ReleaseId,
-    /// The function.
-    pub function: FunctionName,
-    /// The quote's ceiling.
-    pub held: Atomic,
-    /// The payment, as JSON.
-    pub payment: String,
-    /// The requirements that it answers, as JSON.
-    pub offer: String,
-    /// What stands behind it.
-    pub backing: Backing,
-    /// When, in Unix milliseconds.
-    pub now_ms: i64,
-}
-
-/// What stands behind a call until it is decided.
-#[derive(Debug, Clone)]
-pub enum Backing {
-    /// A payment that the rail will settle.
-    Payment,
-    /// A voucher of a channel, which the call has for itself until it is decided.
-    Voucher(Box<Voucher>),
-    /// Prepaid credit, within the budgets of the token that spends it.
-    Credit(Vec<Budget>),
-    /// An account of a company, within what that allows.
-    Account(Box<Spender>),
-}
-
-/// What came of asking to hold a call.
-#[derive(Debug, Clone)]
-pub enum Hold {
-    /// The call is new and held: the caller of this method, and nobody else, runs it.
-    Held,
-    /// The payment is bound to this call already.
-    SamePayment(Box<CallRow>),
-    /// The payer has an undecided or undelivered call for the very same request: another payment must not be taken. Nor is
-    /// it, for this request, once it was answered so.
-    SameRequest(Box<CallRow>),
-    /// The payer gave this name to another call.
-    SameIdentifier(Box<CallRow>),
-    /// The voucher does not fit its channel. Nothing is held.
-    Voucher(VoucherRefusal),
-    /// The credit, or a budget of its token, does not suffice. Nothing is held.
-    Credit(CreditRefusal),
-    /// The account may not make the call. Nothing is held.
-    Account(AccountRefusal),
 }
 
 /// A call as it is stored.
@@ -271,10 +212,9 @@ fn advance(
     next: CallState,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let changed = transaction.execute(
-        "UPDATE calls SET state = ?3, updated_at = ?4 WHERE id = ?1 AND state = ?2",
-        params![call, expected.as_str(), next.as_str(), now_ms],
-    )?;
+    let changed = transaction
+        .prepare_cached("UPDATE calls SET state = ?3, updated_at = ?4 WHERE id = ?1 AND state = ?2")?
+        .execute(params![call, expected.as_str(), next.as_str(), now_ms])?;
     if changed == 1 {
         return Ok(());
     }
@@ -288,32 +228,6 @@ fn advance(
     })
 }
 
-/// Sets aside what stands behind a call, or says why it does not suffice.
-fn set_aside(transaction: &Transaction<'_>, call: &NewCall) -> Result<Option<Hold>, StoreError> {
-    let NewCall { id, payer, rail, held, now_ms, .. } = call;
-    let pending = match &call.backing {
-        Backing::Payment => deposit(rail, payer, *held),
-        Backing::Voucher(offered) => {
-            if let Some(refusal) = channels::reserve(transaction, id, payer, rail, *held, offered, *now_ms)? {
-                return Ok(Some(Hold::Voucher(refusal)));
-            }
-            voucher(&offered.channel, payer, *held)
-        }
-        Backing::Credit(budgets) => {
-            if let Some(refusal) = credit::reserve(transaction, id, payer, *held, budgets)? {
-                return Ok(Some(Hold::Credit(refusal)));
-            }
-            hold(payer, *held)
-        }
-        Backing::Account(spender) => match company::reserve(transaction, call, spender)? {
-            Ok(set_aside) => set_aside,
-            Err(refusal) => return Ok(Some(Hold::Account(refusal))),
-        },
-    };
-    ledger::insert(transaction, id, &[pending], "pending", None, *now_ms)?;
-    Ok(None)
-}
-
 /// Lets go of what was set aside for a call that costs nothing.
 fn let_go(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
     ledger::decide(transaction, call, None, Decision::Voided)?;
@@ -323,75 +237,14 @@ fn let_go(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Binds a payment to a call, or says which call stands in the way.
-    ///
-    /// Of many that present one payment at once, exactly one gets [`Hold::Held`].
-    pub async fn hold_call(&self, call: NewCall) -> Result<Hold, StoreError> {
-        self.write("hold_call", move |transaction| {
-            if let Some(row) = find(transaction, "payment_key = ?1", &[&call.payment_key])? {
-                return Ok(Hold::SamePayment(Box::new(row)));
-            }
-            if let Some(identifier) = &call.identifier {
-                let same_name = "payer = ?1 AND identifier = ?2";
-                if let Some(row) = find(transaction, same_name, &[&call.payer, identifier])? {
-                    return Ok(Hold::SameIdentifier(Box::new(row)));
-                }
-            }
-            let request = call.request.to_string();
-            let stood_in = "id = (SELECT call FROM stand_ins WHERE payment_key = ?1) AND request = ?2
-                AND state IN ('held', 'executed', 'posted')";
-            if let Some(row) = find(transaction, stood_in, &[&call.payment_key, &request])? {
-                return Ok(Hold::SameRequest(Box::new(row)));
-            }
-            let same_request = "payer = ?1 AND request = ?2
-                AND (state IN ('held', 'executed') OR (state = 'posted' AND delivered = 0))";
-            if let Some(row) = find(transaction, same_request, &[&call.payer, &request])? {
-                // This payment was not taken. Should its answer be lost, it must not be taken for the same thing later.
-                if !matches!(call.backing, Backing::Credit(_) | Backing::Account(_)) {
-                    transaction.execute(
-                        "INSERT OR REPLACE INTO stand_ins (payment_key, call) VALUES (?1, ?2)",
-                        params![call.payment_key, row.id],
-                    )?;
-                }
-                return Ok(Hold::SameRequest(Box::new(row)));
-            }
-            if let Some(refusal) = set_aside(transaction, &call)? {
-                return Ok(refusal);
-            }
-            transaction
-                .prepare_cached(
-                    "INSERT INTO calls (id, state, payment_key, identifier, payer, rail, request, release, function,
-                        held, payment, offer, created_at, updated_at)
-                     VALUES (?1, 'held', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
-                )?
-                .execute(params![
-                    call.id,
-                    call.payment_key,
-                    call.identifier,
-                    call.payer,
-                    call.rail,
-                    request,
-                    call.release.to_string(),
-                    call.function.to_string(),
-                    amount_to_sql(call.held.0),
-                    call.payment,
-                    call.offer,
-                    call.now_ms,
-                ])?;
-            Ok(Hold::Held)
-        })
-        .await
-    }
-
     /// Records what a run gave: held → executed. From here on the call is settled, also after a crash.
     pub async fn record_outcome(&self, call: &str, outcome: Outcome, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
         self.write("record_outcome", move |transaction| {
             advance(transaction, &call, CallState::Held, CallState::Executed, now_ms)?;
-            transaction.execute(
-                "UPDATE calls SET outcome = ?2, charge = ?3 WHERE id = ?1",
-                params![call, outcome.outcome, amount_to_sql(outcome.charge.0)],
-            )?;
+            transaction
+                .prepare_cached("UPDATE calls SET outcome = ?2, charge = ?3 WHERE id = ?1")?
+                .execute(params![call, outcome.outcome, amount_to_sql(outcome.charge.0)])?;
             Ok(())
         })
         .await
@@ -418,10 +271,9 @@ impl Store {
         let call = call.to_owned();
         self.write("post_held_call", move |transaction| {
             advance(transaction, &call, CallState::Held, CallState::Posted, now_ms)?;
-            transaction.execute(
-                "UPDATE calls SET charge = ?2 WHERE id = ?1",
-                params![call, amount_to_sql(charge.0)],
-            )?;
+            transaction
+                .prepare_cached("UPDATE calls SET charge = ?2 WHERE id = ?1")?
+                .execute(params![call, amount_to_sql(charge.0)])?;
             post(transaction, &call, &posting, now_ms)
         })
         .await
@@ -470,13 +322,17 @@ impl Store {
     }
 
     /// Notes that the reply of a call was handed over.
+    ///
+    /// A power cut may undo it, as if the answer had been lost on its way; the same request is then answered from this call
+    /// once more. A new call that relies on it cannot be posted without it.
     pub async fn mark_delivered(&self, call: &str, now_ms: i64) -> Result<(), StoreError> {
         let call = call.to_owned();
-        self.write("mark_delivered", move |transaction| {
-            transaction.execute(
-                "UPDATE calls SET delivered = 1, delivered_at = COALESCE(delivered_at, ?2) WHERE id = ?1",
-                params![call, now_ms],
-            )?;
+        self.write_soon("mark_delivered", move |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE calls SET delivered = 1, delivered_at = COALESCE(delivered_at, ?2) WHERE id = ?1",
+                )?
+                .execute(params![call, now_ms])?;
             Ok(())
         })
         .await
@@ -613,11 +469,13 @@ impl Store {
 fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i64) -> Result<(), StoreError> {
     let reference = posting.transaction.as_deref();
     // What was set aside of credit is replaced by the charge; a deposit or voucher is posted at what it came to.
-    ledger::decide(transaction, call, Some(Kind::Hold), Decision::Voided)?;
+    let mut sheet = Sheet::new(transaction);
+    sheet.decide(call, Some(Kind::Hold), Decision::Voided)?;
     let settled = Decision::Posted { amount: Some(posting.amount.to_pico()), reference };
-    ledger::decide(transaction, call, None, settled)?;
-    ledger::insert(transaction, call, &posting.charge, "posted", None, now_ms)?;
-    ledger::insert(transaction, call, posting.refund.as_slice(), "pending", None, now_ms)?;
+    sheet.decide(call, None, settled)?;
+    sheet.insert(call, &posting.charge, "posted", None, now_ms)?;
+    sheet.insert(call, posting.refund.as_slice(), "pending", None, now_ms)?;
+    sheet.close()?;
     let (mut channel, mut cumulative) = (None, None);
     if let Some(posting) = &posting.channel {
         let charged = channels::post(transaction, posting, now_ms)?;

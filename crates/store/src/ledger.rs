@@ -11,7 +11,8 @@ use glassbox_core::{Atomic, Pico, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
-use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
+use crate::sheet::{Decision, Sheet, Sums, sums_of};
+use crate::sqlite::{Store, amount_from_sql, parse};
 use crate::submissions::{self, Moved};
 
 /// What an account gave and received.
@@ -92,13 +93,6 @@ impl OwedTransfer {
     }
 }
 
-/// Which of an account's four sums.
-#[derive(Clone, Copy)]
-enum Side {
-    Debit,
-    Credit,
-}
-
 /// Writes transfers within a transaction, and adds them to their accounts.
 pub(crate) fn insert(
     transaction: &Transaction<'_>,
@@ -108,46 +102,9 @@ pub(crate) fn insert(
     reference: Option<&str>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO transfers (subject, kind, debit, credit, amount, state, reference, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    for transfer in transfers {
-        assert!(transfer.amount > Pico::ZERO, "a transfer of nothing: {transfer:?}");
-        let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
-        let amount = transfer.amount.0;
-        let kind = transfer.kind.as_str();
-        statement.execute(params![
-            subject,
-            kind,
-            debit,
-            credit,
-            amount_to_sql(amount),
-            state,
-            reference,
-            now_ms
-        ])?;
-        match state {
-            "pending" => {
-                change(transaction, &debit, Side::Debit, 0, 0, amount)?;
-                change(transaction, &credit, Side::Credit, 0, 0, amount)?;
-            }
-            _ => {
-                change(transaction, &debit, Side::Debit, amount, 0, 0)?;
-                change(transaction, &credit, Side::Credit, amount, 0, 0)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What becomes of a pending transfer.
-#[derive(Clone, Copy)]
-pub(crate) enum Decision<'a> {
-    /// It is posted, at this amount where another than the one it was written with, by this transaction on the rail.
-    Posted { amount: Option<Pico>, reference: Option<&'a str> },
-    /// It comes to nothing.
-    Voided,
+    let mut sheet = Sheet::new(transaction);
+    sheet.insert(subject, transfers, state, reference, now_ms)?;
+    sheet.close()
 }
 
 /// Decides the pending transfers of a subject, of one kind or of all. Returns how many there were.
@@ -157,97 +114,10 @@ pub(crate) fn decide(
     kind: Option<Kind>,
     decision: Decision<'_>,
 ) -> Result<usize, StoreError> {
-    let mut pending = transaction.prepare_cached(
-        "SELECT id, debit, credit, amount FROM transfers
-         WHERE subject = ?1 AND state = 'pending' AND (?2 IS NULL OR kind = ?2)",
-    )?;
-    let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, String, String, Vec<u8>)> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    };
-    let rows = pending.query_map(params![subject, kind.map(Kind::as_str)], read)?;
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let mut update = transaction.prepare_cached(
-        "UPDATE transfers SET state = ?2, amount = ?3, reference = COALESCE(?4, reference) WHERE id = ?1",
-    )?;
-    for (id, debit, credit, amount) in &rows {
-        let was = amount_from_sql(amount)?;
-        let (state, posted, reference) = match decision {
-            Decision::Posted { amount, reference } => {
-                ("posted", amount.map_or(was, |amount| amount.0), reference)
-            }
-            Decision::Voided => ("voided", 0, None),
-        };
-        let kept = if state == "posted" { posted } else { was };
-        update.execute(params![id, state, amount_to_sql(kept), reference])?;
-        change(transaction, debit, Side::Debit, posted, was, 0)?;
-        change(transaction, credit, Side::Credit, posted, was, 0)?;
-    }
-    Ok(rows.len())
-}
-
-/// Adds `posted` to one side of an account, takes `decided` off what is pending there, and adds `pending`.
-fn change(
-    transaction: &Transaction<'_>,
-    account: &str,
-    side: Side,
-    posted: u128,
-    decided: u128,
-    pending: u128,
-) -> Result<(), StoreError> {
-    let mut sums = sums_of(transaction, account)?.unwrap_or_default();
-    let (posted_sum, pending_sum) = match side {
-        Side::Debit => (&mut sums.0[0], 2),
-        Side::Credit => (&mut sums.0[1], 3),
-    };
-    let overflow = || StoreError::corrupt(format!("the sums of account `{account}` are out of range"));
-    *posted_sum = posted_sum.checked_add(posted).ok_or_else(overflow)?;
-    let left = sums.0[pending_sum].checked_sub(decided).ok_or_else(overflow)?;
-    sums.0[pending_sum] = left.checked_add(pending).ok_or_else(overflow)?;
-    sums.write(transaction, account)
-}
-
-/// The sums of an account: debits, credits, debits pending, credits pending.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-struct Sums([u128; 4]);
-
-impl Sums {
-    fn read(blobs: [Vec<u8>; 4]) -> Result<Self, StoreError> {
-        let mut sums = [0; 4];
-        for (sum, blob) in sums.iter_mut().zip(&blobs) {
-            *sum = amount_from_sql(blob)?;
-        }
-        Ok(Self(sums))
-    }
-
-    fn write(self, transaction: &Transaction<'_>, account: &str) -> Result<(), StoreError> {
-        let [debits, credits, debits_pending, credits_pending] = self.0.map(amount_to_sql);
-        transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO accounts (name, debits, credits, debits_pending, credits_pending)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![account, debits, credits, debits_pending, credits_pending])?;
-        Ok(())
-    }
-
-    fn into_balance(self, account: &str) -> Result<Balance, StoreError> {
-        let [debits, credits, debits_pending, credits_pending] = self.0.map(Pico);
-        Ok(Balance { account: parse(account)?, debits, credits, debits_pending, credits_pending })
-    }
-}
-
-fn sums_of(connection: &Connection, account: &str) -> Result<Option<Sums>, StoreError> {
-    let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<[Vec<u8>; 4]> {
-        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-    };
-    connection
-        .prepare_cached(
-            "SELECT debits, credits, debits_pending, credits_pending FROM accounts WHERE name = ?1",
-        )?
-        .query_row([account], read)
-        .optional()?
-        .map(Sums::read)
-        .transpose()
+    let mut sheet = Sheet::new(transaction);
+    let decided = sheet.decide(subject, kind, decision)?;
+    sheet.close()?;
+    Ok(decided)
 }
 
 /// Returns what an account may spend, within a transaction.

@@ -2,7 +2,7 @@
 //! that is derived from them.
 //!
 //! [`Store`] is verb-shaped: each method is one transaction, and says what holds when it returns. Every write has
-//! reached the disk by then. This is the only crate that knows SQL.
+//! reached the disk by then, but for those that say what a power cut may undo. This is the only crate that knows SQL.
 //!
 //! Losing the database loses the registry; losing `objects/` loses components that the publishers still have; losing
 //! the search index loses nothing, because it lives in memory and is rebuilt at start-up. `signed-checkpoint` must
@@ -11,6 +11,7 @@
 mod acts;
 mod advisories;
 mod attestations;
+mod binding;
 mod calls;
 mod channels;
 mod company;
@@ -24,10 +25,12 @@ mod log;
 mod objects;
 mod payers;
 mod payouts;
+mod power;
 mod receipts;
 mod releases;
 mod sboms;
 mod search;
+mod sheet;
 mod sqlite;
 mod submissions;
 mod witness;
@@ -35,7 +38,8 @@ mod witness;
 pub use acts::{NamespaceRow, ReleaseAct, Signed};
 pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
 pub use attestations::{AttestationRow, Attested};
-pub use calls::{Backing, CallRow, CallState, Hold, NewCall, Outcome, Posting, Standing};
+pub use binding::{Backing, Hold, NewCall};
+pub use calls::{CallRow, CallState, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
 pub use company::{
     AccountRefusal, AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, NoToken, Spender,
@@ -49,6 +53,7 @@ pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
 pub use log::{LogState, NewEntry};
 pub use payers::PayerSum;
 pub use payouts::Owing;
+pub use power::PowerCut;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
 pub use sboms::Within;

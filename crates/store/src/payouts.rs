@@ -7,7 +7,8 @@ use glassbox_core::ledger::{Account, Kind, Transfer};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
-use crate::ledger::{self, Decision, OwedTransfer};
+use crate::ledger::{self, OwedTransfer};
+use crate::sheet::Decision;
 use crate::sqlite::{Store, amount_from_sql};
 use crate::submissions::{self, Moved};
 
@@ -80,26 +81,25 @@ impl Store {
         .await
     }
 
-    /// Posts a run that the rail paid, or voids one that it refused. Doing it again changes nothing.
-    pub async fn post_run(&self, run: &str, moved: Option<Moved>) -> Result<(), StoreError> {
-        let (subject, pattern) = (format!("payout:{run}"), format!("payout:{run}:%"));
+    /// Posts payments of a run that one transaction on the rail made, which is watched under the name `watched`. Doing it
+    /// again changes nothing.
+    ///
+    /// Nothing voids one: what is signed to pay never expires, so a payment that came back to its account could be made
+    /// twice.
+    pub async fn post_run(
+        &self,
+        watched: &str,
+        subjects: Vec<String>,
+        moved: Moved,
+    ) -> Result<(), StoreError> {
+        let watched = watched.to_owned();
         self.write("post_run", move |transaction| {
-            let mut statement = transaction
-                .prepare("SELECT subject FROM transfers WHERE state = 'pending' AND subject LIKE ?1")?;
-            let subjects: Vec<String> =
-                statement.query_map([pattern], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let decision = match &moved {
-                Some(moved) => Decision::Posted { amount: None, reference: Some(&moved.transaction) },
-                None => Decision::Voided,
-            };
+            let posted = Decision::Posted { amount: None, reference: Some(&moved.transaction) };
             let mut decided = 0;
-            for subject in subjects {
-                decided += ledger::decide(transaction, &subject, Some(Kind::Payout), decision)?;
+            for subject in &subjects {
+                decided += ledger::decide(transaction, subject, Some(Kind::Payout), posted)?;
             }
-            match &moved {
-                Some(moved) if decided > 0 => submissions::watch(transaction, &subject, moved),
-                _ => Ok(()),
-            }
+            if decided > 0 { submissions::watch(transaction, &watched, &moved) } else { Ok(()) }
         })
         .await
     }

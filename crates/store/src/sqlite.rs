@@ -10,6 +10,7 @@ use crate::fault::{Fault, Faults, Moment};
 use crate::ledger;
 use crate::log::{Behind, Guard};
 use crate::objects::Objects;
+use crate::power::Drill;
 use crate::search::SearchIndex;
 
 /// Migrations in order; the schema version is how many have run. Never edit one that was released: add another.
@@ -51,11 +52,19 @@ pub(crate) struct Inner {
     pub(crate) behind: Option<Behind>,
     pub(crate) search: SearchIndex,
     /// SQLite allows one writer at a time; waiting here is fair and cannot time out.
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     /// Connections that no reader holds at the moment.
     readers: Mutex<Vec<Connection>>,
     database: PathBuf,
     faults: Faults,
+    /// The last to go: by then all connections are closed.
+    pub(crate) drill: Arc<Drill>,
+}
+
+/// The one connection that writes, and how far its commits go.
+struct Writer {
+    connection: Connection,
+    sync: Sync,
 }
 
 impl Store {
@@ -78,10 +87,11 @@ impl Store {
                 behind: guard.stop_if_behind(&writer)?,
                 guard,
                 search: SearchIndex::new()?,
-                writer: Mutex::new(writer),
+                writer: Mutex::new(Writer { connection: writer, sync: Sync::Disk }),
                 readers: Mutex::new(Vec::new()),
                 database,
                 faults: Faults::default(),
+                drill: Arc::default(),
             }),
         };
         store.rebuild_search()?;
@@ -113,10 +123,57 @@ impl Store {
         verb: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_to(Sync::Disk, verb, change).await
+    }
+
+    /// The same for what a power cut may undo. A crash of the process undoes nothing.
+    ///
+    /// What a power cut leaves is a beginning of all writes, none left out: they are appended to one log, and each commit of
+    /// [`write`](Self::write) that changes anything waits until the log is on the disk as far as itself. So such a write is lost
+    /// only together with all that came after it, and a verb may be one if
+    ///
+    /// - its loss is like something that may happen anyway; and
+    /// - whatever is asked of a chain or told to anybody because of it comes after another write that changes something and
+    ///   waits. That binds also those who saw it in the meantime, because it is visible at once.
+    ///
+    /// Each such verb says why it may.
+    pub(crate) async fn write_soon<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_to(Sync::Soon, verb, change).await
+    }
+
+    async fn write_to<T: Send + 'static>(
+        &self,
+        sync: Sync,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.write(verb, change))
+        tokio::task::spawn_blocking(move || inner.write_to(sync, verb, change))
             .await
             .map_err(|_| StoreError::Worker)?
+    }
+}
+
+/// How far a commit has come when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    /// It is on the disk.
+    Disk,
+    /// The system has it, and brings it to the disk with the next that must be there.
+    Soon,
+}
+
+impl Sync {
+    /// `FULL` waits for the disk at each commit, `NORMAL` at checkpoints alone; both leave a sound database.
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Disk => "PRAGMA synchronous = FULL",
+            Self::Soon => "PRAGMA synchronous = NORMAL",
+        }
     }
 }
 
@@ -135,14 +192,32 @@ impl Inner {
         result
     }
 
+    /// Runs one write transaction, which has reached the disk when this returns.
     pub(crate) fn write<T>(
         &self,
         verb: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.write_to(Sync::Disk, verb, change)
+    }
+
+    fn write_to<T>(
+        &self,
+        sync: Sync,
+        verb: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         // A panic in an earlier write rolled its transaction back when it unwound, so the connection is sound.
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if writer.sync != sync {
+            writer.connection.execute_batch(sync.pragma())?;
+            writer.sync = sync;
+        }
+        if sync == Sync::Soon {
+            self.drill.keep(&self.database)?;
+        }
+        let changes = writer.connection.total_changes();
+        let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = change(&transaction);
         let result = result.map_err(|error| match self.behind {
             Some(behind) => behind.explain(error),
@@ -150,6 +225,10 @@ impl Inner {
         })?;
         self.strike(verb, Moment::Before)?;
         transaction.commit()?;
+        // A commit that changes nothing writes nothing, and waits for nothing.
+        if sync == Sync::Disk && writer.connection.total_changes() > changes {
+            self.drill.flushed();
+        }
         self.strike(verb, Moment::After)?;
         Ok(result)
     }
@@ -204,4 +283,30 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(StoreError::corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(connection: &Connection) -> Result<i64, StoreError> {
+        Ok(connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn each_write_waits_for_the_disk_or_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (normal, full) = (1, 2);
+        for _ in 0..2 {
+            assert_eq!(store.write("one", |transaction| level(transaction)).await.unwrap(), full);
+            for _ in 0..2 {
+                assert_eq!(store.write_soon("two", |transaction| level(transaction)).await.unwrap(), normal);
+            }
+            // A write that fails leaves the next one as it should be.
+            let failed = store.write("three", |_| Err::<(), _>(StoreError::Worker)).await;
+            assert!(failed.is_err());
+        }
+        assert_eq!(store.inner.write("four", |transaction| level(transaction)).unwrap(), full);
+    }
 }

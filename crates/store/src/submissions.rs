@@ -22,7 +22,7 @@ pub struct Moved {
 /// A transaction that is not final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubmissionRow {
-    /// What its transfers belong to: a call's id, `payout:ID` of a run, or a claim's id.
+    /// What its transfers belong to: a call's id, `payout:ID` of a run, `payout:ID:NUMBER` of one payment, or a claim's id.
     pub subject: String,
     /// What to ask of the rail again, as JSON.
     pub request: String,
@@ -105,6 +105,28 @@ impl Store {
                 "UPDATE submissions SET reference = ?2, tried_at = ?3 WHERE subject = ?1",
                 params![subject, reference, now_ms],
             )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Watches the payments of a transaction each by itself: they can no longer be made together. `parts` are their subjects
+    /// and requests. Doing it again changes nothing.
+    pub async fn split_submission(
+        &self,
+        subject: &str,
+        parts: Vec<(String, String)>,
+    ) -> Result<(), StoreError> {
+        let subject = subject.to_owned();
+        self.write("split_submission", move |transaction| {
+            for (part, request) in &parts {
+                transaction.execute(
+                    "INSERT INTO submissions (subject, request, reference)
+                     SELECT ?2, ?3, reference FROM submissions WHERE subject = ?1",
+                    params![subject, part, request],
+                )?;
+            }
+            transaction.execute("DELETE FROM submissions WHERE subject = ?1", [subject])?;
             Ok(())
         })
         .await

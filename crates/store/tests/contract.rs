@@ -10,8 +10,8 @@ use glassbox_core::release::Release;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, ReleaseId};
 use glassbox_store::{
-    Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, Published,
-    SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
+    Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, PowerCut,
+    Published, SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
 };
 
 const PAYER: &str = "0xpayer";
@@ -448,4 +448,60 @@ async fn a_newer_store_is_refused() {
     let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
     database.pragma_update(None, "user_version", 99).expect("writable");
     assert!(matches!(Store::open(folder.path()), Err(StoreError::TooNew { found: 99, .. })));
+}
+
+/// Opens a store whose power will be cut.
+fn powered(folder: tempfile::TempDir) -> (Stage, PowerCut) {
+    let store = Store::open(folder.path()).expect("a store");
+    let cut = store.foresee_power_cut();
+    (Stage { store, folder }, cut)
+}
+
+/// Cuts the power, and opens what is left.
+fn cut_off((Stage { store, folder }, cut): (Stage, PowerCut)) -> (Stage, PowerCut) {
+    drop(store);
+    cut.strike().expect("a closed store");
+    powered(folder)
+}
+
+#[tokio::test]
+async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
+    let mut powered = powered(stage().folder);
+    let found = async |powered: &(Stage, PowerCut), call: &str| {
+        powered.0.store.call(call).await.expect("readable").map(|row| (row.state, row.delivered))
+    };
+    let hold = async |powered: &(Stage, PowerCut), call: &str, payment: &str| {
+        powered.0.store.hold_call(new_call(call, payment, "r")).await.expect("written")
+    };
+    assert!(matches!(hold(&powered, "a", "p").await, Hold::Held));
+    // A write that changes nothing does not reach the disk, and takes nothing along.
+    assert_eq!(powered.0.store.forget_replies(0, 9).await.expect("written"), 0);
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "a").await, None, "as if it was released");
+    powered.0.store.check_ledger().await.expect("readable");
+
+    assert!(matches!(hold(&powered, "b", "p").await, Hold::Held), "the payment is free");
+    powered.0.store.record_outcome("b", outcome(), 2).await.expect("held");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "b").await, Some((CallState::Executed, false)), "a chain may have been asked");
+
+    powered.0.store.post_call("b", posting(), 3).await.expect("executed");
+    powered.0.store.mark_delivered("b", 4).await.expect("written");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "b").await, Some((CallState::Posted, false)), "it is delivered once more");
+
+    // Answered from the first call, the second payment is never taken for the same, also once that was delivered.
+    assert!(matches!(hold(&powered, "c", "q").await, Hold::SameRequest(row) if row.id == "b"));
+    powered = cut_off(powered);
+    powered.0.store.mark_delivered("b", 5).await.expect("written");
+    assert!(matches!(hold(&powered, "c", "q").await, Hold::SameRequest(row) if row.id == "b"));
+    powered = cut_off(powered);
+
+    // What relies on a delivery is nowhere without it.
+    powered.0.store.mark_delivered("b", 6).await.expect("written");
+    assert!(matches!(hold(&powered, "d", "s").await, Hold::Held));
+    powered.0.store.void_call("d", CallState::Held, "\"no\"".into(), 7).await.expect("held");
+    powered = cut_off(powered);
+    assert_eq!(found(&powered, "d").await, Some((CallState::Voided, false)), "somebody was told");
+    assert_eq!(found(&powered, "b").await, Some((CallState::Posted, true)));
 }

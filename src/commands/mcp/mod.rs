@@ -19,7 +19,7 @@ use glassbox_client::{Buyer, Call, ClientError};
 use glassbox_core::key::PublicKey;
 use glassbox_core::name::NameError;
 use glassbox_core::{Atomic, Digest, PackageRef};
-use glassbox_mcp::{Asked, Called, Layer, PaidTool, Payment, Provider, Server};
+use glassbox_mcp::{Asked, Called, Layer, PaidTool, Payment, Provider, Question, Server};
 use glassbox_sandbox::{Function, Spec};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -151,16 +151,21 @@ impl Proxy {
     ) -> Result<Called, Problem> {
         let executor = self.executor.get_or_try_init(|| call::executor(&self.remote.client));
         let executor = executor.await.map_err(problem)?;
-        let buyer = match (&self.buyer, asked.amount_max) {
-            (Some(buyer), Some(max)) => Some(buyer.clone().at_most(max)),
-            (buyer, _) => buyer.clone(),
-        };
+        let buyer = self.buyer.clone().map(|buyer| match asked.allowed {
+            Some(amount) => buyer.allowing(amount),
+            None => buyer,
+        });
+        let buyer = buyer.map(|buyer| match asked.amount_max {
+            Some(max) => buyer.at_most(max),
+            None => buyer,
+        });
         let mut body = asked.body.clone();
         body.grants = grants;
         body.nonce = asked.key.as_ref().map(|key| Digest::of(key).hex()[..32].to_owned());
         let name = function.name.short();
         let made = Call { release: &release.id, function: &name, body };
-        let response = self.remote.client.call_with(&made, buyer.as_ref()).await.map_err(beyond)?;
+        let response = self.remote.client.call_with(&made, buyer.as_ref()).await;
+        let response = response.map_err(|error| self.beyond(asked, &made, error))?;
         // From here on it is paid, whatever else is wrong with the answer.
         let charged = response.charged.amount.clone();
         let proved = self.prove(&made, release, function, &response, executor).await;
@@ -168,6 +173,30 @@ impl Proxy {
         let mut called = Called::from(response);
         called.notes.extend(notes);
         Ok(called)
+    }
+
+    /// Says which setting allows what was refused, and asks its owner where the policy lets it.
+    fn beyond(&self, asked: &Asked, made: &Call<'_>, error: ClientError) -> Problem {
+        let amount = match &error {
+            // What the agent itself set is not its owner's to change.
+            ClientError::PriceAboveMax { amount, .. }
+                if asked.amount_max.is_none_or(|max| *amount <= max) =>
+            {
+                Some(*amount)
+            }
+            _ => None,
+        };
+        let problem = beyond(error);
+        let Some(amount) = amount.filter(|_| self.policy.agent.ask && asked.allowed.is_none()) else {
+            return problem;
+        };
+        let (release, usd) = (made.release, amount.to_decimal());
+        let message = format!(
+            "An agent wants to call `{}` of {release} for up to ${usd}, which is more than you allow for one call. Pay it \
+             this once?",
+            made.function
+        );
+        Question { message, amount }.within(problem)
     }
 
     /// Checks the receipt of an answer as far as the policy asks, and keeps it. Returns what the agent is told of it.

@@ -22,7 +22,7 @@ use crate::buyer::{Buyer, bench};
 use crate::packages;
 use crate::payer::{ALL, ON_CHAIN, Order, Payer, Way, channel_of, charged, escrowed, worth};
 use crate::schemes::offer;
-use crate::stage::{Stage, Sweep, keys};
+use crate::stage::{End, Stage, Sweep, keys};
 
 /// What everybody has that could pay for a call: nothing leaves it unseen.
 async fn purse(stage: &Stage, payer: &Payer) -> (u128, u128, Pico) {
@@ -202,15 +202,15 @@ async fn i05_a_charge_is_the_fuel_times_the_price_and_anybody_can_compute_it() {
 }
 
 /// Pays in one way again and again, and each time the write of one verb fails: before it happened, or after; and then
-/// the power goes, or the payer just asks again.
+/// the process ends, or the power goes, or the payer just asks again.
 async fn survives(way: Way, verbs: &[&str]) {
     let mut stage = Stage::without_sweep().await;
     let mut payer = Payer::with_channel(&stage, "ana").await;
     let mut number = 0;
     for verb in verbs {
         for moment in [Moment::Before, Moment::After] {
-            for power_cut in [false, true] {
-                let case = format!("{way:?}, {verb} {moment:?}, power cut: {power_cut}");
+            for end in [None, Some(End::Crash), Some(End::PowerCut)] {
+                let case = format!("{way:?}, {verb} {moment:?}, {end:?}");
                 number += 1;
                 let spent = given(&stage, &payer).await;
                 let body = json!({ "args": [1_000 + number], "fuel": 50_000_000 });
@@ -223,12 +223,15 @@ async fn survives(way: Way, verbs: &[&str]) {
                     struck.text
                 );
                 assert_eq!(stage.store().faults_waiting(), 0, "{case}: nothing was struck");
-                if power_cut {
-                    stage = stage.reopen(Sweep::Off).await;
+                if let Some(end) = end {
+                    stage = stage.reopen_after(end, Sweep::Off).await;
                     payer.at(&stage);
                 }
                 let reply = payer.pays(&order).await;
                 assert_eq!(reply.output(), 1_000 + number, "{case}");
+                if struck.status == 200 {
+                    assert_eq!(reply.receipt().1.call, struck.receipt().1.call, "{case}: it was answered");
+                }
                 stage.registry.reconcile().await;
                 assert_eq!(given(&stage, &payer).await - spent, charged(&reply), "{case}");
                 let again = payer.pays(&order).await;

@@ -106,6 +106,52 @@ async fn what_the_policy_does_not_allow_is_refused_with_its_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_about_what_the_policy_does_not_pay_by_itself() {
+    let (stage, shell) = home().await;
+    policy(&shell, "max.call = '0.001'\nmax.day = '0.005'\nagent.ask = true");
+    let asked = async |agent: fn() -> tokio::process::Command, answer: &str, mode: &str| {
+        let mut agent = agent();
+        agent.env("ANSWER", answer).env("MODE", mode);
+        call(&shell, &[], agent).await
+    };
+    // One era is asked while its call waits, the other calls again with the answer.
+    let mut paid = 0;
+    for (agent, mode) in [(typescript as fn() -> _, "auto"), (python, "auto"), (python, "legacy")] {
+        let steps = asked(agent, "decline", mode).await;
+        let result = &steps.of("result")["result"];
+        assert_eq!(
+            (&result["code"], &result["declined"]),
+            (&json!("price-above-max"), &json!(true)),
+            "{result}"
+        );
+        assert_eq!(stage.payments().await, paid, "{mode}");
+
+        let steps = asked(agent, "accept", mode).await;
+        let question = steps.of("asked")["message"].as_str().unwrap();
+        assert!(
+            question.contains("`double` of lab:bench@1.0.0") && question.contains("$0.002"),
+            "{question}"
+        );
+        let result = &steps.of("result")["result"];
+        if paid < 2 {
+            assert_eq!(result["output"], 42, "{result}");
+            paid += 1;
+        } else {
+            // What a day may cost is not for a moment's yes.
+            assert_eq!(result["rule"], "max.day", "{result}");
+        }
+        assert_eq!(stage.payments().await, paid, "{mode}");
+    }
+    // Who does not let anybody be asked is not, and neither is a host that cannot ask.
+    let steps = call(&shell, &[], typescript()).await;
+    assert_eq!(steps.of("result")["result"]["code"], "price-above-max");
+    policy(&shell, "max.call = '0.001'");
+    let steps = asked(python, "accept", "auto").await;
+    assert_eq!(steps.of("result")["result"]["code"], "price-above-max");
+    assert_eq!(stage.payments().await, paid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_may_be_downloaded_for_nothing_runs_here_where_a_call_has_a_price() {
     let stage = crate::clients::stage().await;
     let mut free = packages::bench("2.0.0");

@@ -19,11 +19,20 @@ pub struct Agent {
     pub proof: Proof,
     /// Whether a component that may be downloaded for nothing runs on this machine, where a call has a price.
     pub local: bool,
+    /// Whether the host may ask its person to allow a call that is dearer than the policy pays by itself.
+    pub ask: bool,
 }
 
 impl Default for Agent {
     fn default() -> Self {
-        Self { publishers: None, licenses: None, grants: None, proof: Proof::Receipt, local: true }
+        Self {
+            publishers: None,
+            licenses: None,
+            grants: None,
+            proof: Proof::Receipt,
+            local: true,
+            ask: false,
+        }
     }
 }
 

@@ -14,12 +14,16 @@
 //! assets = ["eip155:84532/erc20:0x036CbD53842c5426634e7929541eC2318f3dCF7e"]
 //! schemes = ["exact"]
 //!
+//! [nodes]                 # where to ask a chain; for `upto`
+//! "eip155:84532" = "https://sepolia.base.org"
+//!
 //! [agent]                 # what `glassbox mcp` calls for an agent
 //! publishers = ["docs", "did:key:z6Mk…"]
 //! licenses = ["Apache-2.0"]
 //! grants = ["wasi:clocks/wall-clock"]
 //! proof = "replay"        # "receipt" without it
 //! local = false           # never run here what has a price there
+//! ask = true              # the host may ask you to allow one call that is dearer than `max.call`
 //! ```
 //!
 //! Without a policy a wallet pays play money only. A policy binds whoever pays through this crate; it cannot bind
@@ -28,6 +32,7 @@
 mod agent;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -56,6 +61,9 @@ pub struct Policy {
     /// Whom may be paid, in what and how.
     #[serde(default)]
     pub allow: Allow,
+    /// `[nodes]`: where to ask a chain, by its CAIP-2 id. `upto` needs it; the devnet's is known.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, String>,
     /// What an agent may call by itself.
     #[serde(default)]
     pub agent: Agent,
@@ -129,6 +137,9 @@ pub struct Spend {
     /// Whether it is a deposit into a channel, and not for one call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deposit: bool,
+    /// The channel that it is paid out of, by its id; nothing more leaves the wallet then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// What it is for, such as `docs:markdown@1.0.0 to-html`.
     pub call: String,
 }
@@ -358,6 +369,7 @@ mod tests {
             host: Host::of("https://registry.example.com/some/path").expect("a host"),
             scheme: "exact".into(),
             deposit: false,
+            channel: None,
             call: "docs:markdown@1.0.0 to-html".into(),
         }
     }

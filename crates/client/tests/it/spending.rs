@@ -27,6 +27,7 @@ fn spend(usd: &str) -> Spend {
         host: Host::of(HOST).unwrap(),
         scheme: "exact".into(),
         deposit: false,
+        channel: None,
         call: "docs:markdown@1.0.0 to-html".into(),
     }
 }

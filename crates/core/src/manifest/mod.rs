@@ -326,14 +326,14 @@ pub struct Settlement {
     /// The currency of every amount.
     #[serde(default = "usd")]
     pub currency: String,
-    /// The rails that payments may take.
-    #[serde(default = "exact_only")]
+    /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
+    #[serde(default = "every_scheme")]
     pub accepts: Vec<String>,
 }
 
 impl Default for Settlement {
     fn default() -> Self {
-        Self { currency: usd(), accepts: exact_only() }
+        Self { currency: usd(), accepts: every_scheme() }
     }
 }
 
@@ -341,8 +341,19 @@ fn usd() -> String {
     "USD".into()
 }
 
-fn exact_only() -> Vec<String> {
-    vec!["x402:exact".into()]
+fn every_scheme() -> Vec<String> {
+    SCHEMES.iter().map(|scheme| format!("x402:{scheme}")).collect()
+}
+
+/// The schemes of x402 that a release may be paid by.
+const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
+
+/// Tells whether `way` is one in which a release may be paid.
+fn is_way_to_pay(way: &str) -> bool {
+    let way = way.strip_prefix("x402:").unwrap_or_default();
+    let (scheme, network) =
+        way.split_once(':').map_or((way, None), |(scheme, network)| (scheme, Some(network)));
+    SCHEMES.contains(&scheme) && network != Some("")
 }
 
 impl Manifest {
@@ -538,13 +549,9 @@ impl Manifest {
         )?;
         rule(
             !self.settlement.accepts.is_empty()
-                && self
-                    .settlement
-                    .accepts
-                    .iter()
-                    .all(|rail| rail == "x402:exact" || rail.starts_with("x402:exact:")),
-            "`accepts` names a rail that is not supported".into(),
-            "write accepts = [\"x402:exact\"]",
+                && self.settlement.accepts.iter().all(|way| is_way_to_pay(way)),
+            "`accepts` names a way to pay that is not supported".into(),
+            "leave it out, or name some of \"x402:exact\", \"x402:upto\", \"x402:batch-settlement\"",
         )
     }
 }

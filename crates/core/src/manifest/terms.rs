@@ -29,7 +29,7 @@ pub struct Terms {
     pub payee: Vec<Payee>,
     /// The currency of every amount.
     pub currency: String,
-    /// The rails that payments may take.
+    /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
     pub accepts: Vec<String>,
 }
 
@@ -47,6 +47,14 @@ impl Terms {
             currency: manifest.settlement.currency.clone(),
             accepts: manifest.settlement.accepts.clone(),
         }
+    }
+
+    /// Tells whether it may be paid by a scheme of x402 on a network.
+    pub fn accepts(&self, scheme: &str, network: &str) -> bool {
+        self.accepts
+            .iter()
+            .filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme))
+            .any(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(network))
     }
 }
 

@@ -28,6 +28,7 @@ use glassbox_core::Atomic;
 use glassbox_core::limits::FAUCET_AMOUNT_MAX;
 use tokio::sync::Mutex;
 
+use self::json_rpc::Door;
 use self::machine::Stopped;
 use self::node::{Node, Refusal};
 use self::operation::Operation;
@@ -69,6 +70,7 @@ pub struct Devnet {
     node: Arc<Mutex<Node>>,
     clock: Clock,
     operator: Wallet,
+    door: Arc<Door>,
 }
 
 impl Devnet {
@@ -81,7 +83,7 @@ impl Devnet {
     /// Opens the devnet with another clock.
     pub fn open_with_clock(path: Option<&Path>, operator: Wallet, clock: Clock) -> Result<Self, PayError> {
         let node = Arc::new(Mutex::new(Node::open(path)?));
-        Ok(Self { node, clock, operator })
+        Ok(Self { node, clock, operator, door: Arc::default() })
     }
 
     /// Returns the facilitator over this chain, with the operator's key.

@@ -101,7 +101,7 @@ pub(crate) fn selector(signature: &str) -> [u8; 4] {
 }
 
 /// Reads an answer of one number.
-pub(crate) fn read_number(output: &[u8]) -> Option<U256> {
+pub fn read_number(output: &[u8]) -> Option<U256> {
     (output.len() == 32).then(|| U256::from_be_slice(output))
 }
 

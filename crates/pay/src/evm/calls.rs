@@ -26,6 +26,16 @@ pub(crate) fn balance_of(account: Address) -> Bytes {
     Tuple::new().address(account).call("balanceOf(address)")
 }
 
+/// Asks how much of an account's tokens somebody else may move (ERC-20).
+pub fn allowance(owner: Address, spender: Address) -> Bytes {
+    Tuple::new().address(owner).address(spender).call("allowance(address,address)")
+}
+
+/// Asks how many permits of an account the token has taken (EIP-2612).
+pub fn permits_used(owner: Address) -> Bytes {
+    Tuple::new().address(owner).call("nonces(address)")
+}
+
 pub(crate) fn total_supply() -> Bytes {
     Tuple::new().call("totalSupply()")
 }
@@ -47,13 +57,11 @@ pub(crate) fn transfer_with_authorization(transfer: &Transfer, signature: &[u8; 
 }
 
 /// Asks whether the token has taken an authorization's nonce.
-#[cfg(feature = "remote")]
 pub(crate) fn authorization_state(payer: Address, nonce: B256) -> Bytes {
     Tuple::new().address(payer).word(nonce).call("authorizationState(address,bytes32)")
 }
 
 /// Asks Permit2 for the 256 nonces of which this is one; its last byte says which.
-#[cfg(feature = "remote")]
 pub(crate) fn nonce_bitmap(owner: Address, nonce: B256) -> Bytes {
     let word: U256 = U256::from_be_bytes(nonce.0) >> 8;
     Tuple::new().address(owner).number(word).call("nonceBitmap(address,uint256)")

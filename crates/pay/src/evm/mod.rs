@@ -5,4 +5,5 @@ pub mod addresses;
 pub(crate) mod calls;
 pub(crate) mod reverts;
 
-pub use calls::{finalize_withdraw, initiate_withdraw};
+pub use abi::read_number;
+pub use calls::{allowance, finalize_withdraw, initiate_withdraw, permits_used};

@@ -24,7 +24,6 @@ use glassbox_core::Atomic;
 use glassbox_core::limits::{FACILITATOR_BODY_BYTES_MAX, UNSURE_PAYMENTS_MAX};
 use serde_json::{Value, json};
 
-use self::echo::Found;
 use crate::chain::{Call, Chain, Fee, Standing, TransferEvent};
 use crate::eip712::Domain;
 use crate::error::PayError;
@@ -40,6 +39,7 @@ use crate::scheme::batch::Action;
 use crate::scheme::offer::{self, Parties};
 use crate::scheme::upto::FACILITATOR_ADDRESS;
 use crate::scheme::{PaymentKey, Scheme};
+use crate::taken::{self, Taken};
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, VERSION, clip};
 
 /// Whom to ask, and about what.
@@ -176,16 +176,16 @@ impl Remote {
                 unknown(format!("the facilitator says {rejection}, which may be an echo"))
             };
         };
-        let found = echo::find(chain.as_ref(), self.asset(), authorization, amount).await;
+        let found = taken::find_payment(chain.as_ref(), self.asset(), authorization, amount).await;
         let now_s = chain.now_s().await;
         match (found, now_s) {
-            (Ok(Found::Transfer { transaction, block }), _) => {
+            (Ok(Taken::By { transaction, block }), _) => {
                 Settlement::Settled { transaction, payer: authorization.payer(), amount, block }
             }
-            (Ok(Found::Unused), Ok(now_s)) if believed || expired(authorization, now_s) => {
+            (Ok(Taken::Not), Ok(now_s)) if believed || expired(authorization, now_s) => {
                 Settlement::Rejected(rejection)
             }
-            (Ok(Found::UsedOtherwise), Ok(now_s)) if expired(authorization, now_s) => {
+            (Ok(Taken::Otherwise), Ok(now_s)) if expired(authorization, now_s) => {
                 Settlement::Rejected(rejection)
             }
             (Ok(_), Ok(_)) => unknown(format!("the facilitator says {rejection}, which may be an echo")),

@@ -6,8 +6,8 @@
 //! Real money moves here. A network that is not known to be a test network is refused, unless the configuration names
 //! its chain id. The key is never written anywhere, and neither is the node's address, which may hold one.
 //!
-//! A transaction that reverted in its block is reported at once, though its block may be undone: whoever signed the
-//! payment could submit it as well.
+//! A transaction that reverted is unknown until its block is final: in another block it may have its effect. What reverts
+//! before it was ever submitted is refused at once.
 
 mod book;
 mod node;
@@ -182,9 +182,13 @@ impl Chain for Rpc {
 
     async fn standing(&self, transaction: B256) -> Result<Standing, PayError> {
         let inner = &self.inner;
-        let Some(receipt) = inner.node.receipt(transaction).await? else { return Ok(Standing::Missing) };
+        let (receipt, height) = tokio::try_join!(inner.node.receipt(transaction), inner.node.height())?;
+        // One that was undone may be in another block, where it reverts: then it moved nothing.
+        let Some(receipt) = receipt.filter(|receipt| receipt.succeeded) else {
+            return Ok(Standing::Missing);
+        };
         let block = receipt.block;
-        let confirmations = inner.node.height().await?.saturating_add(1).saturating_sub(block);
+        let confirmations = height.saturating_add(1).saturating_sub(block);
         let is_final = confirmations >= inner.config.finality
             || inner.finalized().await.is_some_and(|finalized| block <= finalized);
         Ok(if is_final { Standing::Final } else { Standing::Mined { block, confirmations } })
@@ -195,8 +199,9 @@ impl Chain for Rpc {
         if let Some(reason) = inner.book.broken() {
             return Err(PayError::JournalBroken(reason));
         }
-        let fees = inner.fees().await?;
-        inner.check_coins(inner.config.gas_reserve, fees).await
+        let coins = async { Ok(inner.node.coins(inner.wallet.address()).await?) };
+        let (fees, coins) = tokio::try_join!(inner.fees(), coins)?;
+        inner.check_coins(inner.config.gas_reserve, fees, coins)
     }
 
     async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError> {

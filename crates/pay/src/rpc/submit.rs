@@ -38,7 +38,7 @@ fn sent_by_another() -> Step {
 }
 
 /// When a transaction is first looked for after it was broadcast.
-const POLL_FIRST: Duration = Duration::from_millis(10);
+const POLL_FIRST: Duration = Duration::from_millis(2);
 
 impl Inner {
     /// Submits a call, or finds out what became of it, and waits for a block for as long as is allowed.
@@ -69,10 +69,12 @@ impl Inner {
         }
         match self.receipt(&attempts).await? {
             Some(receipt) if receipt.succeeded => Ok(Step::Done(mined(receipt))),
-            Some(receipt) if !*sent && self.is_final(receipt.block).await? => {
-                self.send(id, call, &attempts, sent).await
+            // In another block it may have its effect, and it is broadcast again should this one be undone.
+            Some(receipt) if !self.is_final(receipt.block).await? => {
+                Ok(Step::Waits("it reverted in a block that may be undone".to_owned()))
             }
-            Some(receipt) => self.reverted(&attempts, receipt).await.map(Step::Done),
+            Some(receipt) if *sent => self.reverted(&attempts, receipt).await.map(Step::Done),
+            Some(_) => self.send(id, call, &attempts, sent).await,
             None if *sent => Ok(Step::Waits("the transaction waits for a block".to_owned())),
             None => self.resume(id, call, &attempts, sent).await,
         }
@@ -96,10 +98,9 @@ impl Inner {
             return Ok(Step::Done(Submission::Reverted { output: Bytes::new() }));
         }
         let before = last(attempts);
-        let tried = match self.node.call(call, "latest").await {
-            Ok(_) => self.node.gas(call).await,
-            Err(error) => Err(error),
-        };
+        // To estimate is to try. Everything else that is asked does not depend on it, so all of it is asked at once.
+        let (tried, fees, coins) =
+            tokio::join!(self.node.gas(call), self.fees(), self.node.coins(self.wallet.address()));
         let gas = match tried {
             // What others do to the contracts in between may cost some more.
             Ok(gas) => gas.saturating_add(gas / 4),
@@ -112,15 +113,15 @@ impl Inner {
             let reason = format!("the call takes {gas} gas; the most is {}", self.config.gas_max);
             return Err(PayError::Unavailable(reason));
         }
-        let fees = self.fees().await?;
-        self.check_coins(gas, fees).await?;
+        let fees = fees?;
+        self.check_coins(gas, fees, coins?)?;
 
         let _one_at_a_time = self.sending.lock().await;
         if self.last_attempt(id) != before {
             return Ok(sent_by_another());
         }
-        let block = self.node.height().await?;
-        let mined = self.node.count(self.wallet.address(), "latest").await?;
+        let (block, mined) =
+            tokio::try_join!(self.node.height(), self.node.count(self.wallet.address(), "latest"))?;
         let nonce = self.book.next_nonce(mined);
         if nonce.saturating_sub(mined) >= RPC_PENDING_MAX {
             return Err(PayError::Unavailable(format!("{RPC_PENDING_MAX} transactions wait already")));
@@ -271,10 +272,9 @@ impl Inner {
         Ok(Fees { fee, tip })
     }
 
-    /// Checks that the settler can pay for so much gas.
-    pub(super) async fn check_coins(&self, gas: u64, fees: Fees) -> Result<(), PayError> {
+    /// Checks that the settler, who has so much, can pay for so much gas.
+    pub(super) fn check_coins(&self, gas: u64, fees: Fees, has: U256) -> Result<(), PayError> {
         let account = self.wallet.address();
-        let has = self.node.coins(account).await?;
         let needs = U256::from(gas).saturating_mul(U256::from(fees.fee));
         if has < needs { Err(PayError::GasLow { account, has, needs }) } else { Ok(()) }
     }

@@ -59,18 +59,6 @@ pub struct Authorization {
     pub permit: Option<Permit>,
 }
 
-/// Checks a payment against the offer that we make now, at the Unix second `now_s`, for a run of at most `run_ms_max`.
-pub fn check(
-    payload: &PaymentPayload,
-    offered: &PaymentRequirements,
-    now_s: u64,
-    run_ms_max: u64,
-) -> Result<Authorization, Rejection> {
-    let authorization = read(payload, offered)?;
-    check_window(&authorization, now_s, run_ms_max)?;
-    Ok(authorization)
-}
-
 /// Checks everything about a payment but its time, so that a payment settled long ago is still recognised.
 pub fn read(payload: &PaymentPayload, offered: &PaymentRequirements) -> Result<Authorization, Rejection> {
     check_accepted(Scheme::Upto, payload, offered)?;

@@ -25,6 +25,7 @@ use crate::network::Network;
 use crate::payment::{self, Authorization};
 use crate::scheme::Scheme;
 use crate::scheme::offer::{self, Parties};
+use crate::taken::{self, Taken};
 use crate::wallet::Wallet;
 use crate::x402::{ErrorCode, PaymentPayload, PaymentRequirements, clip};
 
@@ -114,6 +115,22 @@ impl<C: Chain> Settler<C> {
         }
     }
 
+    /// What was refused because what was signed is used up. Whoever saw it can have submitted it, and then the money is
+    /// where it was to go.
+    fn made_by_others(
+        &self,
+        taken: Result<Taken, PayError>,
+        payer: Address,
+        amount: Atomic,
+        refusal: Rejection,
+    ) -> Settlement {
+        match taken {
+            Ok(Taken::By { transaction, block }) => Settlement::Settled { transaction, payer, amount, block },
+            Ok(Taken::Not | Taken::Otherwise) => Settlement::Rejected(refusal),
+            Err(error) => Settlement::Unknown { detail: error.to_string() },
+        }
+    }
+
     /// Reads the transfers of our token among the events of a transaction.
     fn moved(&self, logs: &[Log]) -> impl Iterator<Item = Transferred> {
         calls::read_transfers(self.token.verifying_contract, logs)
@@ -168,14 +185,19 @@ impl<C: Chain> Facilitator for Settler<C> {
         offered: &PaymentRequirements,
     ) -> Result<Verified, Rejection> {
         let authorization = self.read(payload, offered)?;
-        let now_s = self.chain.now_s().await.map_err(|error| unverified(error.to_string()))?;
-        self.chain.ready().await.map_err(|error| unverified(error.to_string()))?;
+        let simulated = async {
+            match &authorization {
+                Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await,
+                Authorization::Upto(upto) => self.simulate(&self.upto(upto, upto.ceiling)).await,
+                Authorization::Batch(batch) => self.verify_batch(batch).await,
+            }
+        };
+        // All at once, because a caller waits; what is wrong with it is told in this order.
+        let (now_s, ready, simulated) = tokio::join!(self.chain.now_s(), self.chain.ready(), simulated);
+        let now_s = now_s.map_err(|error| unverified(error.to_string()))?;
+        ready.map_err(|error| unverified(error.to_string()))?;
         payment::check_window(&authorization, now_s, 0)?;
-        match &authorization {
-            Authorization::Exact(exact) => self.simulate(&self.exact(exact)).await?,
-            Authorization::Upto(upto) => self.simulate(&self.upto(upto, upto.ceiling)).await?,
-            Authorization::Batch(batch) => self.verify_batch(batch).await?,
-        }
+        simulated?;
         Ok(Verified { payer: authorization.payer(), key: authorization.key() })
     }
 
@@ -185,14 +207,28 @@ impl<C: Chain> Facilitator for Settler<C> {
         offered: &PaymentRequirements,
         amount: Atomic,
     ) -> Settlement {
-        let moving = self.read(payload, offered).and_then(|authorization| match &authorization {
-            Authorization::Exact(exact) => self.exact_of(exact, amount),
-            Authorization::Upto(upto) => self.upto_of(upto, amount),
-            Authorization::Batch(batch) => self.deposit_of(batch, amount),
+        let moving = self.read(payload, offered).and_then(|authorization| {
+            let moving = match &authorization {
+                Authorization::Exact(exact) => self.exact_of(exact, amount),
+                Authorization::Upto(upto) => self.upto_of(upto, amount),
+                Authorization::Batch(batch) => self.deposit_of(batch, amount),
+            };
+            Ok((authorization, moving?))
         });
-        match moving {
-            Ok(moving) => self.submit(&moving).await,
-            Err(rejection) => Settlement::Rejected(rejection),
+        let (authorization, moving) = match moving {
+            Ok(moving) => moving,
+            Err(rejection) => return Settlement::Rejected(rejection),
+        };
+        match self.submit(&moving).await {
+            // Of Permit2's transfers nobody can say which nonce they used, and its payments for fuel are ours to submit alone.
+            Settlement::Rejected(refusal)
+                if refusal.code == ErrorCode::NonceAlreadyUsed
+                    && authorization.key().asset == self.asset() =>
+            {
+                let taken = taken::find_payment(&self.chain, self.asset(), &authorization, amount).await;
+                self.made_by_others(taken, moving.payer, amount, refusal)
+            }
+            settlement => settlement,
         }
     }
 

@@ -121,6 +121,14 @@ impl Anvil {
         self.send(account, devnet::ASSET, &call("approve(address,uint256)", &words)).await;
     }
 
+    /// Has an account transfer tokens by itself.
+    pub(crate) async fn transfer(&self, from: Address, to: Address, amount: u64) {
+        self.set_coins(from, 10_u128.pow(18)).await;
+        self.ask("anvil_impersonateAccount", json!([from.to_string()])).await;
+        let data = call("transfer(address,uint256)", &[to.into_word(), U256::from(amount).into()]);
+        self.send(from, devnet::ASSET, &data).await;
+    }
+
     /// Lets somebody else use an account's key, for a transaction that does nothing.
     pub(crate) async fn use_key_of(&self, account: Address) {
         self.ask("anvil_impersonateAccount", json!([account.to_string()])).await;

@@ -91,7 +91,8 @@ async fn batch_settlement_and_pay_outs() {
     assert_eq!(amount_of(&paid), 120);
     assert_eq!(stage.rail.pay_out("three", stage.payee, Atomic(120)).await, paid);
     assert_eq!(stage.balance(treasury).await, 380);
-    let payments = [40, 60].map(|amount| PayOut { to: stage.payee, amount: Atomic(amount) });
+    let payments =
+        [(0, 40), (1, 60)].map(|(number, amount)| PayOut { number, to: stage.payee, amount: Atomic(amount) });
     let fee = stage.rail.pay_out_fee("four", &payments).await.unwrap();
     assert!(fee.gas > 21_000 && fee.price > 0, "{fee:?}");
     let paid_all = known(async || stage.rail.pay_out_all("four", &payments).await).await;

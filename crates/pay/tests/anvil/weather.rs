@@ -167,14 +167,53 @@ async fn what_reverts_in_its_block_may_be_tried_again_once_that_is_final() {
     let once = async |id: &str| stage.rail.pay_out(id, stage.payee, Atomic(100)).await;
     let pay = async |id: &str| known(async || once(id).await).await;
     assert!(is_settled(&pay("one").await));
+    assert!(is_unknown(&once("two").await), "in another block it may pay");
+    stage.anvil.mine(10).await;
     let Settlement::Rejected(rejection) = pay("two").await else { panic!("there was no money") };
     assert_eq!(rejection.code, ErrorCode::InsufficientFunds);
 
     stage.anvil.mint(stage.operator(), 100).await;
-    assert!(!is_settled(&once("two").await), "its first transaction may come back and pay");
-    stage.anvil.mine(10).await;
     assert!(is_settled(&pay("two").await));
     assert!(is_settled(&pay("two").await));
     assert_eq!(stage.payee_has().await, 200);
     assert_eq!(stage.anvil.count(stage.operator()).await, 3);
+}
+
+#[tokio::test]
+async fn what_reverts_is_unknown_for_as_long_as_another_block_may_let_it_through() {
+    let stage = Stage::new().await.reopen(|config| config.finality = 10).await;
+    stage.anvil.mint(stage.operator(), 100).await;
+    stage.anvil.mine_at_once(false).await;
+    let pay = async |id: &str| stage.rail.pay_out(id, stage.payee, Atomic(100)).await;
+    for id in ["one", "two"] {
+        assert!(is_unknown(&pay(id).await));
+    }
+    stage.anvil.mine(1).await;
+    assert!(is_settled(&pay("one").await));
+    assert!(is_unknown(&pay("two").await));
+    stage.anvil.ask("anvil_reorg", json!([1, []])).await;
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.mint(stage.operator(), 100).await;
+    assert!(is_settled(&known(async || pay("two").await).await), "it is let through");
+    assert!(is_settled(&known(async || pay("one").await).await));
+    assert_eq!((stage.payee_has().await, stage.anvil.count(stage.operator()).await), (200, 2), "once each");
+}
+
+#[tokio::test]
+async fn what_is_undone_and_reverts_in_another_block_is_not_taken_for_settled() {
+    let stage = Stage::new().await;
+    let settled = stage.insist(10_000, 1).await;
+    let standing = async || stage.rail.standing(transaction_of(&settled)).await.unwrap();
+    assert!(matches!(standing().await, Standing::Mined { .. }));
+    stage.anvil.mine_at_once(false).await;
+    stage.anvil.ask("anvil_reorg", json!([1, []])).await;
+    stage.anvil.mine_at_once(true).await;
+    stage.anvil.transfer(stage.payer.address(), stage.operator(), 10_000).await;
+    assert!(is_unknown(&stage.settle(10_000, 1).await), "it may be undone once more");
+    assert_eq!(standing().await, Standing::Missing);
+    stage.anvil.mine(3).await;
+    assert_eq!(standing().await, Standing::Missing);
+    let Settlement::Rejected(rejection) = stage.insist(10_000, 1).await else { panic!("there is no money") };
+    assert_eq!(rejection.code, ErrorCode::InsufficientFunds);
+    assert_eq!(stage.payee_has().await, 0);
 }

@@ -1,6 +1,6 @@
 //! Every way in which a payment is not the one asked for: its code, and that nothing moved.
 
-use glassbox_pay::{ErrorCode, Facilitator, PaymentKey, PaymentPayload, Settlement, exact};
+use glassbox_pay::{Authorization, ErrorCode, Facilitator, PaymentKey, PaymentPayload, Settlement, payment};
 use serde_json::{Value, json};
 
 use crate::stage::{START_S, Stage, TIMEOUT_S, wallet};
@@ -11,7 +11,7 @@ async fn refused(code: ErrorCode, change: impl FnOnce(&mut PaymentPayload)) {
     let offered = stage.offer(2_000);
     let mut payload = stage.sign(&offered, 1);
     change(&mut payload);
-    let rejection = exact::check(&payload, &offered, START_S, 1_000).unwrap_err();
+    let rejection = payment::check(&payload, &offered, START_S, 1_000).unwrap_err();
     assert_eq!(rejection.code, code, "{rejection}");
     assert_eq!(stage.rail.verify(&payload, &offered).await.unwrap_err().code, code);
     match stage.rail.settle(&payload, &offered, offered.amount().unwrap()).await {
@@ -34,7 +34,10 @@ async fn a_good_payment_passes() {
     // A client may write addresses in lower case and add to what it echoes.
     payload.accepted.pay_to = payload.accepted.pay_to.to_lowercase();
     payload.accepted.extra.insert("mine".to_owned(), json!(1));
-    let authorization = exact::check(&payload, &offered, START_S, 1_000).unwrap();
+    let Authorization::Exact(authorization) = payment::check(&payload, &offered, START_S, 1_000).unwrap()
+    else {
+        panic!("another scheme")
+    };
     assert_eq!((authorization.amount.0, authorization.to), (2_000, stage.payee));
     let verified = stage.rail.verify(&payload, &offered).await.unwrap();
     assert_eq!((verified.payer, verified.key), (stage.payer.address(), authorization.key));
@@ -141,7 +144,7 @@ async fn signed_for_another_token_chain_or_time() {
     }
     let payload = stage.sign(&offered, 1);
     let code_at =
-        |now_s, run_ms| exact::check(&payload, &offered, now_s, run_ms).err().map(|refused| refused.code);
+        |now_s, run_ms| payment::check(&payload, &offered, now_s, run_ms).err().map(|refused| refused.code);
     assert_eq!(code_at(START_S, 30_000), None);
     assert_eq!(code_at(START_S, 54_000), None);
     assert_eq!(code_at(START_S, 54_001), Some(ErrorCode::ValidBefore), "the run must be covered");

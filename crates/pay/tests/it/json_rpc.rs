@@ -1,6 +1,7 @@
 //! The devnet as wallets and stock clients see it.
 
 use glassbox_core::Atomic;
+use glassbox_core::limits::JSON_RPC_SENT_PER_MINUTE_MAX;
 use glassbox_pay::evm::addresses::{MULTICALL3, PERMIT2};
 use glassbox_pay::{B256, Facilitator, Settlement, Wallet, devnet};
 use proptest::prelude::*;
@@ -195,6 +196,23 @@ async fn a_transaction_that_reverts_is_not_taken() {
     assert_eq!(stage.payee_has().await, 1);
     let long = signed_transaction(&stage.payer, 1, devnet::ASSET, &[0; 9_000]);
     assert_eq!(code(&stage, "eth_sendRawTransaction", json!([long])).await, -32000);
+}
+
+#[tokio::test]
+async fn strangers_send_so_many_transactions_in_a_minute_and_no_more() {
+    let stage = Stage::new().await;
+    let words = [stage.payee.into_word(), B256::with_last_byte(1)];
+    let data = call("transfer(address,uint256)", &words);
+    let good = signed_transaction(&stage.payer, 0, devnet::ASSET, &data);
+    // The same again is the same, and counts.
+    for _ in 0..JSON_RPC_SENT_PER_MINUTE_MAX {
+        result(&stage, "eth_sendRawTransaction", json!([good])).await;
+    }
+    assert_eq!(code(&stage, "eth_sendRawTransaction", json!([good])).await, -32005);
+    result(&stage, "eth_blockNumber", json!([])).await;
+    assert!(matches!(stage.pay(100, 1).await, Settlement::Settled { .. }), "payments are not held up");
+    stage.now_s.fetch_add(60, std::sync::atomic::Ordering::SeqCst);
+    result(&stage, "eth_sendRawTransaction", json!([good])).await;
 }
 
 #[tokio::test]

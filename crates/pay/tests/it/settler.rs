@@ -96,6 +96,12 @@ async fn the_texts_of_the_deployed_dollar_are_understood() {
         let rail = settler(Err(CallError::Reverted(output.clone())), Submission::Reverted { output });
         let tried = rail.verify(&payload, &offered).await.unwrap_err();
         let settled = rail.settle(&payload, &offered, Atomic(2_000)).await;
+        if code == ErrorCode::NonceAlreadyUsed {
+            // Somebody may have submitted it, and this chain does not say.
+            assert!(matches!(settled, Settlement::Unknown { .. }), "{settled:?}");
+            assert_eq!(tried.code, code);
+            continue;
+        }
         let Settlement::Rejected(refused) = settled else { panic!("{settled:?}") };
         assert_eq!(refused.code, code, "{said}");
         if code == ErrorCode::TransactionFailed {

@@ -2,7 +2,7 @@
 
 use glassbox_core::Atomic;
 use glassbox_pay::x402::{SettleResponse, decode, v1};
-use glassbox_pay::{ErrorCode, Network, PaymentRequired, PaymentRequirements, exact};
+use glassbox_pay::{Authorization, ErrorCode, Network, PaymentRequired, PaymentRequirements, exact, payment};
 use serde_json::{Value, json};
 
 fn vectors() -> Value {
@@ -46,7 +46,11 @@ fn the_402_body_is_what_the_stock_client_reads() {
 #[test]
 fn a_stock_payment_is_taken_as_one_of_our_offer() {
     let payload = v1::payment(payment(), &offered()).unwrap();
-    let authorization = exact::check(&payload, &offered(), 1_800_000_000, 30_000).unwrap();
+    let Authorization::Exact(authorization) =
+        payment::check(&payload, &offered(), 1_800_000_000, 30_000).unwrap()
+    else {
+        panic!("another scheme")
+    };
     assert_eq!(authorization.amount, Atomic(2_000));
     assert_eq!(authorization.key.payer.to_string(), "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A");
 

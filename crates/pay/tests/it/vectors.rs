@@ -34,7 +34,11 @@ fn stock_payments_pass_the_check() {
         let payload: PaymentPayload = decode(text(vector, "payment_signature_header")).unwrap();
         assert_eq!(serde_json::to_value(&payload).unwrap(), vector["payload"], "nothing is lost in reading");
         let valid_before: u64 = payload.exact().unwrap().authorization.valid_before.parse().unwrap();
-        let authorization = exact::check(&payload, &payload.accepted, valid_before - 30, 1_000).unwrap();
+        let Authorization::Exact(authorization) =
+            payment::check(&payload, &payload.accepted, valid_before - 30, 1_000).unwrap()
+        else {
+            panic!("another scheme")
+        };
         assert_eq!(authorization.key.payer.to_checksum(None), text(vector, "address"));
         assert_eq!(authorization.amount, payload.accepted.amount().unwrap());
     }

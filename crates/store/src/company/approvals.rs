@@ -11,7 +11,7 @@ use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, limits};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::AccountRefusal;
-use crate::calls::NewCall;
+use crate::binding::NewCall;
 use crate::error::StoreError;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 

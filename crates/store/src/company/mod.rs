@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::approvals::{Approval, ApprovalState};
 pub use self::uses::{Use, UseRow, UseSum};
-use crate::calls::NewCall;
+use crate::binding::NewCall;
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
 use crate::ledger;

@@ -3,6 +3,7 @@
 KEY=0x… python agent.py URL QUERY FUNCTION ARGS
 COMMAND='["glassbox","mcp"]' python agent.py - QUERY FUNCTION ARGS    a server on standard input and output
 MODE=legacy has it shake hands as clients did before 2026-07-28.
+ANSWER=accept, or decline: what its person says when asked
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import sys
 
 from eth_account import Account
 from mcp import Client, StdioServerParameters
+from mcp.types import ElicitResult
 from x402 import x402Client
 from x402.mechanisms.evm import EthAccountSigner
 from x402.mechanisms.evm.exact import ExactEvmScheme
@@ -31,11 +33,17 @@ async def pay(required):
     return payment.model_dump(by_alias=True, exclude_none=True)
 
 
+async def person(_context, params):
+    say("asked", message=params.message)
+    return ElicitResult(action=os.environ["ANSWER"])
+
+
 async def main():
     url, query, name, args = sys.argv[1:]
     command = json.loads(os.environ.get("COMMAND", "[]"))
     server = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ)) if command else url
-    async with Client(server, mode=os.environ.get("MODE", "auto")) as agent:
+    asked = {"elicitation_callback": person} if "ANSWER" in os.environ else {}
+    async with Client(server, mode=os.environ.get("MODE", "auto"), **asked) as agent:
         tools = await agent.list_tools()
         say("tools", names=[tool.name for tool in tools.tools], era=str(agent.protocol_version))
         found = await agent.call_tool("search", {"query": query})

@@ -3,22 +3,32 @@
 //   KEY=0x… node agent.mjs URL QUERY FUNCTION ARGS
 //   COMMAND='["glassbox","mcp"]' node agent.mjs - QUERY FUNCTION ARGS    a server on standard input and output
 //
+//   ANSWER=accept, or decline: what its person says when asked
+//
 //   CALLS=1000 CONNECTIONS=16 node agent.mjs URL QUERY FUNCTION ARGS     calls it as often, over as many connections, and
 //                                                                        prints {calls, errors}
 
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { privateKeyToAccount } from "viem/accounts";
 
 import { stock } from "./stock.mjs";
 
 const [url, query, name, argsText] = process.argv.slice(2);
 const args = JSON.parse(argsText);
-const { KEY, COMMAND, CALLS, CONNECTIONS = "1" } = process.env;
+const { KEY, COMMAND, ANSWER, CALLS, CONNECTIONS = "1" } = process.env;
 
 const connect = async () => {
-  const agent = new Client({ name: "stock-agent", version: "1.0.0" });
+  const capabilities = ANSWER ? { elicitation: {} } : {};
+  const agent = new Client({ name: "stock-agent", version: "1.0.0" }, { capabilities });
+  if (ANSWER) {
+    agent.setRequestHandler(ElicitRequestSchema, (request) => {
+      say("asked", { message: request.params.message });
+      return ANSWER === "accept" ? { action: "accept", content: {} } : { action: ANSWER };
+    });
+  }
   const [command, ...rest] = COMMAND ? JSON.parse(COMMAND) : [];
   const transport = command
     ? new StdioClientTransport({ command, args: rest, env: process.env })

@@ -6,8 +6,10 @@
 // /upto and /batch settle N instead of everything. Prints {"url", "pid", "payTo"} when it listens.
 //   PORT=0          where it listens
 //   NONCE_MANAGER=1 numbers its transactions itself, which the SDK does not
+//   FACILITATOR=URL leaves chain and keys to a facilitator over HTTP; then without RPC, /upfront and /batch
 
 import { x402Facilitator } from "@x402/core/facilitator";
+import { HTTPFacilitatorClient } from "@x402/core/server";
 import { toFacilitatorEvmSigner } from "@x402/evm";
 import { BatchSettlementEvmScheme as BatchFacilitator } from "@x402/evm/batch-settlement/facilitator";
 import { BatchSettlementEvmScheme as BatchServer } from "@x402/evm/batch-settlement/server";
@@ -25,32 +27,38 @@ import { baseSepolia } from "viem/chains";
 
 import { TOKEN, rpc } from "./place.mjs";
 
-const { RPC, PORT = "0", NONCE_MANAGER } = process.env;
+const { RPC, PORT = "0", NONCE_MANAGER, FACILITATOR } = process.env;
 const NETWORK = "eip155:84532";
 const accountOf = (name, options) => privateKeyToAccount(keccak256(toBytes(name)), options);
-const settler = accountOf("settler", NONCE_MANAGER && { nonceManager });
 const authorizer = accountOf("authorizer");
 const payTo = accountOf("payee").address;
-await rpc(RPC, "anvil_setBalance", settler.address, toHex(10n ** 21n));
 
-// Polling faster than every 500 ms is kinder to it than viem's own default.
-const wallet = createWalletClient({
-  account: settler,
-  chain: baseSepolia,
-  transport: http(RPC),
-  pollingInterval: 50,
-}).extend(publicActions);
-const signer = toFacilitatorEvmSigner(Object.assign(wallet, { address: settler.address }));
-const facilitator = new x402Facilitator()
-  .register(NETWORK, new ExactFacilitator(signer))
-  .register(NETWORK, new UptoFacilitator(signer))
-  .register(NETWORK, new BatchFacilitator(signer, authorizer))
-  .registerExtension(EIP2612_GAS_SPONSORING);
-const resources = new x402ResourceServer({
-  verify: (payload, requirements) => facilitator.verify(payload, requirements),
-  settle: (payload, requirements) => facilitator.settle(payload, requirements),
-  getSupported: async () => facilitator.getSupported(),
-})
+// The SDK's own facilitator, which settles through a node.
+async function embedded() {
+  const settler = accountOf("settler", NONCE_MANAGER && { nonceManager });
+  await rpc(RPC, "anvil_setBalance", settler.address, toHex(10n ** 21n));
+  // Polling faster than every 500 ms is kinder to it than viem's own default.
+  const wallet = createWalletClient({
+    account: settler,
+    chain: baseSepolia,
+    transport: http(RPC),
+    pollingInterval: 50,
+  }).extend(publicActions);
+  const signer = toFacilitatorEvmSigner(Object.assign(wallet, { address: settler.address }));
+  const facilitator = new x402Facilitator()
+    .register(NETWORK, new ExactFacilitator(signer))
+    .register(NETWORK, new UptoFacilitator(signer))
+    .register(NETWORK, new BatchFacilitator(signer, authorizer))
+    .registerExtension(EIP2612_GAS_SPONSORING);
+  return {
+    verify: (payload, requirements) => facilitator.verify(payload, requirements),
+    settle: (payload, requirements) => facilitator.settle(payload, requirements),
+    getSupported: async () => facilitator.getSupported(),
+  };
+}
+
+const facilitator = FACILITATOR ? new HTTPFacilitatorClient({ url: FACILITATOR }) : await embedded();
+const resources = new x402ResourceServer(facilitator)
   .register(NETWORK, new ExactServer())
   .register(NETWORK, new UptoServer())
   .register(NETWORK, new BatchServer(payTo, { receiverAuthorizerSigner: authorizer }));
@@ -72,9 +80,11 @@ const route = (scheme, amount, extra = {}) => ({
 });
 const routes = {
   "/exact": route("exact", "2000"),
-  "/upfront": route("exact", "2000", { paymentFlow: "upfront" }),
   "/upto": route("upto", "50000"),
-  "/batch": route("batch-settlement", "1000"),
+  ...(!FACILITATOR && {
+    "/upfront": route("exact", "2000", { paymentFlow: "upfront" }),
+    "/batch": route("batch-settlement", "1000"),
+  }),
 };
 
 const runs = Object.fromEntries(Object.keys(routes).map((path) => [path, 0]));

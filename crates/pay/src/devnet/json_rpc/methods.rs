@@ -127,6 +127,9 @@ impl Devnet {
             return Err(Fault::refused(format!("a transaction has at most {DEVNET_RAW_BYTES_MAX} bytes")));
         }
         let hash = raw::read(&sent).map_err(Fault::refused)?.hash;
+        if !self.door.admit(now_s) {
+            return Err(Fault::limit("too many transactions in this minute; send it again in the next"));
+        }
         let done = self.on_node(move |node| {
             // Sent again, it is the same transaction.
             if node.block_of(hash).is_some() { Ok(0) } else { node.execute(Operation::raw(&sent), now_s) }

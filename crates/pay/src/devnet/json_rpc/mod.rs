@@ -3,10 +3,13 @@
 //! Only the latest state is kept, gas is free, and there are no coins. See JSON-RPC 2.0 and the Ethereum execution
 //! APIs.
 
+mod door;
 mod methods;
 mod words;
 
 use serde_json::{Value, json};
+
+pub(super) use self::door::Door;
 
 use super::Devnet;
 use glassbox_core::limits::{JSON_RPC_BATCH_MAX, JSON_RPC_BYTES_MAX};
@@ -32,6 +35,11 @@ impl Fault {
         Self::new(-32602, message)
     }
 
+    /// `limit exceeded`, by EIP-1474.
+    fn limit(message: impl Into<String>) -> Self {
+        Self::new(-32005, message)
+    }
+
     fn refused(message: impl Into<String>) -> Self {
         Self::new(-32000, message)
     }
@@ -45,6 +53,9 @@ impl Devnet {
             let message = format!("a request has at most {JSON_RPC_BYTES_MAX} bytes");
             return answer(Value::Null, Err(Fault::request(message)));
         }
+        let Some(_permit) = self.door.enter() else {
+            return answer(Value::Null, Err(Fault::limit("too many ask at once; ask again in a moment")));
+        };
         match serde_json::from_slice(body) {
             Err(error) => answer(Value::Null, Err(Fault::new(-32700, format!("it is not JSON: {error}")))),
             Ok(Value::Array(requests)) if requests.is_empty() || requests.len() > JSON_RPC_BATCH_MAX => {
