@@ -125,19 +125,74 @@ def arguments(args, ty):
 def applies(price, name):
     if price["on"] != "execute": return False
     if "export" not in price: return True
-    wanted, _, short = price["export"].rpartition("#")
-    interface, _, own = name.rpartition("#")
+    export, (interface, _, own) = price["export"], name.rpartition("#")
+    wanted, hash_, short = export.rpartition("#")
+    if not hash_ and "/" in export: wanted, short = export, own
     plain = interface.split("@")[0]
     return short == own and (not wanted or (interface != "" and wanted in (interface, plain, plain.split("/")[-1])))
-def bill(terms, name, fuel, ending):
-    lines, atomic = [], lambda dollars: int(Decimal(dollars) * 10**6)
+def atomic(dollars): return int(Decimal(dollars) * 10**6)
+ENDLESS = 2**200
+def count(unit, usage, most):
+    """How many of a unit were used, and the most that a call can use."""
+    kind, _, event = unit.partition(":")
+    used = {"call": 1, "fuel": usage["fuel"], "byte-in": usage.get("bytesIn", 0), "byte-out": usage.get("bytesOut", 0),
+            "second": -(-usage.get("waitMs", 0) // 1000), "event": usage.get("events", {}).get(event, 0)}[kind]
+    limit = {"call": 1, "fuel": most, "byte-in": 6291456, "byte-out": 16777216, "second": 30, "event": 10**9}[kind]
+    return min(used, limit), limit
+def rated(price, used, quantity):
+    free = max(price["free"]["quantity"] - used, 0) if "free" in price and used is not None else 0
+    if free and quantity <= free: return 0
+    first, last, tiers = (used or 0) + free, (used or 0) + quantity, price.get("tiers")
+    steps = [(step.get("up-to", ENDLESS), atomic(step["amount"])) for step in tiers["steps"]] if tiers else []
+    if not tiers: total = (last - first) * atomic(price["amount"])
+    elif used is None: total = (last - first) * max(amount for _, amount in steps)
+    elif tiers["mode"] == "volume": total = (last - first) * next(amount for end, amount in steps if last <= end)
+    else:
+        total = 0
+        for end, amount in steps:
+            total, first = total + max(min(last, end) - first, 0) * amount, max(first, min(last, end))
+    amount = max(-(-total // price["per"]), atomic(price.get("minimum", "0")))
+    return min(amount, atomic(price.get("max-per-call", "1e12")), 10**18)
+def covered(grant, price, used, quantity):
+    quota = grant.get("quota")
+    if quota is None: return quantity
+    most = quota.get({"fuel": "fuel", "call": "calls"}.get(price["unit"]), 0)
+    return min(max(most - used.get("grant:" + grant["id"], ENDLESS), 0), quantity)
+def running(discount, at):
+    if "window" in discount:
+        start, end = discount["window"][:5], discount["window"][6:11]
+        if not (start <= at[11:16] < end if start <= end else at[11:16] >= start or at[11:16] < end): return False
+    return discount.get("from", "") <= at[:10] <= discount.get("until", "9999-12-31")
+def owed(terms, price, account, quantity, bound):
+    """What units of a price cost an account; with `bound`, the most that up to as many cost."""
+    used, held, name = account.get("used", {}), account.get("plan"), price["id"]
+    for plan in terms.get("plan", []):
+        if held is None or plan["id"] != held["id"] or not {"execute:*", "execute:" + name} & set(plan.get("includes", [])): continue
+        quota = plan.get("quota")
+        if quota is None or used.get("plan:" + plan["id"], ENDLESS) < quota["calls"] * held["seats"] or quota.get("overage-price", name) != name: return 0
+    steps = [step["up-to"] - used.get(name, 0) for step in price.get("tiers", {}).get("steps", []) if bound and "up-to" in step]
+    amount = max(rated(price, used.get(name), end) for end in [quantity] + [step for step in steps if 0 < step < quantity])
+    off = max([d["percent"] for d in terms.get("discount", []) if d["price"] == name and "at" in account and running(d, account["at"])] + [0])
+    best = -(-amount * (100 - off) // 100)
+    for grant in terms.get("grant", []):
+        if grant["id"] not in account.get("grants", []) or name not in grant["prices"]: continue
+        reached = covered(grant, price, used, quantity)
+        part = amount if reached >= quantity else 0 if bound else amount * reached // quantity
+        best = min(best, -(-(part * (100 - max(off, grant["percent-off"])) + (amount - part) * (100 - off)) // 100))
+    return best
+def bill(terms, name, most, account, usage=None):
+    """The charge for a usage, or the quote without one."""
+    lines, left = [], None
+    if "max-monthly-per-payer" in terms and "paid" in account: left = max(atomic(terms["max-monthly-per-payer"]) - int(account["paid"]), 0)
     for price in terms["price"]:
+        ending = usage["ending"] if usage else "returned"
         if not applies(price, name) or ending == "aborted" or (ending == "guest-failed" and price["charge-on"] != "attempt"): continue
-        quantity = fuel if price["unit"] == "fuel" else 1
-        amount = max(-(-quantity * atomic(price["amount"]) // price["per"]), atomic(price.get("minimum", "0")))
-        amount = min(amount, atomic(price.get("max-per-call", "1e12")), 10**18)
+        quantity, limit = count(price["unit"], usage or {"fuel": most}, most)
+        if usage is None: quantity = limit
+        amount = owed(terms, price, account, quantity, usage is None)
+        if left is not None: amount = min(amount, left); left -= amount
         lines.append({"price": price["id"], "unit": price["unit"], "quantity": quantity, "amount": str(amount)})
-    return {"lines": lines, "amount": str(sum(int(line["amount"]) for line in lines))}
+    return lines, sum(int(line["amount"]) for line in lines)
 def split(charge, fee_bps, payees, call):
     total, weights = int(charge) * 10**6, sum(p["share"] for p in payees)
     fee = total * fee_bps // 10000 if weights else total
@@ -231,13 +286,17 @@ def verify(bundle, trust={}):
     charged = ("out-of-fuel", "trap", "memory-exceeded", "output-refused", "not-granted")
     ending = "returned" if outcome["type"] == "returned" else "guest-failed" if outcome["failure"] in charged else "aborted"
     used, most, own = receipt["fuelUsed"], receipt["fuelMax"], "terms" not in fails
-    charge = lambda: bill(terms, receipt["function"], used, ending)
+    usage = lambda: {"fuel": used, "ending": ending, "bytesIn": len(encoded()), "bytesOut": len(result()) if ending == "returned" else 0,
+                     "waitMs": receipt.get("waitMs", 0), "events": receipt.get("events", {})}
+    def charge():
+        lines, amount = bill(terms, receipt["function"], most, receipt.get("account", {}), usage())
+        return {"lines": lines, "amount": str(amount)}
     check("charge", lambda: own and used <= most and charge() == receipt["charge"])
     if own and used <= most:
         shares = lambda: split(charge()["amount"], receipt["feeBps"], terms["payee"], receipt["call"])
         check("split", lambda: receipt["feeBps"] <= 1500 and shares() == receipt["split"])
         paid, back = (int(payment["amount"]), int(payment["refund"])) if payment else (0, 0)
-        ceiling = lambda: int(bill(terms, receipt["function"], most, "returned")["amount"])
+        ceiling = lambda: bill(terms, receipt["function"], most, {})[1]
         check("payment", lambda: paid - back == int(charge()["amount"]) and paid <= ceiling())
     if "proof" not in bundle: return fails + (["log"] if trust.get("log") else [])
     proof, seen = bundle["proof"], receipt["checkpoint"]
@@ -280,6 +339,14 @@ def vectors(folder):
     for vector in load("value/functions.json")["functions"]:
         assert (function(vector["type"]), digest(function(vector["type"]).encode())) == (vector["text"], vector["digest"]), vector
         assert arguments(vector["args"], vector["type"]).hex() == vector["args_hex"], vector
+    bills = load("bill/bills.json")
+    for case in bills["bills"]:
+        terms, quote = bills["terms"][case["model"]], case["quote"]
+        known = terms, quote["function"], quote["fuel_max"], quote.get("account", {})
+        assert digest(canonical(terms)) == quote["terms"], case
+        for found, (lines, amount) in ((quote, bill(*known)), (case["charge"], bill(*known, case["usage"]))):
+            assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(amount)), (case, lines)
+        count += 1
     for name in ("format-1", "signed", "logged"): assert verify(load(f"receipt/{name}.json")) == [], name
     assert verify(load("receipt/logged.json"), load("receipt/trust.json")) == []
     for case in load("receipt/refused.json"):

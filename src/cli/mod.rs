@@ -4,6 +4,7 @@ mod advisory;
 mod attest;
 mod call;
 mod company;
+mod license;
 mod log;
 mod mcp;
 mod names;
@@ -26,6 +27,7 @@ pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
 pub(crate) use company::*;
+pub(crate) use license::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
 pub(crate) use names::*;
@@ -256,6 +258,9 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
+    /// Buy, grant and check licences: plans, offers, grants
+    #[command(subcommand)]
+    License(LicenseCommand),
     /// Make, narrow, read and take back the tokens that spend credit
     #[command(subcommand)]
     Token(TokenCommand),

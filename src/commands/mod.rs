@@ -17,6 +17,7 @@ mod download;
 mod earnings;
 mod info;
 mod key;
+mod license;
 mod log;
 mod mark;
 mod mcp;
@@ -180,6 +181,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Advisory(command) => advisory::run(&context, &command).await,
         Command::Attest(command) => attest::run(&context, &command).await,
+        Command::License(command) => license::run(&context, &command).await,
         Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,

@@ -141,11 +141,13 @@ async fn execute(
         .map_err(|error| Failure::error("internal", error.to_string(), ""))?
         .map_err(glassbox_registry::PublishError::from)?;
     let files = package.files.files.as_ref().map(|files| Arc::new(file_set(files)));
+    let events = package.manifest.events().map(str::to_owned).collect();
     let limits =
         RunLimits { fuel, memory_bytes: package.manifest.memory_max_bytes(), ..RunLimits::default() };
     let invocation = Invocation {
         effects: Effects::Live { environment: &[], egress: &Egress::Any },
         files: files.as_ref(),
+        events: Some(&events),
         ..Invocation::new(&function.name, &function.ty, args.into(), limits)
     };
     Ok(sandbox.run_here(&prepared, invocation).await)

@@ -25,6 +25,7 @@ mod crash;
 mod credit;
 mod delegation;
 mod download;
+mod economy;
 mod egress;
 mod failing;
 mod fault_table;

@@ -31,6 +31,7 @@ get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
 get /v1/interfaces/{ns}/{package}/{interface}
+post /v1/licenses
 get /v1/log/proof/{index}
 get /v1/log/standing/{about}
 get /v1/namespaces/{ns}
@@ -62,12 +63,14 @@ post /v1/packages/{ns}/{name}/{version}/attestations
 get /v1/packages/{ns}/{name}/{version}/component
 post /v1/packages/{ns}/{name}/{version}/confirm
 get /v1/packages/{ns}/{name}/{version}/files
+post /v1/packages/{ns}/{name}/{version}/licenses
 get /v1/packages/{ns}/{name}/{version}/manifest
 get /v1/packages/{ns}/{name}/{version}/openapi.json
 post /v1/packages/{ns}/{name}/{version}/quarantine
 get /v1/packages/{ns}/{name}/{version}/sbom
 get /v1/packages/{ns}/{name}/{version}/source
 get /v1/packages/{ns}/{name}/{version}/tests
+post /v1/packages/{ns}/{name}/{version}/tips
 get /v1/packages/{ns}/{name}/{version}/wit
 post /v1/packages/{ns}/{name}/{version}/yank
 post /v1/publish

@@ -5,6 +5,7 @@
 
 mod company;
 mod implementations;
+mod license;
 mod money;
 mod names;
 mod problem;
@@ -26,6 +27,7 @@ pub use company::{
 pub use implementations::{
     ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction,
 };
+pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
     CreditResponse, EarningRow, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest, PayoutResponse,

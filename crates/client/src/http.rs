@@ -465,7 +465,7 @@ impl ActPath {
     }
 }
 
-fn release_path(prefix: &str, reference: &PackageRef) -> String {
+pub(crate) fn release_path(prefix: &str, reference: &PackageRef) -> String {
     let version = reference.version.as_ref().map_or_else(|| "latest".into(), ToString::to_string);
     format!("{prefix}/{}/{}/{version}", reference.package.namespace(), reference.package.name())
 }

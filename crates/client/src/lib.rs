@@ -32,6 +32,7 @@ mod company;
 mod download;
 mod error;
 mod http;
+mod license;
 pub mod mirror;
 pub mod monitor;
 mod node;

@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_call_leaves_its_payer_at_zero() {
-        let payees = [Payee { id: "ana".into(), share: 10_000 }];
+        let payees = [Payee { id: "ana".into(), share: 10_000, role: None }];
         let mut transfers = vec![deposit("x402", "0xp", Atomic(2_000))];
         transfers.extend(charge("0xp", &split(Atomic(494), 500, &payees, "call")));
         transfers.push(refund("x402", "0xp", Atomic(2_000 - 494)));

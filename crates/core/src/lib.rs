@@ -25,6 +25,7 @@ pub mod files;
 pub mod hashed;
 pub mod key;
 pub mod ledger;
+pub mod license;
 pub mod limits;
 pub mod log;
 pub mod manifest;

@@ -190,8 +190,45 @@ pub const PRICES_MAX: usize = 64;
 /// The most payees of one manifest.
 pub const PAYEES_MAX: usize = 64;
 
+/// The longest id of a price, plan, offer, grant or edition, and the longest name of an event, in bytes.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// The most seats or copies of one licence. More are bought by another.
+pub const LICENSE_UNITS_MAX: u64 = 1_000_000;
+
+/// The longest name of whom a licence is for, in bytes.
+pub const LICENSEE_BYTES_MAX: usize = 200;
+
+/// The most steps of a price's tiers: nobody can read more.
+pub const TIER_STEPS_MAX: usize = 32;
+
+/// The most packages that one release names as dependencies.
+pub const DEPENDENCIES_MAX: usize = 64;
+
+/// The most of one event that a run may report: what a component emits one by one costs it fuel, and a count does not.
+pub const EVENTS_PER_CALL_MAX: u64 = 1_000_000_000;
+
+/// The most different events that a run may report: as many as there can be prices.
+pub const EVENT_NAMES_MAX: usize = PRICES_MAX;
+
 /// The highest fee that an operator may take, in basis points of the charge.
 pub const OPERATOR_FEE_BPS_MAX: u32 = 1_500;
+
+/// The most that a release may share with its unpriced dependencies, in basis points of the net.
+pub const POOL_BPS_MAX: u32 = 5_000;
+
+/// The most of that pool that one dependency gets, in basis points: what it burns above stays with the release, so that
+/// nobody earns by wasting fuel.
+pub const POOL_SHARE_BPS_MAX: u32 = 5_000;
+
+/// The most that a release may owe to the works that it derives from, in basis points of the net.
+pub const ROYALTIES_BPS_MAX: u32 = 3_000;
+
+/// The least of the net that a release keeps for its own payees, in basis points: nobody maintains for nothing.
+pub const OWN_BPS_MIN: u32 = 2_000;
+
+/// How many forks up a royalty is passed on. At a tenth each, the ninth would see a billionth.
+pub const ROYALTY_DEPTH_MAX: u32 = 8;
 
 /// The largest log entry, in bytes. C2SP tlog-tiles stores entries with a 16-bit length.
 pub const LOG_ENTRY_BYTES_MAX: usize = 65_535;

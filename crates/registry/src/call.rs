@@ -12,9 +12,10 @@
 
 use std::sync::Arc;
 
+use glassbox_core::manifest::{ChargeOn, Unit};
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
-use glassbox_core::terms::{Quote, Usage, charge, quote};
-use glassbox_core::value::{Value, json};
+use glassbox_core::terms::{Account, Quote, Usage, charge, consumption, quote};
+use glassbox_core::value::{Value, binary, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
@@ -163,6 +164,13 @@ pub(crate) struct Plan {
     pub(crate) allows: Allowed,
 }
 
+impl Plan {
+    /// Tells whether a unit of this kind has a price.
+    fn counts(&self, unit: &Unit) -> bool {
+        self.live.terms.price.iter().any(|price| price.unit == *unit)
+    }
+}
+
 /// The payer of all calls that cost nothing and are no account's, in whose turn they run.
 const NOBODY: &str = "";
 
@@ -170,10 +178,17 @@ impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
-            let plan = self.plan_to_run(&request, None).await?;
+            let mut plan = self.plan_to_run(&request, None).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => self.call_free(plan, None).await.and_then(deliver),
+                None => {
+                    self.check_entitled(&plan.live, &plan.function.name, None).await?;
+                    self.call_free(plan, None).await.and_then(deliver)
+                }
                 Some(required) => {
+                    if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
+                        plan.quote = free;
+                        return self.call_taken(plan).await.and_then(deliver);
+                    }
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
                 }
@@ -197,13 +212,13 @@ impl Registry {
         }
     }
 
-    /// Plans what may run now, as far as its release and the company go. What was bought before is answered from
-    /// [`plan`](Self::plan) alone.
+    /// Plans what may run now, as far as its release and the company go; for an account, for the price that is its own. What
+    /// was bought before is answered from [`plan`](Self::plan) alone.
     async fn plan_to_run(&self, request: &CallRequest, payment: Option<&Payment>) -> Result<Plan, CallError> {
-        let plan = self.plan(request).await?;
+        let mut plan = self.plan(request).await?;
         self.check_quarantine(&plan.live)?;
         self.check_held(&plan.live)?;
-        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment)?;
+        self.gate_call(&mut plan, payment).await?;
         Ok(plan)
     }
 
@@ -216,7 +231,8 @@ impl Registry {
         }
         let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
         let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
-        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(request.fuel_max)?);
+        let quote =
+            quote(&live.terms, &function.name, live.fuel_ceiling(request.fuel_max)?, Account::default());
         let (nonce, resource) = (request.nonce.clone(), request.resource.clone());
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
@@ -241,15 +257,26 @@ impl Registry {
     async fn call_free(&self, plan: Plan, caller: Option<&Caller>) -> Result<CallReply, CallError> {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let payer = caller.map(|caller| caller.account.name.payer());
-        let executed = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await?;
+        let payer = caller.map_or_else(|| NOBODY.to_owned(), Caller::payer);
+        let executed = self.run(&plan, &call, &payer).await?;
         let fuel_used = executed.fuel_used;
-        let stored = self.reply_unpaid(executed);
-        if let Some(caller) = caller {
-            self.note_use(caller, &plan, &stored).await?;
-        }
+        let stored = self.end_free(executed, caller).await?;
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
         Ok(CallReply { stored, replayed: false })
+    }
+
+    /// A call for which a free unit was taken. It is given back where nothing would have been charged.
+    async fn call_taken(&self, plan: Plan) -> Result<CallReply, CallError> {
+        let (live, taken) = (plan.live.clone(), plan.quote.clone());
+        let reply = self.call_free(plan, None).await;
+        let used = reply.as_ref().is_ok_and(|reply| {
+            reply.stored.failure.is_none()
+                || live.terms.price.iter().any(|price| price.charge_on == ChargeOn::Attempt)
+        });
+        if !used {
+            self.give_back_free(&live, &taken).await?;
+        }
+        reply
     }
 
     /// The paid road. Every early return before `record` leaves the payment unspent.
@@ -259,13 +286,16 @@ impl Registry {
         if let Some(row) = self.presented(known.as_ref()).await? {
             return self.answer_from(&row, request).await;
         }
-        let plan = self.plan_to_run(&request, Some(&payment)).await?;
+        let mut plan = self.plan_to_run(&request, Some(&payment)).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
+            let payer = known.as_ref().map(|known| known.payer.as_str());
+            self.check_entitled(&plan.live, &plan.function.name, payer).await?;
             return self.call_free(plan, payment.caller()).await;
         };
 
         // Signature, offer and time first: nobody can bind a payment that is not theirs.
         let tender = self.check(payment, known, &order).await?;
+        self.check_entitled(&plan.live, &plan.function.name, Some(&tender.payer)).await?;
         let admitted = self.admit(&tender.payer)?;
 
         let call = self.env.id();
@@ -278,6 +308,8 @@ impl Registry {
             admitted.failed();
             return Err(refused);
         }
+        // From here on it is known who pays, and that may make it cheaper than it was offered. An account was known before.
+        self.personalise(&mut plan, &tender.payer).await?;
         let executed = match self.run(&plan, &call, &tender.payer).await {
             Ok(executed) => executed,
             Err(error) => {
@@ -289,7 +321,7 @@ impl Registry {
             if executed.failure.is_some() {
                 admitted.failed();
             }
-            return self.end_unpaid(&call, executed).await;
+            return self.end_unpaid(&call, executed, &tender.payer).await;
         }
         let recorded = Recorded::Run(Box::new(executed));
         match self.finish(&call, recorded, &tender).await {
@@ -356,6 +388,7 @@ impl Registry {
         let invocation = Invocation {
             effects: self.config.host.effects(&plan.allows.egress),
             files: files.as_ref(),
+            events: Some(&plan.live.events),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
         };
         let flow = Flow::new(payer, plan.live.id.package.to_string());
@@ -373,8 +406,10 @@ impl Registry {
         let damaged = |error: glassbox_core::value::ValueError| {
             CallError::Find(RegistryError::Damaged(plan.live.id.to_string(), error.to_string()))
         };
+        let mut bytes_out = 0;
         let (outcome, output, failure) = match run.outcome {
             RunOutcome::Returned(value) => {
+                bytes_out = binary::measure_result(ty, value.as_ref()).map_err(damaged)? as u64;
                 let output = Opening::output_digest(&salt, ty, value.as_ref()).map_err(damaged)?;
                 let json = match (&ty.result, &value) {
                     (Some(ty), Some(value)) => Some(json::to_json(value, ty).map_err(damaged)?),
@@ -390,8 +425,18 @@ impl Registry {
             }
         };
         let fuel_used = run.fuel_used.min(plan.quote.fuel_max);
-        let charge =
-            charge(&plan.live.terms, &plan.quote, Usage { fuel: fuel_used, ending: outcome.ending() });
+        let usage = Usage {
+            bytes_in: binary::measure_args(ty, &plan.args).map_err(damaged)? as u64,
+            bytes_out,
+            wait_ms: if plan.counts(&Unit::Second) {
+                u64::try_from(run.waited.as_millis()).unwrap_or(u64::MAX)
+            } else {
+                0
+            },
+            events: run.events,
+            ..Usage::of_fuel(fuel_used, outcome.ending())
+        };
+        let charge = charge(&plan.live.terms, &plan.quote, &usage);
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
@@ -419,6 +464,10 @@ impl Registry {
             memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
             grants: plan.allows.grants.iter().map(str::to_owned).collect(),
+            consumed: consumption(&plan.live.terms, &plan.quote, &usage, &charge),
+            account: plan.quote.account.clone(),
+            events: usage.events,
+            wait_ms: usage.wait_ms,
             charge,
             fee_bps: self.config.fee_bps,
             request: plan.request,

@@ -232,7 +232,14 @@ impl Registry {
         };
         let reply = TopUpReply { account, token, amount, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing { charge: vec![credited], reply, receipt: None, posted: Posted::Sale })
+        Ok(Closing {
+            charge: vec![credited],
+            reply,
+            receipt: None,
+            posted: Posted::Sale,
+            consumed: None,
+            license: None,
+        })
     }
 
     fn credit_order(&self, account: Option<&str>, amount: Atomic) -> Order {

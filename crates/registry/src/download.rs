@@ -192,7 +192,7 @@ impl Registry {
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
-        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale })
+        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale, consumed: None, license: None })
     }
 
     fn download_order(&self, live: &Live) -> Order {

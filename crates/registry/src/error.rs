@@ -3,6 +3,7 @@
 use glassbox_core::case::CaseError;
 use glassbox_core::dsse::DsseError;
 use glassbox_core::files::FilesError;
+use glassbox_core::license::{Item, LicenseError};
 use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
@@ -352,6 +353,23 @@ pub enum CallError {
     /// The token is held by somebody who did not sign the request.
     #[error("{0}")]
     Proof(String),
+    /// The function belongs to an edition that needs a licence.
+    #[error("this function belongs to the edition `{edition}`, which requires `{item}`")]
+    NotEntitled {
+        /// The edition.
+        edition: String,
+        /// What it requires.
+        item: Item,
+    },
+    /// The package takes no tips.
+    #[error("this package takes no tips here")]
+    NoTips,
+    /// A licence cannot be sold, or does not hold.
+    #[error(transparent)]
+    License(#[from] LicenseError),
+    /// The name of whom a licence is for is empty or too long.
+    #[error("the licensee's name is not between 1 and {} bytes", limits::LICENSEE_BYTES_MAX)]
+    Licensee,
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
@@ -563,6 +581,11 @@ impl CallError {
             Self::AccountRequired => "account-required",
             Self::Account(_) => "account-refused",
             Self::Policy(_) => "company-refused",
+            Self::NotEntitled { .. } => "license-required",
+            Self::NoTips => "tips-not-accepted",
+            Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
+            Self::License(LicenseError::Units { .. }) | Self::Licensee => "license-invalid",
+            Self::License(_) => "license-refused",
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
@@ -620,6 +643,17 @@ impl CallError {
             }
             Self::Account(_) => "ask whoever operates this registry for a token".into(),
             Self::Policy(refusal) => refusal.next.clone(),
+            Self::NotEntitled { item, .. } => {
+                format!("buy it: `glassbox license buy` with {item}; or pay with the account that has it")
+            }
+            Self::NoTips => "see `funding` of [tips] in its manifest, where there is one".into(),
+            Self::License(LicenseError::NoItem(_)) => "see [[plan]] and [[offer]] of its manifest".into(),
+            Self::License(LicenseError::NotForSale(_)) => "ask its publisher to sign it for you".into(),
+            Self::License(LicenseError::Units { .. }) => {
+                "write 1 where no seats or copies are counted".into()
+            }
+            Self::License(_) => "ask whoever gave it to you for another".into(),
+            Self::Licensee => "write a shorter one, or leave it out".into(),
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),

@@ -73,7 +73,7 @@ impl Registry {
         let Some(before) = self.predecessor(name, version).await? else { return Ok(Vec::new()) };
         let damaged = |_| PublishError::Worker;
         let listing: Listing = serde_json::from_str(&before.listing).map_err(damaged)?;
-        let manifest = Manifest::parse(&before.manifest).map_err(|_| PublishError::Worker)?;
+        let manifest = Manifest::read(&before.manifest).map_err(|_| PublishError::Worker)?;
         let used = Used::of(&listing.grants, &manifest);
         let more = Used::of(&package.listing().grants, &package.manifest).beyond(&used);
         let say = |what: String| format!("it uses {what}, and {} did not", before.id.version);

@@ -3,6 +3,7 @@
 //! [`Registry`] decides; the floor below does. Nothing here knows HTTP: `server` turns these verbs into routes, and the
 //! command line uses [`package`] and [`testing`] without any registry at all.
 
+mod account;
 mod act_error;
 mod acts;
 mod advisory;
@@ -23,6 +24,7 @@ mod hold;
 mod host;
 mod implementations;
 mod known;
+mod license;
 mod live;
 mod meter;
 mod offer;
@@ -40,6 +42,7 @@ mod shelf;
 mod submissions;
 mod supply;
 pub mod testing;
+mod tip;
 mod wait;
 mod witness;
 mod witnessing;
@@ -65,6 +68,7 @@ pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use held::ConfirmError;
 pub use host::HostConfig;
 pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
+pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
@@ -74,6 +78,7 @@ pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
+pub use tip::TipReply;
 pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;

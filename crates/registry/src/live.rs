@@ -1,5 +1,6 @@
 //! A release as calls need it: terms, interface and component, read once.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use glassbox_core::dsse::Envelope;
@@ -38,6 +39,8 @@ pub struct Live {
     pub files: Option<ReleaseFiles>,
     /// What it may use of the host.
     pub grants: Grants,
+    /// The events that it may report, by name.
+    pub events: BTreeSet<String>,
     /// Who published it.
     pub publisher: PublicKey,
     /// Why it is or was held.
@@ -56,7 +59,7 @@ pub struct ReleaseFiles {
 impl Live {
     fn of(row: &ReleaseRow, wit: &Files, held: Option<Held>) -> Result<Self, RegistryError> {
         let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
-        let manifest = Manifest::parse(&row.manifest).map_err(|error| damaged(error.to_string()))?;
+        let manifest = Manifest::read(&row.manifest).map_err(|error| damaged(error.to_string()))?;
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
         let terms = Terms::of(&manifest);
@@ -73,6 +76,7 @@ impl Live {
                 .transpose()
                 .map_err(damaged)?,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
+            events: manifest.events().map(str::to_owned).collect(),
             publisher,
             held,
             manifest_digest: Digest::of(&row.manifest),

@@ -1,6 +1,6 @@
 //! What we ask for a call: the ways to pay, in the order in which we would like them.
 
-use glassbox_core::manifest::{Terms, Unit};
+use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -75,19 +75,19 @@ impl Registry {
 
     /// Writes an offer for each scheme that the rail settles and the terms accept.
     ///
-    /// A client takes the first that it knows. Where the cost is known before, that is the plain payment; where fuel decides,
-    /// it is a ceiling of which no more is taken than was burnt. `exact` is left for those who know nothing else: it takes
+    /// A client takes the first that it knows. Where the cost is known before, that is the plain payment; where usage or payer
+    /// decide, it is a ceiling of which no more is taken than is charged. `exact` is left for those who know nothing else: it takes
     /// the ceiling, and what is too much goes back.
     fn offers(&self, terms: &Terms, quote: &Quote) -> Vec<PaymentRequirements> {
-        let fuel_decides = quote.lines.iter().any(|line| line.unit == Unit::Fuel);
-        let order = match fuel_decides {
+        let is_ceiling = quote.is_ceiling(terms);
+        let order = match is_ceiling {
             true => [Scheme::Upto, Scheme::Batch, Scheme::Exact],
             false => [Scheme::Exact, Scheme::Batch, Scheme::Upto],
         };
         let timeout_s = limits::CALL_WALL_MS_MAX / 1_000 + limits::OFFER_MARGIN_SECONDS;
         let network = self.rail.network().to_string();
         let offered = order.into_iter().filter(|scheme| {
-            let refunds = fuel_decides && *scheme == Scheme::Exact;
+            let refunds = is_ceiling && *scheme == Scheme::Exact;
             self.rail.schemes().contains(scheme)
                 && terms.accepts(scheme.as_str(), &network)
                 && (!refunds || self.rail.can_pay_out())

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
-use glassbox_core::manifest::{Manifest, Terms, Unit};
+use glassbox_core::manifest::{Manifest, Terms, Unit, lint};
 use glassbox_core::release::Release;
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::download_charge;
+use glassbox_core::terms::{download_charge, names};
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
 use glassbox_sandbox::{
@@ -276,7 +276,7 @@ fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> 
     }
 }
 
-/// Every price must be for a function that there is: a misspelt export would otherwise be free.
+/// Every price and edition must be for functions that there are: a misspelt export would otherwise be free, and open.
 fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     for price in &manifest.price {
         let Some(export) = &price.export else { continue };
@@ -286,6 +286,18 @@ fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
                 export: export.clone(),
                 exports: spec.functions().iter().map(|function| function.name.to_string()).collect(),
             });
+        }
+    }
+    for (name, edition) in &manifest.edition {
+        if edition.path.is_some() {
+            let message = format!("edition `{name}` has a component of its own");
+            return Err(lint::broken(lint::EDITION_BLOB, message).into());
+        }
+        let exists = |export: &str| spec.functions().iter().any(|function| names(export, &function.name));
+        if let Some(missing) = edition.exports.iter().find(|export| !exists(export)) {
+            let missing: String = missing.chars().take(limits::QUOTED_CHARS_MAX).collect();
+            let message = format!("edition `{name}` is for `{missing}`, which is not exported");
+            return Err(lint::broken(lint::EXPORT_EXISTS, message).into());
         }
     }
     Ok(())
@@ -347,11 +359,14 @@ fn price_text(terms: &Terms, function: &FunctionName) -> String {
         .filter(|price| glassbox_core::terms::applies(price, function))
         .map(|price| {
             let amount = price.amount.to_decimal();
-            let each = match price.unit {
-                Unit::Call => format!("${amount} per call"),
-                Unit::Fuel if price.per.get() == 1_000_000 => format!("${amount} per million fuel"),
-                Unit::Fuel => format!("${amount} per {} fuel", price.per),
-                Unit::Download => format!("${amount} per download"),
+            let unit = match &price.unit {
+                Unit::Event(name) => name.clone(),
+                unit => unit.to_string().replace('-', " "),
+            };
+            let each = match price.per.get() {
+                1 => format!("${amount} per {unit}"),
+                1_000_000 => format!("${amount} per million {unit}"),
+                per => format!("${amount} per {per} {unit}"),
             };
             let least = price.minimum.map(|minimum| format!("at least ${}", minimum.to_decimal()));
             let most = price.max_per_call.map(|max| format!("at most ${}", max.to_decimal()));

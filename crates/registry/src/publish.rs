@@ -11,7 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::Release;
-use glassbox_core::terms::quote;
+use glassbox_core::terms::{Account, quote};
 use glassbox_core::{Atomic, Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
@@ -172,7 +172,8 @@ fn facts(package: &Package) -> Facts {
         Some([full, short])
     };
     let interfaces: BTreeSet<String> = callable().filter_map(names).flatten().collect();
-    let price = |function: &Function| quote(&terms, &function.name, terms.fuel_max).amount_max;
+    let price =
+        |function: &Function| quote(&terms, &function.name, terms.fuel_max, Account::default()).amount_max;
     Facts {
         interfaces: interfaces.into_iter().collect(),
         pure: package.listing().is_pure(),

@@ -117,8 +117,10 @@ pub async fn rerun(
     report: &mut Report,
 ) -> Rerun {
     let decided = replay(sandbox, bundle, receipt, code, report).await;
-    let mut compared =
-        report.checks.iter().filter(|check| matches!(check.name.as_str(), "re-execution" | "fuel"));
+    let mut compared = report
+        .checks
+        .iter()
+        .filter(|check| matches!(check.name.as_str(), "re-execution" | "events" | "fuel"));
     match decided && is_decided(&receipt.outcome) {
         false => Rerun::Undecided,
         true if compared.all(|check| check.holds) => Rerun::Same,
@@ -154,6 +156,10 @@ fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
             let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);
             report.add(Level::L2, "re-execution", false, found);
         }
+    }
+    if !(run.events.is_empty() && receipt.events.is_empty()) {
+        let detail = format!("{} kinds of event", run.events.len());
+        report.add(Level::L2, "events", run.events == receipt.events, detail);
     }
     let detail = format!("{} fuel again, {} on the receipt", run.fuel_used, receipt.fuel_used);
     report.add(Level::L2, "fuel", run.fuel_used.min(receipt.fuel_max) == receipt.fuel_used, detail);

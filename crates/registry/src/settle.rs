@@ -4,13 +4,15 @@
 //! by its [`Closing`]. Everything here may run twice. Settling one authorization again gives the first answer, and posting a posted call is
 //! refused by its state.
 
+use std::collections::BTreeMap;
+
 use glassbox_core::ledger::{Transfer, charge, refund};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::manifest::Terms;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
 use glassbox_core::split::{Share, split};
-use glassbox_core::terms::Charge;
+use glassbox_core::terms::{Account, Charge, Counter};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, canonical, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::Authorization;
@@ -18,7 +20,8 @@ use glassbox_pay::scheme::batch;
 use glassbox_pay::x402::{PaymentRequired, PaymentRequirements, Resource, SettleResponse};
 use glassbox_pay::{B256, Settlement, hex};
 use glassbox_store::{
-    CallState, ChannelPosting, NewReceipt, Outcome as StoredOutcome, OwedTransfer, Posting, Standing,
+    CallState, ChannelPosting, Consumed, NewLicense, NewReceipt, Outcome as StoredOutcome, OwedTransfer,
+    Posting, Standing,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
@@ -29,9 +32,11 @@ use crate::credit::TopUp;
 use crate::download::Purchase;
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
+use crate::license::LicenseSale;
 use crate::offer::{attest, channel_state};
 use crate::open::Registry;
 use crate::payment::{Means, Tender, channel_text};
+use crate::tip::Tip;
 
 /// Everything that is known once a call ran: enough to settle it and to write its receipt, also after a restart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +63,16 @@ pub(crate) struct Executed {
     pub(crate) memory_bytes_max: u64,
     pub(crate) pure: bool,
     pub(crate) grants: Vec<String>,
+    /// What of the payer the charge follows from.
+    #[serde(default)]
+    pub(crate) account: Account,
+    #[serde(default)]
+    pub(crate) events: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub(crate) wait_ms: u64,
+    /// What it adds to the counters of its payer.
+    #[serde(default)]
+    pub(crate) consumed: Vec<(Counter, u64)>,
     pub(crate) charge: Charge,
     pub(crate) fee_bps: u32,
     /// What the payment is bound to; salted on the receipt.
@@ -90,6 +105,10 @@ pub(crate) enum Recorded {
     TopUp(TopUp),
     /// A download.
     Download(Box<Purchase>),
+    /// A plan, or an offer.
+    License(Box<LicenseSale>),
+    /// A gift.
+    Tip(Box<Tip>),
 }
 
 impl Recorded {
@@ -98,6 +117,8 @@ impl Recorded {
             Self::Run(executed) => executed.charge.amount,
             Self::TopUp(top_up) => top_up.amount,
             Self::Download(purchase) => purchase.charge().amount,
+            Self::License(sale) => sale.amount,
+            Self::Tip(tip) => tip.tip,
         }
     }
 
@@ -107,6 +128,8 @@ impl Recorded {
             Self::Run(executed) => Some(&executed.opening.terms),
             Self::TopUp(_) => None,
             Self::Download(purchase) => Some(&purchase.terms),
+            Self::License(sale) => Some(&sale.terms),
+            Self::Tip(tip) => Some(&tip.terms),
         }
     }
 
@@ -136,6 +159,10 @@ pub(crate) struct Closing {
     /// The receipt, where something ran.
     pub(crate) receipt: Option<NewReceipt>,
     pub(crate) posted: Posted,
+    /// What it adds to the counters of its payer.
+    pub(crate) consumed: Option<Consumed>,
+    /// The licence, where one was bought.
+    pub(crate) license: Option<NewLicense>,
 }
 
 /// What came in for a call, and how sure it is.
@@ -230,7 +257,7 @@ impl Registry {
                 // The output was computed and is withheld: the work is our loss, and it is not the payer's to have.
                 let reply = serde_json::to_string(&NotSettled { code: rejection.code.to_string() });
                 let reply = reply.map_err(|_| RegistryError::Worker)?;
-                self.store.void_call(call, CallState::Executed, reply, self.env.now_ms()).await?;
+                self.store.void_call(call, CallState::Executed, reply, None, self.env.now_ms()).await?;
                 let response = Box::new(response.expect("a refusal is decided"));
                 Err(CallError::NotSettled { response, required: Box::new(required) })
             }
@@ -357,15 +384,28 @@ impl Registry {
         let Collected { payment, response, transaction, standing, channel } = collected;
         let owed = recorded.owed();
         let release = recorded.terms().map(|terms| terms.release.to_string());
-        let Closing { charge, reply, receipt, posted } = match recorded {
+        let Closing { charge, reply, receipt, posted, consumed, license } = match recorded {
             Recorded::Run(executed) => self.close_run(*executed, payment.clone(), response)?,
             Recorded::TopUp(top_up) => self.close_top_up(top_up, &payment, response).await?,
             Recorded::Download(purchase) => self.close_download(call, &purchase, &payment, response)?,
+            Recorded::License(sale) => self.close_license(call, *sale, &payment, response)?,
+            Recorded::Tip(tip) => self.close_tip(call, *tip, &payment, response)?,
         };
         let rail = format!("x402:{}", payment.network);
         let refund = (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund));
         let amount = payment.amount;
-        let posting = Posting { amount, transaction, standing, channel, charge, refund, reply, receipt };
+        let posting = Posting {
+            amount,
+            transaction,
+            standing,
+            channel,
+            charge,
+            refund,
+            reply,
+            receipt,
+            consumed,
+            license,
+        };
         let now_ms = self.env.now_ms();
         match from {
             CallState::Held => self.store.post_held_call(call, owed, posting, now_ms).await?,
@@ -396,6 +436,7 @@ impl Registry {
             attest(response, &receipt);
         }
         let charge = charge(&payment.payer, &executed.shares());
+        let consumed = executed.consumed_by(&payment.payer);
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
         let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
         let digest = stored.bundle.receipt.payload_digest().ok_or(RegistryError::Worker)?;
@@ -405,19 +446,27 @@ impl Registry {
             reply,
             receipt,
             posted: Posted::Run(Box::new(CallReply { stored, replayed: false })),
+            consumed,
+            license: None,
         })
     }
 
     /// Ends a call that owes nothing. The reply stays bound to the payment, so a replay gets the same; unless the host
     /// ended the run, for then another try may succeed, and the payment is let go for it.
-    pub(crate) async fn end_unpaid(&self, call: &str, executed: Executed) -> Result<CallReply, CallError> {
+    pub(crate) async fn end_unpaid(
+        &self,
+        call: &str,
+        executed: Executed,
+        payer: &str,
+    ) -> Result<CallReply, CallError> {
+        let consumed = executed.consumed_by(payer);
         let try_again = executed.failure.as_ref().is_some_and(|failure| !failure.deterministic);
         let stored = self.reply_unpaid(executed);
         if try_again {
             self.store.release_call(call, self.env.now_ms()).await?;
         } else {
             let reply = serde_json::to_string(&stored).map_err(|_| RegistryError::Worker)?;
-            self.store.void_call(call, CallState::Held, reply, self.env.now_ms()).await?;
+            self.store.void_call(call, CallState::Held, reply, consumed, self.env.now_ms()).await?;
         }
         Ok(CallReply { stored, replayed: false })
     }
@@ -444,6 +493,9 @@ impl Registry {
             outcome: executed.outcome.clone(),
             fuel_used: executed.fuel_used,
             fuel_max: executed.fuel_max,
+            events: executed.events.clone(),
+            wait_ms: executed.wait_ms,
+            account: executed.account.clone(),
             memory_bytes_max: executed.memory_bytes_max,
             pure: executed.pure,
             grants: executed.grants.clone(),

@@ -94,12 +94,17 @@ async fn run_case(
         ..RunLimits::default()
     };
     let args: Arc<[Value]> = checked.args.as_slice().into();
+    let events = package.manifest.events().map(str::to_owned).collect();
     let run = loop {
         let args = args.clone();
         // A case must pass wherever and whenever it runs, and a publisher has no requests to make at others' cost.
         let effects = Effects::Live { environment: &[], egress: &Egress::none() };
-        let invocation =
-            Invocation { effects, files, ..Invocation::new(&function.name, &function.ty, args, limits) };
+        let invocation = Invocation {
+            effects,
+            files,
+            events: Some(&events),
+            ..Invocation::new(&function.name, &function.ty, args, limits)
+        };
         let run = sandbox.run(prepared, invocation, flow(package)).await;
         // Others keep the threads busy; the publisher has time.
         if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {

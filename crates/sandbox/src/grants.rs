@@ -127,6 +127,11 @@ pub enum AllowedError {
 }
 
 impl Allowed {
+    /// Returns no grant at all, for what does not run.
+    pub fn none() -> Self {
+        Self { grants: Grants::none(), egress: Egress::Rules(Vec::new()) }
+    }
+
     /// Returns what an operator allows who says nothing: everything but HTTP requests.
     pub fn without_network() -> Self {
         Self::parse(["wasi"]).expect("`wasi` can be granted")
@@ -152,10 +157,12 @@ impl Allowed {
 }
 
 /// Returns whether an imported interface is one that components may have without a provider: it can be granted, or it
-/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given.
+/// is one of `wasi:sockets`, which standard libraries drag in and nobody is ever given, or it is the meter, which
+/// everybody is.
 pub(crate) fn is_tolerated(interface: &str) -> bool {
     let package = interface.split(['/', '@']).next().unwrap_or(interface);
-    GRANTABLE.contains(&package) || package == "wasi:sockets"
+    let is_meter = interface.split('@').next() == Some(crate::host::events::INTERFACE);
+    GRANTABLE.contains(&package) || package == "wasi:sockets" || is_meter
 }
 
 #[cfg(test)]

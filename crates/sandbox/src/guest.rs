@@ -1,5 +1,6 @@
 //! One guest from its store to its end: the part of a run that happens on the guest's thread.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::function::Export;
 use crate::host::Host;
 use crate::host::cli::Exit;
 use crate::host::entry::Entry;
+use crate::host::events::Events;
 use crate::host::http::client::Client;
 use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
@@ -40,6 +42,8 @@ pub(crate) struct Outside {
     pub(crate) effects: Source,
     pub(crate) files: Arc<FileSet>,
     pub(crate) client: Arc<Client>,
+    /// The names of the events that may be reported, or `None` where any may.
+    pub(crate) events: Option<BTreeSet<String>>,
 }
 
 /// What the guest left behind.
@@ -48,6 +52,8 @@ struct Ended {
     fuel_used: u64,
     memory_peak_bytes: usize,
     transcript: Transcript,
+    events: BTreeMap<String, u64>,
+    waited: Duration,
 }
 
 impl Job {
@@ -62,6 +68,8 @@ impl Job {
             elapsed: started.elapsed(),
             pure: self.prepared.is_pure(),
             transcript: (!self.prepared.is_pure()).then_some(ended.transcript),
+            events: ended.events,
+            waited: ended.waited,
         }
     }
 
@@ -71,6 +79,8 @@ impl Job {
             fuel_used,
             memory_peak_bytes: 0,
             transcript: Transcript::new(),
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         };
         let ty = &self.export.ty;
         let lowered = match binary::measure_args(ty, &self.args) {
@@ -114,15 +124,19 @@ impl Job {
         };
         let memory_peak_bytes = memory.peak_bytes();
         let transcript = host.as_mut().map(|host| host.observer.take()).unwrap_or_default();
+        let events = host.as_mut().map(|host| host.events.take()).unwrap_or_default();
+        let waited = host.as_ref().map_or(Duration::ZERO, |host| host.waited);
+        let ended =
+            |result, fuel_used| Ended { result, fuel_used, memory_peak_bytes, transcript, events, waited };
         match returned {
-            Ok((value, fuel_used)) => Ended { result: Ok(value), fuel_used, memory_peak_bytes, transcript },
+            Ok((value, fuel_used)) => ended(Ok(value), fuel_used),
             Err(failure) => {
                 let fuel_used = match failure.kind {
                     FailureKind::OutOfFuel => self.limits.fuel,
                     // The engine last looked up to one interval ago, so the work since then is added in full.
                     _ => burnt.saturating_add(profile.trap.yield_interval).min(self.limits.fuel),
                 };
-                Ended { result: Err(failure), fuel_used, memory_peak_bytes, transcript }
+                ended(Err(failure), fuel_used)
             }
         }
     }
@@ -130,9 +144,10 @@ impl Job {
     /// Makes the host's side of the run: what the call brings, and what the component may ask for.
     fn host(&self, outside: &Outside, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
         let Export { name, ty, entry, .. } = &*self.export;
-        let Outside { effects, files, client } = outside;
+        let Outside { effects, files, client, events } = outside;
         let observer = Observer::new(effects.clone());
         let mut host = Host::new(fuel, deadline, self.prepared.shared_grants(), observer, client.clone());
+        host.events = Events::new(events.clone());
         if self.prepared.is_provided("wasi:random") {
             let args = binary::encode_args(ty, &self.args)
                 .map_err(|error| Failure::new(FailureKind::BadArguments, error.to_string()))?;

@@ -10,6 +10,7 @@ pub(crate) mod cli;
 mod clocks;
 pub(crate) mod command;
 pub(crate) mod entry;
+pub(crate) mod events;
 mod filesystem;
 pub(crate) mod http;
 mod io;
@@ -22,7 +23,7 @@ mod wire;
 mod work;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glassbox_core::{FunctionName, limits};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -31,6 +32,7 @@ use crate::Grants;
 use crate::meter::Guest;
 use cli::Stdio;
 use clocks::VirtualClock;
+use events::Events;
 use http::Http;
 use http::client::Client;
 use observer::Observer;
@@ -91,6 +93,10 @@ pub(crate) struct Host {
     pub(crate) work: Work,
     /// The answers from outside.
     pub(crate) observer: Observer,
+    /// What the component reported.
+    pub(crate) events: Events,
+    /// How long it waited for answers from outside.
+    pub(crate) waited: Duration,
     grants: Arc<Grants>,
     /// When the run's time on the wall clock is up.
     deadline: Instant,
@@ -117,6 +123,8 @@ impl Host {
         Self {
             work: Work::new(fuel_max),
             observer,
+            events: Events::default(),
+            waited: Duration::ZERO,
             grants,
             deadline,
             clock: VirtualClock::default(),

@@ -50,7 +50,7 @@ pub enum ImportKind {
     /// imports in for functions that never use them. In a library they refuse when called; a program or a server finds
     /// clocks and random bytes that follow from its input, since its standard library needs them to start.
     Inert,
-    /// Granted: calls of it are answered.
+    /// Granted, or the meter, which needs no grant: calls of it are answered.
     Granted,
     /// Nothing that this sandbox provides: another component, or a host interface that cannot be granted.
     Foreign,
@@ -68,7 +68,7 @@ impl Import {
             ImportKind::Inert
         } else if !is_tolerated(&self.interface) {
             ImportKind::Foreign
-        } else if grants.allows(&self.interface) {
+        } else if grants.allows(&self.interface) || self.name() == host::events::INTERFACE {
             ImportKind::Granted
         } else {
             ImportKind::Inert

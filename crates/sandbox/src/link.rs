@@ -41,7 +41,7 @@ pub(crate) fn is_provided(interface: &str, grants: &Grants, kind: Kind) -> bool 
         }
         Kind::Command | Kind::Service => interface != HTTP_INTERFACE || grants.allows(interface),
     };
-    may_have && host::provides(interface)
+    interface == host::events::INTERFACE || (may_have && host::provides(interface))
 }
 
 /// Links `component`, whose foreign imports were refused before.
@@ -66,6 +66,10 @@ pub(crate) fn link(
             continue;
         };
         let interface = name.split('@').next().unwrap_or(name);
+        if interface == host::events::INTERFACE {
+            host::events::link(&mut linker.instance(name)?)?;
+            continue;
+        }
         if is_provided(interface, grants, kind) {
             provided.extend(instance.exports(engine).filter_map(|(_, item)| match item.ty {
                 ComponentItem::Resource(resource) => Some(resource),

@@ -1,5 +1,6 @@
 //! Runs one function of a prepared component in a fresh instance.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Invocation<'a> {
     /// The files of the release, or `None` where there are none. Only a component that is granted
     /// [`FILES_INTERFACE`](glassbox_core::manifest::FILES_INTERFACE) sees them.
     pub files: Option<&'a Arc<FileSet>>,
+    /// The names of the events that it may report, or `None` where it may report any.
+    pub events: Option<&'a BTreeSet<String>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -41,7 +44,7 @@ impl<'a> Invocation<'a> {
         args: Arc<[Value]>,
         limits: RunLimits,
     ) -> Self {
-        Self { function, ty, args, limits, effects: Effects::default(), files: None }
+        Self { function, ty, args, limits, effects: Effects::default(), files: None, events: None }
     }
 }
 
@@ -101,6 +104,10 @@ pub struct Run {
     pub pure: bool,
     /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
     pub transcript: Option<Transcript>,
+    /// What the component reported until it ended, by name.
+    pub events: BTreeMap<String, u64>,
+    /// How long it waited for answers from outside. No replay can tell.
+    pub waited: Duration,
 }
 
 /// How a run ended.
@@ -204,6 +211,8 @@ impl Run {
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
             transcript: (!prepared.is_pure()).then(Transcript::new),
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         }
     }
 }
@@ -255,6 +264,7 @@ impl Sandbox {
             effects: Source::new(invocation.effects),
             files: invocation.files.cloned().unwrap_or_default(),
             client: self.inner.client.clone(),
+            events: invocation.events.cloned(),
         });
         let limits = invocation.limits.capped();
         Ok(Job { prepared: prepared.clone(), export, args: invocation.args, limits, outside })

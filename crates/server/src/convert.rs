@@ -10,7 +10,6 @@ use glassbox_api::{
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
-use glassbox_core::manifest::Unit;
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -167,11 +166,7 @@ pub(crate) fn quote(
             .iter()
             .map(|line| QuoteLine {
                 price: line.price.clone(),
-                unit: match line.unit {
-                    Unit::Call => "call".into(),
-                    Unit::Fuel => "fuel".into(),
-                    Unit::Download => "download".into(),
-                },
+                unit: line.unit.to_string(),
                 quantity: line.quantity,
                 max: line.amount.into(),
             })

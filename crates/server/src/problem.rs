@@ -132,7 +132,7 @@ fn status_of(code: &str) -> StatusCode {
         | "month-open"
         | "approval-decided" => StatusCode::CONFLICT,
         "account-invalid" | "cost-center-unknown" => StatusCode::BAD_REQUEST,
-        "token-spent" => StatusCode::FORBIDDEN,
+        "token-spent" | "license-required" | "license-refused" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
@@ -151,6 +151,7 @@ fn status_of(code: &str) -> StatusCode {
         | "arguments-invalid"
         | "fuel-ceiling-invalid"
         | "nonce-too-long"
+        | "license-invalid"
         | "grants-invalid" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
@@ -191,7 +192,9 @@ impl From<PublishError> for Refusal {
                 let failed: Vec<_> = report.cases.iter().filter(|case| !case.passed).take(20).collect();
                 refusal.with("tests", json!(failed))
             }
-            PublishError::Manifest(manifest) => refusal.with("line", json!(manifest.line)),
+            PublishError::Manifest(manifest) => {
+                refusal.with("rule", json!(manifest.rule)).with("line", json!(manifest.line))
+            }
             _ => refusal,
         }
     }

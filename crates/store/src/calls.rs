@@ -25,9 +25,11 @@ use crate::company;
 use crate::credit;
 use crate::error::StoreError;
 use crate::ledger;
+use crate::licenses::{self, NewLicense};
 use crate::receipts::{self, NewReceipt};
 use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
+use crate::usage::{self, Consumed};
 
 /// The states of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +131,10 @@ pub struct Posting {
     pub reply: String,
     /// The receipt, where something ran.
     pub receipt: Option<NewReceipt>,
+    /// What it adds to the counters of its payer.
+    pub consumed: Option<Consumed>,
+    /// The licence, where one was bought.
+    pub license: Option<NewLicense>,
 }
 
 /// How sure it is that a call stays paid.
@@ -279,18 +285,23 @@ impl Store {
         .await
     }
 
-    /// Ends a call that is not charged: `from` (held or executed) → voided. The payment stays bound to its reply.
+    /// Ends a call that is not charged: `from` (held or executed) → voided. The payment stays bound to its reply. What was
+    /// free is counted all the same.
     pub async fn void_call(
         &self,
         call: &str,
         from: CallState,
         reply: String,
+        consumed: Option<Consumed>,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let call = call.to_owned();
         self.write("void_call", move |transaction| {
             advance(transaction, &call, from, CallState::Voided, now_ms)?;
             let_go(transaction, &call)?;
+            if let Some(consumed) = &consumed {
+                usage::count(transaction, consumed)?;
+            }
             transaction
                 .execute("UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1", params![call, reply])?;
             Ok(())
@@ -485,6 +496,12 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
     if let Some(receipt) = &posting.receipt {
         receipts::insert(transaction, call, receipt, now_ms)?;
         company::note_receipt(transaction, call, &receipt.digest)?;
+    }
+    if let Some(consumed) = &posting.consumed {
+        usage::count(transaction, consumed)?;
+    }
+    if let Some(license) = &posting.license {
+        licenses::insert(transaction, license)?;
     }
     // The outcome has become the reply; keeping both would store every output twice.
     transaction

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("attestations.sql"),
     include_str!("advisories.sql"),
     include_str!("holds.sql"),
+    include_str!("usage.sql"),
     include_str!("company.sql"),
     include_str!("payers.sql"),
 ];

@@ -50,7 +50,7 @@ fn outcome() -> Outcome {
 }
 
 fn posting() -> Posting {
-    let payees = [Payee { id: "ana".into(), share: 10_000 }];
+    let payees = [Payee { id: "ana".into(), share: 10_000, role: None }];
     Posting {
         amount: Atomic(2_000),
         transaction: Some("0x1".into()),
@@ -60,6 +60,8 @@ fn posting() -> Posting {
         refund: Some(refund(RAIL, PAYER, Atomic(2_000 - 494))),
         reply: "\"reply\"".into(),
         receipt: None,
+        consumed: None,
+        license: None,
     }
 }
 
@@ -124,7 +126,10 @@ async fn no_arrow_can_be_taken_twice_or_out_of_order() {
     store.post_call("c", posting(), 1).await.expect("executed");
     let before = balances(&store).await;
     assert!(refused(store.post_call("c", posting(), 1).await), "posted already");
-    assert!(refused(store.void_call("c", CallState::Executed, String::new(), 1).await), "posted is final");
+    assert!(
+        refused(store.void_call("c", CallState::Executed, String::new(), None, 1).await),
+        "posted is final"
+    );
     assert_eq!(balances(&store).await, before);
 }
 
@@ -138,7 +143,7 @@ async fn one_payment_holds_one_call_until_it_is_released() {
     assert!(matches!(resigned, Hold::SameRequest(row) if row.id == "c"));
     store.release_call("c", 2).await.expect("held");
     assert!(matches!(store.hold_call(new_call("d", "p", "r")).await.expect("written"), Hold::Held));
-    store.void_call("d", CallState::Held, "\"failed\"".into(), 3).await.expect("held");
+    store.void_call("d", CallState::Held, "\"failed\"".into(), None, 3).await.expect("held");
     let voided = store.hold_call(new_call("e", "p", "r")).await.expect("written");
     assert!(matches!(voided, Hold::SamePayment(row) if row.id == "d" && row.reply.is_some()));
     assert!(balances(&store).await.is_empty(), "nothing was ever posted");
@@ -500,7 +505,7 @@ async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
     // What relies on a delivery is nowhere without it.
     powered.0.store.mark_delivered("b", 6).await.expect("written");
     assert!(matches!(hold(&powered, "d", "s").await, Hold::Held));
-    powered.0.store.void_call("d", CallState::Held, "\"no\"".into(), 7).await.expect("held");
+    powered.0.store.void_call("d", CallState::Held, "\"no\"".into(), None, 7).await.expect("held");
     powered = cut_off(powered);
     assert_eq!(found(&powered, "d").await, Some((CallState::Voided, false)), "somebody was told");
     assert_eq!(found(&powered, "b").await, Some((CallState::Posted, true)));

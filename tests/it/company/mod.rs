@@ -4,6 +4,7 @@ mod command;
 mod failing;
 mod money;
 mod policy;
+mod prices;
 
 use glassbox_registry::{AccountStanding, NewAccount};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ impl Agent {
     }
 
     pub(super) async fn standing(&self, stage: &Stage) -> AccountStanding {
-        stage.registry.account(&self.name.parse().unwrap()).await.unwrap()
+        stage.registry.company_account(&self.name.parse().unwrap()).await.unwrap()
     }
 }
 

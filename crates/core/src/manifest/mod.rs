@@ -3,25 +3,38 @@
 //! Parsing refuses what it does not know, because a misspelt `amount` must not mean "free". Rules that need only the
 //! manifest stand here; whether an export exists is for the registry, which has the WIT.
 
+mod amount;
+pub mod lint;
+mod origin;
 mod parse;
+mod price;
+mod sales;
 mod size;
 mod terms;
+mod time;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
-use crate::egress::Rule;
+use crate::digest::Digest;
+use crate::egress;
 use crate::limits;
 use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
+pub use origin::{Dependency, DerivedFrom, ForkRoyalty, RoyaltyMode, Splits, Unclaimed, Upstream};
 pub use parse::ManifestError;
+pub use price::{ChargeOn, Discount, Free, FreeScope, Price, PricedAct, Step, TierMode, Tiers, Unit};
+pub use sales::{
+    Bounty, Edition, Grant, GrantProof, GrantQuota, Inclusion, Offer, OfferAct, Plan, PlanKind, PlanQuota,
+    Requirement, SaleUnit, Scope, Sla, Uptime,
+};
 pub use size::ByteSize;
-pub use terms::Terms;
+pub use terms::{MoreTerms, Terms};
+pub use time::{Date, Length, Period, Window};
 
 /// The file name of a manifest.
 pub const FILE_NAME: &str = "glassbox.toml";
@@ -63,6 +76,42 @@ pub struct Manifest {
     /// Who made it, where the publisher says so.
     #[serde(default)]
     pub authorship: Option<StatedAuthorship>,
+    /// The packages that the component imports.
+    #[serde(default)]
+    pub dependencies: BTreeMap<PackageName, Dependency>,
+    /// Parts of the exports that have terms of their own, by name.
+    #[serde(default)]
+    pub edition: BTreeMap<String, Edition>,
+    /// What is paid by the period.
+    #[serde(default)]
+    pub plan: Vec<Plan>,
+    /// Licences that can be taken, or bought.
+    #[serde(default)]
+    pub offer: Vec<Offer>,
+    /// Who pays less, once that is proved.
+    #[serde(default)]
+    pub grant: Vec<Grant>,
+    /// When prices are lower.
+    #[serde(default)]
+    pub discount: Vec<Discount>,
+    /// What contributions are worth.
+    #[serde(default)]
+    pub contributor_bounty: Vec<Bounty>,
+    /// What others may do who derive from it.
+    #[serde(default)]
+    pub upstream: Option<Upstream>,
+    /// The works that it derives from.
+    #[serde(default)]
+    pub derived_from: Vec<DerivedFrom>,
+    /// What of the net is for others.
+    #[serde(default)]
+    pub splits: Option<Splits>,
+    /// What others may do with its texts.
+    #[serde(default)]
+    pub usage: Option<ContentUsage>,
+    /// Whether gifts are welcome.
+    #[serde(default)]
+    pub tips: Option<Tips>,
 }
 
 /// `[package]`.
@@ -76,8 +125,23 @@ pub struct Package {
     /// One line for listings.
     #[serde(default)]
     pub description: String,
+    /// What kind of work it is.
+    #[serde(default)]
+    pub kind: WorkKind,
     /// An SPDX expression for the component.
     pub license: String,
+    /// The file with the text of a licence that SPDX does not list.
+    #[serde(default)]
+    pub license_file: Option<String>,
+    /// What its licence does not let others use it for, such as `hosting-competitor`.
+    #[serde(default)]
+    pub deny_use: BTreeSet<String>,
+    /// The licence that it comes under later.
+    #[serde(default)]
+    pub change_license: Option<String>,
+    /// The day from which on it does.
+    #[serde(default)]
+    pub change_date: Option<Date>,
     /// Who made it, for people to read.
     #[serde(default)]
     pub authors: Vec<String>,
@@ -87,6 +151,12 @@ pub struct Package {
     /// Where it is presented.
     #[serde(default)]
     pub homepage: Option<String>,
+    /// Where it is explained.
+    #[serde(default)]
+    pub documentation: Option<String>,
+    /// The file that introduces it.
+    #[serde(default)]
+    pub readme: Option<String>,
     /// Words that search uses.
     #[serde(default)]
     pub keywords: Vec<String>,
@@ -96,6 +166,21 @@ pub struct Package {
     /// Sentences that somebody in need of this would type. Search uses them.
     #[serde(default)]
     pub representative_queries: Vec<String>,
+}
+
+/// What kind of work a package is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkKind {
+    /// Code that is called for what it does.
+    #[default]
+    Component,
+    /// Data, which its functions answer from.
+    Dataset,
+    /// Words that an agent follows.
+    Skill,
+    /// Answers and examples.
+    Knowledge,
 }
 
 /// `[spec]`.
@@ -115,16 +200,29 @@ fn default_wit() -> String {
 
 /// `[tests]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Tests {
     /// Where the public cases are: a folder and a pattern such as `tests/*.toml`.
     #[serde(default = "default_tests")]
     pub public: String,
+    /// Cases that are kept back, so that nobody builds for them.
+    #[serde(default)]
+    pub held_out: Option<HeldOut>,
+}
+
+/// A commitment to cases that are kept back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldOut {
+    /// The digest of their files as a set.
+    pub digest: Digest,
+    /// How many there are.
+    pub cases: u64,
 }
 
 impl Default for Tests {
     fn default() -> Self {
-        Self { public: default_tests() }
+        Self { public: default_tests(), held_out: None }
     }
 }
 
@@ -158,7 +256,13 @@ pub struct Component {
     pub files: Option<String>,
     /// The HTTP requests that it may make, where it may have [`HTTP_INTERFACE`].
     #[serde(default)]
-    pub http: Vec<Rule>,
+    pub http: Vec<egress::Rule>,
+    /// Who may run it for others.
+    #[serde(default)]
+    pub operators: Operators,
+    /// Whether people may try it on its page, out of its free units.
+    #[serde(default)]
+    pub playground: bool,
 }
 
 fn default_execute() -> BTreeSet<Place> {
@@ -173,6 +277,17 @@ pub enum Place {
     Remote,
     /// On the caller's machine, which therefore may have the bytes.
     Local,
+}
+
+/// Who may run a component for others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operators {
+    /// The registry that it is published at.
+    #[default]
+    Registry,
+    /// Whoever has it.
+    Any,
 }
 
 /// `[source]`.
@@ -190,6 +305,19 @@ pub struct Source {
     /// The licence of the source, where it differs from the component's.
     #[serde(default)]
     pub license: Option<String>,
+    /// How the component can be built from it, so that others find the same.
+    #[serde(default)]
+    pub build: Option<Build>,
+}
+
+/// How a component is built.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The image that it is built in, by digest.
+    pub image: Digest,
+    /// What builds it there.
+    pub command: String,
 }
 
 /// What people may do with the source.
@@ -207,79 +335,13 @@ pub enum HumanAccess {
 pub enum MachineAccess {
     /// Fetch it in bulk.
     Free,
+    /// Fetch it in bulk, for the price of `on = "source"`.
+    Metered,
+    /// Fetch it in bulk, with a licence of `on = "source"`.
+    Licensed,
     /// Not in bulk.
     #[default]
     Denied,
-}
-
-/// `[[price]]`: one rule of what is charged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Price {
-    /// Its name on quotes and receipts.
-    pub id: String,
-    /// What is charged for.
-    #[serde(default)]
-    pub on: PricedAct,
-    /// The function that it applies to (`interface#function` or a full name), or every function when absent. A download
-    /// has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub export: Option<String>,
-    /// What is counted.
-    pub unit: Unit,
-    /// The price of `per` units, as a decimal string.
-    #[serde(with = "decimal_amount")]
-    pub amount: Atomic,
-    /// How many units the amount buys.
-    #[serde(default = "one")]
-    pub per: NonZeroU64,
-    /// The least that a call costs under this rule.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_amount")]
-    pub minimum: Option<Atomic>,
-    /// The most that a call costs under this rule.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_amount")]
-    pub max_per_call: Option<Atomic>,
-    /// Whether a call that fails in the guest is charged.
-    #[serde(default)]
-    pub charge_on: ChargeOn,
-}
-
-fn one() -> NonZeroU64 {
-    NonZeroU64::MIN
-}
-
-/// What a price is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PricedAct {
-    /// Running a function.
-    #[default]
-    Execute,
-    /// Downloading the component, with the files that it may read.
-    Download,
-}
-
-/// What a price counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Calls.
-    Call,
-    /// Fuel: metered work.
-    Fuel,
-    /// Downloads.
-    Download,
-}
-
-/// When a call is charged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChargeOn {
-    /// When the function returned. A value that says `err` is a return.
-    #[default]
-    Success,
-    /// Also when the guest failed by its own doing.
-    Attempt,
 }
 
 /// `[[payee]]`: one receiver of money.
@@ -290,6 +352,9 @@ pub struct Payee {
     pub id: String,
     /// The share in basis points. All shares of a manifest sum to 10,000.
     pub share: u32,
+    /// What they do, for people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 /// `[security]`.
@@ -298,8 +363,67 @@ pub struct Payee {
 pub struct Security {
     /// Where to report a vulnerability.
     pub contact: String,
-    /// Until when it will be mended: a TOML date.
-    pub support_until: toml::value::Datetime,
+    /// Until when it will be mended.
+    pub support_until: Date,
+    /// Where it stands how reports are handled.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The file with what it is made of.
+    #[serde(default)]
+    pub sbom: Option<String>,
+    /// The file with which known holes concern it.
+    #[serde(default)]
+    pub vex: Option<String>,
+}
+
+/// `[usage]`: what others may do with its texts, in the words of the IETF's `Content-Usage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ContentUsage {
+    /// Train models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_ai: Option<Consent>,
+    /// Find them by searching.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Consent>,
+    /// Where their terms stand in RSL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rsl: Option<String>,
+}
+
+impl ContentUsage {
+    /// Writes the value of the header `Content-Usage`, such as `train-ai=n, search=y`; empty where nothing is said.
+    pub fn to_header(&self) -> String {
+        let word = |name: &str, consent: Option<Consent>| {
+            consent.map(|consent| match consent {
+                Consent::Y => format!("{name}=y"),
+                Consent::N => format!("{name}=n"),
+            })
+        };
+        let words = [word("train-ai", self.train_ai), word("search", self.search)];
+        words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    /// Allowed.
+    Y,
+    /// Not allowed.
+    N,
+}
+
+/// `[tips]`: gifts to the payees.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tips {
+    /// Whether they are welcome.
+    pub accept: bool,
+    /// Where other ways to give are listed, in the format of fundingjson.org.
+    #[serde(default)]
+    pub funding: Option<String>,
 }
 
 /// `[authorship]`: said here, it is not looked for in the commits.
@@ -321,7 +445,7 @@ pub struct StatedAuthorship {
 
 /// `[settlement]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settlement {
     /// The currency of every amount.
     #[serde(default = "usd")]
@@ -329,11 +453,14 @@ pub struct Settlement {
     /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
     #[serde(default = "every_scheme")]
     pub accepts: Vec<String>,
+    /// The most that one payer pays for calls of the package in a month. What goes beyond costs nothing.
+    #[serde(default, with = "amount::optional")]
+    pub max_monthly_per_payer: Option<Atomic>,
 }
 
 impl Default for Settlement {
     fn default() -> Self {
-        Self { currency: usd(), accepts: every_scheme() }
+        Self { currency: usd(), accepts: every_scheme(), max_monthly_per_payer: None }
     }
 }
 
@@ -346,22 +473,19 @@ fn every_scheme() -> Vec<String> {
 }
 
 /// The schemes of x402 that a release may be paid by.
-const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
-
-/// Tells whether `way` is one in which a release may be paid.
-fn is_way_to_pay(way: &str) -> bool {
-    let way = way.strip_prefix("x402:").unwrap_or_default();
-    let (scheme, network) =
-        way.split_once(':').map_or((way, None), |(scheme, network)| (scheme, Some(network)));
-    SCHEMES.contains(&scheme) && network != Some("")
-}
+pub(crate) const SCHEMES: [&str; 3] = ["exact", "upto", "batch-settlement"];
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads a manifest, and checks it by all rules that need nothing else; see [`lint`].
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let manifest = parse::parse(text)?;
-        manifest.check()?;
+        let manifest = Self::read(text)?;
+        lint::check(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Reads a manifest that was checked when it was published: rules that came later do not stop it.
+    pub fn read(text: &str) -> Result<Self, ManifestError> {
+        parse::parse(text)
     }
 
     /// Returns the release that this manifest describes.
@@ -374,6 +498,14 @@ impl Manifest {
         let Some(stated) = self.authorship.clone() else { return Authorship::default() };
         let StatedAuthorship { by, agent, model, reviewed_by } = stated;
         Authorship { by, agent, model, reviewed_by, accountable: None, basis: Some(Basis::Stated) }
+    }
+
+    /// Returns the names of the events that have a price, and that the component may therefore report.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        self.price.iter().filter_map(|price| match &price.unit {
+            Unit::Event(name) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// Returns the fuel ceiling of a call that names none.
@@ -398,162 +530,6 @@ impl Manifest {
             name == interface || interface.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
         })
     }
-
-    /// Checks the rules that need nothing but the manifest. Each names its fix.
-    fn check(&self) -> Result<(), ManifestError> {
-        let rule = |holds: bool, message: &str, hint: &str| {
-            if holds { Ok(()) } else { Err(ManifestError::rule(message, hint)) }
-        };
-        rule(
-            !self.package.license.trim().is_empty(),
-            "`license` is empty",
-            "name one, such as license = \"MIT\"",
-        )?;
-        rule(
-            self.package.description.chars().count() <= 300,
-            "`description` is longer than 300 characters",
-            "keep it to one line; the README holds the rest",
-        )?;
-        rule(
-            !self.component.execute.is_empty(),
-            "`execute` is empty",
-            "name where it may run: execute = [\"remote\"], or [\"remote\", \"local\"]",
-        )?;
-        rule(
-            self.authorship().is_bounded(),
-            "[authorship] has a name that is too long, or too many reviewers",
-            "keep it to names and addresses",
-        )?;
-        let memory_max = self.component.memory_max.map_or(0, |size| size.0);
-        rule(
-            memory_max <= limits::MEMORY_BYTES_MAX as u64,
-            "`memory-max` is above the 512MiB allowed",
-            "lower it",
-        )?;
-        let fuel_max = self.fuel_max();
-        rule(
-            (1..=limits::FUEL_MAX).contains(&fuel_max),
-            "`fuel-max` is not between 1 and 250,000,000,000",
-            "choose what one call really needs; the tests print their fuel",
-        )?;
-        rule(
-            self.component.http.len() <= limits::HTTP_RULES_MAX,
-            "there are more than 64 [[component.http]]",
-            "merge some",
-        )?;
-        let asks_for_http = self.asks_for(HTTP_INTERFACE);
-        rule(
-            !asks_for_http || !self.component.http.is_empty(),
-            "`imports-allow` asks for HTTP requests, and no rule says which",
-            "add [[component.http]] with host = \"api.example.com\"",
-        )?;
-        rule(
-            asks_for_http || self.component.http.is_empty(),
-            "there is [[component.http]], and `imports-allow` does not ask for HTTP requests",
-            "write imports-allow = [\"wasi:http/outgoing-handler\"]",
-        )?;
-        let asks_for_files = self.asks_for(FILES_INTERFACE)
-            || self.component.imports_allow.iter().any(|grant| grant == "wasi");
-        rule(
-            asks_for_files || self.component.files.is_none(),
-            "there are `files`, and `imports-allow` does not ask for them",
-            "write imports-allow = [\"wasi:filesystem\"]",
-        )?;
-        self.check_money()
-    }
-
-    fn check_money(&self) -> Result<(), ManifestError> {
-        let rule = |holds: bool, message: String, hint: &str| {
-            if holds { Ok(()) } else { Err(ManifestError::rule(message, hint)) }
-        };
-        rule(self.price.len() <= limits::PRICES_MAX, "there are more than 64 prices".into(), "merge some")?;
-        rule(self.payee.len() <= limits::PAYEES_MAX, "there are more than 64 payees".into(), "merge some")?;
-        let mut ids = BTreeSet::new();
-        for price in &self.price {
-            let id = &price.id;
-            rule(ids.insert(id), format!("the price id `{id}` stands twice"), "give each price its own id")?;
-            rule(
-                price.amount > Atomic::ZERO,
-                format!("price `{id}` has the amount 0"),
-                "remove the price: what has none is free",
-            )?;
-            rule(
-                price.unit == Unit::Fuel || price.per == one(),
-                format!("price `{id}` has an unusable `per`"),
-                "`per` counts units of fuel, such as 1_000_000; a price per call or download has none",
-            )?;
-            rule(
-                (price.on == PricedAct::Download) == (price.unit == Unit::Download),
-                format!("price `{id}` counts what it is not for"),
-                "a download is counted in downloads: on = \"download\" and unit = \"download\" go together; calls have \
-                 unit = \"call\" or \"fuel\"",
-            )?;
-            let is_plain = price.export.is_none()
-                && price.minimum.is_none()
-                && price.max_per_call.is_none()
-                && price.charge_on == ChargeOn::Success;
-            rule(
-                price.on == PricedAct::Execute || is_plain,
-                format!("price `{id}` is for downloads, and has a key that is for calls"),
-                "remove `export`, `minimum`, `max-per-call` and `charge-on`: a download has an amount and nothing else",
-            )?;
-            rule(
-                price.on == PricedAct::Execute || self.component_is_public(),
-                format!("price `{id}` is for downloads, and the terms allow none"),
-                "write execute = [\"remote\", \"local\"], or remove the price",
-            )?;
-            let minimum = price.minimum.unwrap_or(Atomic::ZERO);
-            rule(
-                price.max_per_call.is_none_or(|max| minimum <= max),
-                format!("price `{id}` has a `minimum` above its `max-per-call`"),
-                "swap them",
-            )?;
-        }
-        let mut payees = BTreeSet::new();
-        for payee in &self.payee {
-            rule(
-                !payee.id.is_empty()
-                    && payee.id.len() <= 256
-                    && payee.id.chars().all(|c| c.is_ascii_graphic()),
-                format!("`{}` is not a payee id", payee.id.chars().take(80).collect::<String>()),
-                "use a did:, acct: or github: id, or a chain address",
-            )?;
-            rule(
-                payees.insert(&payee.id),
-                format!("the payee `{}` stands twice", payee.id),
-                "add their shares up",
-            )?;
-            rule(payee.share > 0, format!("the payee `{}` has no share", payee.id), "remove it")?;
-        }
-        let shares: u64 = self.payee.iter().map(|payee| u64::from(payee.share)).sum();
-        rule(
-            self.payee.is_empty() || shares == 10_000,
-            format!("the payees' shares sum to {shares}"),
-            "shares are basis points and sum to 10000",
-        )?;
-        let priced = !self.price.is_empty();
-        rule(
-            !priced || !self.payee.is_empty(),
-            "there is a price and nobody to pay".into(),
-            "add [[payee]] with id = \"did:key:…\" and share = 10000; `glassbox key show` prints your id",
-        )?;
-        rule(
-            !priced || self.security.is_some(),
-            "there is a price and no [security]".into(),
-            "add [security] with contact = \"security@…\" and support-until = 2029-12-31",
-        )?;
-        rule(
-            self.settlement.currency == "USD",
-            format!("the currency `{}` is not supported", self.settlement.currency),
-            "write currency = \"USD\"",
-        )?;
-        rule(
-            !self.settlement.accepts.is_empty()
-                && self.settlement.accepts.iter().all(|way| is_way_to_pay(way)),
-            "`accepts` names a way to pay that is not supported".into(),
-            "leave it out, or name some of \"x402:exact\", \"x402:upto\", \"x402:batch-settlement\"",
-        )
-    }
 }
 
 impl fmt::Display for Place {
@@ -562,42 +538,5 @@ impl fmt::Display for Place {
             Self::Remote => "remote",
             Self::Local => "local",
         })
-    }
-}
-
-mod decimal_amount {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::money::Atomic;
-
-    pub(super) fn serialize<S: Serializer>(amount: &Atomic, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&amount.to_decimal())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Atomic, D::Error> {
-        Atomic::from_decimal(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-mod optional_amount {
-    use serde::{Deserializer, Serializer};
-
-    use super::decimal_amount;
-    use crate::money::Atomic;
-
-    pub(super) fn serialize<S: Serializer>(
-        amount: &Option<Atomic>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match amount {
-            Some(amount) => decimal_amount::serialize(amount, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Atomic>, D::Error> {
-        decimal_amount::deserialize(deserializer).map(Some)
     }
 }

@@ -1,12 +1,14 @@
 //! From TOML text to a manifest, with errors that say where and what to do.
 
-use super::Manifest;
+use super::{Manifest, lint};
 use crate::limits;
 
 /// Says why a manifest was refused, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+#[error("{}{message} ({rule})", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct ManifestError {
+    /// The id of the rule that it breaks; see [`lint`].
+    pub rule: &'static str,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -15,30 +17,14 @@ pub struct ManifestError {
     pub line: Option<usize>,
 }
 
-impl ManifestError {
-    pub(super) fn rule(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), line: None }
-    }
-}
-
-/// Tables of the format that this version does not read yet. Refused by name: ignoring one would change the terms.
-const LATER: [&str; 11] = [
-    "edition",
-    "dependencies",
-    "plan",
-    "offer",
-    "grant",
-    "discount",
-    "upstream",
-    "derived-from",
-    "splits",
-    "tips",
-    "usage",
-];
-
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
     if text.len() > limits::MANIFEST_BYTES_MAX {
-        return Err(ManifestError::rule("the manifest is larger than 64 KiB", "move prose to the README"));
+        return Err(ManifestError {
+            rule: lint::SYNTAX,
+            message: "the manifest is larger than 64 KiB".into(),
+            hint: "move prose to the README".into(),
+            line: None,
+        });
     }
     toml::from_str(text).map_err(|error| explain(text, &error))
 }
@@ -47,34 +33,36 @@ fn explain(text: &str, error: &toml::de::Error) -> ManifestError {
     let line =
         error.span().map(|span| text.as_bytes()[..span.start.min(text.len())].split(|b| *b == b'\n').count());
     let message = error.message().trim_end_matches(['\n', ' ']).replace('\n', "; ");
-    let hint = hint(&message);
+    let (rule, hint) = hint(&message);
     // The hint has picked from the list of every known key; the list itself would hide the rest.
     let message = message.split(", expected one of").next().unwrap_or(&message).to_owned();
-    ManifestError { hint, message, line }
+    ManifestError { rule, hint, message, line }
 }
 
-fn hint(message: &str) -> String {
+/// Finds the rule that a message of the reader is about, and what to do.
+fn hint(message: &str) -> (&'static str, String) {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") {
         let unknown = quoted.next().unwrap_or_default();
-        if LATER.contains(&unknown) {
-            return format!("`{unknown}` is not supported by this version; publish without it");
-        }
         let nearest = quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min();
-        return match nearest {
+        let hint = match nearest {
             Some((distance, known)) if distance <= 3 => format!("did you mean `{known}`?"),
             _ => "remove it; docs/reference/manifest.md lists every key".into(),
         };
+        return (lint::UNKNOWN_KEY, hint);
     }
-    if message.contains("floating point")
-        || (message.contains("integer") && message.contains("expected a string"))
-    {
-        return "write amounts as strings, such as amount = \"0.002\"; a float cannot hold money".into();
+    let is_float = message.contains("floating point");
+    if is_float || (message.contains("integer") && message.contains("expected a string")) {
+        let hint = "write amounts as strings, such as amount = \"0.002\"; a float cannot hold money";
+        return (lint::AMOUNT_TEXT, hint.into());
+    }
+    if message.contains("decimals") {
+        return (lint::AMOUNT_DECIMALS, "raise `per`, and `amount` with it".into());
     }
     if message.starts_with("missing field") {
-        return format!("add `{}`", quoted.next().unwrap_or_default());
+        return (lint::MISSING_KEY, format!("add `{}`", quoted.next().unwrap_or_default()));
     }
-    "see the manifest's reference, docs/reference/manifest.md".into()
+    (lint::SYNTAX, "see the manifest's reference, docs/reference/manifest.md".into())
 }
 
 #[cfg(test)]
@@ -127,9 +115,7 @@ support-until = 2029-12-31
     fn unknown_keys_are_named_with_their_line_and_a_guess() {
         let error = refused(&FREE.replace("license", "licence"));
         assert_eq!((error.line, error.hint.as_str()), (Some(5), "did you mean `license`?"));
-        assert!(
-            refused(&format!("{FREE}\n[tips]\naccept = true")).hint.contains("not supported by this version")
-        );
+        assert!(refused(&format!("{FREE}\n[tip]\naccept = true")).hint.contains("did you mean `tips`?"));
         assert!(refused(&FREE.replace("world = \"ansi\"", "")).hint.contains("add `world`"));
     }
 
@@ -159,7 +145,7 @@ support-until = 2029-12-31
         let download = "[[price]]\nid = \"copy\"\non = \"download\"\nunit = \"download\"\namount = \"0.5\"\n";
         let priced = format!("{local}{PRICED}{download}");
         let manifest = Manifest::parse(&priced).expect("valid");
-        assert_eq!((manifest.price[1].on, manifest.price[1].unit), (PricedAct::Download, Unit::Download));
+        assert_eq!((manifest.price[1].on, &manifest.price[1].unit), (PricedAct::Download, &Unit::Download));
         let terms = serde_json::to_value(Terms::of(&manifest)).expect("serialises");
         assert_eq!(
             (&terms["price"][1]["on"], &terms["price"][1]["unit"]),

@@ -1,12 +1,17 @@
 //! The terms: what of a manifest a quote, a charge and a receipt follow from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, Payee, Place, Price};
+use super::amount::optional;
+use super::{
+    ContentUsage, Date, Dependency, DerivedFrom, Discount, Edition, Grant, MachineAccess, Manifest, Offer,
+    Operators, Payee, Place, Plan, Price, Splits, Upstream,
+};
 use crate::hashed::Document;
-use crate::name::ReleaseId;
+use crate::money::Atomic;
+use crate::name::{PackageName, ReleaseId};
 use crate::{Digest, canonical};
 
 /// Everything of a manifest that touches money or rights. Its digest stands on quotes and receipts.
@@ -31,6 +36,64 @@ pub struct Terms {
     pub currency: String,
     /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
     pub accepts: Vec<String>,
+    /// What else the manifest says of money and rights.
+    #[serde(flatten)]
+    pub more: MoreTerms,
+}
+
+/// What only some manifests have. What is absent is no part of the canonical form, so that terms without it keep their
+/// digest whatever is added here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MoreTerms {
+    /// What its licence does not let others use it for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deny_use: BTreeSet<String>,
+    /// The licence that it comes under later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_license: Option<String>,
+    /// The day from which on it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_date: Option<Date>,
+    /// Who may run it for others, where that is not this registry alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operators: Option<Operators>,
+    /// On which terms machines may have the source in bulk, where it takes a payment or a licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<MachineAccess>,
+    /// The packages that the component imports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<PackageName, Dependency>,
+    /// Parts of the exports that have terms of their own, by name; without the paths of their components.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edition: BTreeMap<String, Edition>,
+    /// What is paid by the period.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<Plan>,
+    /// Licences that can be taken, or bought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offer: Vec<Offer>,
+    /// Who pays less, once that is proved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grant: Vec<Grant>,
+    /// When prices are lower.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discount: Vec<Discount>,
+    /// What others may do who derive from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// The works that it derives from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived_from: Vec<DerivedFrom>,
+    /// What of the net is for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splits: Option<Splits>,
+    /// What others may do with its texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ContentUsage>,
+    /// The most that one payer pays for calls of the package in a month.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+    pub max_monthly_per_payer: Option<Atomic>,
 }
 
 impl Terms {
@@ -46,6 +109,7 @@ impl Terms {
             payee: manifest.payee.clone(),
             currency: manifest.settlement.currency.clone(),
             accepts: manifest.settlement.accepts.clone(),
+            more: MoreTerms::of(manifest),
         }
     }
 
@@ -55,6 +119,34 @@ impl Terms {
             .iter()
             .filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme))
             .any(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(network))
+    }
+}
+
+impl MoreTerms {
+    fn of(manifest: &Manifest) -> Self {
+        let package = &manifest.package;
+        let machines = manifest.source.as_ref().map(|source| source.machines);
+        let without_path =
+            |(name, edition): (&String, &Edition)| (name.clone(), Edition { path: None, ..edition.clone() });
+        Self {
+            deny_use: package.deny_use.clone(),
+            change_license: package.change_license.clone(),
+            change_date: package.change_date,
+            operators: Some(manifest.component.operators).filter(|operators| *operators == Operators::Any),
+            source: machines
+                .filter(|machines| matches!(machines, MachineAccess::Metered | MachineAccess::Licensed)),
+            dependencies: manifest.dependencies.clone(),
+            edition: manifest.edition.iter().map(without_path).collect(),
+            plan: manifest.plan.clone(),
+            offer: manifest.offer.clone(),
+            grant: manifest.grant.clone(),
+            discount: manifest.discount.clone(),
+            upstream: manifest.upstream.clone(),
+            derived_from: manifest.derived_from.clone(),
+            splits: manifest.splits.clone(),
+            usage: manifest.usage.clone(),
+            max_monthly_per_payer: manifest.settlement.max_monthly_per_payer,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::{Envelope, Predicate, Subject};
@@ -23,7 +25,7 @@ use crate::manifest::Terms;
 use crate::money::Atomic;
 use crate::name::{FunctionName, ReleaseId};
 use crate::split::Share;
-use crate::terms::{Charge, Ending, Quote};
+use crate::terms::{Account, Charge, Ending, Quote};
 use crate::transcript::Transcript;
 use crate::value::{FunctionType, Value, ValueError, binary, json};
 use crate::{Digest, Hashed};
@@ -70,6 +72,12 @@ pub struct Receipt {
     pub fuel_used: u64,
     /// The ceiling that the caller set.
     pub fuel_max: u64,
+    /// What the component reported, by name, where its terms have a price for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, u64>,
+    /// How long the run waited for the host, in milliseconds, where its terms have a price for it. The executor's claim.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wait_ms: u64,
     /// The memory that the run could have, in bytes: part of what decides its outcome.
     pub memory_bytes_max: u64,
     /// Whether the run touched nothing outside: then its inputs decide its output.
@@ -83,6 +91,9 @@ pub struct Receipt {
     pub transcript: Option<Observed>,
     /// The terms that the bill follows from.
     pub terms: Digest,
+    /// What of the payer the bill follows from, beyond the terms. The operator's claim.
+    #[serde(default, skip_serializing_if = "Account::is_unknown")]
+    pub account: Account,
     /// What was owed.
     pub charge: Charge,
     /// The operator's fee in basis points, frozen into the quote.
@@ -125,6 +136,10 @@ impl Receipt {
             Outcome::Failed { .. } => Subject::new("component", self.component),
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Predicate for Receipt {

@@ -13,7 +13,7 @@ use crate::key::SecretKey;
 use crate::manifest::{ChargeOn, Payee, Price, PricedAct, Unit};
 use crate::money::Atomic;
 use crate::split::split;
-use crate::terms::{Usage, charge, quote};
+use crate::terms::{Account, Usage, charge, quote};
 use crate::value::{Param, Type};
 
 fn key() -> SecretKey {
@@ -37,10 +37,13 @@ fn terms() -> Hashed<Terms> {
             minimum: None,
             max_per_call: None,
             charge_on: ChargeOn::Success,
+            free: None,
+            tiers: None,
         }],
-        payee: vec![Payee { id: "acct:ana@example.org".into(), share: 10_000 }],
+        payee: vec![Payee { id: "acct:ana@example.org".into(), share: 10_000, role: None }],
         currency: "USD".into(),
         accepts: vec!["x402:exact".into()],
+        more: Default::default(),
     })
 }
 
@@ -49,10 +52,11 @@ fn bundle() -> Bundle {
     let params = vec![Param { name: "n".into(), ty: Type::U32 }];
     let ty = Hashed::new(FunctionType { params, result: Some(Type::U32) });
     let (args, output, salt, call) = (vec![Value::U32(21)], Value::U32(42), [7; 32], "0123456789abcdef");
-    let quote = quote(&terms(), &"acme:double/api@1.0.0#double".parse().expect("valid"), 10_000);
+    let quote =
+        quote(&terms(), &"acme:double/api@1.0.0#double".parse().expect("valid"), 10_000, Account::default());
     let outcome =
         Outcome::Returned { output: Opening::output_digest(&salt, &ty, Some(&output)).expect("typed") };
-    let charge = charge(&terms(), &quote, Usage { fuel: 1_234, ending: Ending::Returned });
+    let charge = charge(&terms(), &quote, &Usage::of_fuel(1_234, Ending::Returned));
     let component = Digest::of("component");
     let request = Request {
         component,
@@ -79,6 +83,9 @@ fn bundle() -> Bundle {
         outcome,
         fuel_used: 1_234,
         fuel_max: 10_000,
+        events: Default::default(),
+        wait_ms: 0,
+        account: Account::default(),
         memory_bytes_max: 65_536,
         pure: true,
         grants: Vec::new(),
@@ -193,7 +200,7 @@ fn a_receipt_is_of_one_request() {
     assert_eq!(failing(&resigned(|receipt| receipt.nonce = Some("n2".into()))), ["request"]);
     // Without the salt, whoever tries all small numbers would find the argument by the request digest.
     let receipt = bundle().verify(None).1.expect("signed");
-    let quote = quote(&terms(), &receipt.function, receipt.fuel_max);
+    let quote = quote(&terms(), &receipt.function, receipt.fuel_max, Account::default());
     let function_type = &bundle().opening.function_type;
     let args = [Value::U32(21)];
     let nonce = Some("n1");
@@ -308,7 +315,7 @@ fn extreme_terms_of_a_stranger_do_not_panic() {
         opening.terms = opening.terms.with(|terms| {
             terms.price[0].amount = Atomic(crate::limits::AMOUNT_MAX * 1_000_000);
             terms.price = vec![terms.price[0].clone(); 64];
-            terms.payee = vec![Payee { id: "x".into(), share }; 3];
+            terms.payee = vec![Payee { id: "x".into(), share, role: None }; 3];
         });
         let digest = opening.terms.digest();
         let mut bundle = resigned(|receipt| {

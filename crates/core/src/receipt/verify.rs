@@ -8,7 +8,7 @@ use crate::limits;
 use crate::log::LogPolicy;
 use crate::money::Atomic;
 use crate::split::split;
-use crate::terms::{Usage, charge, quote};
+use crate::terms::{Account, Usage, charge, quote};
 use crate::value::json;
 
 /// Whom the reader of a bundle believes.
@@ -134,7 +134,7 @@ impl Bundle {
             Err(error) => report.add(Level::L0, "input", false, error),
         }
         let asked = args.is_ok_and(|args| {
-            let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max);
+            let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max, Account::default());
             let request = Request {
                 component: receipt.component,
                 files: receipt.files,
@@ -182,7 +182,22 @@ impl Bundle {
         bound == receipt.request
     }
 
-    /// Re-computes the bill from the terms, the fuel and the outcome.
+    /// Returns what the bill follows from: what the receipt says that the meter read, and the sizes of the values.
+    pub fn usage(&self, receipt: &Receipt) -> Usage {
+        let length = |bytes: Option<Vec<u8>>| bytes.map_or(0, |bytes| bytes.len() as u64);
+        let ending = receipt.outcome.ending();
+        let output =
+            matches!(receipt.outcome, Outcome::Returned { .. }).then(|| self.opening.encoded_output());
+        Usage {
+            bytes_in: length(self.opening.encoded_args()),
+            bytes_out: length(output.flatten()),
+            wait_ms: receipt.wait_ms,
+            events: receipt.events.clone(),
+            ..Usage::of_fuel(receipt.fuel_used, ending)
+        }
+    }
+
+    /// Re-computes the bill from the terms, the account, the usage and the outcome.
     fn check_bill(&self, receipt: &Receipt, report: &mut Report) {
         let terms = &self.opening.terms;
         let same_terms = terms.digest() == receipt.terms && terms.release == receipt.release;
@@ -192,9 +207,8 @@ impl Bundle {
             report.add(Level::L0, "charge", false, detail);
             return;
         }
-        let quote = quote(terms, &receipt.function, receipt.fuel_max);
-        let usage = Usage { fuel: receipt.fuel_used, ending: receipt.outcome.ending() };
-        let owed = charge(terms, &quote, usage);
+        let quoted = |account| quote(terms, &receipt.function, receipt.fuel_max, account);
+        let owed = charge(terms, &quoted(receipt.account.clone()), &self.usage(receipt));
         let detail = format!("{} for {} fuel", owed.amount.to_decimal(), receipt.fuel_used);
         report.add(Level::L0, "charge", owed == receipt.charge, detail);
         let shares = split(owed.amount, receipt.fee_bps, &terms.payee, &receipt.call);
@@ -202,7 +216,8 @@ impl Bundle {
         report.add(Level::L0, "split", fair, format!("{} shares", shares.len()));
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
-        let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0) && paid <= quote.amount_max;
+        let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0)
+            && paid <= quoted(Account::default()).amount_max;
         let detail = format!("{} paid, {} back", paid.to_decimal(), refund.to_decimal());
         report.add(Level::L0, "payment", balanced, detail);
     }

@@ -192,7 +192,7 @@ impl Registry {
     }
 
     /// Returns an account with what it used in the month.
-    pub async fn account(&self, name: &AccountName) -> Result<AccountStanding, AccountError> {
+    pub async fn company_account(&self, name: &AccountName) -> Result<AccountStanding, AccountError> {
         self.check_company()?;
         let standing = self.store.account_standing(name, &self.month()).await?;
         standing.ok_or_else(|| AccountError::NotFound(name.clone()))
@@ -253,7 +253,7 @@ impl Registry {
 
     /// Returns the tokens of an account, as far as anybody knows them.
     pub async fn account_tokens(&self, account: &AccountName) -> Result<Vec<AccountToken>, AccountError> {
-        self.account(account).await?;
+        self.company_account(account).await?;
         Ok(self.store.account_tokens(account).await?)
     }
 
@@ -281,7 +281,7 @@ impl Registry {
         let transfer = deposit(BANK, &name.payer(), amount);
         let (subject, reference) = (format!("paid-in:{name}:{}", label(id)?), label(reference)?);
         self.store.post_transfer(&subject, transfer, Some(reference), self.env.now_ms()).await?;
-        self.account(name).await
+        self.company_account(name).await
     }
 
     /// Books that an account paid what it owes for a month that is over. Returns how much that was, and for how many calls.
@@ -344,7 +344,7 @@ impl Registry {
     }
 
     async fn check_pays(&self, name: &AccountName, paying: Paying) -> Result<(), AccountError> {
-        let account = self.account(name).await?.account;
+        let account = self.company_account(name).await?.account;
         match account.paying == paying {
             true => Ok(()),
             false => Err(AccountError::Paying { name: account.name, paying: account.paying }),

@@ -1,9 +1,6 @@
 //! Whether licences that somebody takes satisfy an SPDX expression.
-//!
-//! See SPDX 3, annex B, "SPDX license expressions": `AND` binds closer than `OR`, `WITH` belongs to the licence before it,
-//! and the operators are written in capitals. Case does not matter in licences.
 
-use glassbox_core::limits;
+use spdx::Expression;
 
 /// Tells whether licences that somebody takes satisfy an expression: of an `OR` one side, of an `AND` both. What cannot be
 /// read is satisfied by nothing but itself.
@@ -12,67 +9,11 @@ pub(crate) fn is_satisfied(expression: &str, taken: &[String]) -> bool {
     if is_taken(expression.trim()) {
         return true;
     }
-    if expression.len() > limits::LICENSE_BYTES_MAX {
-        return false;
-    }
-    let spaced = expression.replace('(', " ( ").replace(')', " ) ");
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut reader = Reader { words: &words, is_taken: &is_taken };
-    reader.any() == Some(true) && reader.words.is_empty()
-}
-
-struct Reader<'a> {
-    words: &'a [&'a str],
-    is_taken: &'a dyn Fn(&str) -> bool,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, word: &str) -> bool {
-        let found = self.words.first() == Some(&word);
-        if found {
-            self.words = &self.words[1..];
-        }
-        found
-    }
-
-    fn any(&mut self) -> Option<bool> {
-        let mut satisfied = self.all()?;
-        while self.take("OR") {
-            satisfied |= self.all()?;
-        }
-        Some(satisfied)
-    }
-
-    fn all(&mut self) -> Option<bool> {
-        let mut satisfied = self.one()?;
-        while self.take("AND") {
-            satisfied &= self.one()?;
-        }
-        Some(satisfied)
-    }
-
-    fn one(&mut self) -> Option<bool> {
-        if self.take("(") {
-            let satisfied = self.any()?;
-            return self.take(")").then_some(satisfied);
-        }
-        let license = self.name()?;
-        if !self.take("WITH") {
-            return Some((self.is_taken)(license));
-        }
-        let exception = self.name()?;
+    let Ok(expression) = Expression::parse(expression) else { return false };
+    expression.evaluate(|required| {
         // An exception only allows more.
-        Some((self.is_taken)(license) || (self.is_taken)(&format!("{license} WITH {exception}")))
-    }
-
-    fn name(&mut self) -> Option<&'a str> {
-        let (first, rest) = self.words.split_first()?;
-        if ["AND", "OR", "WITH", "(", ")"].contains(first) {
-            return None;
-        }
-        self.words = rest;
-        Some(first)
-    }
+        is_taken(&required.license.to_string()) || is_taken(&required.to_string())
+    })
 }
 
 #[cfg(test)]
@@ -141,6 +82,6 @@ mod tests {
         check(&["MIT"], &[], &broken);
         check(&["Company terms, 2026"], &["Company terms, 2026"], &["Company terms"]);
         let deep = "(".repeat(2_000);
-        check(&["MIT"], &[], &[&deep, &format!("MIT{}", " OR MIT".repeat(1_000))]);
+        check(&["MIT"], &[&format!("MIT{}", " OR MIT".repeat(1_000))], &[&deep]);
     }
 }

@@ -30,6 +30,7 @@ use crate::hold::Order;
 use crate::live::Live;
 use crate::open::Registry;
 use crate::payment::{Means, Payment, Tender};
+use crate::settle::Executed;
 
 /// What the text of every account's token begins with.
 pub const ACCOUNT_TOKEN_PREFIX: &str = "gba_";
@@ -45,6 +46,13 @@ pub struct Caller {
     pub(crate) identifier: Option<String>,
 }
 
+impl Caller {
+    /// Returns the payer's name in the store.
+    pub(crate) fn payer(&self) -> String {
+        self.account.name.payer()
+    }
+}
+
 impl Registry {
     /// Finds the account that a token opens.
     pub async fn authenticate(&self, token: &str, identifier: Option<String>) -> Result<Caller, CallError> {
@@ -55,6 +63,19 @@ impl Registry {
         let account = self.store.account_of(&token, self.env.now_ms()).await?;
         let account = account.ok_or(CallError::Account(UNKNOWN))?;
         Ok(Caller { account, token, identifier })
+    }
+
+    /// The gate of a call. An account is known before it is asked for anything, so what its company compares with is what
+    /// the call may cost this account, and that is what it pays at most.
+    pub(crate) async fn gate_call(
+        &self,
+        plan: &mut Plan,
+        payment: Option<&Payment>,
+    ) -> Result<(), CallError> {
+        if let Some(caller) = payment.and_then(Payment::caller) {
+            self.personalise(plan, &caller.payer()).await?;
+        }
+        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment)
     }
 
     /// Refuses what the company does not allow to whoever asks. Where there is no company, everybody may.
@@ -159,25 +180,29 @@ impl Registry {
         above.map_or_else(|| "approval.above".into(), |(_, rule)| rule)
     }
 
-    /// Writes down a free call of an account: it stands nowhere else, and the company wants to know of it.
-    pub(crate) async fn note_use(
+    /// Ends a call that needed no hold. Of an account's it is written down what it used: that stands nowhere else.
+    pub(crate) async fn end_free(
         &self,
-        caller: &Caller,
-        plan: &Plan,
-        reply: &StoredReply,
-    ) -> Result<(), CallError> {
+        executed: Executed,
+        caller: Option<&Caller>,
+    ) -> Result<StoredReply, CallError> {
+        let Some(caller) = caller else { return Ok(self.reply_unpaid(executed)) };
+        let consumed = executed.consumed_by(&caller.payer());
+        let (release, function) = (executed.release.clone(), executed.function.clone());
+        let stored = self.reply_unpaid(executed);
         let used = Use {
-            call: reply.call.clone(),
+            call: stored.call.clone(),
             account: caller.account.name.clone(),
             cost_center: caller.account.cost_center.clone(),
             token: token_id(&caller.token),
             month: self.month(),
-            release: plan.live.id.clone(),
-            function: plan.function.name.clone(),
-            receipt: reply.bundle.receipt.payload_digest(),
+            release,
+            function,
+            receipt: stored.bundle.receipt.payload_digest(),
             at: self.env.now_ms(),
         };
-        Ok(self.store.note_use(used).await?)
+        self.store.note_use(used, consumed).await?;
+        Ok(stored)
     }
 
     /// Returns the month that calls are counted in now.

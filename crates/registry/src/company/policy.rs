@@ -8,7 +8,7 @@
 //! publishers = ["acme", "docs", "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp"]
 //! licenses = ["Apache-2.0", "MIT", "BSD-3-Clause"]
 //! grants = ["wasi:clocks", "GET https://api.example.com/v1/"]
-//! price = "0.50"                # the most that one call may cost, in dollars
+//! price = "0.50"                # the most that one call, download, licence or tip may cost, in dollars
 //!
 //! [deny]
 //! packages = ["acme:experimental"]
@@ -250,7 +250,7 @@ fn check(prefix: &str, allow: &Allow, deny: &Deny, asked: &Asked<'_>) -> Result<
     }
     if let Some(max) = allow.price.filter(|max| asked.amount_max > *max) {
         let (amount, max) = (asked.amount_max.to_decimal(), max.to_decimal());
-        let detail = format!("the call may cost ${amount}, more than ${max}");
+        let detail = format!("it may cost ${amount}, more than ${max}");
         let next = "lower `fuel` where the price is by fuel, or ask whoever operates this registry".into();
         return Err(PolicyRefusal { next, ..refusal("allow.price", detail) });
     }

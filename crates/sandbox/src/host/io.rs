@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{self, Future};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use wasmtime::component::Resource;
 
@@ -116,14 +117,17 @@ impl Host {
     /// what it is for.
     async fn wait_outside(&mut self, pollables: &[Resource<Pollable>]) -> wasmtime::Result<Vec<u32>> {
         let mut deadline = self.until_deadline()?;
-        future::poll_fn(|context| match self.ready(pollables, context) {
+        let since = Instant::now();
+        let ready = future::poll_fn(|context| match self.ready(pollables, context) {
             Ok(ready) if ready.is_empty() => {
                 deadline.poll(context);
                 Poll::Pending
             }
             done => Poll::Ready(done),
         })
-        .await
+        .await;
+        self.waited += since.elapsed();
+        ready
     }
 
     /// Waits on the virtual clock, which takes no time.

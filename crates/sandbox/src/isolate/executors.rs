@@ -1,6 +1,6 @@
 //! The parent's side of running in children: starts them, asks them, and starts them again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -95,6 +95,8 @@ impl Executors {
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
             transcript: None,
+            events: BTreeMap::new(),
+            waited: Duration::ZERO,
         };
         let body = match binary::encode_args(ty, &args) {
             Ok(body) => body,
@@ -121,6 +123,8 @@ impl Executors {
                 elapsed,
                 pure: prepared.is_pure(),
                 transcript: None,
+                events: BTreeMap::new(),
+                waited: Duration::ZERO,
             },
             _ => never_answered(),
         }

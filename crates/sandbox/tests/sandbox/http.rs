@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -291,8 +292,12 @@ async fn a_request_is_made_recorded_and_repeated_without_its_server() {
     assert!(transcript.entries().iter().all(|entry| entry.import == "wasi:http/outgoing-handler#handle"));
     // With the server gone, a live run comes to another end, and the recorded one to the same.
     let setting = Setting::of(&origin);
-    let get = origin.get("/");
+    let (get, address) = (origin.get("/"), origin.address);
     drop(origin);
+    // Its task ends a moment later, and with it the listener.
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let refused = setting.repeat("fetch", std::slice::from_ref(&get)).await;
     assert_eq!(errors(&refused), ["ConnectionRefused"]);
 }

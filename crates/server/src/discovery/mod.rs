@@ -37,7 +37,7 @@ pub(crate) struct Capability {
 impl Capability {
     pub(crate) fn of(view: ReleaseView) -> Self {
         let ReleaseView { row, listing, report, .. } = view;
-        let manifest = Manifest::parse(&row.manifest);
+        let manifest = Manifest::read(&row.manifest);
         let queries = manifest.map(|manifest| manifest.package.representative_queries).unwrap_or_default();
         Self {
             namespace: row.id.package.namespace().to_owned(),

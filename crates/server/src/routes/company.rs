@@ -65,7 +65,7 @@ pub(crate) async fn open(
         month_max: request.month_usd.as_deref().map(dollars).transpose()?,
     };
     let opened = app.registry.open_account(new).await?;
-    let standing = app.registry.account(&opened.name).await?;
+    let standing = app.registry.company_account(&opened.name).await?;
     Ok(Json(response(&app.registry, standing)))
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn budget(
     operator(&app, &headers)?;
     let name: AccountName = word(&name)?;
     app.registry.set_budget(&name, request.month_usd.as_deref().map(dollars).transpose()?).await?;
-    Ok(Json(response(&app.registry, app.registry.account(&name).await?)))
+    Ok(Json(response(&app.registry, app.registry.company_account(&name).await?)))
 }
 
 /// Closes an account for good: none of its tokens opens it any more.
@@ -109,7 +109,7 @@ pub(crate) async fn close(
     operator(&app, &headers)?;
     let name: AccountName = word(&name)?;
     app.registry.close_account(&name).await?;
-    Ok(Json(response(&app.registry, app.registry.account(&name).await?)))
+    Ok(Json(response(&app.registry, app.registry.company_account(&name).await?)))
 }
 
 fn token_response(token: AccountToken, text: Option<String>) -> AccountTokenResponse {
@@ -255,7 +255,7 @@ pub(crate) async fn own(State(app): State<App>, head: Head) -> Result<Json<Accou
         let next = "send `Authorization: Bearer gba_…`";
         Refusal::new(StatusCode::UNAUTHORIZED, "token-missing", "there is no token in the request", next)
     })?;
-    let standing = app.registry.account(&caller.account.name).await?;
+    let standing = app.registry.company_account(&caller.account.name).await?;
     Ok(Json(response(&app.registry, standing)))
 }
 

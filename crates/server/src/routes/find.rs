@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{
     Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchQuery,
@@ -129,41 +129,40 @@ pub(crate) async fn manifest(
     Ok(([(header::CONTENT_TYPE, "application/toml")], view.row.manifest))
 }
 
-async fn layer(
-    app: &App,
-    path: (String, String, String),
-    file: ReleaseFile,
-) -> Result<Json<FilesResponse>, Refusal> {
-    let files = app.registry.files(&reference(&path.0, &path.1, &path.2)?, file).await?;
-    Ok(Json(convert::files(&files)))
+/// See the drafts `ietf-aipref-attach` and `ietf-aipref-vocab`.
+const CONTENT_USAGE: HeaderName = HeaderName::from_static("content-usage");
+
+async fn layer(app: &App, path: (String, String, String), file: ReleaseFile) -> Result<Response, Refusal> {
+    let reference = reference(&path.0, &path.1, &path.2)?;
+    let files = app.registry.files(&reference, file).await?;
+    let mut response = Json(convert::files(&files)).into_response();
+    // What the publisher says of training and searching goes with every text.
+    if let Some(usage) = &app.registry.live(&reference).await?.manifest.usage
+        && let Ok(usage) = HeaderValue::from_str(&usage.to_header())
+        && !usage.is_empty()
+    {
+        response.headers_mut().insert(CONTENT_USAGE, usage);
+    }
+    Ok(response)
 }
 
 /// Returns the WIT files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/wit", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn wit(
-    State(app): State<App>,
-    Path(path): ReleasePath,
-) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn wit(State(app): State<App>, Path(path): ReleasePath) -> Result<Response, Refusal> {
     layer(&app, path, ReleaseFile::Wit).await
 }
 
 /// Returns the test files.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/tests", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn tests(
-    State(app): State<App>,
-    Path(path): ReleasePath,
-) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn tests(State(app): State<App>, Path(path): ReleasePath) -> Result<Response, Refusal> {
     layer(&app, path, ReleaseFile::Tests).await
 }
 
 /// Returns the source files, where they are published.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/source", tag = "find",
     responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn source(
-    State(app): State<App>,
-    Path(path): ReleasePath,
-) -> Result<Json<FilesResponse>, Refusal> {
+pub(crate) async fn source(State(app): State<App>, Path(path): ReleasePath) -> Result<Response, Refusal> {
     layer(&app, path, ReleaseFile::Source).await
 }

@@ -7,6 +7,7 @@ pub(crate) mod download;
 pub(crate) mod find;
 pub(crate) mod implementations;
 pub(crate) mod ledger;
+pub(crate) mod licenses;
 pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod names;

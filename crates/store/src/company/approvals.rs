@@ -110,7 +110,9 @@ pub(super) fn claim(
         .query_row(params![account.as_str(), call.request.to_string(), since], read)
         .optional()?
         .transpose()?;
-    if let Some(approval) = found {
+    // What was approved may have become dearer: free units used up, a discount at its end. Then it is another question.
+    let is_dearer = |it: &Approval| it.state == ApprovalState::Approved && it.amount_max < call.held;
+    if let Some(approval) = found.filter(|found| !is_dearer(found)) {
         if approval.state != ApprovalState::Approved {
             return Ok(Some(AccountRefusal::Approval(Box::new(approval))));
         }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::error::StoreError;
 use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::usage::{self, Consumed};
 
 /// A call of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,9 +150,15 @@ fn sums(connection: &Connection, month: &Month) -> Result<Vec<UseSum>, StoreErro
 }
 
 impl Store {
-    /// Writes down a call that cost nothing, which stands nowhere else.
-    pub async fn note_use(&self, used: Use) -> Result<(), StoreError> {
-        self.write("note_use", move |transaction| insert(transaction, &used)).await
+    /// Writes down a call that cost nothing, which stands nowhere else, and what it adds to the counters of its payer.
+    pub async fn note_use(&self, used: Use, consumed: Option<Consumed>) -> Result<(), StoreError> {
+        self.write("note_use", move |transaction| {
+            if let Some(consumed) = &consumed {
+                usage::count(transaction, consumed)?;
+            }
+            insert(transaction, &used)
+        })
+        .await
     }
 
     /// Returns the calls of a month after the number `after`, at most `limit`, in their order.

@@ -4,7 +4,7 @@ use std::future::{self, Future as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glassbox_core::egress::{self, Target, TargetError};
 use glassbox_core::limits;
@@ -165,6 +165,7 @@ impl Host {
             Some(answer) => answer,
             None => {
                 let mut deadline = self.until_deadline()?;
+                let since = Instant::now();
                 let exchange = &mut self.http.exchanges[index];
                 let answer = future::poll_fn(|context| {
                     let answer = match exchange {
@@ -177,6 +178,7 @@ impl Host {
                     answer
                 })
                 .await;
+                self.waited += since.elapsed();
                 self.observer.record(IMPORT, &args, answer.clone())?;
                 answer
             }

@@ -1,0 +1,157 @@
+//! The rules that every manifest keeps, each with a name, so that a refusal can be looked up and told apart.
+//!
+//! A rule is a row of a table: its id, what must hold, what to do where it does not, and how that is found out. The ids
+//! are stable. Rules that need more than the manifest are rows too, and are checked where the rest is known.
+
+mod money;
+mod package;
+mod rights;
+#[cfg(test)]
+mod tests;
+
+use super::{Manifest, ManifestError};
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its stable name, in kebab-case.
+    pub id: &'static str,
+    /// What must hold.
+    pub holds: &'static str,
+    /// What to do where it does not.
+    pub fix: &'static str,
+    /// How it is checked.
+    pub check: Check,
+}
+
+/// How a rule is checked.
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    /// While the text is read.
+    Reading,
+    /// By the manifest alone. Says what is wrong, where something is.
+    Manifest(fn(&Manifest) -> Option<String>),
+    /// Beside the other files of the package.
+    Package,
+}
+
+/// What a manifest breaks.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Returns all rules, in the order in which they are checked.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    READING.iter().chain(package::RULES).chain(rights::RULES).chain(money::RULES).chain(PACKAGE)
+}
+
+/// Returns the rule of an id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
+}
+
+/// Returns everything that a manifest breaks, at most one finding for each rule.
+pub fn lint(manifest: &Manifest) -> impl Iterator<Item = Finding> {
+    rules().filter_map(move |rule| match rule.check {
+        Check::Manifest(broken) => broken(manifest).map(|message| Finding { rule, message }),
+        Check::Reading | Check::Package => None,
+    })
+}
+
+/// Returns the first rule that a manifest breaks as an error.
+pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
+    match lint(manifest).next() {
+        None => Ok(()),
+        Some(Finding { rule, message }) => {
+            Err(ManifestError { rule: rule.id, message, hint: rule.fix.into(), line: None })
+        }
+    }
+}
+
+/// Makes the error of a rule that needs more than the manifest.
+pub fn broken(id: &'static str, message: String) -> ManifestError {
+    let hint = rule(id).map(|rule| rule.fix).unwrap_or_default().to_owned();
+    ManifestError { rule: id, message, hint, line: None }
+}
+
+/// Returns the first of many findings.
+fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
+    items.into_iter().find_map(broken)
+}
+
+/// Returns what stands twice.
+fn twice<'a>(ids: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = std::collections::BTreeSet::new();
+    ids.into_iter().find(|id| !seen.insert(*id))
+}
+
+/// Makes a finding where something is so.
+fn when(broken: bool, message: impl FnOnce() -> String) -> Option<String> {
+    broken.then(message)
+}
+
+/// Shortens what a stranger wrote.
+fn clip(text: &str) -> String {
+    text.chars().take(crate::limits::QUOTED_CHARS_MAX).collect()
+}
+
+const fn reading(id: &'static str, holds: &'static str, fix: &'static str) -> Rule {
+    Rule { id, holds, fix, check: Check::Reading }
+}
+
+const fn beside(id: &'static str, holds: &'static str, fix: &'static str) -> Rule {
+    Rule { id, holds, fix, check: Check::Package }
+}
+
+pub(super) const SYNTAX: &str = "syntax";
+pub(super) const UNKNOWN_KEY: &str = "unknown-key";
+pub(super) const MISSING_KEY: &str = "missing-key";
+pub(super) const AMOUNT_TEXT: &str = "amount-text";
+pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
+
+/// The export of a price or an edition that the interface does not have.
+pub const EXPORT_EXISTS: &str = "export-exists";
+
+/// A component of an edition's own.
+pub const EDITION_BLOB: &str = "edition-blob";
+
+const READING: &[Rule] = &[
+    reading(
+        SYNTAX,
+        "The file is TOML of at most 64 KiB, with values of the right types.",
+        "see the reference",
+    ),
+    reading(
+        UNKNOWN_KEY,
+        "There is no key or table that this version does not know.",
+        "the nearest key is named",
+    ),
+    reading(MISSING_KEY, "Every required key is there.", "add it"),
+    reading(
+        AMOUNT_TEXT,
+        "Amounts are decimal strings, neither floats nor bare integers.",
+        "write amount = \"0.002\"",
+    ),
+    reading(
+        AMOUNT_DECIMALS,
+        "Amounts have at most six decimals.",
+        "raise `per` and `amount` together: \"0.04\" per 1_000_000_000",
+    ),
+];
+
+const PACKAGE: &[Rule] = &[
+    beside(
+        EXPORT_EXISTS,
+        "Every `export` of a price and all `exports` of an edition are in the WIT.",
+        "write it as the WIT has it",
+    ),
+    beside(
+        EDITION_BLOB,
+        "No edition has a component of its own: this version publishes one component for a release.",
+        "publish it as a package of its own, or run all of it remotely only",
+    ),
+];

@@ -1,0 +1,77 @@
+//! Who gets how much of a charge. Exact to the last unit, and the same for everybody who computes it.
+//!
+//! The waterfall: the operator's fee comes first, the rest is the *net*. Of the net a share goes to the works that a
+//! release derives from, a share to the unpriced dependencies that a call ran, and the rest to the payees. Amounts are in
+//! pico, so that a charge of one atomic unit still splits fairly. Nothing but what a payer paid is ever divided: work
+//! that nobody paid for earns nothing, however much of it there is.
+
+mod remainder;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::manifest::Payee;
+use crate::money::{Atomic, Pico};
+use crate::name::PackageName;
+
+pub use work::{Royalty, Used, Work};
+
+/// One receiver's part of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Who: the operator, or a payee's id.
+    pub to: Receiver,
+    /// How much.
+    pub amount: Pico,
+    /// The package that it is for, where that is not the one that was called: a dependency, or a work that one of them
+    /// derives from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<PackageName>,
+}
+
+/// A receiver of money.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receiver {
+    /// Whoever runs the registry and the executor.
+    Operator,
+    /// A payee of the manifest, by id.
+    Payee(String),
+}
+
+/// Splits `charge` between the operator (`fee_bps` basis points, rounded down) and the payees.
+///
+/// `call` breaks ties, so that no payee wins every leftover unit. Parts of zero are left out. The parts always sum to
+/// the charge; without payees all of it is the operator's.
+pub fn split(charge: Atomic, fee_bps: u32, payees: &[Payee], call: &str) -> Vec<Share> {
+    waterfall(charge, fee_bps, &Work { payees: payees.to_vec(), ..Work::default() }, &[], call)
+}
+
+/// Splits `charge` along all that `work` rests on: the operator, the works it derives from, the dependencies that the
+/// call ran, and its payees.
+///
+/// `used` are the dependencies without a price of their own; those with one are paid by lines of the charge and are
+/// split apart. Otherwise like [`split`].
+pub fn waterfall(charge: Atomic, fee_bps: u32, work: &Work, used: &[Used], call: &str) -> Vec<Share> {
+    let total = charge.to_pico().0;
+    // A manifest's payees always have something; those of a stranger's bundle may not.
+    let fee = match work.is_payable() {
+        true => total * u128::from(fee_bps.min(limits::OPERATOR_FEE_BPS_MAX)) / BPS,
+        false => total,
+    };
+    let mut shares = vec![Share { to: Receiver::Operator, amount: Pico(fee), through: None }];
+    if total > fee {
+        work.divide(total - fee, used, 0, call, &mut shares);
+    }
+    shares.retain(|share| share.amount > Pico::ZERO);
+    let sum: u128 = shares.iter().map(|share| share.amount.0).sum();
+    assert_eq!(sum, total, "a split must sum to its charge");
+    shares
+}
+
+/// Basis points of the whole.
+const BPS: u128 = 10_000;

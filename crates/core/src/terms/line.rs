@@ -1,0 +1,189 @@
+//! One line of a bill: what the units of one price come to.
+//!
+//! ```text
+//! units ─▶ less the free ones ─▶ by tier, per `per`, rounded up ─▶ `minimum` ─▶ `max-per-call` ─▶ discount, grant ─▶ plan
+//! ```
+
+use super::account::{Account, grant_key, plan_key};
+use super::{Line, Quote};
+use crate::limits;
+use crate::manifest::{Grant, Inclusion, Plan, Price, Terms, TierMode, Unit};
+use crate::money::{ATOMIC_DECIMALS, Atomic};
+
+/// Makes a line.
+pub(super) fn make(price: &Price, quantity: u64, amount: u128) -> Line {
+    Line { price: price.id.clone(), unit: price.unit.clone(), quantity, amount: Atomic(amount) }
+}
+
+/// Returns what `quantity` units cost `account`.
+pub(super) fn owed(terms: &Terms, price: &Price, account: &Account, quantity: u64) -> u128 {
+    match is_included(terms, price, account) {
+        true => 0,
+        false => reduced(terms, price, account, quantity, rated(price, account, quantity), Covers::Part),
+    }
+}
+
+/// Returns the most that up to `quantity_max` units cost `account`.
+pub(super) fn most(terms: &Terms, price: &Price, account: &Account, quantity_max: u64) -> u128 {
+    if is_included(terms, price, account) {
+        return 0;
+    }
+    // Within a step more units never cost less; where the next begins they may, if it is for the whole volume.
+    let used = account.used.get(&price.id).copied().unwrap_or_default();
+    let steps = price.tiers.iter().flat_map(|tiers| &tiers.steps).filter_map(|step| step.up_to);
+    let ends =
+        steps.filter_map(|up_to| up_to.checked_sub(used)).filter(|end| (1..quantity_max).contains(end));
+    let rated = ends.chain([quantity_max]).map(|quantity| rated(price, account, quantity)).max();
+    reduced(terms, price, account, quantity_max, rated.unwrap_or_default(), Covers::AllOrNothing)
+}
+
+/// Returns what units cost by the price itself.
+fn rated(price: &Price, account: &Account, quantity: u64) -> u128 {
+    let used = account.used.get(&price.id).copied();
+    let free = match (&price.free, used) {
+        (Some(free), Some(used)) => free.quantity.saturating_sub(used),
+        _ => 0,
+    };
+    if free > 0 && quantity <= free {
+        return 0;
+    }
+    let first = u128::from(used.unwrap_or_default()) + u128::from(free);
+    let last = u128::from(used.unwrap_or_default()) + u128::from(quantity);
+    // Cannot overflow: a quantity below 2^64 times an amount below 2^60 is below 2^124.
+    let total = match (&price.tiers, used) {
+        (Some(_), None) => (last - first) * price.amount_max().0,
+        (None, _) => (last - first) * price.amount.0,
+        (Some(tiers), Some(_)) => {
+            let end = |up_to: Option<u64>| up_to.map_or(u128::MAX, u128::from);
+            match tiers.mode {
+                TierMode::Volume => {
+                    let step = tiers.steps.iter().find(|step| last <= end(step.up_to));
+                    (last - first) * step.map_or(price.amount, |step| step.amount).0
+                }
+                TierMode::Graduated => {
+                    let (mut from, mut total) = (first, 0);
+                    for step in &tiers.steps {
+                        let until = last.min(end(step.up_to));
+                        total += until.saturating_sub(from) * step.amount.0;
+                        from = from.max(until);
+                    }
+                    // What no step reaches costs what the price says; the steps of a checked manifest reach all.
+                    total + (last - from) * price.amount.0
+                }
+            }
+        }
+    };
+    let amount = total.div_ceil(u128::from(price.per.get()));
+    let amount = amount.max(price.minimum.map_or(0, |minimum| minimum.0));
+    let amount = amount.min(price.max_per_call.map_or(u128::MAX, |max| max.0));
+    // Terms and fuel may come from a stranger's bundle: what no payment could carry must not overflow later.
+    amount.min(limits::AMOUNT_MAX * 10u128.pow(ATOMIC_DECIMALS))
+}
+
+/// How a grant counts whose quota does not reach for all units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Covers {
+    /// For those that it reaches for.
+    Part,
+    /// For none: so is a bound made that holds for fewer units, too.
+    AllOrNothing,
+}
+
+/// Takes discount and grant off an amount: of the discounts the best, and of the grants, too; and of both the better.
+fn reduced(
+    terms: &Terms,
+    price: &Price,
+    account: &Account,
+    quantity: u64,
+    amount: u128,
+    covers: Covers,
+) -> u128 {
+    let discounts =
+        terms.more.discount.iter().filter(|discount| {
+            discount.price == price.id && account.at.is_some_and(|at| discount.applies(at))
+        });
+    let percent = discounts.map(|discount| discount.percent.min(100)).max().unwrap_or(0);
+    let held = terms
+        .more
+        .grant
+        .iter()
+        .filter(|grant| account.grants.contains(&grant.id) && grant.prices.contains(&price.id));
+    let with_grants = held.map(|grant| {
+        let covered = covered(grant, price, account, quantity);
+        let part = match covered {
+            _ if covered >= quantity => amount,
+            _ if covers == Covers::AllOrNothing => 0,
+            // Fits: an amount is below 2^60, and a part of a quantity below 2^64.
+            covered => amount * u128::from(covered) / u128::from(quantity),
+        };
+        let best = grant.percent_off.min(100).max(percent);
+        (part * u128::from(100 - best) + (amount - part) * u128::from(100 - percent)).div_ceil(100)
+    });
+    let without = (amount * u128::from(100 - percent)).div_ceil(100);
+    with_grants.min().map_or(without, |with| with.min(without))
+}
+
+/// Returns how many of a call's units a grant reaches for.
+pub(super) fn covered(grant: &Grant, price: &Price, account: &Account, quantity: u64) -> u64 {
+    let Some(quota) = &grant.quota else { return quantity };
+    let quantity_max = match price.unit {
+        Unit::Fuel => quota.fuel,
+        Unit::Call => quota.calls,
+        _ => None,
+    };
+    let used = account.used.get(&grant_key(&grant.id)).copied().unwrap_or(u64::MAX);
+    quantity_max.unwrap_or_default().saturating_sub(used).min(quantity)
+}
+
+/// Returns the plan that an account has.
+pub(super) fn plan<'a>(terms: &'a Terms, account: &Account) -> Option<&'a Plan> {
+    let held = account.plan.as_ref()?;
+    terms.more.plan.iter().find(|plan| plan.id == held.id)
+}
+
+/// Tells whether the account's plan includes what a price is for.
+fn is_included(terms: &Terms, price: &Price, account: &Account) -> bool {
+    let (Some(plan), Some(held)) = (plan(terms, account), &account.plan) else { return false };
+    let included = plan.includes.iter().any(|inclusion| match inclusion {
+        Inclusion::Execute(which) => which.as_ref().is_none_or(|id| *id == price.id),
+        Inclusion::Edition(_) | Inclusion::Download => false,
+    });
+    let Some(quota) = plan.quota.as_ref().filter(|_| included) else { return included };
+    let used = account.used.get(&plan_key(&plan.id)).copied().unwrap_or(u64::MAX);
+    let is_left = used < quota.calls.saturating_mul(held.seats);
+    is_left || quota.overage_price.as_ref().is_some_and(|overage| *overage != price.id)
+}
+
+/// Cuts lines to what the account still pays in this month, the first lines first. Returns their sum.
+pub(super) fn cap(terms: &Terms, account: &Account, lines: &mut [Line]) -> Atomic {
+    if let (Some(most), Some(paid)) = (terms.more.max_monthly_per_payer, account.paid) {
+        let mut left = most.0.saturating_sub(paid.0);
+        for line in lines.iter_mut() {
+            line.amount.0 = line.amount.0.min(left);
+            left -= line.amount.0;
+        }
+    }
+    sum(lines)
+}
+
+pub(super) fn sum(lines: &[Line]) -> Atomic {
+    Atomic(lines.iter().map(|line| line.amount.0).sum())
+}
+
+impl Quote {
+    /// Tells whether the charge may be less than the quote, so that a payer of the whole would be due a refund.
+    pub fn is_ceiling(&self, terms: &Terms) -> bool {
+        let price = |line: &Line| terms.price.iter().find(|price| price.id == line.price);
+        let counted = self.lines.iter().any(|line| line.unit != Unit::Call);
+        let depends = self.lines.iter().filter_map(price).any(|price| {
+            price.period().is_some()
+                || terms.more.discount.iter().any(|discount| discount.price == price.id)
+                || terms.more.grant.iter().any(|grant| grant.prices.contains(&price.id))
+        });
+        let planned = terms.more.plan.iter().flat_map(|plan| &plan.includes);
+        counted
+            || depends
+            || terms.more.max_monthly_per_payer.is_some()
+            || planned.into_iter().any(|inclusion| matches!(inclusion, Inclusion::Execute(_)))
+    }
+}

@@ -1,0 +1,223 @@
+//! From terms to a quote, from a meter reading to a charge. Pure arithmetic in integers.
+//!
+//! A quote is a function of the terms, the function, the fuel ceiling and the [account](Account), so that nobody has to
+//! store one: whoever asks later gets the same. A charge never exceeds its quote, and no account is charged more than
+//! one of which nothing is known, so that a payment can be asked for before its payer is. Holding and moving money is
+//! `ledger`'s part.
+
+mod account;
+mod cheaper;
+mod line;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{ChargeOn, Price, PricedAct, Terms, Unit};
+use crate::money::Atomic;
+use crate::name::FunctionName;
+use crate::{Digest, Hashed, limits};
+
+pub use account::{Account, Counter, HeldPlan, PAID, consumption, counters};
+pub use cheaper::{Dearer, cheaper_or_equal};
+
+/// The upper bound for one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// The terms that it follows from.
+    pub terms: Digest,
+    /// The function.
+    pub function: FunctionName,
+    /// The fuel ceiling that the bound is for.
+    pub fuel_max: u64,
+    /// Who asks, as far as it matters.
+    #[serde(default, skip_serializing_if = "Account::is_unknown")]
+    pub account: Account,
+    /// One line for each price that applies.
+    pub lines: Vec<Line>,
+    /// The sum of the lines: the most that the call can cost.
+    pub amount_max: Atomic,
+}
+
+/// One line of a quote or a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The id of the price.
+    pub price: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// How many units, those that cost nothing among them.
+    pub quantity: u64,
+    /// What they come to.
+    pub amount: Atomic,
+}
+
+/// What the meter read of one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// The fuel burnt.
+    pub fuel: u64,
+    /// How the call ended, as far as money is concerned.
+    pub ending: Ending,
+    /// The bytes of the arguments, in their binary encoding.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// The bytes of what the function returned, in its binary encoding.
+    #[serde(default)]
+    pub bytes_out: u64,
+    /// How long the call waited for the host, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
+    /// What the component reported, by name.
+    #[serde(default)]
+    pub events: BTreeMap<String, u64>,
+}
+
+impl Usage {
+    /// A call of which nothing but its fuel was counted.
+    pub fn of_fuel(fuel: u64, ending: Ending) -> Self {
+        Self { fuel, ending, bytes_in: 0, bytes_out: 0, wait_ms: 0, events: BTreeMap::new() }
+    }
+
+    /// Returns how many of a unit were used. Whatever the meter read, no more than a quote allows for.
+    fn count(&self, unit: &Unit, fuel_max: u64) -> u64 {
+        let count = match unit {
+            Unit::Call | Unit::Download => 1,
+            Unit::Fuel => self.fuel,
+            Unit::ByteIn => self.bytes_in,
+            Unit::ByteOut => self.bytes_out,
+            Unit::Second => self.wait_ms.div_ceil(1_000),
+            Unit::Event(name) => self.events.get(name).copied().unwrap_or_default(),
+        };
+        count.min(count_max(unit, fuel_max))
+    }
+}
+
+/// Returns the most of a unit that a call can use.
+fn count_max(unit: &Unit, fuel_max: u64) -> u64 {
+    match unit {
+        Unit::Call | Unit::Download => 1,
+        Unit::Fuel => fuel_max,
+        Unit::ByteIn => limits::RUN_INPUT_BYTES_MAX as u64,
+        Unit::ByteOut => limits::OUTPUT_BYTES_MAX as u64,
+        Unit::Second => limits::CALL_WALL_MS_MAX.div_ceil(1_000),
+        Unit::Event(_) => limits::EVENTS_PER_CALL_MAX,
+    }
+}
+
+/// How a call ended, as far as money is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The function returned.
+    Returned,
+    /// The guest failed by its own doing, and would fail so again: a trap, or fuel at its end.
+    GuestFailed,
+    /// The host ended it: a wall-clock guard, an overflowing stack. Never charged.
+    Aborted,
+}
+
+impl Ending {
+    /// Says what a failure of this stable name means for the bill: only what the guest did by itself, and would do again
+    /// on any machine, can be charged. A name that is not known is never charged.
+    pub fn of_failure(failure: &str) -> Self {
+        match failure {
+            "out-of-fuel" | "trap" | "memory-exceeded" | "output-refused" | "not-granted" => {
+                Self::GuestFailed
+            }
+            _ => Self::Aborted,
+        }
+    }
+}
+
+/// What is owed for one call, or one download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// One line for each price that applied.
+    pub lines: Vec<Line>,
+    /// The sum of the lines.
+    pub amount: Atomic,
+}
+
+/// Tells whether `price` applies to a call of `function`.
+pub fn applies(price: &Price, function: &FunctionName) -> bool {
+    let wanted = price.export.as_deref();
+    price.on == PricedAct::Execute && wanted.is_none_or(|export| names(export, function))
+}
+
+/// Tells whether `export` means `function`, alone or among others.
+///
+/// `export` is `interface#function`, `function`, the full `ns:pkg/interface@version#function`, or the whole interface
+/// `ns:pkg/interface`; an absent version matches any.
+pub fn names(export: &str, function: &FunctionName) -> bool {
+    let (interface, name) = match export.rsplit_once('#') {
+        Some((interface, name)) => (Some(interface), Some(name)),
+        None if export.contains('/') => (Some(export), None),
+        None => (None, Some(export)),
+    };
+    if name.is_some_and(|name| name != function.function()) {
+        return false;
+    }
+    match (interface, function.interface()) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wanted), Some(id)) => {
+            let versionless = id.split('@').next().unwrap_or(id);
+            let bare = versionless.rsplit('/').next().unwrap_or(versionless);
+            wanted == id || wanted == versionless || wanted == bare
+        }
+    }
+}
+
+/// Returns the most that one call of `function` within `fuel_max` can cost `account`.
+pub fn quote(terms: &Hashed<Terms>, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
+    let mut lines: Vec<Line> = terms
+        .price
+        .iter()
+        .filter(|price| applies(price, function))
+        .map(|price| {
+            let quantity = count_max(&price.unit, fuel_max);
+            line::make(price, quantity, line::most(terms, price, &account, quantity))
+        })
+        .collect();
+    let amount_max = line::cap(terms, &account, &mut lines);
+    Quote { terms: terms.digest(), function: function.clone(), fuel_max, account, lines, amount_max }
+}
+
+/// Returns what a call owes for `usage`.
+///
+/// # Panics
+///
+/// When the result exceeds the quote, which would be a mistake in this module: a quote is made for the dearest reading
+/// that the meter can have, and readings beyond are cut to it.
+pub fn charge(terms: &Terms, quote: &Quote, usage: &Usage) -> Charge {
+    let owed = |price: &&Price| match usage.ending {
+        Ending::Returned => true,
+        Ending::GuestFailed => price.charge_on == ChargeOn::Attempt,
+        Ending::Aborted => false,
+    };
+    let mut lines: Vec<Line> = terms
+        .price
+        .iter()
+        .filter(|price| applies(price, &quote.function))
+        .filter(owed)
+        .map(|price| {
+            let quantity = usage.count(&price.unit, quote.fuel_max);
+            line::make(price, quantity, line::owed(terms, price, &quote.account, quantity))
+        })
+        .collect();
+    let amount = line::cap(terms, &quote.account, &mut lines);
+    assert!(amount <= quote.amount_max, "charge {amount} exceeds quote {}", quote.amount_max);
+    Charge { lines, amount }
+}
+
+/// Returns what a download costs: known before, and the same for everybody.
+pub fn download_charge(terms: &Terms) -> Charge {
+    let prices = terms.price.iter().filter(|price| price.on == PricedAct::Download);
+    let lines: Vec<Line> = prices.map(|price| line::make(price, 1, price.amount.0)).collect();
+    let amount = line::sum(&lines);
+    Charge { lines, amount }
+}

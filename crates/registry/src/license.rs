@@ -1,0 +1,247 @@
+//! Licences: plans and offers that are sold, grants that publishers give.
+//!
+//! A licence is bought like a [download](crate::download): its price is known before, and follows from the terms and the
+//! number of seats or copies. What its buyer gets is a signed statement, which anybody can check offline; this registry
+//! keeps it, too, so that the buyer's next call finds it.
+
+use std::sync::Arc;
+
+use glassbox_core::dsse::Envelope;
+use glassbox_core::license::{Item, License, LicenseError, Sale};
+use glassbox_core::manifest::{GrantProof, Terms};
+use glassbox_core::receipt::Payment as SettledPayment;
+use glassbox_core::split::split;
+use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
+use glassbox_pay::scheme::Scheme;
+use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_sandbox::Allowed;
+use glassbox_store::NewLicense;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CallError, RegistryError};
+use crate::hold::Order;
+use crate::live::Live;
+use crate::offer::attest;
+use crate::open::Registry;
+use crate::payment::Payment;
+use crate::settle::{Closing, Posted, Recorded};
+
+/// The name under which a licence stands among the functions of its release, in the store and in the caps of tokens.
+const LICENSE: &str = "glassbox:registry/releases#license";
+
+/// A request for a licence.
+#[derive(Debug, Clone)]
+pub struct LicenseRequest {
+    /// The release.
+    pub release: PackageRef,
+    /// A plan, or an offer.
+    pub item: Item,
+    /// For how many seats, or copies.
+    pub units: u64,
+    /// Whom it is for, by a name for people.
+    pub licensee: Option<String>,
+    /// The payment, where one came.
+    pub payment: Option<Payment>,
+}
+
+/// What the buyer of a licence gets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LicenseReply {
+    /// The signed licence.
+    pub license: Envelope,
+    /// What was charged.
+    pub charged: Atomic,
+    /// What x402 calls the settlement; absent where credit paid, or nothing was to be paid.
+    pub settlement: Option<SettleResponse>,
+}
+
+/// A licence that is bought: recorded before its payment is settled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LicenseSale {
+    pub(crate) license_item: Item,
+    pub(crate) terms: Hashed<Terms>,
+    pub(crate) amount: Atomic,
+    component: Digest,
+    units: u64,
+    licensee: Option<String>,
+    from: Timestamp,
+    fee_bps: u32,
+}
+
+impl LicenseSale {
+    /// Returns what the terms say of it.
+    fn sale(&self) -> Result<Sale, CallError> {
+        Ok(self.license_item.sale(&self.terms, self.units, self.from)?)
+    }
+
+    fn license(&self, id: &str, holder: &str, registry: &Registry) -> Result<License, CallError> {
+        let Sale { amount, until, updates_until, grants } = self.sale()?;
+        Ok(License {
+            id: id.to_owned(),
+            release: self.terms.release.clone(),
+            terms: self.terms.digest(),
+            component: self.component,
+            item: self.license_item.clone(),
+            grants,
+            holder: holder.to_owned(),
+            licensee: self.licensee.clone(),
+            units: self.units,
+            from: self.from,
+            until,
+            updates_until,
+            amount,
+            issuer: registry.executor(),
+        })
+    }
+}
+
+impl Registry {
+    /// Sells a licence; gives it away where the terms say so.
+    pub async fn license(self: &Arc<Self>, request: LicenseRequest) -> Result<LicenseReply, CallError> {
+        let LicenseRequest { release, item, units, licensee, payment } = request;
+        if licensee.as_ref().is_some_and(|name| name.is_empty() || name.len() > limits::LICENSEE_BYTES_MAX) {
+            return Err(CallError::Licensee);
+        }
+        let live = self.runnable(&release).await?;
+        let mut sale = LicenseSale {
+            license_item: item,
+            terms: live.terms.clone(),
+            amount: Atomic::ZERO,
+            component: live.component,
+            units,
+            licensee,
+            from: self.now(),
+            fee_bps: self.config.fee_bps,
+        };
+        sale.amount = sale.sale()?.amount;
+        self.gate(&live, &Allowed::none(), sale.amount, payment.as_ref())?;
+        if sale.amount == Atomic::ZERO {
+            let holder = sale.licensee.clone().unwrap_or_else(|| "anybody".into());
+            let license = sale.license(&self.env.id(), &holder, self)?.sign(&self.keys.executor);
+            return Ok(LicenseReply { license, charged: Atomic::ZERO, settlement: None });
+        }
+        self.check_held(&live)?;
+        let order = self.license_order(&live, &sale);
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        let sold = self.sell(order, payment, move |_| Recorded::License(Box::new(sale)));
+        sold.await?.ok_or(CallError::ReplyForgotten)
+    }
+
+    /// Signs the licence that was bought, and says who earned it.
+    pub(crate) fn close_license(
+        &self,
+        call: &str,
+        sale: LicenseSale,
+        payment: &SettledPayment,
+        mut settlement: Option<SettleResponse>,
+    ) -> Result<Closing, CallError> {
+        let license = sale.license(call, &payment.payer, self)?;
+        if let Some(settlement) = &mut settlement {
+            attest(settlement, &self.sign_receipt(payment, &self.license_url(&sale.terms)));
+        }
+        let shares = split(license.amount, sale.fee_bps, &sale.terms.payee, call);
+        let charged = license.amount;
+        let envelope = license.clone().sign(&self.keys.executor);
+        let kept = kept(&license, &envelope)?;
+        let reply = LicenseReply { license: envelope, charged, settlement };
+        let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
+        let charge = ledger::charge(&payment.payer, &shares);
+        Ok(Closing {
+            charge,
+            reply,
+            receipt: None,
+            posted: Posted::Sale,
+            consumed: None,
+            license: Some(kept),
+        })
+    }
+
+    /// Takes a grant that a publisher signed, so that its holder's calls find it. Returns whether it is new.
+    pub async fn redeem(&self, envelope: Envelope) -> Result<bool, CallError> {
+        let license = License::open(&envelope)?;
+        license.check_time(self.now())?;
+        let ReleaseId { package, version } = license.release.clone();
+        let reference = PackageRef { package, version: Some(version) };
+        let live = self.runnable(&reference).await?;
+        let grant = match &license.item {
+            Item::Grant(id) => live.terms.more.grant.iter().find(|grant| grant.id == *id),
+            Item::Plan(_) | Item::Offer(_) => None,
+        };
+        let about = license.terms == live.terms.digest() && license.component == live.component;
+        let provable = grant.is_some_and(|grant| grant.proof == GrantProof::LicenseToken);
+        if !about
+            || !provable
+            || license.holder.is_empty()
+            || license.holder.len() > limits::LICENSEE_BYTES_MAX
+        {
+            return Err(LicenseError::NoItem(license.item).into());
+        }
+        let namespace = self.namespace(&reference.package.in_namespace()).await;
+        let namespace = namespace.map_err(|_| RegistryError::NoPackage(reference))?;
+        if !namespace.state.is_controller(&license.issuer) {
+            return Err(LicenseError::Issuer(Box::new(license.issuer)).into());
+        }
+        // Under the digest of what was signed: whoever signs two grants with one id means two.
+        let id = envelope.payload_digest().ok_or(RegistryError::Worker)?.to_string();
+        Ok(self.store.keep_license(NewLicense { id, ..kept(&license, &envelope)? }).await?)
+    }
+
+    fn license_order(&self, live: &Live, sale: &LicenseSale) -> Order {
+        let amount = sale.amount;
+        let timeout_s = limits::OFFER_MARGIN_SECONDS;
+        let mut offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), timeout_s);
+        offer.extra.insert("paymentFlow".into(), "upfront".into());
+        let mut required = PaymentRequired {
+            x402_version: VERSION,
+            error: None,
+            resource: Resource {
+                url: self.license_url(&live.terms),
+                description: Some(format!("{} of {}, for {}", sale.license_item, live.id, sale.units)),
+                mime_type: Some("application/json".into()),
+            },
+            accepts: vec![offer],
+            extensions: None,
+        };
+        self.declare(&mut required);
+        Order {
+            request: license_request(live, sale),
+            release: live.id.clone(),
+            component: Some(live.component),
+            function: LICENSE.parse::<FunctionName>().expect("a function name"),
+            amount_max: amount,
+            required,
+            run_ms_max: 0,
+        }
+    }
+
+    fn license_url(&self, terms: &Terms) -> String {
+        let (package, version) = (&terms.release.package, &terms.release.version);
+        let base = &self.config.public_url;
+        format!("{base}/v1/packages/{}/{}/{version}/licenses", package.namespace(), package.name())
+    }
+}
+
+fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError> {
+    Ok(NewLicense {
+        id: license.id.clone(),
+        package: license.release.package.clone(),
+        holder: license.holder.clone(),
+        item: license.item.to_string(),
+        units: license.units,
+        from_s: license.from.as_second(),
+        until_s: license.until.map(Timestamp::as_second),
+        statement: serde_json::to_string(envelope).map_err(|_| RegistryError::Worker)?,
+    })
+}
+
+/// Returns what a payment for a licence buys.
+fn license_request(live: &Live, sale: &LicenseSale) -> Digest {
+    let terms = live.terms.digest();
+    let (item, units) = (sale.license_item.to_string(), sale.units.to_le_bytes());
+    let licensee = sale.licensee.as_deref().unwrap_or_default();
+    let parts: [&[u8]; 6] =
+        [b"glassbox-license/1\0", terms.as_bytes(), &units, item.as_bytes(), b"\0", licensee.as_bytes()];
+    Digest::of_parts(&parts)
+}

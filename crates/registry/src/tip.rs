@@ -1,0 +1,107 @@
+//! Tips: gifts to the payees of a package that accepts them. The operator takes no part of them.
+
+use std::sync::Arc;
+
+use glassbox_core::manifest::Terms;
+use glassbox_core::receipt::Payment as SettledPayment;
+use glassbox_core::split::split;
+use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
+use glassbox_pay::scheme::Scheme;
+use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_sandbox::Allowed;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CallError, CreditError, RegistryError};
+use crate::hold::Order;
+use crate::open::Registry;
+use crate::payment::Payment;
+use crate::settle::{Closing, Posted, Recorded};
+
+/// The name under which a tip stands among the functions of its release, in the store and in the caps of tokens.
+const TIP: &str = "glassbox:registry/releases#tip";
+
+/// What whoever gave a tip gets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TipReply {
+    /// The release whose payees have it.
+    pub release: ReleaseId,
+    /// How much it was.
+    pub amount: Atomic,
+    /// What x402 calls the settlement; absent where credit paid.
+    pub settlement: Option<SettleResponse>,
+}
+
+/// A tip that is given: recorded before its payment is settled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tip {
+    pub(crate) tip: Atomic,
+    pub(crate) terms: Hashed<Terms>,
+}
+
+impl Registry {
+    /// Gives a tip to the payees of a release.
+    pub async fn tip(
+        self: &Arc<Self>,
+        release: &PackageRef,
+        amount: Atomic,
+        payment: Option<Payment>,
+    ) -> Result<TipReply, CallError> {
+        let live = self.runnable(release).await?;
+        let accepts = live.manifest.tips.as_ref().is_some_and(|tips| tips.accept);
+        if !accepts || live.terms.payee.is_empty() {
+            return Err(CallError::NoTips);
+        }
+        if !(1..=limits::CREDIT_AMOUNT_MAX).contains(&amount.0) {
+            return Err(CreditError::Amount(amount).into());
+        }
+        self.gate(&live, &Allowed::none(), amount, payment.as_ref())?;
+        let url = {
+            let (package, version) = (&live.id.package, &live.id.version);
+            let base = &self.config.public_url;
+            format!("{base}/v1/packages/{}/{}/{version}/tips", package.namespace(), package.name())
+        };
+        let timeout_s = limits::OFFER_MARGIN_SECONDS;
+        let mut required = PaymentRequired {
+            x402_version: VERSION,
+            error: None,
+            resource: Resource {
+                url,
+                description: Some(format!("a tip for {}", live.id)),
+                mime_type: Some("application/json".into()),
+            },
+            accepts: vec![self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), timeout_s)],
+            extensions: None,
+        };
+        self.declare(&mut required);
+        let amount_bytes = amount.0.to_le_bytes();
+        let order = Order {
+            request: Digest::of_parts(&[b"glassbox-tip/1\0", live.terms.digest().as_bytes(), &amount_bytes]),
+            release: live.id.clone(),
+            component: Some(live.component),
+            function: TIP.parse::<FunctionName>().expect("a function name"),
+            amount_max: amount,
+            required,
+            run_ms_max: 0,
+        };
+        let Some(payment) = payment else { return Err(order.unpaid()) };
+        let tip = Tip { tip: amount, terms: live.terms.clone() };
+        let given = self.sell(order, payment, move |_| Recorded::Tip(Box::new(tip)));
+        given.await?.ok_or(CallError::ReplyForgotten)
+    }
+
+    /// Says who has a tip.
+    pub(crate) fn close_tip(
+        &self,
+        call: &str,
+        tip: Tip,
+        payment: &SettledPayment,
+        settlement: Option<SettleResponse>,
+    ) -> Result<Closing, CallError> {
+        let shares = split(tip.tip, 0, &tip.terms.payee, call);
+        let reply = TipReply { release: tip.terms.release.clone(), amount: tip.tip, settlement };
+        let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
+        let charge = ledger::charge(&payment.payer, &shares);
+        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale, consumed: None, license: None })
+    }
+}

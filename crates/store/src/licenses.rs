@@ -1,0 +1,90 @@
+//! Licences: plans and offers that were bought, grants that were proved.
+
+use glassbox_core::PackageName;
+use rusqlite::{Connection, Row, params};
+
+use crate::error::StoreError;
+use crate::sqlite::Store;
+
+/// A licence to be kept.
+#[derive(Debug, Clone)]
+pub struct NewLicense {
+    /// Its id.
+    pub id: String,
+    /// The package.
+    pub package: PackageName,
+    /// Who has it.
+    pub holder: String,
+    /// What it is for: `plan:ID`, `offer:ID` or `grant:ID`.
+    pub item: String,
+    /// For how many.
+    pub units: u64,
+    /// When it begins, in Unix seconds.
+    pub from_s: i64,
+    /// When it ends, in Unix seconds; never when absent.
+    pub until_s: Option<i64>,
+    /// The signed statement, as JSON.
+    pub statement: String,
+}
+
+const COLUMNS: &str = "id, package, holder, item, units, from_s, until_s, statement";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Result<NewLicense, StoreError>> {
+    let package: String = row.get(1)?;
+    let units: i64 = row.get(4)?;
+    let (id, holder, item) = (row.get(0)?, row.get(2)?, row.get(3)?);
+    let (from_s, until_s, statement) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let package = match crate::sqlite::parse(&package) {
+        Ok(package) => package,
+        Err(error) => return Ok(Err(error)),
+    };
+    let units = u64::try_from(units).unwrap_or_default();
+    Ok(Ok(NewLicense { id, package, holder, item, units, from_s, until_s, statement }))
+}
+
+/// Writes a licence. The same again changes nothing.
+pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bool, StoreError> {
+    let units = i64::try_from(license.units).unwrap_or(i64::MAX);
+    let package = license.package.to_string();
+    let written = connection
+        .prepare_cached(&format!(
+            "INSERT OR IGNORE INTO licenses ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        ))?
+        .execute(params![
+            license.id,
+            package,
+            license.holder,
+            license.item,
+            units,
+            license.from_s,
+            license.until_s,
+            license.statement
+        ])?;
+    Ok(written == 1)
+}
+
+impl Store {
+    /// Keeps a licence that was not sold here. Returns whether it is new.
+    pub async fn keep_license(&self, license: NewLicense) -> Result<bool, StoreError> {
+        self.write("keep_license", move |transaction| insert(transaction, &license)).await
+    }
+
+    /// Returns the licences of a holder for a package that are good at a time, in Unix seconds: those that begin last first.
+    pub async fn licenses(
+        &self,
+        package: &PackageName,
+        holder: &str,
+        at_s: i64,
+    ) -> Result<Vec<NewLicense>, StoreError> {
+        let (package, holder) = (package.to_string(), holder.to_owned());
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM licenses WHERE holder = ?1 AND package = ?2 AND from_s <= ?3
+                    AND (until_s IS NULL OR until_s > ?3) ORDER BY from_s DESC, id"
+            ))?;
+            let rows = statement.query_map(params![holder, package, at_s], read)?;
+            rows.collect::<Result<Vec<_>, _>>()?.into_iter().collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,98 @@
+//! Flags of licences.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use glassbox_core::ReleaseId;
+use glassbox_core::key::PublicKey;
+use glassbox_core::license::Item;
+use glassbox_core::name::RemoteRef;
+
+use super::{PurseArgs, remote_ref};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LicenseCommand {
+    /// Buy a plan, or a licence that a package offers
+    #[command(after_help = "\
+Examples:
+  glassbox license buy acme:audit plan:team --units 3 --credit
+  glassbox license buy acme:charts offer:commercial --for \"Example Ltd\" --max-price 49 --out charts.license.json
+
+Calls that the same account or wallet pays for find it from then on.")]
+    Buy(BuyLicenseArgs),
+    /// Sign a grant of your package for somebody who proved what it asks for
+    #[command(
+        after_help = "Examples:\n  glassbox license grant acme:fold@1.2.0 academic --to credit:1f… --until 2027-12-31"
+    )]
+    Grant(GrantLicenseArgs),
+    /// Hand a grant in, so that its holder's calls cost less
+    Redeem {
+        /// The licence
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check a licence, without asking anybody
+    #[command(after_help = "\
+Examples:
+  glassbox license verify charts.license.json
+  glassbox license verify charts.license.json --issuer did:key:z6Mk… --component charts.wasm
+
+Without --issuer it shows who signed it, and whether you believe them is for you to say.")]
+    Verify(VerifyLicenseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuyLicenseArgs {
+    /// The package or release
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
+    /// What to buy, as the manifest names it
+    #[arg(value_name = "plan:ID|offer:ID", value_parser = item)]
+    pub(crate) item: Item,
+    /// For how many seats or copies
+    #[arg(long, default_value_t = 1)]
+    pub(crate) units: u64,
+    /// Whom it is for, by a name for people
+    #[arg(long = "for", value_name = "NAME")]
+    pub(crate) licensee: Option<String>,
+    /// Where to write the licence [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantLicenseArgs {
+    /// The release
+    #[arg(value_name = "NS:NAME@VERSION")]
+    pub(crate) release: ReleaseId,
+    /// The grant, by its id in the manifest
+    pub(crate) grant: String,
+    /// Who gets it: a credit account, or the address of a wallet
+    #[arg(long, value_name = "PAYER")]
+    pub(crate) to: String,
+    /// The day on which it ends [default: never]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) until: Option<String>,
+    /// The key of the namespace [default: the one in the home folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyLicenseArgs {
+    /// The licence
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Who must have signed it
+    #[arg(long, value_name = "DID")]
+    pub(crate) issuer: Option<PublicKey>,
+    /// The component that it must be for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
+}
+
+fn item(text: &str) -> Result<Item, String> {
+    text.parse()
+}
