@@ -222,7 +222,7 @@ async fn tell(mut story: Story, remote: &Remote, home: &Home) -> Result<(), Fail
     }
     story.say("verdict", paint(GOOD, "verified by re-execution"));
 
-    story.chapter("Another price: by the work done, with the unused part paid back");
+    story.chapter("Another price: by the work done, and no more than was done is taken");
     let typed = type_call(remote, &package("js:semver")?, FUEL_CALL).await?;
     offered(&story, client, &typed).await?;
     story.say("call", FUEL_CALL);

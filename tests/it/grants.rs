@@ -24,7 +24,7 @@ imports-allow = ["wasi:clocks/wall-clock"]
 "#;
 
 /// Returns the seconds of the wall clock, or nothing of it where it is not asked to look.
-const CLOCK: &str = r#"(component
+pub(crate) const CLOCK: &str = r#"(component
   (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
     (type $t (record (field "seconds" u64) (field "nanoseconds" u32)))
     (export "datetime" (type $datetime (eq $t)))

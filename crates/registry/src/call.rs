@@ -180,10 +180,7 @@ impl Registry {
         let Some(payment) = request.payment.take() else {
             let mut plan = self.plan_to_run(&request, None).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => {
-                    self.check_entitled(&plan.live, &plan.function.name, None).await?;
-                    self.call_free(plan, None).await.and_then(deliver)
-                }
+                None => self.call_free(plan, None).await.and_then(deliver),
                 Some(required) => {
                     if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
                         plan.quote = free;
@@ -253,12 +250,13 @@ impl Registry {
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept but what a company's account used: the receipt is
-    /// the caller's.
+    /// the caller's. Whoever calls without an account has not shown who they are, and what takes a licence is not theirs.
     async fn call_free(&self, plan: Plan, caller: Option<&Caller>) -> Result<CallReply, CallError> {
+        let payer = caller.map(Caller::payer);
+        self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let payer = caller.map_or_else(|| NOBODY.to_owned(), Caller::payer);
-        let executed = self.run(&plan, &call, &payer).await?;
+        let executed = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await?;
         let fuel_used = executed.fuel_used;
         let stored = self.end_free(executed, caller).await?;
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
@@ -288,8 +286,6 @@ impl Registry {
         }
         let mut plan = self.plan_to_run(&request, Some(&payment)).await?;
         let Some(order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref()) else {
-            let payer = known.as_ref().map(|known| known.payer.as_str());
-            self.check_entitled(&plan.live, &plan.function.name, payer).await?;
             return self.call_free(plan, payment.caller()).await;
         };
 
@@ -308,9 +304,7 @@ impl Registry {
             admitted.failed();
             return Err(refused);
         }
-        // From here on it is known who pays, and that may make it cheaper than it was offered. An account was known before.
-        self.personalise(&mut plan, &tender.payer).await?;
-        let executed = match self.run(&plan, &call, &tender.payer).await {
+        let executed = match self.run_for(&mut plan, &call, &tender.payer).await {
             Ok(executed) => executed,
             Err(error) => {
                 self.store.release_call(&call, self.env.now_ms()).await?;
@@ -365,6 +359,12 @@ impl Registry {
         } else {
             Err(CallError::PaymentBound)
         }
+    }
+
+    /// Runs the function for whoever pays, which may make it cheaper than it was offered.
+    async fn run_for(&self, plan: &mut Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        self.personalise(plan, payer).await?;
+        self.run(plan, call, payer).await
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.

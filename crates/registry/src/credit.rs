@@ -10,8 +10,7 @@ use glassbox_core::possession::Proof;
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::{Atomic, Digest, Pico, limits};
 use glassbox_pay::Address;
-use glassbox_pay::scheme::Scheme;
-use glassbox_pay::x402::{PaymentPayload, PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_pay::x402::{PaymentPayload, Resource, SettleResponse};
 use glassbox_store::{Budget, CreditAccount};
 use glassbox_token::{BlockId, Caps, Request, Token, TokenError, Verified};
 use serde::{Deserialize, Serialize};
@@ -20,6 +19,7 @@ use crate::error::{CallError, CreditError, RegistryError};
 use crate::hold::Order;
 use crate::open::Registry;
 use crate::payment::{Means, Payment, Tender};
+use crate::sale::Flow;
 use crate::settle::{Closing, Posted, Recorded};
 
 /// The name under which a top-up stands among the calls.
@@ -244,29 +244,20 @@ impl Registry {
 
     fn credit_order(&self, account: Option<&str>, amount: Atomic) -> Order {
         let (release, function) = TOP_UP;
+        let resource = Resource {
+            url: format!("{}/v1/credit", self.config.public_url),
+            description: Some(format!("{} dollars of prepaid credit", amount.to_decimal())),
+            mime_type: Some("application/json".into()),
+        };
+        let required = self.sale_requirements(resource, amount, Flow::Usual);
         Order {
             request: top_up_request(account, amount),
             release: release.parse().expect("a release id"),
             component: None,
             function: function.parse().expect("a function name"),
             amount_max: amount,
-            required: self.credit_requirements(amount),
+            required,
             run_ms_max: 0,
-        }
-    }
-
-    fn credit_requirements(&self, amount: Atomic) -> PaymentRequired {
-        let timeout_s = limits::OFFER_MARGIN_SECONDS;
-        PaymentRequired {
-            x402_version: VERSION,
-            error: None,
-            resource: Resource {
-                url: format!("{}/v1/credit", self.config.public_url),
-                description: Some(format!("{} dollars of prepaid credit", amount.to_decimal())),
-                mime_type: Some("application/json".into()),
-            },
-            accepts: vec![self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), timeout_s)],
-            extensions: None,
         }
     }
 

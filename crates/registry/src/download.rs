@@ -11,16 +11,15 @@
 use std::sync::Arc;
 
 use glassbox_core::files::Files;
-use glassbox_core::limits::{OFFER_MARGIN_SECONDS, SIGN_IN_SECONDS_MAX};
+use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
 use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split;
 use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
-use glassbox_pay::scheme::Scheme;
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
-use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse};
 use serde::{Deserialize, Serialize};
 
 use crate::env::rfc3339;
@@ -31,6 +30,7 @@ use crate::offer::attest;
 use crate::open::Registry;
 use crate::payment::Payment;
 use crate::publish::unpack_files;
+use crate::sale::Flow;
 use crate::settle::{Closing, Posted, Recorded};
 
 /// The name under which a download stands among the functions of its release, in the store and in the caps of tokens.
@@ -197,22 +197,13 @@ impl Registry {
 
     fn download_order(&self, live: &Live) -> Order {
         let amount = live.download.amount;
-        let mut offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), OFFER_MARGIN_SECONDS);
-        // Nothing can fail between the payment and the bytes, so the money moves first.
-        offer.extra.insert("paymentFlow".into(), "upfront".into());
-        let mut required = PaymentRequired {
-            x402_version: VERSION,
-            error: None,
-            resource: Resource {
-                url: self.component_url(&live.id),
-                description: Some(format!("the component of {}, and its files", live.id)),
-                mime_type: Some("application/wasm".into()),
-            },
-            accepts: vec![offer],
-            extensions: None,
+        let resource = Resource {
+            url: self.release_url(&live.id, "component"),
+            description: Some(format!("the component of {}, and its files", live.id)),
+            mime_type: Some("application/wasm".into()),
         };
+        let mut required = self.sale_requirements(resource, amount, Flow::Upfront);
         let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
-        self.declare(&mut required);
         self.advertise(&mut required, Some((sign_in::NAME, sign_in)));
         Order {
             request: download_request(live),
@@ -223,12 +214,6 @@ impl Registry {
             required,
             run_ms_max: 0,
         }
-    }
-
-    fn component_url(&self, release: &ReleaseId) -> String {
-        let (package, version) = (&release.package, &release.version);
-        let base = &self.config.public_url;
-        format!("{base}/v1/packages/{}/{}/{version}/component", package.namespace(), package.name())
     }
 
     fn challenge(&self, url: &str) -> Challenge {

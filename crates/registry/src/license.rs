@@ -12,8 +12,7 @@ use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
-use glassbox_pay::scheme::Scheme;
-use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_sandbox::Allowed;
 use glassbox_store::NewLicense;
 use jiff::Timestamp;
@@ -25,6 +24,7 @@ use crate::live::Live;
 use crate::offer::attest;
 use crate::open::Registry;
 use crate::payment::Payment;
+use crate::sale::Flow;
 use crate::settle::{Closing, Posted, Recorded};
 
 /// The name under which a licence stands among the functions of its release, in the store and in the caps of tokens.
@@ -139,7 +139,8 @@ impl Registry {
     ) -> Result<Closing, CallError> {
         let license = sale.license(call, &payment.payer, self)?;
         if let Some(settlement) = &mut settlement {
-            attest(settlement, &self.sign_receipt(payment, &self.license_url(&sale.terms)));
+            let resource = self.release_url(&sale.terms.release, "licenses");
+            attest(settlement, &self.sign_receipt(payment, &resource));
         }
         let shares = split(license.amount, sale.fee_bps, &sale.terms.payee, call);
         let charged = license.amount;
@@ -190,21 +191,12 @@ impl Registry {
 
     fn license_order(&self, live: &Live, sale: &LicenseSale) -> Order {
         let amount = sale.amount;
-        let timeout_s = limits::OFFER_MARGIN_SECONDS;
-        let mut offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), timeout_s);
-        offer.extra.insert("paymentFlow".into(), "upfront".into());
-        let mut required = PaymentRequired {
-            x402_version: VERSION,
-            error: None,
-            resource: Resource {
-                url: self.license_url(&live.terms),
-                description: Some(format!("{} of {}, for {}", sale.license_item, live.id, sale.units)),
-                mime_type: Some("application/json".into()),
-            },
-            accepts: vec![offer],
-            extensions: None,
+        let resource = Resource {
+            url: self.release_url(&live.id, "licenses"),
+            description: Some(format!("{} of {}, for {}", sale.license_item, live.id, sale.units)),
+            mime_type: Some("application/json".into()),
         };
-        self.declare(&mut required);
+        let required = self.sale_requirements(resource, amount, Flow::Upfront);
         Order {
             request: license_request(live, sale),
             release: live.id.clone(),
@@ -214,12 +206,6 @@ impl Registry {
             required,
             run_ms_max: 0,
         }
-    }
-
-    fn license_url(&self, terms: &Terms) -> String {
-        let (package, version) = (&terms.release.package, &terms.release.version);
-        let base = &self.config.public_url;
-        format!("{base}/v1/packages/{}/{}/{version}/licenses", package.namespace(), package.name())
     }
 }
 

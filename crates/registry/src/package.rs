@@ -11,7 +11,7 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit, lint};
 use glassbox_core::release::Release;
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::{download_charge, names};
+use glassbox_core::terms::{applies, download_charge, names};
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
 use glassbox_sandbox::{
@@ -147,6 +147,7 @@ impl Package {
         check_files(&manifest, files.files.as_ref())?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
+        lint::check_reserved(&manifest)?;
         check_exports(&manifest, &spec)?;
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
@@ -280,7 +281,7 @@ fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> 
 fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     for price in &manifest.price {
         let Some(export) = &price.export else { continue };
-        if !spec.functions().iter().any(|function| glassbox_core::terms::applies(price, &function.name)) {
+        if !spec.functions().iter().any(|function| applies(price, &function.name)) {
             return Err(PublishError::NoSuchExport {
                 price: price.id.clone(),
                 export: export.clone(),
@@ -289,15 +290,20 @@ fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
         }
     }
     for (name, edition) in &manifest.edition {
-        if edition.path.is_some() {
-            let message = format!("edition `{name}` has a component of its own");
-            return Err(lint::broken(lint::EDITION_BLOB, message).into());
-        }
         let exists = |export: &str| spec.functions().iter().any(|function| names(export, &function.name));
         if let Some(missing) = edition.exports.iter().find(|export| !exists(export)) {
             let missing: String = missing.chars().take(limits::QUOTED_CHARS_MAX).collect();
             let message = format!("edition `{name}` is for `{missing}`, which is not exported");
             return Err(lint::broken(lint::EXPORT_EXISTS, message).into());
+        }
+        let is_priced =
+            |function: &&Function| manifest.price.iter().any(|price| applies(price, &function.name));
+        let within =
+            |function: &&Function| edition.exports.iter().any(|export| names(export, &function.name));
+        let bare = spec.functions().iter().filter(within).find(|function| !is_priced(function));
+        if let Some(bare) = bare.filter(|_| edition.requires.is_some()) {
+            let message = format!("`{}` of edition `{name}` has no price", bare.name.short());
+            return Err(lint::broken(lint::EDITION_PRICED, message).into());
         }
     }
     Ok(())

@@ -5,6 +5,10 @@
 
 use std::sync::Arc;
 
+use glassbox_core::limits::OFFER_MARGIN_SECONDS;
+use glassbox_core::{Atomic, ReleaseId};
+use glassbox_pay::scheme::Scheme;
+use glassbox_pay::x402::{PaymentRequired, Resource, VERSION};
 use glassbox_store::{CallRow, CallState};
 use serde::de::DeserializeOwned;
 
@@ -14,7 +18,40 @@ use crate::open::Registry;
 use crate::payment::Payment;
 use crate::settle::{NotSettled, Recorded};
 
+/// Who runs first, in a sale: the money, or the goods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// As x402 has it: verified, given, settled.
+    Usual,
+    /// Nothing can fail between the payment and the goods, so the money moves first.
+    Upfront,
+}
+
 impl Registry {
+    /// Returns what x402 asks for something that is sold as it is, for the amount that it costs.
+    pub(crate) fn sale_requirements(
+        &self,
+        resource: Resource,
+        amount: Atomic,
+        flow: Flow,
+    ) -> PaymentRequired {
+        let mut offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), OFFER_MARGIN_SECONDS);
+        if flow == Flow::Upfront {
+            offer.extra.insert("paymentFlow".into(), "upfront".into());
+        }
+        let (x402_version, accepts) = (VERSION, vec![offer]);
+        let mut required = PaymentRequired { x402_version, error: None, resource, accepts, extensions: None };
+        self.declare(&mut required);
+        required
+    }
+
+    /// Returns the address of something of a release: `component`, `licenses`, `tips`.
+    pub(crate) fn release_url(&self, release: &ReleaseId, what: &str) -> String {
+        let (package, version) = (&release.package, &release.version);
+        let base = &self.config.public_url;
+        format!("{base}/v1/packages/{}/{}/{version}/{what}", package.namespace(), package.name())
+    }
+
     /// Sells what `item` makes for the id of the sale. Returns what its buyer gets; `None` where that was handed over long
     /// ago, and is kept no more.
     pub(crate) async fn sell<R: DeserializeOwned>(

@@ -6,8 +6,7 @@ use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
-use glassbox_pay::scheme::Scheme;
-use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse, VERSION};
+use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_sandbox::Allowed;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use crate::error::{CallError, CreditError, RegistryError};
 use crate::hold::Order;
 use crate::open::Registry;
 use crate::payment::Payment;
+use crate::sale::Flow;
 use crate::settle::{Closing, Posted, Recorded};
 
 /// The name under which a tip stands among the functions of its release, in the store and in the caps of tokens.
@@ -56,24 +56,12 @@ impl Registry {
             return Err(CreditError::Amount(amount).into());
         }
         self.gate(&live, &Allowed::none(), amount, payment.as_ref())?;
-        let url = {
-            let (package, version) = (&live.id.package, &live.id.version);
-            let base = &self.config.public_url;
-            format!("{base}/v1/packages/{}/{}/{version}/tips", package.namespace(), package.name())
+        let resource = Resource {
+            url: self.release_url(&live.id, "tips"),
+            description: Some(format!("a tip for {}", live.id)),
+            mime_type: Some("application/json".into()),
         };
-        let timeout_s = limits::OFFER_MARGIN_SECONDS;
-        let mut required = PaymentRequired {
-            x402_version: VERSION,
-            error: None,
-            resource: Resource {
-                url,
-                description: Some(format!("a tip for {}", live.id)),
-                mime_type: Some("application/json".into()),
-            },
-            accepts: vec![self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), timeout_s)],
-            extensions: None,
-        };
-        self.declare(&mut required);
+        let required = self.sale_requirements(resource, amount, Flow::Usual);
         let amount_bytes = amount.0.to_le_bytes();
         let order = Order {
             request: Digest::of_parts(&[b"glassbox-tip/1\0", live.terms.digest().as_bytes(), &amount_bytes]),

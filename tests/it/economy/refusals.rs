@@ -38,7 +38,30 @@ async fn a_refusal_names_its_rule() {
             ),
             "edition-component",
         ),
-        (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "edition-blob"),
+        (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "reserved"),
+        (priced("[dependencies]\n\"text:words\" = { version = \"1\" }\n"), "reserved"),
+        (priced("[splits]\ndependencies = 1000\n"), "reserved"),
+        (
+            priced(&format!(
+                "[[derived-from]]\nrelease = \"shop:other@1.0.0\"\nterms = \"sha256:{}\"\nshare = 500\n",
+                "0".repeat(64)
+            )),
+            "reserved",
+        ),
+        (
+            priced(
+                "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
+                 [[grant]]\nid = \"ci\"\nprices = [\"each\"]\npercent-off = 100\nproof = \"oidc-repository\"\n",
+            ),
+            "reserved",
+        ),
+        (
+            priced(
+                "[edition.ee]\nexports = [\"double\"]\nrequires = \"plan:team\"\n\
+                 [[plan]]\nid = \"team\"\namount = \"2\"\nincludes = [\"edition:ee\"]\n",
+            ),
+            "edition-priced",
+        ),
         (priced("[edition.ee]\nexports = [\"triple\"]\n"), "export-exists"),
     ] {
         let problem = refused(&stage, &package).await;

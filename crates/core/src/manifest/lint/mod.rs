@@ -9,7 +9,7 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
-use super::{Manifest, ManifestError};
+use super::{GrantProof, Inclusion, MachineAccess, Manifest, ManifestError};
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,31 @@ pub fn broken(id: &'static str, message: String) -> ManifestError {
     ManifestError { rule: id, message, hint, line: None }
 }
 
+/// Refuses what a manifest may say, and what nothing would be done about: whoever is promised money must get it.
+pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
+    let machines = manifest.source.as_ref().map(|source| source.machines);
+    let included = manifest.plan.iter().flat_map(|plan| &plan.includes);
+    let reserved = [
+        (!manifest.dependencies.is_empty(), "[dependencies]"),
+        (manifest.splits.is_some(), "[splits]"),
+        (!manifest.derived_from.is_empty(), "[[derived-from]]"),
+        (manifest.edition.values().any(|edition| edition.path.is_some()), "`path` of an edition"),
+        (
+            matches!(machines, Some(MachineAccess::Metered | MachineAccess::Licensed)),
+            "a source that is metered or licensed",
+        ),
+        (included.into_iter().any(|inclusion| *inclusion == Inclusion::Download), "downloads in a plan"),
+        (
+            manifest.grant.iter().any(|grant| grant.proof == GrantProof::OidcRepository),
+            "a grant by `oidc-repository`",
+        ),
+    ];
+    match reserved.into_iter().find(|(stands, _)| *stands) {
+        None => Ok(()),
+        Some((_, what)) => Err(broken(RESERVED, format!("there is {what}, which is not carried out yet"))),
+    }
+}
+
 /// Returns the first of many findings.
 fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
     items.into_iter().find_map(broken)
@@ -116,8 +141,11 @@ pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
 
-/// A component of an edition's own.
-pub const EDITION_BLOB: &str = "edition-blob";
+/// A function of an edition that requires something, and has no price.
+pub const EDITION_PRICED: &str = "edition-priced";
+
+/// What is read, and not carried out yet.
+pub const RESERVED: &str = "reserved";
 
 const READING: &[Rule] = &[
     reading(
@@ -150,8 +178,14 @@ const PACKAGE: &[Rule] = &[
         "write it as the WIT has it",
     ),
     beside(
-        EDITION_BLOB,
-        "No edition has a component of its own: this version publishes one component for a release.",
-        "publish it as a package of its own, or run all of it remotely only",
+        EDITION_PRICED,
+        "Every function of an edition that requires something has a price: only whoever pays shows who they are.",
+        "add a [[price]] for it, and includes = [\"execute:PRICE\"] to the plan whose holders shall not pay it",
+    ),
+    beside(
+        RESERVED,
+        "Nothing is promised that this version does not carry out: [dependencies], [splits], [[derived-from]], a component \
+         of an edition's own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
+        "leave it out; the name is kept for a later version",
     ),
 ];
