@@ -193,14 +193,54 @@ def bill(terms, name, most, account, usage=None):
         if left is not None: amount = min(amount, left); left -= amount
         lines.append({"price": price["id"], "unit": price["unit"], "quantity": quantity, "amount": str(amount)})
     return lines, sum(int(line["amount"]) for line in lines)
-def split(charge, fee_bps, payees, call):
-    total, weights = int(charge) * 10**6, sum(p["share"] for p in payees)
-    fee = total * fee_bps // 10000 if weights else total
-    parts = [(total - fee) * p["share"] // weights for p in payees] if weights else []
-    rest = sorted(range(len(parts)), key=lambda i: (-((total - fee) * payees[i]["share"] % weights), sha((call + payees[i]["id"]).encode())))
-    for index in rest[: total - fee - sum(parts)]: parts[index] += 1
-    shares = [("operator", fee)] + [({"payee": p["id"]}, part) for p, part in zip(payees, parts)]
-    return [{"to": to, "amount": str(amount)} for to, amount in shares if amount]
+def remainder(amount, weights, call):
+    total = sum(weight for _, weight in weights)
+    if not total: return []
+    parts = [amount * weight // total for _, weight in weights]
+    rest = sorted(range(len(parts)), key=lambda i: (-(amount * weights[i][1] % total), sha((call + weights[i][0]).encode())))
+    for index in rest[: amount - sum(parts)]: parts[index] += 1
+    return parts
+def payable(work): return any(p["share"] for p in work["payees"])
+def divide(work, amount, used, depth, call, shares):
+    used, pool = [u for u in used if payable(u["work"])], work.get("pool", 0)
+    pooled, fuel = [u for u in used if u.get("share") is None], lambda u: min(u["fuel"], u.get("fuelCountedMax", 1 << 64), 250 * 10**9)
+    if not any(map(fuel, pooled)): pool = 0
+    owed = [(r["to"], r["share"]) for r in work.get("royalties", []) if depth < 8 and payable(r["to"])] + [(u["work"], u["share"]) for u in used if u.get("share") is not None]
+    weights = [("", max(10000 - pool - sum(share for _, share in owed), 0)), ("pool", pool)] + [(w.get("package", ""), share) for w, share in owed]
+    own, pool, *rest = remainder(amount, weights, call)
+    for (to, _), part in zip(owed, rest): divide(to, part, [], depth + 1, call, shares)
+    for one, part in zip(pooled, remainder(pool, [(u["work"].get("package", ""), fuel(u)) for u in pooled], call)):
+        kept = min(part, pool * 5000 // 10000)
+        own += part - kept
+        divide(one["work"], kept, [], depth + 1, call, shares)
+    for payee, part in zip(work["payees"], remainder(own, [(p["id"], p["share"]) for p in work["payees"]], call)):
+        shares.append({"to": {"payee": payee["id"]}, "amount": str(part)} | ({"through": work["package"]} if "package" in work else {}))
+def split(charge, fee_bps, work, used, call):
+    total = int(charge) * 10**6
+    fee = total * min(fee_bps, 1500) // 10000 if payable(work) else total
+    shares = [{"to": "operator", "amount": str(fee)}]
+    if total > fee: divide(work, total - fee, used, 0, call, shares)
+    return [share for share in shares if share["amount"] != "0"]
+def work_of(terms, works, depth=0):
+    royalties = [{"to": work_of(works[o["terms"]], works, depth + 1), "share": o["share"]} for o in terms.get("derived-from", []) if depth < 8 and o["share"]]
+    return {"package": terms["release"].split("@")[0], "payees": terms["payee"], "royalties": royalties, "pool": terms.get("splits", {}).get("dependencies", 0)}
+def split_along(charge, fee_bps, terms, inner, works, call):
+    if any(digest(canonical(work)) != of for of, work in works.items()): raise ValueError("works")
+    fuel, used = {}, []
+    for node in inner: fuel[node["terms"]] = fuel.get(node["terms"], 0) + node["fuel"]
+    for of in sorted(fuel):
+        work = work_of(works[of], works)
+        used.append({"work": work, "fuel": fuel[of], "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
+    root = work_of(terms, works)
+    del root["package"]
+    return split(charge, fee_bps, root, used, call)
+def tree(receipt):
+    """Whether the call tree is one: of dependencies as they were linked, and of no more fuel than was burnt."""
+    inner, at = receipt.get("inner", []), []
+    for node in inner:
+        among = (at[node["parent"]] if "parent" in node else receipt).get("dependencies", [])
+        at.append(next(one for one in among if all(one[f] == node[f] for f in ("release", "component", "terms"))))
+    return len(inner) <= 256 and sum(node["fuel"] for node in inner) <= receipt["fuelUsed"]
 def request(receipt, opening, nonce, encoded):
     le, framed = lambda n: n.to_bytes(8, "little"), lambda data: len(data).to_bytes(8, "little") + data
     allowed = opening.get("grants")
@@ -251,7 +291,7 @@ def verify(bundle, trust={}):
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration, ArithmeticError): holds = False
         if not holds: fails.append(name)
     old, opening = bundle["format"] == "glassbox-bundle/1", bundle["opening"]
-    extra = set(bundle) - {"format", "receipt", "opening", "proof"} | set(opening) - {"salt", "functionType", "nonce", "args", "output", "transcript", "grants", "terms"} \
+    extra = set(bundle) - {"format", "receipt", "opening", "proof"} | set(opening) - {"salt", "functionType", "nonce", "args", "output", "transcript", "grants", "terms", "works"} \
         | set(bundle.get("proof", {})) - {"batch", "entry", "terms", "checkpoint", "keys"}
     if extra: return ["file"]
     check("format", lambda: bundle["format"] == "glassbox-bundle/2" or (old and "proof" not in bundle))
@@ -282,8 +322,9 @@ def verify(bundle, trust={}):
             head = sha(head, *(len(part).to_bytes(4, "big") + part for part in parts))
         return receipt["transcript"] == {"head": "sha256:" + head.hex(), "entries": len(entries), "trust": "executor"}
     check("transcript", observed)
+    if receipt.get("dependencies") or receipt.get("inner"): check("call tree", lambda: tree(receipt))
     check("terms", lambda: digest(canonical(terms)) == receipt["terms"] and terms["release"] == receipt["release"])
-    charged = ("out-of-fuel", "trap", "memory-exceeded", "output-refused", "not-granted")
+    charged = ("out-of-fuel", "trap", "memory-exceeded", "output-refused", "not-granted", "too-many-calls")
     ending = "returned" if outcome["type"] == "returned" else "guest-failed" if outcome["failure"] in charged else "aborted"
     used, most, own = receipt["fuelUsed"], receipt["fuelMax"], "terms" not in fails
     usage = lambda: {"fuel": used, "ending": ending, "bytesIn": len(encoded()), "bytesOut": len(result()) if ending == "returned" else 0,
@@ -293,7 +334,7 @@ def verify(bundle, trust={}):
         return {"lines": lines, "amount": str(amount)}
     check("charge", lambda: own and used <= most and charge() == receipt["charge"])
     if own and used <= most:
-        shares = lambda: split(charge()["amount"], receipt["feeBps"], terms["payee"], receipt["call"])
+        shares = lambda: split_along(charge()["amount"], receipt["feeBps"], terms, receipt.get("inner", []), opening.get("works", {}), receipt["call"])
         check("split", lambda: receipt["feeBps"] <= 1500 and shares() == receipt["split"])
         paid, back = (int(payment["amount"]), int(payment["refund"])) if payment else (0, 0)
         ceiling = lambda: bill(terms, receipt["function"], most, {})[1]
@@ -324,7 +365,9 @@ def verify(bundle, trust={}):
         first = entry["statement"]["signatures"][:1]
         release = envelope(entry["statement"] | {"signatures": first}, first[0]["keyid"], "release")["predicate"]
         fields = ("release", "terms", "component", "files") + (("manifest",) if "manifest" in receipt else ())
-        return leaf == top and index < seen["size"] and entry["type"] == "release" and all(release.get(f) == receipt.get(f) for f in fields)
+        pins = [{f: one[f] for f in ("release", "component", "terms")} for one in receipt.get("dependencies", [])]
+        same = all(release.get(f) == receipt.get(f) for f in fields) and release.get("dependencies", []) == pins
+        return leaf == top and index < seen["size"] and entry["type"] == "release" and same
     if proof.get("terms"): check("price", priced)
     return fails
 
@@ -339,6 +382,8 @@ def vectors(folder):
     for vector in load("value/functions.json")["functions"]:
         assert (function(vector["type"]), digest(function(vector["type"]).encode())) == (vector["text"], vector["digest"]), vector
         assert arguments(vector["args"], vector["type"]).hex() == vector["args_hex"], vector
+    for vector in load("split/waterfall.json"):
+        assert split(vector["charge"], vector["feeBps"], vector["work"], vector["used"], vector["call"]) == vector["shares"], vector["name"]
     bills = load("bill/bills.json")
     for case in bills["bills"]:
         terms, quote = bills["terms"][case["model"]], case["quote"]

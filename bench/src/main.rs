@@ -1,6 +1,6 @@
 //! What Glassbox costs, as ratios within one run. Prints a page of Markdown; `cargo xtask bench` keeps it.
 //!
-//! Arguments choose parts: `calls`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`, `verify`. `--component PATH` adds one
+//! Arguments choose parts: `calls`, `inner`, `kernels`, `copy`, `cold`, `publish`, `scale`, `log`, `http`, `verify`. `--component PATH` adds one
 //! to be compiled in `cold` and `publish`.
 
 mod bare;
@@ -9,6 +9,7 @@ mod cold;
 mod copy;
 mod guests;
 mod http;
+mod inner;
 mod kernels;
 mod log;
 mod measure;
@@ -54,6 +55,9 @@ fn main() -> Result<ExitCode> {
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     if wants("calls") {
         calls::run(&mut report, &sandbox)?;
+    }
+    if wants("inner") {
+        inner::run(&mut report, &sandbox)?;
     }
     if wants("kernels") {
         kernels::run(&mut report, &sandbox)?;

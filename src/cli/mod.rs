@@ -275,7 +275,7 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     Audit(AuditCommand),
     /// Show the transfers of a registry's ledger, in all or of one account
     #[command(
-        after_help = "Examples:\n  glassbox statement --data ./registry\n  glassbox statement operator --data ./registry --json"
+        after_help = "Examples:\n  glassbox statement --data ./registry\n  glassbox statement operator --data ./registry --json\n  glassbox statement --csv --data ./registry > ledger.csv"
     )]
     Statement(StatementArgs),
     /// Pay out what payees and the operator earned for good
@@ -283,6 +283,12 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
         after_help = "Examples:\n  glassbox payout --data ./registry --dry-run\n  glassbox payout --data ./registry --to acct:ana@example.org=0x… --threshold 5"
     )]
     Payout(PayoutArgs),
+    /// Decide how far you know payees, and whose earnings wait
+    #[command(subcommand)]
+    Payee(PayeeCommand),
+    /// Tell an operator what is wrong with a package, and decide what others tell you
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// Run a chain for play money alone, with a node's JSON-RPC and a faucet
     #[command(
         after_help = "Examples:\n  glassbox devnet\n  glassbox devnet --journal chain.journal --listen 127.0.0.1:8545"

@@ -93,7 +93,8 @@ impl Auditing<'_> {
     ) -> Result<Chosen, Failure> {
         let component = verify::component(self.context, None, receipt).await?;
         let shipped = verify::files(self.context, None, receipt).await?;
-        let code = Code { component: &component, files: shipped.as_ref() };
+        let dependencies = verify::dependencies(self.context, receipt).await?;
+        let code = Code { component: &component, files: shipped.as_ref(), dependencies: &dependencies };
         let rerun = glassbox_registry::rerun(self.sandbox, &bundle, receipt, code, &mut report);
         let rerun = during("running a call again", rerun).await;
         let failed = report.checks.iter().find(|check| !check.holds);

@@ -190,8 +190,9 @@ pub(super) struct TypedCall {
 
 /// Checks that what ran, and what the bill follows from, is what the log has.
 pub(super) fn check_release(logged: &Release, receipt: &Receipt) -> Result<(), Failure> {
-    let Release { component, files, terms, .. } = logged;
-    if (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms) {
+    let Release { component, files, terms, dependencies, .. } = logged;
+    let is_same = (receipt.component, receipt.files, receipt.terms) == (*component, *files, *terms);
+    if is_same && receipt.links(dependencies) {
         return Ok(());
     }
     let message = "the receipt does not prove this answer: what ran is not the release that the log has";

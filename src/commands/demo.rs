@@ -209,7 +209,7 @@ async fn tell(mut story: Story, remote: &Remote, home: &Home) -> Result<(), Fail
     story.chapter("Nobody has to believe the receipt: run the call again and compare");
     let sandbox = sandbox::temporary()?;
     let component = client.component(&reference).await?;
-    let code = Code { component: &component, files: None };
+    let code = Code { component: &component, files: None, dependencies: &[] };
     let (mut report, _) = response.receipt.verify(Some(&receipt.executor));
     story.line("   offline, from the receipt alone");
     checks(&story, &report, 0);

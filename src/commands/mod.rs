@@ -12,6 +12,7 @@ mod chargeback;
 mod confirm;
 mod credit;
 mod demo;
+mod depend;
 mod devnet;
 mod download;
 mod earnings;
@@ -24,7 +25,9 @@ mod mcp;
 mod mirror;
 mod namespace;
 mod new;
+mod notice;
 mod package;
+mod payee;
 mod payout;
 mod publish;
 mod purse;
@@ -187,6 +190,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
+        Command::Payee(command) => payee::run(&context, &command).await,
+        Command::Notice(command) => notice::run(&context, &command).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,
         Command::Openapi => {
             let document = glassbox_server::openapi().to_pretty_json().expect("the document has string keys");

@@ -4,7 +4,7 @@ use glassbox_core::Digest;
 use glassbox_registry::{Listing, Package, TestReport, testing};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, depend};
 use crate::cli::FolderArgs;
 use crate::failure::Failure;
 use crate::folder;
@@ -76,7 +76,7 @@ fn describe(checked: &Checked) -> String {
 
 pub(super) async fn test(context: &Context, args: &FolderArgs) -> Result<(), Failure> {
     let package = during("checking", folder::check(&args.dir)).await?;
-    let report = run_tests(&package).await?;
+    let report = run_tests(context, &package).await?;
     context.output.answer(&report, || describe_report(&report));
     if report.holds() {
         return Ok(());
@@ -85,10 +85,11 @@ pub(super) async fn test(context: &Context, args: &FolderArgs) -> Result<(), Fai
     Err(Failure::no("tests-failed", message, "correct the component or the expectation"))
 }
 
-/// Runs the tests of a package in a sandbox of their own.
-pub(super) async fn run_tests(package: &Package) -> Result<TestReport, Failure> {
+/// Runs the tests of a package in a sandbox of their own, with the dependencies that the registry has.
+pub(super) async fn run_tests(context: &Context, package: &Package) -> Result<TestReport, Failure> {
     let sandbox = sandbox::temporary()?;
-    Ok(during("compiling and testing", testing::run(&sandbox, package)).await?)
+    let dependencies = depend::links(context, &sandbox, package).await?;
+    Ok(during("compiling and testing", testing::run(&sandbox, package, dependencies)).await?)
 }
 
 pub(super) fn describe_report(report: &TestReport) -> String {

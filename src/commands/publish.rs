@@ -8,12 +8,12 @@ use glassbox_api::{File, PublishRequest, PublishResponse};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
-use glassbox_core::release::Release;
+use glassbox_core::release::{Pinned, Release};
 use glassbox_registry::Package;
 use serde::Serialize;
 
 use super::package::run_tests;
-use super::{Context, sign};
+use super::{Context, depend, sign};
 use crate::authorship;
 use crate::cli::PublishArgs;
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     let remote = context.remote(None)?;
     let client = &remote.client;
     if args.dry_run {
-        let report = run_tests(&package).await?;
+        let report = run_tests(context, &package).await?;
         if !report.holds() {
             context.output.note(&super::package::describe_report(&report));
             return Err(glassbox_registry::PublishError::TestsFailed(Box::new(report)).into());
@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     }
     let statement = match &args.statement {
         Some(file) => sign::read(file)?,
-        None => statement(&args.dir, &package, &key),
+        None => statement(&args.dir, &package, depend::pins(&remote, &package).await?, &key),
     };
     if let Some(file) = &args.out {
         sign::write(file, &statement)?;
@@ -75,9 +75,11 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     Ok(())
 }
 
-/// Signs what a package is made of, and who made it: as the manifest says, or else the commits of its folder.
-pub(super) fn statement(dir: &Path, package: &Package, key: &SecretKey) -> Envelope {
+/// Signs what a package is made of, what it imports, and who made it: as the manifest says, or else the commits of its
+/// folder.
+pub(super) fn statement(dir: &Path, package: &Package, pins: Vec<Pinned>, key: &SecretKey) -> Envelope {
     let mut release = package.statement();
+    release.dependencies = pins;
     if release.authorship.basis.is_none() {
         release.authorship = authorship::of_commits(dir);
     }

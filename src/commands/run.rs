@@ -15,12 +15,13 @@ use glassbox_core::{Digest, limits};
 use glassbox_registry::package::file_set;
 use glassbox_registry::{Package, failure_code};
 use glassbox_sandbox::{
-    Effects, FileSet, Function, Grants, Invocation, Outcome, RunLimits, Sandbox, Spec, check_files,
+    Dependency, Effects, FileSet, Function, Grants, Invocation, Outcome, RunLimits, Sandbox, Spec,
+    check_files,
 };
 use serde::Serialize;
 
-use super::Context;
 use super::call::{Caller, TypedCall, interface};
+use super::{Context, depend};
 use crate::cli::{Allowance, Program, RunArgs};
 use crate::failure::Failure;
 use crate::files::{self, Entries, Existing, Out};
@@ -107,7 +108,9 @@ async fn local(context: &Context, args: &RunArgs, folder: &Path) -> Result<(Left
     let grants = package.grants.meet(&allowed.grants);
     let values = input(args)?;
     let sandbox = sandbox::reaching(allowed.egress)?;
-    let run = during("running", execute(&sandbox, &package, function, &grants, values, fuel)).await?;
+    let dependencies = depend::links(context, &sandbox, &package).await?;
+    let running = execute(&sandbox, &package, dependencies, (function, values), &grants, fuel);
+    let run = during("running", running).await?;
     let value = match run.outcome {
         Outcome::Returned(value) => value,
         Outcome::Failed(failure) => {
@@ -129,13 +132,13 @@ async fn local(context: &Context, args: &RunArgs, folder: &Path) -> Result<(Left
 async fn execute(
     sandbox: &Sandbox,
     package: &Package,
-    function: &Function,
+    dependencies: Vec<Dependency>,
+    (function, args): (&Function, Vec<Value>),
     grants: &Grants,
-    args: Vec<Value>,
     fuel: u64,
 ) -> Result<glassbox_sandbox::Run, Failure> {
     let (compiler, grants, component) = (sandbox.clone(), grants.clone(), package.files.component.clone());
-    let work = move || compiler.prepare(Digest::of(&component), &component, &grants);
+    let work = move || compiler.compose(Digest::of(&component), &component, &grants, dependencies);
     let prepared = tokio::task::spawn_blocking(work).await;
     let prepared = prepared
         .map_err(|error| Failure::error("internal", error.to_string(), ""))?

@@ -114,7 +114,8 @@ async fn run_again(
 ) -> Result<Rerun, Failure> {
     let component = component(context, args.component.as_deref(), receipt).await?;
     let files = files(context, args.files.as_deref(), receipt).await?;
-    let code = Code { component: &component, files: files.as_ref() };
+    let dependencies = dependencies(context, receipt).await?;
+    let code = Code { component: &component, files: files.as_ref(), dependencies: &dependencies };
     let sandbox = sandbox::temporary()?;
     let rerun = glassbox_registry::rerun(&sandbox, bundle, receipt, code, report);
     Ok(during("running the call again", rerun).await)
@@ -131,6 +132,18 @@ pub(super) async fn component(
     }
     let (client, release) = (context.client()?, release(receipt));
     during("downloading the component", client.component(&release)).await.map_err(not_free)
+}
+
+/// Returns the components of all dependencies, from the registry.
+pub(super) async fn dependencies(context: &Context, receipt: &Receipt) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut components = Vec::new();
+    for (release, _) in receipt.linked_components() {
+        let release = PackageRef { package: release.package, version: Some(release.version) };
+        let client = context.client()?;
+        let component = during("downloading what it imports", client.component(&release)).await;
+        components.push(component.map_err(not_free)?);
+    }
+    Ok(components)
 }
 
 /// Says where to get what is not free. Checking pays for nothing.

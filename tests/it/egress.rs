@@ -138,7 +138,7 @@ async fn a_caller_allows_requests_by_url_and_the_receipt_says_so() {
         assert_eq!((receipt.grants[0].as_str(), receipt.grants.len()), (INTERFACE, 1));
         assert_eq!(receipt.transcript.as_ref().unwrap().entries, 4);
         let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
-        let code = Code { component: &package.component, files: None };
+        let code = Code { component: &package.component, files: None, dependencies: &[] };
         replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
         assert!(report.holds() && origin.seen() == seen, "{report:?}");
         // Other words are another request.

@@ -84,7 +84,7 @@ async fn a_component_reads_what_its_release_ships_and_anybody_can_run_it_again()
     let other = words("six").files.unwrap();
     for (files, failed) in [(Some(files), None), (Some(&other), Some("files")), (None, Some("files"))] {
         let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
-        let code = Code { component: TOOL, files };
+        let code = Code { component: TOOL, files, dependencies: &[] };
         replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
         let found = report.checks.iter().find(|check| !check.holds).map(|check| check.name.as_str());
         assert_eq!(found, failed, "{report:?}");
@@ -145,7 +145,7 @@ async fn a_caller_that_allows_nothing_shows_only_its_own_files() {
         let (bundle, receipt) = reply.receipt();
         assert!(receipt.pure);
         let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
-        let code = Code { component: TOOL, files: files.as_ref() };
+        let code = Code { component: TOOL, files: files.as_ref(), dependencies: &[] };
         replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
         assert!(report.holds(), "{report:?}");
     }

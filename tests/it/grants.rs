@@ -74,7 +74,7 @@ async fn what_was_observed_is_on_the_receipt_and_runs_again() {
     let (bundle, receipt) = reply.receipt();
     assert!(!receipt.pure && receipt.grants == ["wasi:clocks/wall-clock"], "{receipt:?}");
     assert_eq!(receipt.transcript.as_ref().unwrap().entries, 1);
-    let code = Code { component: &package.component, files: None };
+    let code = Code { component: &package.component, files: None, dependencies: &[] };
     let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
     replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
     assert!(report.holds(), "{report:?}");

@@ -39,6 +39,8 @@ post /v1/namespaces/{ns}/cancel
 post /v1/namespaces/{ns}/policy
 post /v1/namespaces/{ns}/proof
 post /v1/namespaces/{ns}/revocations
+post /v1/notices
+get /v1/notices/{id}
 get /v1/operate/accounts
 post /v1/operate/accounts
 post /v1/operate/accounts/{account}/budget
@@ -48,10 +50,16 @@ post /v1/operate/accounts/{account}/settlement
 get /v1/operate/accounts/{account}/tokens
 post /v1/operate/accounts/{account}/tokens
 post /v1/operate/accounts/{account}/tokens/{id}/revoke
+get /v1/operate/actions
 get /v1/operate/audit
 get /v1/operate/chargeback
 post /v1/operate/claims
 post /v1/operate/credit
+post /v1/operate/freezes
+get /v1/operate/notices
+post /v1/operate/notices/{id}
+get /v1/operate/payees
+post /v1/operate/payees
 post /v1/operate/payouts
 get /v1/operate/statement
 get /v1/packages

@@ -33,7 +33,7 @@ async fn gift(stage: &Stage, version: &str) -> Reply {
 }
 
 fn is_compiled() -> bool {
-    sandbox().prepared(Digest::of(&bench("1.0.0").component), &Grants::none()).is_some()
+    sandbox().prepared(Digest::of(&bench("1.0.0").component), &Grants::none(), &[]).is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]

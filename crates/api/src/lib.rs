@@ -8,6 +8,7 @@ mod implementations;
 mod license;
 mod money;
 mod names;
+mod operator;
 mod problem;
 mod receipts;
 mod supply;
@@ -35,6 +36,10 @@ pub use money::{
 };
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
+};
+pub use operator::{
+    ActionRow, ActionsResponse, FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse,
+    NoticesResponse, PayeeRequest, PayeeResponse, PayeesResponse,
 };
 pub use problem::Problem;
 pub use receipts::{

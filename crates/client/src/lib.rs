@@ -36,6 +36,7 @@ mod license;
 pub mod mirror;
 pub mod monitor;
 mod node;
+mod operator;
 mod pay;
 pub mod policy;
 mod proof;

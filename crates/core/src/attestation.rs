@@ -230,6 +230,7 @@ mod tests {
             component: component(),
             files: None,
             source: None,
+            dependencies: Vec::new(),
             authorship: Default::default(),
         };
         assert!(matches!(

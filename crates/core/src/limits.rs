@@ -87,8 +87,32 @@ pub const PUBLISH_FUEL_MAX: u64 = 750_000_000_000;
 /// its payment could expire in the line.
 pub const QUEUE_WAIT_MS_MAX: u64 = 10_000;
 
-/// The most guests that have started and not ended. Each reserves 32 GiB of address space, of which there are 128 TiB.
+/// The most guests that have started and not ended. Each reserves 128 GiB of address space, of which there are 128 TiB.
 pub const GUESTS_ACTIVE_MAX: usize = 64;
+
+/// How deep dependencies may import one another, the release that is called included. Each level takes a stack while it
+/// waits for the next.
+pub const CALL_DEPTH_MAX: usize = 8;
+
+/// The most components that one call may come to, the one that is called included: one for each way from it to a
+/// dependency.
+pub const CALL_INSTANCES_MAX: usize = 32;
+
+/// The most memories over all components of a call: address space for as many is reserved for each active call.
+pub const CALL_MEMORIES_MAX: usize = 32;
+
+/// The most tables over all components of a call.
+pub const CALL_TABLES_MAX: usize = 64;
+
+/// The most core instances over all components of a call.
+pub const CALL_CORE_INSTANCES_MAX: usize = 1_024;
+
+/// The most entries of a call tree: each is a function of a dependency by the way that it was reached, and stands in the
+/// receipt.
+pub const CALL_TREE_NODES_MAX: usize = 256;
+
+/// The most packages that one release names as dependencies.
+pub const DEPENDENCIES_MAX: usize = 64;
 
 /// The most memory that active guests may grow to together, in bytes: 64 of the default size.
 pub const GUESTS_MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
@@ -118,7 +142,7 @@ pub const FUEL_MAX: u64 = 250_000_000_000;
 /// The memory of one call, over all linear memories of its component, in bytes.
 pub const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 
-/// The most memory that a manifest may ask for, in bytes.
+/// The most memory that a manifest may ask for, and that a call and its dependencies may hold together, in bytes.
 pub const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// The most table elements of one call, over all tables.
@@ -187,6 +211,21 @@ pub const REASON_BYTES_MAX: usize = 2_000;
 /// The most prices of one manifest.
 pub const PRICES_MAX: usize = 64;
 
+/// The longest id of a payee, in bytes: longer than any address or account that there is.
+pub const PAYEE_ID_BYTES_MAX: usize = 256;
+
+/// The longest text of a notice to the operator, in bytes: enough to say what is wrong and where it can be seen.
+pub const NOTICE_BYTES_MAX: usize = 4_000;
+
+/// The longest contact of whoever gives a notice, in bytes: an address of electronic mail.
+pub const NOTICE_CONTACT_BYTES_MAX: usize = 254;
+
+/// The most notices about one release that wait at once. Anybody may give one, and the tenth says what the first said.
+pub const NOTICES_PER_RELEASE_MAX: usize = 10;
+
+/// The most notices that wait at once: what people can decide, and some megabytes at most.
+pub const NOTICES_OPEN_MAX: usize = 1_000;
+
 /// The most payees of one manifest.
 pub const PAYEES_MAX: usize = 64;
 
@@ -201,9 +240,6 @@ pub const LICENSEE_BYTES_MAX: usize = 200;
 
 /// The most steps of a price's tiers: nobody can read more.
 pub const TIER_STEPS_MAX: usize = 32;
-
-/// The most packages that one release names as dependencies.
-pub const DEPENDENCIES_MAX: usize = 64;
 
 /// The most of one event that a run may report: what a component emits one by one costs it fuel, and a count does not.
 pub const EVENTS_PER_CALL_MAX: u64 = 1_000_000_000;

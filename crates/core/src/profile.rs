@@ -139,6 +139,18 @@ pub struct Limits {
     pub value_depth_max: usize,
     /// The most nodes of a value.
     pub value_nodes_max: usize,
+    /// How deep dependencies may import one another, the component that is called included.
+    pub call_depth_max: usize,
+    /// The most components that one call may come to: one for each way from the one that is called to a dependency.
+    pub call_instances_max: usize,
+    /// The most memories over all components of a call.
+    pub call_memories_max: usize,
+    /// The most tables over all components of a call.
+    pub call_tables_max: usize,
+    /// The most core instances over all components of a call.
+    pub call_core_instances_max: usize,
+    /// The most entries of a call tree.
+    pub call_tree_nodes_max: usize,
     /// The most resources of the host that a guest may hold at a time.
     pub host_resources_max: usize,
     /// The most bytes that one read of a stream, or one request for random bytes, gives.
@@ -182,6 +194,8 @@ pub struct HostCosts {
     pub per_byte_lowered: u64,
     /// For every byte of the result.
     pub per_byte_lifted: u64,
+    /// For every call of a dependency, beside its values. Its instance costs as much as that of a call.
+    pub per_inner_call: u64,
     /// For every call of the host that a guest makes.
     pub per_host_call: u64,
     /// For every byte that crosses in such a call, in either direction.
@@ -248,6 +262,12 @@ impl Profile {
         result.fuel(self.host.per_value_lifted, self.host.per_byte_lifted)
     }
 
+    /// Returns what a call of a dependency costs by itself and for its arguments.
+    pub fn inner_fuel(&self, args: HostWork) -> u64 {
+        let host = &self.host;
+        host.per_inner_call.saturating_add(args.fuel(host.per_value_lowered, host.per_byte_lowered))
+    }
+
     /// Returns what instances cost before any of their code runs, but for their memories and tables.
     pub fn start_fuel(&self, work: StartWork) -> u64 {
         let host = &self.host;
@@ -302,6 +322,12 @@ mod tests {
         assert_eq!(profile.limits.stack_bytes, limits::STACK_BYTES_MAX);
         assert_eq!(profile.limits.value_depth_max, limits::VALUE_DEPTH_MAX);
         assert_eq!(profile.limits.value_nodes_max, limits::VALUE_NODES_MAX);
+        assert_eq!(profile.limits.call_depth_max, limits::CALL_DEPTH_MAX);
+        assert_eq!(profile.limits.call_instances_max, limits::CALL_INSTANCES_MAX);
+        assert_eq!(profile.limits.call_memories_max, limits::CALL_MEMORIES_MAX);
+        assert_eq!(profile.limits.call_tables_max, limits::CALL_TABLES_MAX);
+        assert_eq!(profile.limits.call_core_instances_max, limits::CALL_CORE_INSTANCES_MAX);
+        assert_eq!(profile.limits.call_tree_nodes_max, limits::CALL_TREE_NODES_MAX);
         assert_eq!(profile.limits.host_resources_max, limits::HOST_RESOURCES_MAX);
         assert_eq!(profile.limits.host_read_bytes_max, limits::HOST_READ_BYTES_MAX);
         assert_eq!(profile.limits.tree_nodes_max, limits::TREE_NODES_MAX);

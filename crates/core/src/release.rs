@@ -29,9 +29,24 @@ pub struct Release {
     /// The source files, where they are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
+    /// The releases that stand behind the packages that it imports, ascending: what runs is exactly these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Pinned>,
     /// Who made it. Absent means unknown.
     #[serde(default)]
     pub authorship: Authorship,
+}
+
+/// A dependency, as it was resolved when its importer was published.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pinned {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its component's bytes.
+    pub component: Digest,
+    /// Its terms.
+    pub terms: Digest,
 }
 
 /// Who or what made a release, in the publisher's own word.

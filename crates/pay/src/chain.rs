@@ -144,6 +144,9 @@ pub trait Chain: Send + Sync {
     /// Returns the events of a transaction; nothing if no block holds it.
     async fn logs(&self, transaction: B256) -> Result<Option<Vec<Log>>, PayError>;
 
+    /// Returns the data of a transaction: the function that it called, and the arguments; nothing if no block holds it.
+    async fn input(&self, transaction: B256) -> Result<Option<Bytes>, PayError>;
+
     /// Returns the token's transfers from or to `account` since the block `from_block`, that one included, in order.
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError>;
 }

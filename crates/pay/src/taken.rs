@@ -55,15 +55,14 @@ pub(crate) async fn find_payment(
     if !bits.bit(usize::from(key.nonce[31])) {
         return Ok(Taken::Not);
     }
-    // Permit2 does not tell which nonce it used, so of several transfers alike nobody can say which one it was.
-    match &alike(chain, &authorized).await?[..] {
-        [one] => Ok(Taken::By { transaction: one.transaction, block: one.block }),
-        [] => Ok(Taken::Otherwise),
-        several => {
-            let reason = format!("{} transfers may be this payment", several.len());
-            Err(PayError::Unavailable(reason))
+    // Permit2 does not tell which nonce it used. But who had it use one had to say which.
+    for transfer in alike(chain, &authorized).await?.iter().rev() {
+        let input = chain.input(transfer.transaction).await?.unwrap_or_default();
+        if input.windows(key.nonce.len()).any(|word| word == key.nonce.as_slice()) {
+            return Ok(Taken::By { transaction: transfer.transaction, block: transfer.block });
         }
     }
+    Ok(Taken::Otherwise)
 }
 
 /// Looks for the transfer of an authorization of the token (EIP-3009) on the chain.

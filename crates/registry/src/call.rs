@@ -10,10 +10,11 @@
 //! * Each step is one transaction or none, and none is open while a guest runs or a chain is asked. A crash between
 //!   two steps is found by [`reconcile`](Registry::reconcile), in [`settle`](crate::settle).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{ChargeOn, Unit};
-use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
+use glassbox_core::manifest::{ChargeOn, Terms, Unit};
+use glassbox_core::receipt::{Bundle, Linked, Node, Opening, Outcome, Request};
 use glassbox_core::terms::{Account, Quote, Usage, charge, consumption, quote};
 use glassbox_core::value::{Value, binary, json};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::company::Caller;
+use crate::depend::{Composed, nodes};
 use crate::error::{CallError, RegistryError, failure_code};
 use crate::hold::{Order, pin};
 use crate::live::Live;
@@ -162,6 +164,14 @@ pub(crate) struct Plan {
     /// What the component is granted: what it declares, as far as caller and operator allow it. Its requests are those that
     /// the caller allows.
     pub(crate) allows: Allowed,
+}
+
+/// What a run came to, and what took part in it.
+struct Ran {
+    run: Run,
+    linked: Vec<Linked>,
+    inner: Vec<Node>,
+    works: BTreeMap<Digest, Terms>,
 }
 
 impl Plan {
@@ -375,7 +385,7 @@ impl Registry {
         }
         // It may have waited for its payment, and it may be stopped while it is loaded.
         self.check_quarantine(&plan.live)?;
-        let prepared = self.prepared(&plan.live, &plan.allows.grants).await?;
+        let Composed { prepared, linked } = self.composed(&plan.live, &plan.allows.grants).await?;
         let files = self.files_of(&plan.live).await?;
         self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
@@ -396,11 +406,14 @@ impl Registry {
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);
         }
-        self.assess(plan, call, run, started_at_ms)
+        let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
+        let works = self.works(&plan.live.terms, &inner).await?;
+        self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)
     }
 
     /// Turns a run into what is owed and what can be proved.
-    fn assess(&self, plan: &Plan, call: &str, run: Run, started_at_ms: i64) -> Result<Executed, CallError> {
+    fn assess(&self, plan: &Plan, call: &str, ran: Ran, started_at_ms: i64) -> Result<Executed, CallError> {
+        let Ran { run, linked, inner, works } = ran;
         let salt = self.env.random();
         let ty = &plan.function.ty;
         let damaged = |error: glassbox_core::value::ValueError| {
@@ -421,7 +434,11 @@ impl Registry {
                 let kind = failure.kind.to_string();
                 let deterministic = failure.kind.deterministic();
                 let outcome = Outcome::Failed { failure: kind.clone() };
-                (outcome, None, Some(StoredFailure { kind, message: failure.message, deterministic }))
+                let message = match failure.dependency {
+                    Some(dependency) => format!("in {dependency}: {}", failure.message),
+                    None => failure.message,
+                };
+                (outcome, None, Some(StoredFailure { kind, message, deterministic }))
             }
         };
         let fuel_used = run.fuel_used.min(plan.quote.fuel_max);
@@ -456,7 +473,10 @@ impl Registry {
                 transcript: run.transcript,
                 grants: plan.allowed.clone(),
                 terms: plan.live.terms.clone(),
+                works,
             },
+            dependencies: linked,
+            inner,
             outcome,
             failure,
             fuel_used,

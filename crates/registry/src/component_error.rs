@@ -12,6 +12,7 @@ pub(crate) fn code(error: &SandboxError) -> &'static str {
             "component-too-complex"
         }
         SandboxError::NotGranted { .. } => "import-not-granted",
+        SandboxError::Import { .. } => "import-not-linkable",
         SandboxError::Wit { .. } => "wit-invalid",
         SandboxError::World { .. } => "world-not-found",
         SandboxError::Compile { .. } => "component-not-compilable",
@@ -38,7 +39,10 @@ pub(crate) fn next(error: &SandboxError) -> String {
         SandboxError::Invalid { .. } => {
             "build it again; the profile's features are listed in conformance/glassbox-det-1.json"
         }
-        SandboxError::NotGranted { .. } => "link what it imports into the component, and build again",
+        SandboxError::NotGranted { .. } => {
+            "name the package under [dependencies], or compose it into the component"
+        }
+        SandboxError::Import { .. } => "build it for the interface that the dependency exports",
         SandboxError::Wit { .. } => "correct the WIT",
         SandboxError::World { .. } => "name a world of the WIT package in [spec]",
         _ => "tell the operator",

@@ -15,6 +15,7 @@ use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
 use crate::company::PolicyRefusal;
+use crate::depend::DependencyError;
 use crate::testing::TestReport;
 use crate::{act_error, component_error};
 
@@ -240,6 +241,9 @@ pub enum PublishError {
         /// Why.
         reason: String,
     },
+    /// A dependency.
+    #[error(transparent)]
+    Dependency(#[from] DependencyError),
     /// A worker thread failed.
     #[error("an internal worker failed")]
     Worker,
@@ -501,6 +505,7 @@ impl PublishError {
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
             Self::ForeignImports(_) => "import-not-granted",
+            Self::Dependency(error) => error.code(),
             Self::PackageNameDiffers { .. } => "name-differs",
             Self::VersionDiffers { .. } => "version-differs",
             Self::NoSuchExport { .. } => "export-not-found",
@@ -529,7 +534,10 @@ impl PublishError {
             Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
-            Self::ForeignImports(_) => "link what it imports into the component, and build again".into(),
+            Self::ForeignImports(_) => {
+                "name the package under [dependencies], or compose it into the component".into()
+            }
+            Self::Dependency(error) => error.next().into(),
             Self::PackageNameDiffers { wit, .. } => {
                 format!("write name = \"{wit}\", or rename the WIT package")
             }

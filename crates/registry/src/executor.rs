@@ -180,7 +180,12 @@ impl Registry {
             None => None,
         };
         let mut report = Report::default();
-        let code = Code { component: &component, files: files.as_ref() };
+        let mut dependencies = Vec::new();
+        for (_, component) in receipt.linked_components() {
+            let component = self.store.object(component).await;
+            dependencies.push(component.map_err(|error| AccusationError::Undecided(error.to_string()))?);
+        }
+        let code = Code { component: &component, files: files.as_ref(), dependencies: &dependencies };
         match rerun(&self.sandbox, bundle, receipt, code, &mut report).await {
             Rerun::Different => Ok(()),
             Rerun::Same => Err(AccusationError::Refused("running the call again comes to the same".into())),

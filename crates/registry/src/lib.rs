@@ -13,6 +13,7 @@ mod channels;
 mod company;
 mod component_error;
 mod credit;
+mod depend;
 mod domain;
 mod download;
 mod env;
@@ -29,6 +30,7 @@ mod live;
 mod meter;
 mod offer;
 mod open;
+mod operator;
 pub mod package;
 mod payment;
 mod payout;
@@ -71,6 +73,7 @@ pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
+pub use operator::{NOTICE_GROUNDS, OperatorError};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
@@ -83,7 +86,7 @@ pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
-    AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, Filter, Held, ReceiptProof,
-    TransferRow, UseRow, UseSum,
+    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, Filter, Freeze, Held,
+    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

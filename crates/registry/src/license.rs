@@ -116,7 +116,7 @@ impl Registry {
             fee_bps: self.config.fee_bps,
         };
         sale.amount = sale.sale()?.amount;
-        self.gate(&live, &Allowed::none(), sale.amount, payment.as_ref())?;
+        self.gate(&live, &Allowed::none(), sale.amount, payment.as_ref()).await?;
         if sale.amount == Atomic::ZERO {
             let holder = sale.licensee.clone().unwrap_or_else(|| "anybody".into());
             let license = sale.license(&self.env.id(), &holder, self)?.sign(&self.keys.executor);

@@ -7,10 +7,10 @@ use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Manifest, Terms};
-use glassbox_core::release::Release;
+use glassbox_core::release::{Pinned, Release};
 use glassbox_core::terms::{Charge, download_charge};
 use glassbox_core::{Digest, Hashed, PackageRef, ReleaseId};
-use glassbox_sandbox::{Function, Grants, Prepared, Spec};
+use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow};
 
 use crate::error::{CallError, RegistryError};
@@ -37,6 +37,8 @@ pub struct Live {
     pub component: Digest,
     /// The files that it ships for the component to read.
     pub files: Option<ReleaseFiles>,
+    /// The releases that stand behind its imports.
+    pub dependencies: Vec<Pinned>,
     /// What it may use of the host.
     pub grants: Grants,
     /// The events that it may report, by name.
@@ -63,6 +65,7 @@ impl Live {
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
         let terms = Terms::of(&manifest);
+        let signed = signed(row, &publisher).map_err(damaged)?;
         Ok(Self {
             id: row.id.clone(),
             download: download_charge(&terms),
@@ -70,11 +73,12 @@ impl Live {
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
-            files: row
-                .files
-                .map(|object| signed_files(row, &publisher, object))
-                .transpose()
-                .map_err(damaged)?,
+            files: match (row.files, signed.files) {
+                (Some(object), Some(digest)) => Some(ReleaseFiles { object, digest }),
+                (Some(_), None) => return Err(damaged("its statement names no files".into())),
+                (None, _) => None,
+            },
+            dependencies: signed.dependencies,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             events: manifest.events().map(str::to_owned).collect(),
             publisher,
@@ -99,12 +103,10 @@ impl Live {
     }
 }
 
-/// Reads what the publisher signed of the files that are kept in `object`.
-fn signed_files(row: &ReleaseRow, publisher: &PublicKey, object: Digest) -> Result<ReleaseFiles, String> {
+/// Reads what the publisher signed.
+fn signed(row: &ReleaseRow, publisher: &PublicKey) -> Result<Release, String> {
     let statement: Envelope = serde_json::from_str(&row.statement).map_err(|error| error.to_string())?;
-    let signed = statement.verify::<Release>(publisher).map_err(|error| error.to_string())?;
-    let digest = signed.predicate.files.ok_or("its statement names no files")?;
-    Ok(ReleaseFiles { object, digest })
+    Ok(statement.verify::<Release>(publisher).map_err(|error| error.to_string())?.predicate)
 }
 
 impl Registry {
@@ -167,13 +169,19 @@ impl Registry {
     }
 
     /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.
-    pub(crate) async fn prepared(&self, live: &Live, grants: &Grants) -> Result<Arc<Prepared>, CallError> {
-        if let Some(prepared) = self.sandbox.prepared(live.component, grants) {
+    pub(crate) async fn prepared(
+        &self,
+        live: &Live,
+        grants: &Grants,
+        dependencies: Vec<Dependency>,
+    ) -> Result<Arc<Prepared>, RegistryError> {
+        if let Some(prepared) = self.sandbox.prepared(live.component, grants, &dependencies) {
             return Ok(prepared);
         }
         let component = self.store.object(live.component).await?;
         let (sandbox, digest, grants) = (self.sandbox.clone(), live.component, grants.clone());
-        let work = tokio::task::spawn_blocking(move || sandbox.prepare(digest, &component, &grants));
-        Ok(work.await.map_err(|_| RegistryError::Worker)??)
+        let work = move || sandbox.compose(digest, &component, &grants, dependencies);
+        let composed = tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Worker)?;
+        composed.map_err(|error| RegistryError::Damaged(live.id.to_string(), error.to_string()))
     }
 }

@@ -152,7 +152,8 @@ impl Package {
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
         let foreign = inspection.imports_of(ImportKind::Foreign, &grants);
-        if !foreign.is_empty() {
+        // What is behind them is known where the log is.
+        if !foreign.is_empty() && manifest.dependencies.is_empty() {
             return Err(PublishError::ForeignImports(foreign));
         }
         spec.check_world(&files.component)?;
@@ -161,7 +162,7 @@ impl Package {
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases })
     }
 
-    /// Returns the statement that the publisher signs.
+    /// Returns the statement that the publisher signs. Where there are dependencies, they are still to be pinned.
     pub fn statement(&self) -> Release {
         Release {
             release: self.manifest.release(),
@@ -172,8 +173,23 @@ impl Package {
             component: Digest::of(&self.files.component),
             files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
+            dependencies: Vec::new(),
             authorship: self.manifest.authorship(),
         }
+    }
+
+    /// Returns the host interfaces that it uses, or that what it imports may use by its grants.
+    fn used_grants(&self) -> Vec<String> {
+        let mut used = self.inspection.imports_of(ImportKind::Granted, &self.grants);
+        if !self.manifest.dependencies.is_empty() {
+            let known = |used: &[String], interface: &str| {
+                used.iter().any(|own| own.split('@').next() == Some(interface))
+            };
+            let more = self.grants.observing().filter(|interface| !known(&used, interface));
+            let more: Vec<String> = more.map(str::to_owned).collect();
+            used.extend(more);
+        }
+        used
     }
 
     /// Returns what pages and search show.
@@ -195,7 +211,7 @@ impl Package {
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
             world: self.manifest.spec.world.clone(),
             functions: self.spec.functions().iter().map(function).collect(),
-            grants: self.inspection.imports_of(ImportKind::Granted, &self.grants),
+            grants: self.used_grants(),
             inert_imports: self.inspection.imports_of(ImportKind::Inert, &self.grants),
             component_bytes: self.files.component.len(),
             files: self.files.files.as_ref().map(|files| FilesListing {
@@ -254,7 +270,7 @@ pub(crate) fn texts(files: &Files) -> Result<Vec<(String, String)>, PublishError
 }
 
 /// Reads the host interfaces that a manifest asks for, and the HTTP requests.
-pub(crate) fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
+pub fn grants(manifest: &Manifest) -> Result<Grants, UnknownGrant> {
     let grants = Grants::parse(manifest.component.imports_allow.iter().map(String::as_str))?;
     Ok(grants.with_http(manifest.component.http.clone()))
 }

@@ -10,7 +10,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
-use glassbox_core::release::Release;
+use glassbox_core::release::{Pinned, Release};
 use glassbox_core::terms::{Account, quote};
 use glassbox_core::{Atomic, Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
@@ -53,7 +53,7 @@ impl Registry {
         }
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
-        let (publisher, signers) = check_statement(&statement, &package)?;
+        let (publisher, signers, pins) = check_statement(&statement, &package)?;
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
@@ -61,7 +61,10 @@ impl Registry {
         if let Some((release, reason)) = stopped {
             return Err(PublishError::Quarantined { release: release.to_string(), reason });
         }
-        let report = testing::run(&self.sandbox, &package).await?;
+        self.check_dependencies(&package, &pins).await.map_err(flatten)??;
+        let links = self.links(&pins, &package.manifest.dependencies, &package.grants).await;
+        let (dependencies, _) = links.map_err(flatten)?;
+        let report = testing::run(&self.sandbox, &package, dependencies).await?;
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
@@ -123,14 +126,19 @@ impl Registry {
     }
 }
 
-/// Checks that the statement is signed and speaks of exactly these layers. Returns the key that is accountable, and all
-/// that signed.
-fn check_statement(statement: &Envelope, package: &Package) -> Result<(PublicKey, Signers), PublishError> {
+/// Checks that the statement is signed and speaks of exactly these layers. Returns the key that is accountable, all that
+/// signed, and what stands behind the imports.
+fn check_statement(
+    statement: &Envelope,
+    package: &Package,
+) -> Result<(PublicKey, Signers, Vec<Pinned>), PublishError> {
     let (statement, signers) = statement.open::<Release>()?;
     let about = statement.subject == [statement.predicate.subject()];
     let signed = statement.predicate;
-    // What the publisher says of authorship is theirs to say; every digest is ours to compare.
-    let expected = Release { authorship: signed.authorship.clone(), ..package.statement() };
+    // What the publisher says of authorship is theirs to say; every digest is ours to compare, those of dependencies with
+    // the log.
+    let dependencies = signed.dependencies.clone();
+    let expected = Release { authorship: signed.authorship.clone(), dependencies, ..package.statement() };
     let accountable = signed.authorship.accountable_of(&signers).ok_or(PublishError::NobodyAccountable)?;
     let layers: [(&'static str, bool); 10] = [
         ("the subject", about),
@@ -146,7 +154,7 @@ fn check_statement(statement: &Envelope, package: &Package) -> Result<(PublicKey
     ];
     match layers.iter().find(|(_, same)| !same) {
         Some((layer, _)) => Err(PublishError::StatementDiffers(layer)),
-        None => Ok((accountable, signers)),
+        None => Ok((accountable, signers, signed.dependencies)),
     }
 }
 

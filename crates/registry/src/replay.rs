@@ -8,10 +8,13 @@ use std::sync::Arc;
 use glassbox_core::Digest;
 use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report, is_decided};
+use glassbox_core::receipt::{Bundle, Level, Linked, Opening, Outcome, Receipt, Report, is_decided};
 use glassbox_core::value::json;
-use glassbox_sandbox::{Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox};
+use glassbox_sandbox::{
+    Dependency, Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox,
+};
 
+use crate::depend::nodes;
 use crate::package::file_set;
 
 /// What ran: the parts of a release that decide what a call gives.
@@ -21,6 +24,8 @@ pub struct Code<'a> {
     pub component: &'a [u8],
     /// The files that the release ships, where there are any.
     pub files: Option<&'a Files>,
+    /// The components of its dependencies, and of theirs, in any order.
+    pub dependencies: &'a [Vec<u8>],
 }
 
 /// Runs the call of `bundle` again and compares output and fuel with its receipt, check by check, into `report`.
@@ -41,6 +46,12 @@ pub async fn replay(
     if files.is_some() || receipt.files.is_some() {
         let found = files.map_or_else(|| "there are none".to_owned(), |files| files.to_string());
         report.add(Level::L2, "files", files == receipt.files, found);
+    }
+    for (release, component) in receipt.linked_components() {
+        let found = code.dependencies.iter().any(|bytes| Digest::of(bytes) == component);
+        if !found {
+            report.add(Level::L2, "dependency", false, format!("the component of {release} is not there"));
+        }
     }
     let profile = Profile::current();
     report.add(
@@ -79,10 +90,12 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
     let grants =
         Grants::parse(receipt.grants.iter().map(String::as_str)).map_err(|error| error.to_string())?;
     let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, code.component.to_vec());
-    let prepared = tokio::task::spawn_blocking(move || compiler.prepare(digest, &bytes, &grants))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+    let (linked, components) = (receipt.dependencies.clone(), code.dependencies.to_vec());
+    let compose = move || {
+        let dependencies = compose(&compiler, &linked, &components)?;
+        compiler.compose(digest, &bytes, &grants, dependencies).map_err(|error| error.to_string())
+    };
+    let prepared = tokio::task::spawn_blocking(compose).await.map_err(|error| error.to_string())??;
     let limits = RunLimits {
         fuel: receipt.fuel_max,
         memory_bytes: usize::try_from(receipt.memory_bytes_max).unwrap_or(usize::MAX),
@@ -96,6 +109,28 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
     }
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
+
+/// Links dependencies as a receipt says that they were.
+fn compose(sandbox: &Sandbox, linked: &[Linked], components: &[Vec<u8>]) -> Result<Vec<Dependency>, String> {
+    let compose = |linked: &Linked| {
+        let bytes = components.iter().find(|bytes| Digest::of(bytes) == linked.component);
+        let bytes = bytes.ok_or_else(|| format!("the component of {} is not there", linked.release))?;
+        let grants = linked.grants.iter().map(String::as_str);
+        let grants = Grants::parse(grants).map_err(|error| error.to_string())?;
+        let below = compose(sandbox, &linked.dependencies, components)?;
+        let prepared = sandbox.compose(linked.component, bytes, &grants, below);
+        Ok(Dependency {
+            name: linked.release.to_string().into(),
+            prepared: prepared.map_err(|error| error.to_string())?,
+            memory_bytes: usize::try_from(linked.memory_bytes_max).unwrap_or(usize::MAX),
+            calls_max: linked.calls_max,
+        })
+    };
+    linked.iter().map(compose).collect()
+}
+
+/// The checks that say whether a run came to the same.
+const COMPARED: [&str; 4] = ["re-execution", "events", "fuel", "calls of dependencies"];
 
 /// What running a call again came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,10 +152,7 @@ pub async fn rerun(
     report: &mut Report,
 ) -> Rerun {
     let decided = replay(sandbox, bundle, receipt, code, report).await;
-    let mut compared = report
-        .checks
-        .iter()
-        .filter(|check| matches!(check.name.as_str(), "re-execution" | "events" | "fuel"));
+    let mut compared = report.checks.iter().filter(|check| COMPARED.contains(&check.name.as_str()));
     match decided && is_decided(&receipt.outcome) {
         false => Rerun::Undecided,
         true if compared.all(|check| check.holds) => Rerun::Same,
@@ -156,6 +188,11 @@ fn compare(bundle: &Bundle, receipt: &Receipt, run: &Run, report: &mut Report) {
             let found = format!("failed with `{}`: {}", failure.kind.name(), failure.message);
             report.add(Level::L2, "re-execution", false, found);
         }
+    }
+    if !receipt.dependencies.is_empty() {
+        let same = nodes(&run.inner, &receipt.dependencies).is_some_and(|nodes| nodes == receipt.inner);
+        let detail = if same { "the same calls for the same fuel" } else { "other calls, or other fuel" };
+        report.add(Level::L2, "calls of dependencies", same, detail);
     }
     if !(run.events.is_empty() && receipt.events.is_empty()) {
         let detail = format!("{} kinds of event", run.events.len());

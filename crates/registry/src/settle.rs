@@ -10,8 +10,8 @@ use glassbox_core::ledger::{Transfer, charge, refund};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::manifest::Terms;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
-use glassbox_core::split::{Share, split};
+use glassbox_core::receipt::{Bundle, Linked, Node, Observed, Opening, Outcome, Payment, Receipt};
+use glassbox_core::split::{Share, split_along};
 use glassbox_core::terms::{Account, Charge, Counter};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, canonical, limits};
 use glassbox_pay::chain::Standing as OnChain;
@@ -56,6 +56,10 @@ pub(crate) struct Executed {
     pub(crate) resource: Option<String>,
     pub(crate) input: Digest,
     pub(crate) opening: Opening,
+    #[serde(default)]
+    pub(crate) dependencies: Vec<Linked>,
+    #[serde(default)]
+    pub(crate) inner: Vec<Node>,
     pub(crate) outcome: Outcome,
     pub(crate) failure: Option<StoredFailure>,
     pub(crate) fuel_used: u64,
@@ -86,7 +90,10 @@ pub(crate) struct Executed {
 
 impl Executed {
     fn shares(&self) -> Vec<Share> {
-        split(self.charge.amount, self.fee_bps, &self.opening.terms.payee, &self.call)
+        let Opening { terms, works, .. } = &self.opening;
+        let run = self.inner.iter().map(|node| (node.terms, node.fuel));
+        split_along(self.charge.amount, self.fee_bps, terms, run, works, &self.call)
+            .expect("the terms of every work were found when the call ran")
     }
 
     fn salted_request(&self) -> Digest {
@@ -500,6 +507,8 @@ impl Registry {
             pure: executed.pure,
             grants: executed.grants.clone(),
             transcript: executed.opening.transcript.as_ref().map(Observed::of),
+            dependencies: executed.dependencies.clone(),
+            inner: executed.inner.clone(),
             terms: executed.opening.terms.digest(),
             charge: executed.charge.clone(),
             fee_bps: executed.fee_bps,

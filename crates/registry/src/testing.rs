@@ -6,7 +6,7 @@ use glassbox_core::egress::Egress;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
-    Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox,
+    Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,10 +50,15 @@ impl TestReport {
     }
 }
 
-/// Compiles the component of `package` and runs every case in a fresh instance, within the manifest's limits.
-pub async fn run(sandbox: &Sandbox, package: &Package) -> Result<TestReport, PublishError> {
+/// Compiles the component of `package`, links it to its dependencies, and runs every case in a fresh instance, within the
+/// manifest's limits.
+pub async fn run(
+    sandbox: &Sandbox,
+    package: &Package,
+    dependencies: Vec<Dependency>,
+) -> Result<TestReport, PublishError> {
     let component: Arc<[u8]> = package.files.component.as_slice().into();
-    let prepared = prepare(sandbox, component, package).await?;
+    let prepared = prepare(sandbox, component, package, dependencies).await?;
     let files = package.files.files.as_ref().map(|files| Arc::new(file_set(files)));
     let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
     let mut fuel_left = limits::PUBLISH_FUEL_MAX;
@@ -73,9 +78,10 @@ async fn prepare(
     sandbox: &Sandbox,
     component: Arc<[u8]>,
     package: &Package,
+    dependencies: Vec<Dependency>,
 ) -> Result<Arc<Prepared>, PublishError> {
     let (sandbox, grants) = (sandbox.clone(), package.grants.clone());
-    let work = move || sandbox.prepare(Digest::of(&component), &component, &grants);
+    let work = move || sandbox.compose(Digest::of(&component), &component, &grants, dependencies);
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Worker)??)
 }
 

@@ -55,7 +55,7 @@ impl Registry {
         if !(1..=limits::CREDIT_AMOUNT_MAX).contains(&amount.0) {
             return Err(CreditError::Amount(amount).into());
         }
-        self.gate(&live, &Allowed::none(), amount, payment.as_ref())?;
+        self.gate(&live, &Allowed::none(), amount, payment.as_ref()).await?;
         let resource = Resource {
             url: self.release_url(&live.id, "tips"),
             description: Some(format!("a tip for {}", live.id)),

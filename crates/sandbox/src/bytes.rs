@@ -6,10 +6,14 @@
 //!
 //! The guest sees no difference, so output and fuel are the same both ways.
 
+use std::sync::Arc;
+
 use glassbox_core::value::{FunctionType, Type, Value};
-use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, LinkerInstance, Lower};
 use wasmtime::{AsContextMut, Store};
 
+use crate::cross::{Weigh, link_typed};
+use crate::inner::Route;
 use crate::meter::Guest;
 
 /// The parameters of a function with a short way.
@@ -114,6 +118,79 @@ impl Shape {
             (Params::BytesBool, [a, b]) => call.take((a.bytes()?, b.bool()?)).await,
             _ => Err(mismatch()),
         }
+    }
+}
+
+impl Shape {
+    /// Defines an imported function of this shape as that of a dependency.
+    pub(crate) fn link(
+        self,
+        linker: &mut LinkerInstance<'_, Guest>,
+        name: &str,
+        route: Arc<Route>,
+    ) -> wasmtime::Result<()> {
+        let import = Import { linker, name, route, returns: self.returns };
+        match self.params {
+            Params::None => import.giving::<()>(),
+            Params::Text => import.giving::<(String,)>(),
+            Params::U32 => import.giving::<(u32,)>(),
+            Params::U64 => import.giving::<(u64,)>(),
+            Params::Bytes => import.taking::<(Vec<u8>,)>(),
+            Params::BytesBytes => import.taking::<(Vec<u8>, Vec<u8>)>(),
+            Params::BytesText => import.taking::<(Vec<u8>, String)>(),
+            Params::TextBytes => import.taking::<(String, Vec<u8>)>(),
+            Params::BytesU8 => import.taking::<(Vec<u8>, u8)>(),
+            Params::BytesU32 => import.taking::<(Vec<u8>, u32)>(),
+            Params::BytesU64 => import.taking::<(Vec<u8>, u64)>(),
+            Params::BytesBool => import.taking::<(Vec<u8>, bool)>(),
+        }
+    }
+}
+
+/// An imported function whose parameters are known and whose result is about to be.
+struct Import<'a, 'linker> {
+    linker: &'a mut LinkerInstance<'linker, Guest>,
+    name: &'a str,
+    route: Arc<Route>,
+    returns: Returns,
+}
+
+impl Import<'_, '_> {
+    /// Defines a function that takes bytes, whatever it returns.
+    fn taking<P>(self) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Lower + Weigh + Send + Sync + 'static,
+    {
+        match self.returns {
+            Returns::Nothing => link_typed::<P, ()>(self.linker, self.name, self.route),
+            Returns::Text => self.with::<P, String>(),
+            Returns::Bool => self.with::<P, bool>(),
+            Returns::U32 => self.with::<P, u32>(),
+            Returns::U64 => self.with::<P, u64>(),
+            Returns::TextOrText => self.with::<P, Result<String, String>>(),
+            Returns::Bytes | Returns::OptionBytes | Returns::BytesOrText => self.giving::<P>(),
+        }
+    }
+
+    /// Defines a function that returns bytes.
+    fn giving<P>(self) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Lower + Weigh + Send + Sync + 'static,
+    {
+        match self.returns {
+            Returns::Bytes => self.with::<P, Vec<u8>>(),
+            Returns::OptionBytes => self.with::<P, Option<Vec<u8>>>(),
+            Returns::BytesOrText => self.with::<P, Result<Vec<u8>, String>>(),
+            _ => Err(mismatch()),
+        }
+    }
+
+    fn with<P, R>(self) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Lower + Weigh + Send + Sync + 'static,
+        R: ComponentType + Lift + Lower + Weigh + Send + Sync + 'static,
+    {
+        link_typed::<P, (R,)>(self.linker, self.name, self.route)
     }
 }
 

@@ -261,10 +261,10 @@ fn operator_cost(profile: &Profile) -> wasmtime::Result<OperatorCost> {
     }
 }
 
-/// Sizes the pool for `active` calls at a time, each of the largest component there may be.
+/// Sizes the pool for `active` calls at a time, each of as much as a call may come to.
 ///
 /// Address space is reserved per memory, 4 GiB and guards, which lets the compiler leave out bounds checks.
-/// With 8 memories per component that is 32 GiB of the 128 TiB there are for every call at a time.
+/// With 32 memories per call that is 128 GiB of the 128 TiB there are for every call at a time.
 fn pooling(profile: &Profile, active: usize) -> PoolingAllocationConfig {
     // `inspect` refuses more, so that a component fits a pool or no machine runs it.
     let memories = profile.limits.memories_max as u32;
@@ -273,11 +273,11 @@ fn pooling(profile: &Profile, active: usize) -> PoolingAllocationConfig {
     const INSTANCE_BYTES: usize = 16 * 1024 * 1024;
     let calls = active as u32;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(calls);
-    pool.total_core_instances(calls * core_instances);
-    pool.total_memories(calls * memories);
-    pool.total_tables(calls * tables);
-    pool.total_stacks(calls);
+    pool.total_component_instances(calls * profile.limits.call_instances_max as u32);
+    pool.total_core_instances(calls * profile.limits.call_core_instances_max as u32);
+    pool.total_memories(calls * profile.limits.call_memories_max as u32);
+    pool.total_tables(calls * profile.limits.call_tables_max as u32);
+    pool.total_stacks(calls * profile.limits.call_instances_max as u32);
     pool.max_core_instances_per_component(core_instances);
     pool.max_memories_per_component(memories);
     pool.max_tables_per_component(tables);

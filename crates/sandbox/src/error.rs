@@ -61,6 +61,14 @@ pub enum SandboxError {
         /// The interfaces.
         interfaces: Vec<String>,
     },
+    /// An import that cannot be linked to the dependencies that there are.
+    #[error("cannot link `{interface}`: {reason}")]
+    Import {
+        /// The interface, or the dependency.
+        interface: String,
+        /// Why not.
+        reason: String,
+    },
     /// WIT text that does not parse or resolve.
     #[error("invalid WIT: {reason}")]
     Wit {

@@ -1,7 +1,8 @@
 //! An exported function, found and type-checked once, called many times.
 
-use glassbox_core::FunctionName;
-use glassbox_core::value::{FunctionType, Type};
+use glassbox_core::profile::Profile;
+use glassbox_core::value::{Case, Field, FunctionType, Param, Type};
+use glassbox_core::{FunctionName, limits};
 use wasmtime::component::types::{self, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
@@ -49,7 +50,10 @@ impl Export {
             {
                 Ok(Self { name: name.clone(), ty: ty.clone(), own, entry, index, shape: None })
             }
-            (ComponentItem::ComponentFunc(found), index) if entry != Entry::Service && is(&found, &own) => {
+            (ComponentItem::ComponentFunc(found), index)
+                if entry != Entry::Service
+                    && describe(&found).is_ok_and(|found| same_types(&found, &own)) =>
+            {
                 let shape = Shape::of(&own);
                 Ok(Self { name: name.clone(), ty: ty.clone(), own, entry, index, shape })
             }
@@ -59,14 +63,12 @@ impl Export {
     }
 }
 
-/// Tells whether the engine's type is ours. Names of parameters are for people and may differ.
-fn is(found: &types::ComponentFunc, ty: &FunctionType) -> bool {
-    let params = found.params();
-    let results = found.results();
-    params.len() == ty.params.len()
-        && results.len() == usize::from(ty.result.is_some())
-        && params.zip(&ty.params).all(|((_, found), param)| same(&found, &param.ty))
-        && results.zip(&ty.result).all(|(found, ty)| same(&found, ty))
+/// Tells whether two functions take and return the same. Names of parameters are for people and may differ.
+pub(crate) fn same_types(one: &FunctionType, other: &FunctionType) -> bool {
+    fn params(ty: &FunctionType) -> impl Iterator<Item = &Type> {
+        ty.params.iter().map(|param| &param.ty)
+    }
+    one.result == other.result && params(one).eq(params(other))
 }
 
 /// Tells whether a function takes two resources and returns nothing, as a server's does. That they are those that the
@@ -78,56 +80,81 @@ fn takes_resources(found: &types::ComponentFunc) -> bool {
         && found.results().len() == 0
 }
 
-fn same(found: &types::Type, ty: &Type) -> bool {
-    use types::Type as Found;
-    let same_options = |found: Option<Found>, ty: Option<&Type>| match (found, ty) {
-        (Some(found), Some(ty)) => same(&found, ty),
-        (None, None) => true,
-        _ => false,
-    };
-    match (found, ty) {
-        (Found::Bool, Type::Bool)
-        | (Found::S8, Type::S8)
-        | (Found::U8, Type::U8)
-        | (Found::S16, Type::S16)
-        | (Found::U16, Type::U16)
-        | (Found::S32, Type::S32)
-        | (Found::U32, Type::U32)
-        | (Found::S64, Type::S64)
-        | (Found::U64, Type::U64)
-        | (Found::Float32, Type::F32)
-        | (Found::Float64, Type::F64)
-        | (Found::Char, Type::Char)
-        | (Found::String, Type::String) => true,
-        (Found::List(found), Type::List(ty)) => same(&found.ty(), ty),
-        (Found::FixedLengthList(found), Type::FixedList(ty, len)) => {
-            found.len() == *len && same(&found.ty(), ty)
+/// Returns the type of a component's function, or why it cannot be called by value.
+pub(crate) fn describe(found: &types::ComponentFunc) -> Result<FunctionType, String> {
+    if found.async_() {
+        return Err("it is async".into());
+    }
+    let mut describer = Describer { nodes: 0 };
+    let mut params = Vec::new();
+    for (name, ty) in found.params() {
+        let ty = describer.ty(&ty, 0).map_err(|reason| format!("parameter `{name}` {reason}"))?;
+        params.push(Param { name: name.to_owned(), ty });
+    }
+    let result = found.results().next().map(|ty| describer.ty(&ty, 0)).transpose();
+    Ok(FunctionType { params, result: result.map_err(|reason| format!("its result {reason}"))? })
+}
+
+/// Spells types out. Few bytes of a component can name a type of any size, so what it finds is bounded.
+struct Describer {
+    nodes: usize,
+}
+
+impl Describer {
+    fn ty(&mut self, found: &types::Type, depth: usize) -> Result<Type, String> {
+        use types::Type as Found;
+        self.nodes += 1;
+        if self.nodes > Profile::current().limits.type_nodes_max || depth > limits::VALUE_DEPTH_MAX {
+            return Err("has a type that is too large".into());
         }
-        (Found::Map(found), Type::Map(key, value)) => same(&found.key(), key) && same(&found.value(), value),
-        (Found::Record(found), Type::Record(fields)) => {
-            let found = found.fields();
-            found.len() == fields.len()
-                && found
-                    .zip(fields)
-                    .all(|(found, field)| found.name == field.name && same(&found.ty, &field.ty))
-        }
-        (Found::Tuple(found), Type::Tuple(types)) => {
-            let found = found.types();
-            found.len() == types.len() && found.zip(types).all(|(found, ty)| same(&found, ty))
-        }
-        (Found::Variant(found), Type::Variant(cases)) => {
-            let found = found.cases();
-            found.len() == cases.len()
-                && found
-                    .zip(cases)
-                    .all(|(found, case)| found.name == case.name && same_options(found.ty, case.ty.as_ref()))
-        }
-        (Found::Enum(found), Type::Enum(names)) => found.names().eq(names),
-        (Found::Flags(found), Type::Flags(names)) => found.names().eq(names),
-        (Found::Option(found), Type::Option(some)) => same(&found.ty(), some),
-        (Found::Result(found), Type::Result { ok, err }) => {
-            same_options(found.ok(), ok.as_deref()) && same_options(found.err(), err.as_deref())
-        }
-        _ => false,
+        let mut of = |found: &Found| self.ty(found, depth + 1);
+        Ok(match found {
+            Found::Bool => Type::Bool,
+            Found::S8 => Type::S8,
+            Found::U8 => Type::U8,
+            Found::S16 => Type::S16,
+            Found::U16 => Type::U16,
+            Found::S32 => Type::S32,
+            Found::U32 => Type::U32,
+            Found::S64 => Type::S64,
+            Found::U64 => Type::U64,
+            Found::Float32 => Type::F32,
+            Found::Float64 => Type::F64,
+            Found::Char => Type::Char,
+            Found::String => Type::String,
+            Found::List(list) => Type::List(Box::new(of(&list.ty())?)),
+            Found::FixedLengthList(list) => Type::FixedList(Box::new(of(&list.ty())?), list.len()),
+            Found::Map(map) => Type::Map(Box::new(of(&map.key())?), Box::new(of(&map.value())?)),
+            Found::Record(record) => {
+                let field = |field: types::Field<'_>| {
+                    Ok::<_, String>(Field { name: field.name.to_owned(), ty: of(&field.ty)? })
+                };
+                Type::Record(record.fields().map(field).collect::<Result<_, _>>()?)
+            }
+            Found::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| of(&ty)).collect::<Result<_, _>>()?),
+            Found::Variant(variant) => {
+                let case = |case: types::Case<'_>| {
+                    let ty = case.ty.as_ref().map(&mut of).transpose()?;
+                    Ok::<_, String>(Case { name: case.name.to_owned(), ty })
+                };
+                Type::Variant(variant.cases().map(case).collect::<Result<_, _>>()?)
+            }
+            Found::Enum(names) => Type::Enum(names.names().map(str::to_owned).collect()),
+            Found::Flags(names) => Type::Flags(names.names().map(str::to_owned).collect()),
+            Found::Option(option) => Type::Option(Box::new(of(&option.ty())?)),
+            Found::Result(result) => {
+                let mut side = |ty: Option<Found>| ty.map(|ty| of(&ty).map(Box::new)).transpose();
+                Type::Result { ok: side(result.ok())?, err: side(result.err())? }
+            }
+            Found::Own(_) | Found::Borrow(_) => {
+                return Err(
+                    "holds a resource, which has no meaning outside of the instance that made it".into()
+                );
+            }
+            Found::Future(_) | Found::Stream(_) => {
+                return Err("holds a stream or a future, which has no value".into());
+            }
+            Found::ErrorContext => return Err("holds an error context, which has no value".into()),
+        })
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use glassbox_core::egress::{Egress, Rule, RuleError};
+use glassbox_core::egress::{Egress, Rule, RuleError, Target};
 use glassbox_core::limits;
 use glassbox_core::manifest::HTTP_INTERFACE;
+
+use crate::host::OBSERVING;
 
 /// The package whose grant says by rules what it opens, so that nobody gets it among others.
 const BY_RULES: &str = "wasi:http";
@@ -23,7 +25,8 @@ pub(crate) const GRANTABLE: [&str; 6] =
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Grants {
     interfaces: BTreeSet<String>,
-    http: Vec<Rule>,
+    /// Lists of rules for HTTP requests: each must allow one. There are several for what is granted by an importer.
+    http: Vec<Vec<Rule>>,
 }
 
 /// Says that a text names nothing that can be granted.
@@ -61,12 +64,33 @@ impl Grants {
 
     /// Says which HTTP requests the component may make, where `wasi:http/outgoing-handler` is granted.
     pub fn with_http(self, http: Vec<Rule>) -> Self {
-        Self { http, ..self }
+        Self { http: if http.is_empty() { Vec::new() } else { vec![http] }, ..self }
     }
 
-    /// Returns the rules for HTTP requests.
-    pub fn http(&self) -> &[Rule] {
+    /// Returns the lists of rules for HTTP requests, each of which must allow one.
+    pub fn http(&self) -> &[Vec<Rule>] {
         &self.http
+    }
+
+    /// Tells whether a rule allows an HTTP request.
+    pub(crate) fn declares(&self, method: &str, target: &Target) -> bool {
+        let allows = |rules: &Vec<Rule>| rules.iter().any(|rule| rule.allows(method, target));
+        !self.http.is_empty() && self.http.iter().all(allows)
+    }
+
+    /// Returns what a component with these grants has as a dependency of one that has those of `importer`: never more
+    /// than the importer may do itself.
+    pub fn under(&self, importer: &Self) -> Self {
+        let mut under = self.meet(importer);
+        if importer.http.is_empty() {
+            under.http.clear();
+        }
+        for rules in &importer.http {
+            if !under.http.contains(rules) {
+                under.http.push(rules.clone());
+            }
+        }
+        under
     }
 
     /// Returns what both grant. The rules for HTTP requests are those of `self`, which declares them: others narrow them
@@ -77,6 +101,11 @@ impl Grants {
         };
         // A package granted whole on one side and by interfaces on the other comes to those interfaces.
         Self { interfaces: &of(self, other) | &of(other, self), http: self.http.clone() }
+    }
+
+    /// Returns the interfaces that are granted and whose answers come from outside.
+    pub fn observing(&self) -> impl Iterator<Item = &'static str> {
+        OBSERVING.into_iter().filter(|interface| self.allows(interface))
     }
 
     /// Tells whether nothing is granted.

@@ -11,7 +11,7 @@ use glassbox_core::manifest::FILES_INTERFACE;
 use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::transcript::Transcript;
 use glassbox_core::value::{FunctionType, Type, Value, binary};
-use wasmtime::component::{ResourceAny, Val};
+use wasmtime::component::{InstancePre, ResourceAny, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::function::Export;
@@ -23,9 +23,10 @@ use crate::host::http::client::Client;
 use crate::host::observer::{Diverged, Observer, Source};
 use crate::host::tree::Tree;
 use crate::host::{command, service};
+use crate::inner::{Call, Failed, Inner, InnerCalls, TooManyCalls};
 use crate::link::NotGranted;
-use crate::meter::{Guest, Meter};
-use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, convert};
+use crate::meter::{Guest, Meter, Whole};
+use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, compose, convert};
 
 /// One run with all that it needs, so that it can move to another thread.
 pub(crate) struct Job {
@@ -52,6 +53,7 @@ struct Ended {
     fuel_used: u64,
     memory_peak_bytes: usize,
     transcript: Transcript,
+    inner: Vec<InnerCalls>,
     events: BTreeMap<String, u64>,
     waited: Duration,
 }
@@ -68,6 +70,7 @@ impl Job {
             elapsed: started.elapsed(),
             pure: self.prepared.is_pure(),
             transcript: (!self.prepared.is_pure()).then_some(ended.transcript),
+            inner: ended.inner,
             events: ended.events,
             waited: ended.waited,
         }
@@ -79,6 +82,7 @@ impl Job {
             fuel_used,
             memory_peak_bytes: 0,
             transcript: Transcript::new(),
+            inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
         };
@@ -93,28 +97,31 @@ impl Job {
         let Some(fuel) = self.limits.fuel.checked_sub(entering) else {
             return refused(out_of_fuel(), self.limits.fuel);
         };
-        let host = self.outside.as_ref().map(|outside| self.host(outside, fuel, deadline));
-        let host = match host.transpose() {
+        let observer = self.outside.as_ref().map(|outside| Observer::new(outside.effects.clone()));
+        let host = match self.host(observer.as_ref(), fuel, deadline) {
             Ok(host) => host.map(Box::new),
             Err(failure) => return refused(failure, 0),
         };
-        let mut store = match self.store(fuel, host) {
+        let call = self.composed(observer.as_ref(), deadline);
+        let mut store = match self.store(fuel, host, call.as_ref()) {
             Ok(store) => store,
             Err(error) => return refused(internal(&error), 0),
         };
         let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
         let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let Guest { memory, host } = store.data_mut();
+        let guest = store.data();
+        // A dependency whose call was cut short has not been settled.
+        let underway = guest.inner.as_ref().map_or(0, |inner| inner.underway());
         // The engine cannot count what the host did for the guest, nor what a page of memory costs.
-        let host_fuel = host.as_ref().map_or(0, |host| host.work.fuel_used());
-        let burnt =
-            entering.saturating_add(engine_fuel).saturating_add(host_fuel).saturating_add(memory.fuel_used());
+        let aside = guest.fuel_aside().saturating_add(underway);
+        let burnt = entering.saturating_add(engine_fuel).saturating_add(aside);
+        let memory = &guest.memory;
         let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = burnt.saturating_add(profile.lifted_fuel(lifted));
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
-        let followed = host.as_ref().map_or(Ok(()), |host| host.observer.check_end());
+        let followed = observer.as_ref().map_or(Ok(()), Observer::check_end);
         let returned = match followed {
             // A run that was cut short left nothing undone that it could have done.
             Err(diverged) if !matches!(&returned, Err(failure) if !failure.deterministic()) => {
@@ -122,31 +129,52 @@ impl Job {
             }
             _ => returned,
         };
-        let memory_peak_bytes = memory.peak_bytes();
-        let transcript = host.as_mut().map(|host| host.observer.take()).unwrap_or_default();
-        let events = host.as_mut().map(|host| host.events.take()).unwrap_or_default();
-        let waited = host.as_ref().map_or(Duration::ZERO, |host| host.waited);
-        let ended =
-            |result, fuel_used| Ended { result, fuel_used, memory_peak_bytes, transcript, events, waited };
-        match returned {
-            Ok((value, fuel_used)) => ended(Ok(value), fuel_used),
+        let memory_peak_bytes = call.as_ref().map_or(memory.peak_bytes(), |call| call.whole.peak_bytes());
+        let transcript = observer.map(|observer| observer.take()).unwrap_or_default();
+        let inner = call.map(|call| call.take_tree()).unwrap_or_default();
+        let waited = guest.waited();
+        let events = store.data_mut().host.as_mut().map(|host| host.events.take()).unwrap_or_default();
+        let (result, fuel_used) = match returned {
+            Ok((value, fuel_used)) => (Ok(value), fuel_used),
             Err(failure) => {
                 let fuel_used = match failure.kind {
                     FailureKind::OutOfFuel => self.limits.fuel,
+                    // Rounded up where it failed.
+                    _ if failure.dependency.is_some() => burnt.min(self.limits.fuel),
                     // The engine last looked up to one interval ago, so the work since then is added in full.
                     _ => burnt.saturating_add(profile.trap.yield_interval).min(self.limits.fuel),
                 };
-                ended(Err(failure), fuel_used)
+                (Err(failure), fuel_used)
             }
-        }
+        };
+        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited }
     }
 
-    /// Makes the host's side of the run: what the call brings, and what the component may ask for.
-    fn host(&self, outside: &Outside, fuel: u64, deadline: Instant) -> Result<Host, Failure> {
+    /// Makes what all components of the call share, where there are several.
+    fn composed(&self, observer: Option<&Observer>, deadline: Instant) -> Option<Arc<Call>> {
+        let dependencies = self.prepared.dependencies();
+        if dependencies.is_empty() {
+            return None;
+        }
+        let memory_bytes = compose::memory_bytes(self.limits.memory_bytes, dependencies);
+        let client = self.outside.as_ref().map(|outside| outside.client.clone());
+        let whole = Whole::new(memory_bytes, self.limits.table_elements);
+        Some(Arc::new(Call::new(self.limits, deadline, whole, observer.cloned().zip(client))))
+    }
+
+    /// Makes the host's side of the run where there is one: what the call brings, and what the component may ask for.
+    fn host(
+        &self,
+        observer: Option<&Observer>,
+        fuel: u64,
+        deadline: Instant,
+    ) -> Result<Option<Host>, Failure> {
         let Export { name, ty, entry, .. } = &*self.export;
-        let Outside { effects, files, client, events } = outside;
-        let observer = Observer::new(effects.clone());
-        let mut host = Host::new(fuel, deadline, self.prepared.shared_grants(), observer, client.clone());
+        let (Some(Outside { files, client, events, .. }), Some(observer)) = (&self.outside, observer) else {
+            return Ok(None);
+        };
+        let grants = self.prepared.shared_grants();
+        let mut host = Host::new(fuel, deadline, grants, observer.clone(), client.clone());
         host.events = Events::new(events.clone());
         if self.prepared.is_provided("wasi:random") {
             let args = binary::encode_args(ty, &self.args)
@@ -166,19 +194,25 @@ impl Job {
             host.plant(tree.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?);
         }
         entry.enter(&mut host, &self.args, &files, self.limits.output_bytes)?;
-        Ok(host)
+        Ok(Some(host))
     }
 
-    /// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop
-    /// in its start function.
-    fn store(&self, fuel: u64, host: Option<Box<Host>>) -> wasmtime::Result<Store<Guest>> {
-        let engine = self.prepared.pre.engine();
-        let meter = Meter::new(fuel, self.limits.memory_bytes, self.limits.table_elements);
-        let mut store = Store::new(engine, Guest { memory: meter, host });
-        store.limiter(|guest| &mut guest.memory);
-        store.set_fuel(fuel)?;
-        store.fuel_async_yield_interval(Some(Profile::current().trap.yield_interval))?;
-        store.set_hostcall_fuel(handed_out_max(&self.export, self.limits.output_bytes));
+    fn store(
+        &self,
+        fuel: u64,
+        host: Option<Box<Host>>,
+        call: Option<&Arc<Call>>,
+    ) -> wasmtime::Result<Store<Guest>> {
+        let memory = Meter::new(fuel, self.limits.memory_bytes, self.limits.table_elements)
+            .within(call.map(|call| call.whole.clone()));
+        let inner = Inner::of(call, &self.prepared, fuel);
+        let lists = self.export.shape.is_none() && self.export.ty.result.as_ref().is_some_and(holds_list);
+        let output_bytes = self.limits.output_bytes;
+        let handed_out_max = if lists { with_lists(output_bytes) } else { output_bytes };
+        let mut store = limited(&self.prepared.pre, Guest { memory, host, inner }, fuel, output_bytes)?;
+        if call.is_none() {
+            store.set_hostcall_fuel(handed_out_max);
+        }
         Ok(store)
     }
 
@@ -190,8 +224,13 @@ impl Job {
             Entry::Service => self.call_service(store).await,
         };
         // What it sent is on record also where it did not look at the answer, or failed.
-        if let Some(host) = &mut store.data_mut().host {
+        let Guest { host, inner, .. } = store.data_mut();
+        if let Some(host) = host {
             let settled = host.settle_all().await;
+            let settled = match (settled, inner) {
+                (Ok(()), Some(inner)) => inner.settle_all().await,
+                (settled, _) => settled,
+            };
             let value = returned?;
             settled.map_err(Stop::Calling)?;
             return Ok(value);
@@ -241,6 +280,22 @@ impl Job {
     }
 }
 
+/// Makes the store of a guest, with every limit set before any of its code can run: a component may already loop in its
+/// start function.
+pub(crate) fn limited(
+    pre: &InstancePre<Guest>,
+    guest: Guest,
+    fuel: u64,
+    output_bytes: usize,
+) -> wasmtime::Result<Store<Guest>> {
+    let mut store = Store::new(pre.engine(), guest);
+    store.limiter(|guest| &mut guest.memory);
+    store.set_fuel(fuel)?;
+    store.fuel_async_yield_interval(Some(Profile::current().trap.yield_interval))?;
+    store.set_hostcall_fuel(with_lists(output_bytes));
+    Ok(store)
+}
+
 /// Polls `future` to its end, or gives `None` when it is not done at the deadline.
 ///
 /// A guest that computes gives way again and again, so the clock is looked at often enough without a timer.
@@ -255,7 +310,7 @@ async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
 }
 
 /// Why a guest stopped without a result.
-enum Stop {
+pub(crate) enum Stop {
     TimedOut,
     TooMuch,
     NoSuchFunction,
@@ -274,6 +329,17 @@ impl Stop {
             _ => None,
         };
         exit.map(|exit| exit.status).ok_or(self)
+    }
+
+    /// Returns the failure of a dependency by its name, or that of one that it called.
+    pub(crate) fn within(self, dependency: Arc<str>, memory: &Meter) -> Result<Failure, Failed> {
+        match self {
+            Stop::Calling(error) if error.is::<Failed>() => match error.downcast() {
+                Ok(failed) => Err(failed),
+                Err(error) => Ok(Failure::new(FailureKind::Internal, error.to_string())),
+            },
+            stop => Ok(Failure { dependency: Some(dependency), ..stop.failure(memory) }),
+        }
     }
 
     fn failure(self, memory: &Meter) -> Failure {
@@ -295,6 +361,12 @@ impl Stop {
             Stop::Instantiating(error) => (error, true),
             Stop::Calling(error) => (error, false),
         };
+        if let Some(Failed(failure)) = error.downcast_ref::<Failed>() {
+            return failure.clone();
+        }
+        if let Some(too_many) = error.downcast_ref::<TooManyCalls>() {
+            return Failure::new(FailureKind::TooManyCalls, too_many.to_string());
+        }
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());
         }
@@ -348,17 +420,14 @@ fn measure(ty: &FunctionType, value: Option<&Value>, output_bytes: usize) -> Res
     }
 }
 
-/// Returns the engine's limit for what the guest hands out, in bytes of the host's memory.
+/// Returns the engine's limit for what the guest hands out where lists are among it, in bytes of the host's memory.
 ///
 /// Called dynamically, every element of a list takes a whole [`Val`] there, so a limit of `output_bytes` alone would
 /// refuse a fortieth of what is allowed. It is bounded all the same; the bytes themselves are counted exactly when they
 /// are here.
-fn handed_out_max(export: &Export, output_bytes: usize) -> usize {
+fn with_lists(output_bytes: usize) -> usize {
     const HOST_BYTES_MAX: usize = 128 * 1024 * 1024;
-    match export.shape.is_none() && export.ty.result.as_ref().is_some_and(holds_list) {
-        true => output_bytes.saturating_mul(size_of::<Val>()).min(HOST_BYTES_MAX.max(output_bytes)),
-        false => output_bytes,
-    }
+    output_bytes.saturating_mul(size_of::<Val>()).min(HOST_BYTES_MAX.max(output_bytes))
 }
 
 fn holds_list(ty: &Type) -> bool {

@@ -67,7 +67,7 @@ const PROVIDED: [&str; 22] = [
 ];
 
 /// Those of them whose answers come from outside once they are granted. All others are pure even then.
-const OBSERVING: [&str; 7] = [
+pub(crate) const OBSERVING: [&str; 7] = [
     "wasi:cli/environment",
     "wasi:clocks/monotonic-clock",
     "wasi:clocks/wall-clock",

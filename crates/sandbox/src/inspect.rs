@@ -52,7 +52,7 @@ pub enum ImportKind {
     Inert,
     /// Granted, or the meter, which needs no grant: calls of it are answered.
     Granted,
-    /// Nothing that this sandbox provides: another component, or a host interface that cannot be granted.
+    /// Nothing that this sandbox provides: another package, or a host interface that cannot be granted.
     Foreign,
 }
 
@@ -86,11 +86,14 @@ impl Inspection {
     /// Tells whether the component can do nothing but compute: none of its imports is foreign, or granted and answered
     /// from outside.
     pub fn is_pure(&self, grants: &Grants) -> bool {
-        self.imports.iter().all(|import| match import.kind(grants) {
-            ImportKind::Inert => true,
-            ImportKind::Granted => !host::is_observing(import.name()),
-            ImportKind::Foreign => false,
-        })
+        self.computes_only(grants) && self.imports_of(ImportKind::Foreign, grants).is_empty()
+    }
+
+    /// Tells the same of the component without the packages that it imports.
+    pub(crate) fn computes_only(&self, grants: &Grants) -> bool {
+        let observes =
+            |import: &Import| import.kind(grants) == ImportKind::Granted && host::is_observing(import.name());
+        !self.imports.iter().any(observes)
     }
 
     /// Returns the interfaces that the host provides to the component, without their versions.

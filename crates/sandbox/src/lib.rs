@@ -5,6 +5,11 @@
 //! [`Sandbox::run`] runs one function of it in a fresh instance, metered by the profile of [`glassbox_core::profile`].
 //! Price, payment and storage are others' concern.
 //!
+//! # Packages of packages
+//!
+//! A component may import another package: [`Sandbox::compose`] links it to its [`Dependency`]s, each of which runs in a
+//! store of its own, with limits, grants and fuel of its own. Values cross, and nothing else.
+//!
 //! # Where components are compiled
 //!
 //! Compiling what strangers send is the widest door into this program. With [`Compiler::Process`] it happens in a
@@ -20,7 +25,9 @@
 mod artifact;
 mod bytes;
 mod codegen;
+mod compose;
 mod convert;
+mod cross;
 mod engine;
 mod error;
 mod features;
@@ -28,6 +35,7 @@ mod function;
 mod grants;
 mod guest;
 mod host;
+mod inner;
 mod inspect;
 mod isolate;
 mod link;
@@ -41,6 +49,7 @@ mod spec;
 mod world;
 
 pub use codegen::Codegen;
+pub use compose::Dependency;
 pub use engine::{Sandbox, SandboxConfig};
 pub use error::{SandboxError, WorldMismatch};
 pub use grants::{Allowed, AllowedError, Grants, UnknownGrant};
@@ -50,6 +59,7 @@ pub use host::http::client::Network;
 pub use host::is_observing;
 pub use host::observer::Effects;
 pub use host::tree::{BadPath, FileSet, check_files};
+pub use inner::InnerCalls;
 pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use isolate::{
     CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,

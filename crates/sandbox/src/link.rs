@@ -1,12 +1,14 @@
-//! Gives a component its imports: the host's interfaces where it may have them, refusals everywhere else.
+//! Gives a component its imports: the host's interfaces where it may have them, its dependencies' functions, refusals
+//! everywhere else.
 
 use glassbox_core::manifest::HTTP_INTERFACE;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType};
 
+use crate::grants::is_tolerated;
 use crate::meter::Guest;
-use crate::{Grants, Kind, host};
+use crate::{Dependency, Grants, Kind, SandboxError, compose, host};
 
 /// A call of a function that was not granted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,16 +46,26 @@ pub(crate) fn is_provided(interface: &str, grants: &Grants, kind: Kind) -> bool 
     interface == host::events::INTERFACE || (may_have && host::provides(interface))
 }
 
-/// Links `component`, whose foreign imports were refused before.
+/// A component with all its imports.
+pub(crate) struct Linked {
+    pub(crate) pre: InstancePre<Guest>,
+    /// How many functions of dependencies it is linked to.
+    pub(crate) slots: usize,
+}
+
+/// Links `component`, whose imports that nobody provides were refused before.
 pub(crate) fn link(
     engine: &Engine,
     component: &Component,
     grants: &Grants,
     kind: Kind,
-) -> wasmtime::Result<InstancePre<Guest>> {
+    dependencies: &[Dependency],
+) -> Result<Linked, SandboxError> {
+    let failed = |error: wasmtime::Error| SandboxError::Compile { reason: format!("{error:#}") };
     let mut linker = Linker::new(engine);
+    let mut slots = 0;
     if kind != Kind::Library || !grants.is_empty() {
-        host::add_to_linker(&mut linker)?;
+        host::add_to_linker(&mut linker).map_err(failed)?;
         // A refusal replaces the function of the host that it stands for.
         linker.allow_shadowing(true);
     }
@@ -67,7 +79,7 @@ pub(crate) fn link(
         };
         let interface = name.split('@').next().unwrap_or(name);
         if interface == host::events::INTERFACE {
-            host::events::link(&mut linker.instance(name)?)?;
+            host::events::link(&mut linker.instance(name).map_err(failed)?).map_err(failed)?;
             continue;
         }
         if is_provided(interface, grants, kind) {
@@ -79,18 +91,24 @@ pub(crate) fn link(
         }
         // The name as the component spells it, version and all, comes before any other version in the linker's eyes,
         // so this covers the host's own definition whichever patch version that has.
-        let mut refusals = linker.instance(name)?;
+        let mut definitions = linker.instance(name).map_err(failed)?;
+        let provider = if is_tolerated(name) { None } else { compose::provider(name, dependencies)? };
+        if let Some(place) = provider {
+            let exports = instance.exports(engine).map(|(export, item)| (export, item.ty));
+            compose::route(&mut definitions, name, exports, place, &dependencies[place], &mut slots)?;
+            continue;
+        }
         for (export, item) in instance.exports(engine) {
             match item.ty {
-                ComponentItem::ComponentFunc(_) => refuse(&mut refusals, name, export)?,
-                ComponentItem::Resource(resource) if !provided.contains(&resource) => {
-                    refusals.resource(export, ResourceType::host::<Refused>(), |_, _| Ok(()))?;
-                }
+                ComponentItem::ComponentFunc(_) => refuse(&mut definitions, name, export).map_err(failed)?,
+                ComponentItem::Resource(resource) if !provided.contains(&resource) => definitions
+                    .resource(export, ResourceType::host::<Refused>(), |_, _| Ok(()))
+                    .map_err(failed)?,
                 _ => {}
             }
         }
     }
-    linker.instantiate_pre(component)
+    Ok(Linked { pre: linker.instantiate_pre(component).map_err(failed)?, slots })
 }
 
 fn refuse(refusals: &mut LinkerInstance<'_, Guest>, interface: &str, function: &str) -> wasmtime::Result<()> {

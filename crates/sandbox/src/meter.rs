@@ -1,15 +1,22 @@
 //! What a running guest may take of the machine, and what it costs: memory and tables.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use glassbox_core::profile::{HostCosts, Profile};
 use wasmtime::{ResourceLimiter, Trap};
 
 use crate::host::Host;
+use crate::inner::Inner;
 
 /// What the host knows of one running guest.
 pub(crate) struct Guest {
     pub(crate) memory: Meter,
     /// `None` where the component asks nothing of the host.
     pub(crate) host: Option<Box<Host>>,
+    /// `None` where the component has no dependencies.
+    pub(crate) inner: Option<Box<Inner>>,
 }
 
 impl Guest {
@@ -20,6 +27,35 @@ impl Guest {
     /// When there is none. Only components that need it are linked to it, and for those there is one.
     pub(crate) fn host(&mut self) -> &mut Host {
         self.host.as_deref_mut().expect("a component linked to the host has one")
+    }
+
+    /// Returns the dependencies of the component.
+    ///
+    /// # Panics
+    ///
+    /// When it has none. Only components that have some are linked to them.
+    pub(crate) fn inner(&mut self) -> &mut Inner {
+        self.inner.as_deref_mut().expect("a component linked to dependencies has some")
+    }
+
+    /// Returns the fuel that the engine did not count: the work of the host, memory and tables.
+    pub(crate) fn fuel_aside(&self) -> u64 {
+        let host = self.host.as_ref().map_or(0, |host| host.work.fuel_used());
+        host.saturating_add(self.memory.fuel_used())
+    }
+
+    /// Returns how long it waited for answers from outside, and its dependencies did.
+    pub(crate) fn waited(&self) -> Duration {
+        let host = self.host.as_ref().map_or(Duration::ZERO, |host| host.waited);
+        self.inner.as_ref().map_or(host, |inner| host.saturating_add(inner.waited()))
+    }
+
+    /// Starts counting anew what the engine does not: from now on there is `fuel_max`.
+    pub(crate) fn allow(&mut self, fuel_max: u64) {
+        self.memory.allow(fuel_max);
+        if let Some(host) = &mut self.host {
+            host.work.allow(fuel_max);
+        }
     }
 }
 
@@ -41,14 +77,74 @@ pub(crate) struct Meter {
     elements_max: usize,
     peak_bytes: usize,
     refused: bool,
+    /// What is held together with others, where there are others.
+    whole: Option<Arc<Whole>>,
+}
+
+/// What all guests of one call hold together.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    bytes: Total,
+    elements: Total,
+    peak_bytes: AtomicUsize,
+}
+
+/// A sum that must not exceed a maximum. The guests of a call take turns, so no order of memory matters.
+#[derive(Debug)]
+struct Total {
+    held: AtomicUsize,
+    max: usize,
+}
+
+impl Total {
+    fn grow(&self, by: usize) -> bool {
+        let grown = self.held.load(Ordering::Relaxed).saturating_add(by);
+        let allowed = grown <= self.max;
+        if allowed {
+            self.held.store(grown, Ordering::Relaxed);
+        }
+        allowed
+    }
+}
+
+impl Whole {
+    pub(crate) fn new(bytes_max: usize, elements_max: usize) -> Self {
+        let total = |max| Total { held: AtomicUsize::new(0), max };
+        Self { bytes: total(bytes_max), elements: total(elements_max), peak_bytes: AtomicUsize::new(0) }
+    }
+
+    /// Returns the most memory that there was at a time.
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.peak_bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Meter {
     /// Makes a meter; memory and tables may cost `fuel_max` at most.
     pub(crate) fn new(fuel_max: u64, bytes_max: usize, elements_max: usize) -> Self {
         let costs = &Profile::current().host;
-        let (fuel_used, bytes, elements, peak_bytes, refused) = Default::default();
-        Self { costs, fuel_used, fuel_max, bytes, bytes_max, elements, elements_max, peak_bytes, refused }
+        let (fuel_used, bytes, elements, peak_bytes, refused, whole) = Default::default();
+        Self {
+            costs,
+            fuel_used,
+            fuel_max,
+            bytes,
+            bytes_max,
+            elements,
+            elements_max,
+            peak_bytes,
+            refused,
+            whole,
+        }
+    }
+
+    /// Counts what is held towards what is held together with others, too.
+    pub(crate) fn within(self, whole: Option<Arc<Whole>>) -> Self {
+        Self { whole, ..self }
+    }
+
+    fn allow(&mut self, fuel_max: u64) {
+        (self.fuel_used, self.fuel_max) = (0, fuel_max);
     }
 
     /// Returns the fuel that memory and tables cost so far. It may exceed the run's fuel by the growth that ended it.
@@ -71,10 +167,10 @@ impl Meter {
         self.refused
     }
 
-    /// Moves `total` from `current` to `desired` if that keeps it within `max`.
-    fn grow(total: &mut usize, max: usize, current: usize, desired: usize) -> bool {
-        let grown = total.saturating_add(desired.saturating_sub(current));
-        let allowed = grown <= max;
+    /// Adds `by` to `total` if that keeps it within `max`, and the whole within its own.
+    fn grow(total: &mut usize, max: usize, by: usize, whole: Option<&Total>) -> bool {
+        let grown = total.saturating_add(by);
+        let allowed = grown <= max && whole.is_none_or(|whole| whole.grow(by));
         if allowed {
             *total = grown;
         }
@@ -91,11 +187,16 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         // Beyond its own maximum the growth fails anyway and must not be counted.
         let possible = maximum.is_none_or(|maximum| desired <= maximum);
-        let allowed = possible && Self::grow(&mut self.bytes, self.bytes_max, current, desired);
+        let by = desired.saturating_sub(current);
+        let whole = self.whole.as_ref().map(|whole| &whole.bytes);
+        let allowed = possible && Self::grow(&mut self.bytes, self.bytes_max, by, whole);
         self.peak_bytes = self.peak_bytes.max(self.bytes);
+        if let Some(whole) = &self.whole {
+            whole.peak_bytes.fetch_max(whole.bytes.held.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         self.refused |= !allowed;
         if allowed {
-            let pages = (desired.saturating_sub(current) as u64).div_ceil(PAGE_BYTES);
+            let pages = (by as u64).div_ceil(PAGE_BYTES);
             self.charge(self.costs.per_memory_page, pages)?;
         }
         Ok(allowed)
@@ -108,10 +209,12 @@ impl ResourceLimiter for Meter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let possible = maximum.is_none_or(|maximum| desired <= maximum);
-        let allowed = possible && Self::grow(&mut self.elements, self.elements_max, current, desired);
+        let by = desired.saturating_sub(current);
+        let whole = self.whole.as_ref().map(|whole| &whole.elements);
+        let allowed = possible && Self::grow(&mut self.elements, self.elements_max, by, whole);
         self.refused |= !allowed;
         if allowed {
-            self.charge(self.costs.per_table_element, desired.saturating_sub(current) as u64)?;
+            self.charge(self.costs.per_table_element, by as u64)?;
         }
         Ok(allowed)
     }

@@ -8,11 +8,14 @@ use glassbox_core::{Digest, FunctionName};
 use wasmtime::component::{Component, InstancePre};
 
 use crate::artifact::Artifacts;
+use crate::compose::{Part, Size};
 use crate::function::Export;
 use crate::isolate::{self, Compilation};
+use crate::link::Linked;
 use crate::meter::Guest;
 use crate::{
-    Compiler, Failure, Grants, ImportKind, Inspection, Kind, Sandbox, SandboxError, artifact, inspect, link,
+    Compiler, Dependency, Failure, Grants, ImportKind, Inspection, Kind, Sandbox, SandboxError, artifact,
+    compose, inspect, link,
 };
 
 /// A component that is ready to run: compiled, linked, checked.
@@ -25,6 +28,12 @@ pub struct Prepared {
     kind: Kind,
     /// The interfaces that the host provides to it, without their versions.
     provided: Vec<String>,
+    dependencies: Vec<Dependency>,
+    /// What tells it from the same component with other grants or dependencies.
+    composition: Digest,
+    size: Size,
+    /// How many functions of dependencies it is linked to.
+    slots: usize,
     start_fuel: u64,
     bytes: usize,
     pub(crate) pre: InstancePre<Guest>,
@@ -43,14 +52,38 @@ impl Prepared {
         &self.grants
     }
 
-    /// Tells whether it can do nothing but compute, so that a call of it can be repeated and must agree.
+    /// Tells whether it and all of its dependencies can do nothing but compute, so that a call of it can be repeated and
+    /// must agree.
     pub fn is_pure(&self) -> bool {
         self.pure
     }
 
+    /// Returns the packages that it imports.
+    pub fn dependencies(&self) -> &[Dependency] {
+        &self.dependencies
+    }
+
+    pub(crate) fn composition(&self) -> Digest {
+        self.composition
+    }
+
+    pub(crate) fn size(&self) -> Size {
+        self.size
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Tells whether a component is part of it.
+    fn holds(&self, digest: Digest) -> bool {
+        self.digest == digest || self.dependencies.iter().any(|dependency| dependency.prepared.holds(digest))
+    }
+
     /// Tells whether other processes can run it: those that have its code, and nothing to provide.
     pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.kept && self.pure && self.grants.is_empty() && !self.asks_host()
+        let own = self.kept && self.pure && self.grants.is_empty() && !self.is_linked_to_host();
+        own && self.dependencies.iter().all(|dependency| dependency.prepared.runs_elsewhere())
     }
 
     /// Returns what making its instances costs, but for memories and tables.
@@ -68,8 +101,14 @@ impl Prepared {
     }
 
     /// Tells whether the host provides anything to the component.
-    pub(crate) fn asks_host(&self) -> bool {
+    pub(crate) fn is_linked_to_host(&self) -> bool {
         !self.provided.is_empty()
+    }
+
+    /// Tells whether the host provides anything to the component, or to one of its dependencies.
+    pub(crate) fn asks_host(&self) -> bool {
+        let asks = |dependency: &Dependency| dependency.prepared.asks_host();
+        self.is_linked_to_host() || self.dependencies.iter().any(asks)
     }
 
     /// Tells whether the host provides an interface of a package to the component.
@@ -111,18 +150,35 @@ impl Sandbox {
         component: &[u8],
         grants: &Grants,
     ) -> Result<Arc<Prepared>, SandboxError> {
-        let key = (digest, grants.clone());
+        self.compose(digest, component, grants, Vec::new())
+    }
+
+    /// Prepares a component that imports other packages. Each of its imports beyond WASI must be exported by exactly one
+    /// of the dependencies.
+    pub fn compose(
+        &self,
+        digest: Digest,
+        component: &[u8],
+        grants: &Grants,
+        dependencies: Vec<Dependency>,
+    ) -> Result<Arc<Prepared>, SandboxError> {
+        let key = key(digest, grants, &dependencies);
         if let Some(prepared) = self.hot().get(&key) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(self.make(digest, component, grants)?);
+        let prepared = Arc::new(self.make(digest, component, grants, dependencies)?);
         self.hot().insert(key, prepared.clone());
         Ok(prepared)
     }
 
-    /// Returns a component that [`Sandbox::prepare`] has prepared and not yet dropped, without its bytes.
-    pub fn prepared(&self, digest: Digest, grants: &Grants) -> Option<Arc<Prepared>> {
-        self.hot().get(&(digest, grants.clone()))
+    /// Returns a component that was prepared and not yet dropped, without its bytes.
+    pub fn prepared(
+        &self,
+        digest: Digest,
+        grants: &Grants,
+        dependencies: &[Dependency],
+    ) -> Option<Arc<Prepared>> {
+        self.hot().get(&key(digest, grants, dependencies))
     }
 
     /// Drops everything that was compiled of a component, in memory and on disk. A guest that runs goes on to its end.
@@ -133,20 +189,33 @@ impl Sandbox {
         }
     }
 
-    fn make(&self, digest: Digest, bytes: &[u8], grants: &Grants) -> Result<Prepared, SandboxError> {
+    fn make(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        grants: &Grants,
+        dependencies: Vec<Dependency>,
+    ) -> Result<Prepared, SandboxError> {
         let (kept, (inspection, component)) = match self.load(digest) {
             Some(loaded) => (true, loaded),
-            None => self.compiled(digest, bytes, grants)?,
+            None => self.compiled(digest, bytes, grants, &dependencies)?,
         };
-        check_imports(&inspection, grants)?;
+        check_imports(&inspection, grants, &dependencies)?;
+        compose::check_grants(grants, &dependencies)?;
+        let size = Size::of(&component, &inspection, &dependencies)?;
         let kind = inspection.kind();
-        let pre = link::link(&self.inner.engine, &component, grants, kind)
-            .map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })?;
+        let Linked { pre, slots } = link::link(&self.inner.engine, &component, grants, kind, &dependencies)?;
         let image = component.image_range();
+        let (_, _, parts) = key(digest, grants, &dependencies);
+        let is_pure = |dependency: &Dependency| dependency.prepared.is_pure();
         Ok(Prepared {
             digest,
             grants: Arc::new(grants.clone()),
-            pure: inspection.is_pure(grants),
+            pure: inspection.computes_only(grants) && dependencies.iter().all(is_pure),
+            composition: compose::composition(digest, grants, &parts),
+            dependencies,
+            size,
+            slots,
             kept,
             kind,
             provided: inspection.provided(grants, kind),
@@ -168,13 +237,14 @@ impl Sandbox {
         digest: Digest,
         bytes: &[u8],
         grants: &Grants,
+        dependencies: &[Dependency],
     ) -> Result<(bool, (Inspection, Component)), SandboxError> {
         if Digest::of(bytes) != digest {
             return Err(SandboxError::Digest { expected: digest, found: Digest::of(bytes) });
         }
         let inspection = inspect(bytes)?;
         // What could not be linked is not worth compiling.
-        check_imports(&inspection, grants)?;
+        check_imports(&inspection, grants, dependencies)?;
         // Only compiling waits in line: a call of what is compiled already must not wait behind a publisher's.
         let _turn = self.inner.compiling.wait(digest);
         // Another thread may have compiled it while this one waited.
@@ -217,9 +287,18 @@ impl Sandbox {
     }
 }
 
-fn check_imports(inspection: &Inspection, grants: &Grants) -> Result<(), SandboxError> {
-    let foreign = inspection.imports_of(ImportKind::Foreign, grants);
-    if foreign.is_empty() { Ok(()) } else { Err(SandboxError::NotGranted { interfaces: foreign }) }
+fn check_imports(
+    inspection: &Inspection,
+    grants: &Grants,
+    dependencies: &[Dependency],
+) -> Result<(), SandboxError> {
+    let mut missing = Vec::new();
+    for interface in inspection.imports_of(ImportKind::Foreign, grants) {
+        if compose::provider(&interface, dependencies)?.is_none() {
+            missing.push(interface);
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(SandboxError::NotGranted { interfaces: missing }) }
 }
 
 /// What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing half done.
@@ -227,7 +306,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Key = (Digest, Grants);
+type Key = (Digest, Grants, Vec<Part>);
+
+fn key(digest: Digest, grants: &Grants, dependencies: &[Dependency]) -> Key {
+    (digest, grants.clone(), dependencies.iter().map(Dependency::part).collect())
+}
 
 /// Prepared components in memory, the least recently used dropped first.
 pub(crate) struct Hot {
@@ -251,11 +334,12 @@ impl Hot {
 
     fn forget(&mut self, digest: Digest) {
         let bytes = &mut self.bytes;
-        self.entries.retain(|(of, _), (prepared, _)| {
-            if *of == digest {
+        self.entries.retain(|_, (prepared, _)| {
+            let dropped = prepared.holds(digest);
+            if dropped {
                 *bytes -= prepared.bytes;
             }
-            *of != digest
+            !dropped
         });
     }
 

@@ -14,7 +14,7 @@ use crate::guest::{Job, Outside};
 use crate::host::entry::Entry;
 use crate::host::observer::{Effects, Source};
 use crate::schedule::NotRun;
-use crate::{FileSet, Flow, Prepared, Sandbox};
+use crate::{FileSet, Flow, InnerCalls, Prepared, Sandbox, compose};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -104,6 +104,9 @@ pub struct Run {
     pub pure: bool,
     /// What it observed of the world outside until it ended, or `None` where it can observe nothing.
     pub transcript: Option<Transcript>,
+    /// What it called of its dependencies, in the order of first calls. What `fuel_used` has beyond theirs is the
+    /// component's own.
+    pub inner: Vec<InnerCalls>,
     /// What the component reported until it ended, by name.
     pub events: BTreeMap<String, u64>,
     /// How long it waited for answers from outside. No replay can tell.
@@ -126,6 +129,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, for people. Says nothing about the host.
     pub message: String,
+    /// The [`Dependency`](crate::Dependency) that failed, where it was not the component that was called.
+    pub dependency: Option<Arc<str>>,
 }
 
 /// The kinds of failure.
@@ -143,6 +148,8 @@ pub enum FailureKind {
     OutputRefused,
     /// The guest called something that it was not granted.
     NotGranted,
+    /// The guest called a dependency more often, or in more ways, than it may.
+    TooManyCalls,
     /// The time on the wall clock was up.
     TimedOut,
     /// No thread became free in time. The guest never started.
@@ -167,6 +174,7 @@ impl FailureKind {
             Self::MemoryExceeded => "memory-exceeded",
             Self::OutputRefused => "output-refused",
             Self::NotGranted => "not-granted",
+            Self::TooManyCalls => "too-many-calls",
             Self::TimedOut => "timed-out",
             Self::Busy => "busy",
             Self::NoSuchFunction => "no-such-function",
@@ -192,7 +200,7 @@ impl fmt::Display for FailureKind {
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), dependency: None }
     }
 
     /// Tells whether the same call would fail in the same way on any machine.
@@ -211,6 +219,7 @@ impl Run {
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
             transcript: (!prepared.is_pure()).then(Transcript::new),
+            inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
         }
@@ -235,7 +244,7 @@ impl Sandbox {
             Ok(job) => job,
             Err(failure) => return Run::never_started(prepared, failure),
         };
-        let memory_bytes = job.limits.memory_bytes;
+        let memory_bytes = compose::memory_bytes(job.limits.memory_bytes, prepared.dependencies());
         let run = self.inner.scheduler.run(flow, memory_bytes, job.run(), |run: &Run| run.fuel_used).await;
         run.unwrap_or_else(|not_run| {
             let failure = match not_run {

@@ -13,8 +13,8 @@ use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
 use glassbox_registry::{
-    AccountError, ActError, AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError,
-    Retry, chain,
+    AccountError, ActError, AdviseError, AttestError, CallError, ConfirmError, OperatorError, PublishError,
+    RegistryError, Retry, chain,
 };
 use serde_json::json;
 
@@ -131,7 +131,11 @@ fn status_of(code: &str) -> StatusCode {
         | "account-pays-otherwise"
         | "month-open"
         | "approval-decided" => StatusCode::CONFLICT,
-        "account-invalid" | "cost-center-unknown" => StatusCode::BAD_REQUEST,
+        "account-invalid" | "cost-center-unknown" | "payee-invalid" | "reason-invalid" | "notice-invalid" => {
+            StatusCode::BAD_REQUEST
+        }
+        "notice-not-found" => StatusCode::NOT_FOUND,
+        "notices-full" | "notice-decided" => StatusCode::CONFLICT,
         "token-spent" | "license-required" | "license-refused" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
@@ -239,6 +243,16 @@ impl From<ActError> for Refusal {
         // The actor wrote what failed, so every cause is theirs to read; a store's is the operator's.
         let detail = if code == "internal" { error.to_string() } else { chain(&error) };
         Self::new(status_of(code), code, detail, error.next()).retry(error.retry())
+    }
+}
+
+impl From<OperatorError> for Refusal {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Registry(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), error.to_string(), error.next())
+                .retry(Retry::AfterChange),
+        }
     }
 }
 

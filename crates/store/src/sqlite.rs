@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("usage.sql"),
     include_str!("company.sql"),
     include_str!("payers.sql"),
+    include_str!("payees.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -224,6 +224,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         component: digest,
         files: None,
         source: None,
+        dependencies: Vec::new(),
         authorship: Default::default(),
     };
     NewRelease {

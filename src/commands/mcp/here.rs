@@ -91,7 +91,12 @@ impl Here {
     ) -> Result<(), Failure> {
         let (_, component) = self.component(client, release).await?;
         let (mut report, _) = bundle.verify(None);
-        let code = Code { component: &component, files: None };
+        let mut dependencies = Vec::new();
+        for (id, _) in receipt.linked_components() {
+            let id = PackageRef { package: id.package, version: Some(id.version) };
+            dependencies.push(client.component(&id).await?);
+        }
+        let code = Code { component: &component, files: None, dependencies: &dependencies };
         glassbox_registry::replay(self.sandbox()?, bundle, receipt, code, &mut report).await;
         match report.checks.iter().find(|check| !check.holds) {
             None => Ok(()),

@@ -138,7 +138,9 @@ impl Proxy {
     fn is_cheaper_here(&self, release: &Release, function: &Function) -> bool {
         let name = function.name.short();
         let priced = release.response.functions.iter().any(|it| it.name == name && it.price != "free");
-        let alone = release.response.grants.is_empty() && release.response.files.is_none();
+        let alone = release.response.grants.is_empty()
+            && release.response.files.is_none()
+            && release.logged.dependencies.is_empty();
         priced && alone && function.callable.is_ok() && is_free_to_download(&release.response)
     }
 

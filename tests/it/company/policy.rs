@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Agent, ask, operate, refused};
 use crate::buyer::{Reply, bench};
 use crate::stage::Stage;
-use crate::{grants, packages};
+use crate::{composition, grants, packages};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_alone_call_and_a_token_ends_when_it_is_taken_back() {
@@ -266,4 +266,25 @@ async fn what_costs_much_waits_for_a_person_and_is_let_through_once() {
     let path = format!("/v1/approvals/{}", own["approval"]["id"].as_str().unwrap());
     ana.post(&path, &yes).await.assert_problem(403, "approval-own");
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_imported_is_held_to_the_lists_as_what_is_called() {
+    let stage = Stage::of_company("account.intern.deny.packages = ['lab:leaf']").await;
+    let leaf = composition::leaf("leaf", "");
+    let middle = composition::on("middle", &[&leaf], "");
+    let top = composition::on("top", &[&middle], "");
+    for (package, pins) in [(&leaf, vec![]), (&middle, vec![&leaf]), (&top, vec![&middle])] {
+        let pins = pins.into_iter().map(composition::pin).collect();
+        assert_eq!(composition::send(&stage, package, pins).await.status, 201);
+    }
+    let [agent, intern] = [Agent::new(&stage, "agent").await, Agent::new(&stage, "intern").await];
+    let call = async |agent: &Agent, package: &str| {
+        agent.post(&format!("/v1/call/lab/{package}/1.0.0/run"), &json!({ "args": [1] })).await
+    };
+    for package in ["top", "middle", "leaf"] {
+        assert_eq!(call(&agent, package).await.status, 200, "{package}");
+        let problem = refused(&call(&intern, package).await, "account.intern.deny.packages");
+        assert!(problem["detail"].as_str().unwrap().contains("lab:leaf@1.0.0"), "{problem}");
+    }
 }

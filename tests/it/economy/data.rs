@@ -26,7 +26,7 @@ async fn rows_are_paid_and_a_replay_counts_the_same() {
     let (bundle, receipt) = reply.receipt();
     assert_eq!(receipt.events["row"], 12);
     let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
-    let code = Code { component: &package.component, files: None };
+    let code = Code { component: &package.component, files: None, dependencies: &[] };
     replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
     assert!(report.holds(), "{report:?}");
     assert!(report.checks.iter().any(|check| check.name == "events" && check.holds));

@@ -39,8 +39,8 @@ async fn a_refusal_names_its_rule() {
             "edition-component",
         ),
         (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "reserved"),
-        (priced("[dependencies]\n\"text:words\" = { version = \"1\" }\n"), "reserved"),
-        (priced("[splits]\ndependencies = 1000\n"), "reserved"),
+        (priced("[dependencies]\n\"text:words\" = { version = \"1\", absorb = true }\n"), "reserved"),
+        (priced("[splits]\nunclaimed = \"commons\"\n"), "reserved"),
         (
             priced(&format!(
                 "[[derived-from]]\nrelease = \"shop:other@1.0.0\"\nterms = \"sha256:{}\"\nshare = 500\n",

@@ -130,6 +130,7 @@ impl Story {
             component: digest,
             files: None,
             source: None,
+            dependencies: Vec::new(),
             authorship: Authorship::default(),
         };
         let statement = release.sign(&self.key);

@@ -88,7 +88,12 @@ impl Certificate {
         }
         if let [first, second] = receipts.as_slice() {
             let same = first.executor == second.executor && self.asks_the_same(first, second);
-            report.add(Level::L0, "same call", same, "code, arguments, ceilings, grants and answers");
+            report.add(
+                Level::L0,
+                "same call",
+                same,
+                "code, dependencies, arguments, ceilings, grants and answers",
+            );
             report.add_result(Level::L0, "contradiction", self.difference(first, second));
         }
         if !report.holds() {
@@ -107,7 +112,8 @@ impl Certificate {
             let Receipt { component, files, function, function_type, profile, .. } = receipt;
             let code = (*component, *files, function.clone(), *function_type, *profile);
             let bounds = (receipt.fuel_max, receipt.memory_bytes_max, receipt.pure);
-            (code, bounds, receipt.grants.clone(), receipt.transcript.as_ref().map(|seen| seen.head))
+            let seen = receipt.transcript.as_ref().map(|seen| seen.head);
+            (code, receipt.dependencies.clone(), bounds, receipt.grants.clone(), seen)
         };
         // Both have opened, each under its own salt, so what they show is what they are about.
         decides(first) == decides(second) && one.opening.encoded_args() == other.opening.encoded_args()

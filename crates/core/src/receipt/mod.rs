@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod contradiction;
+mod inner;
 mod proof;
 mod report;
 mod verify;
@@ -31,6 +32,7 @@ use crate::value::{FunctionType, Value, ValueError, binary, json};
 use crate::{Digest, Hashed};
 
 pub use contradiction::{Accusation, Certificate, is_decided};
+pub use inner::{Linked, Node};
 pub use proof::{Batch, BatchTree, LoggedTerms, Place, Proof};
 pub use report::{Check, Level, Report};
 pub use verify::Trust;
@@ -89,6 +91,12 @@ pub struct Receipt {
     /// What the run observed outside, unless it was pure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Observed>,
+    /// What was linked to the component's imports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Linked>,
+    /// What of that ran, in the order of first calls. What `fuel_used` has beyond it is the component's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<Node>,
     /// The terms that the bill follows from.
     pub terms: Digest,
     /// What of the payer the bill follows from, beyond the terms. The operator's claim.
@@ -265,6 +273,10 @@ pub struct Opening {
     pub grants: Option<Vec<String>>,
     /// The terms.
     pub terms: Hashed<Terms>,
+    /// The terms of the other works that the split follows from, by digest: of dependencies that ran, and of all that the
+    /// release and they derive from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub works: BTreeMap<Digest, Terms>,
 }
 
 impl Opening {

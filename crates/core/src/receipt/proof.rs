@@ -204,6 +204,7 @@ fn signer(entry: &str, receipt: &Receipt) -> Result<PublicKey, String> {
                 && release.terms == receipt.terms
                 && release.component == receipt.component
                 && release.files == receipt.files
+                && receipt.links(&release.dependencies)
                 && receipt.manifest.is_none_or(|manifest| release.manifest == manifest)
         }
         Kind::Terms => {

@@ -90,6 +90,8 @@ fn bundle() -> Bundle {
         pure: true,
         grants: Vec::new(),
         transcript: None,
+        dependencies: Vec::new(),
+        inner: Vec::new(),
         terms: terms().digest(),
         split: split(charge.amount, 500, &terms().payee, call),
         fee_bps: 500,
@@ -127,6 +129,7 @@ fn bundle() -> Bundle {
         transcript: None,
         grants: None,
         terms: terms(),
+        works: Default::default(),
     };
     Bundle::new(receipt, opening, &key())
 }

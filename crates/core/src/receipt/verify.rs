@@ -3,11 +3,12 @@
 use super::proof::Seen;
 use super::report::{Level, Report};
 use super::{Bundle, BundleError, Observed, Opening, Outcome, Receipt, Request};
+use crate::hashed::Document as _;
 use crate::key::PublicKey;
 use crate::limits;
 use crate::log::LogPolicy;
 use crate::money::Atomic;
-use crate::split::split;
+use crate::split::split_along;
 use crate::terms::{Account, Usage, charge, quote};
 use crate::value::json;
 
@@ -65,6 +66,9 @@ impl Bundle {
         report.add(Level::L0, "function type", ty.digest() == receipt.function_type, ty.to_string());
         self.check_values(&receipt, &mut report);
         self.check_transcript(&receipt, &mut report);
+        if !receipt.dependencies.is_empty() || !receipt.inner.is_empty() {
+            report.add_result(Level::L0, "call tree", receipt.check_inner());
+        }
         self.check_bill(&receipt, &mut report);
         self.check_log(trust, &receipt, &mut report);
         (report, Some(receipt))
@@ -211,9 +215,18 @@ impl Bundle {
         let owed = charge(terms, &quoted(receipt.account.clone()), &self.usage(receipt));
         let detail = format!("{} for {} fuel", owed.amount.to_decimal(), receipt.fuel_used);
         report.add(Level::L0, "charge", owed == receipt.charge, detail);
-        let shares = split(owed.amount, receipt.fee_bps, &terms.payee, &receipt.call);
-        let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX && shares == receipt.split;
-        report.add(Level::L0, "split", fair, format!("{} shares", shares.len()));
+        let works = &self.opening.works;
+        match works.iter().find(|(digest, terms)| terms.compute_digest() != **digest) {
+            Some((digest, _)) => report.add(Level::L0, "split", false, format!("{digest} is of other terms")),
+            None => {
+                let run = receipt.inner.iter().map(|node| (node.terms, node.fuel));
+                let shares = split_along(owed.amount, receipt.fee_bps, terms, run, works, &receipt.call);
+                let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX
+                    && shares.as_ref().is_ok_and(|shares| *shares == receipt.split);
+                let found = shares.map(|shares| format!("{} shares", shares.len()));
+                report.add(Level::L0, "split", fair, found.unwrap_or_else(|missing| missing.to_string()));
+            }
+        }
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
         let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0)

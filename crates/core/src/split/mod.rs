@@ -5,6 +5,7 @@
 //! pico, so that a charge of one atomic unit still splits fairly. Nothing but what a payer paid is ever divided: work
 //! that nobody paid for earns nothing, however much of it there is.
 
+mod along;
 mod remainder;
 mod work;
 
@@ -18,6 +19,7 @@ use crate::manifest::Payee;
 use crate::money::{Atomic, Pico};
 use crate::name::PackageName;
 
+pub use along::{MissingTerms, split_along};
 pub use work::{Royalty, Used, Work};
 
 /// One receiver's part of a charge.

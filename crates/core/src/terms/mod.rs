@@ -125,9 +125,8 @@ impl Ending {
     /// on any machine, can be charged. A name that is not known is never charged.
     pub fn of_failure(failure: &str) -> Self {
         match failure {
-            "out-of-fuel" | "trap" | "memory-exceeded" | "output-refused" | "not-granted" => {
-                Self::GuestFailed
-            }
+            "out-of-fuel" | "trap" | "memory-exceeded" | "output-refused" | "not-granted"
+            | "too-many-calls" => Self::GuestFailed,
             _ => Self::Aborted,
         }
     }

@@ -219,6 +219,10 @@ impl Chain for Devnet {
         self.on_node(move |node| node.logs(transaction).map(<[Log]>::to_vec)).await
     }
 
+    async fn input(&self, transaction: B256) -> Result<Option<Bytes>, PayError> {
+        self.on_node(move |node| node.input(transaction).cloned()).await
+    }
+
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         let transfers = self.on_node(move |node| {
             let transfers = node.transfers();

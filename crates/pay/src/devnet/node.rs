@@ -126,6 +126,12 @@ impl Node {
         block.mined.as_ref().map(|mined| mined.logs.as_slice())
     }
 
+    /// Returns the data of a transaction, if a block holds it.
+    pub(super) fn input(&self, transaction: B256) -> Option<&Bytes> {
+        let block = self.block(self.block_of(transaction)?)?;
+        block.mined.as_ref().map(|mined| &mined.transaction.call.data)
+    }
+
     pub(super) fn transfers(&self) -> &[TransferEvent] {
         &self.transfers
     }

@@ -208,6 +208,10 @@ impl Chain for Rpc {
         Ok(self.inner.node.receipt(transaction).await?.map(|receipt| receipt.logs))
     }
 
+    async fn input(&self, transaction: B256) -> Result<Option<Bytes>, PayError> {
+        Ok(self.inner.node.input(transaction).await?)
+    }
+
     async fn transfers(&self, account: Address, from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         let (node, token) = (&self.inner.node, self.inner.config.token);
         let (name, account) = (keccak256("Transfer(address,address,uint256)"), account.into_word());

@@ -131,6 +131,16 @@ impl Node {
         }
     }
 
+    /// Returns the data of a transaction, if a block holds it.
+    pub(super) async fn input(&self, transaction: B256) -> Result<Option<Bytes>, NodeError> {
+        let found = self.ask("eth_getTransactionByHash", json!([transaction.to_string()])).await?;
+        if found.is_null() || found["blockNumber"].is_null() {
+            Ok(None)
+        } else {
+            bytes(&found["input"]).map(Some)
+        }
+    }
+
     /// Says whether a transaction waits or is in a block.
     pub(super) async fn knows(&self, transaction: B256) -> Result<bool, NodeError> {
         let found = self.ask("eth_getTransactionByHash", json!([transaction.to_string()])).await?;

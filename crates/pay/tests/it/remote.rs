@@ -297,6 +297,22 @@ async fn a_payment_by_permit2_is_found_too() {
     assert!(matches!(settled, Settlement::Settled { amount: Atomic(77), .. }), "{settled:?}");
 }
 
+/// A payer takes its nonce back, and has paid the same amount before.
+#[tokio::test]
+async fn a_payment_by_permit2_is_not_taken_for_another() {
+    let setup = Setup::new().await;
+    let far = setup.remote(true, false).await;
+    let (paid, offered) = setup.stage.upto(5_000, 1);
+    assert!(matches!(far.settle(&paid, &offered, Atomic(77)).await, Settlement::Settled { .. }));
+    let (cancelled, offered) = setup.stage.upto(5_000, 2);
+    setup.stage.cancel(2).await;
+    let settlement = far.settle(&cancelled, &offered, Atomic(77)).await;
+    assert!(is_unknown(&settlement), "{settlement:?}");
+    setup.stage.now_s.store(START_S + TIMEOUT_S + 1, Ordering::SeqCst);
+    refusal(far.settle(&cancelled, &offered, Atomic(77)).await);
+    assert_eq!(setup.stage.payee_has().await, 77);
+}
+
 #[tokio::test]
 async fn what_cannot_be_settled_is_not_asked_for() {
     let setup = Setup::new().await;

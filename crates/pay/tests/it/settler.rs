@@ -54,6 +54,10 @@ impl Chain for Alike {
         Ok(None)
     }
 
+    async fn input(&self, _transaction: B256) -> Result<Option<Bytes>, PayError> {
+        Ok(None)
+    }
+
     async fn transfers(&self, _account: Address, _from_block: u64) -> Result<Vec<TransferEvent>, PayError> {
         Ok(Vec::new())
     }

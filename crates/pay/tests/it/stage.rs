@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloy_primitives::{hex, keccak256};
+use alloy_primitives::{U256, hex, keccak256};
 use glassbox_core::Atomic;
 use glassbox_pay::devnet::{self, Clock};
 use glassbox_pay::evm::addresses::PERMIT2;
@@ -97,6 +97,15 @@ impl Stage {
         assert!(sent["result"].is_string(), "{sent}");
     }
 
+    /// Has the payer take back what it signed for Permit2 with this nonce.
+    pub(crate) async fn cancel(&self, number: u64) {
+        let nonce = U256::from_be_bytes(nonce(number).0);
+        let words = [B256::from(nonce >> 8), B256::from(U256::ONE << (nonce & U256::from(0xff)))];
+        let data = call("invalidateUnorderedNonces(uint256,uint256)", &words);
+        let sent = self.send(&self.payer, PERMIT2, &data).await;
+        assert!(sent["result"].is_string(), "{sent}");
+    }
+
     /// Signs and settles a payment.
     pub(crate) async fn pay(&self, amount: u128, number: u64) -> Settlement {
         let offered = self.offer(amount);
@@ -150,8 +159,9 @@ pub(crate) fn signed_transaction(sender: &Wallet, count: u64, to: Address, data:
         }
     };
     let number = |number: u64| text(&number.to_be_bytes());
-    let data = [header(0x80, data.len()), data.to_vec()].concat();
-    let fields = [number(count), number(0), number(100_000), text(to.as_slice()), number(0), data].concat();
+    // Unlike numbers they keep their leading zeros, of which Permit2's address has some.
+    let [to, data] = [to.as_slice(), data].map(|bytes| [header(0x80, bytes.len()), bytes.to_vec()].concat());
+    let fields = [number(count), number(0), number(100_000), to, number(0), data].concat();
     let list = |rest: Vec<u8>| [header(0xc0, fields.len() + rest.len()), fields.clone(), rest].concat();
     let chain_id = devnet::NETWORK.chain_id;
     let digest = keccak256(list([number(chain_id), number(0), number(0)].concat()));

@@ -13,8 +13,8 @@ mod license;
 mod policy;
 
 use glassbox_core::account::{AccountName, CostCenter, Month, Paying};
-use glassbox_core::{Atomic, Digest, limits};
-use glassbox_sandbox::Allowed;
+use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_sandbox::{Allowed, Grants};
 use glassbox_store::{
     AccountRefusal, Approval, ApprovalState, Budget, CompanyAccount, Spender, Use, month_block, token_id,
 };
@@ -24,6 +24,7 @@ pub use self::chargeback::Chargeback;
 use self::policy::Asked;
 pub use self::policy::{CompanyPolicy, PolicyRefusal};
 use crate::call::{Plan, StoredReply};
+use crate::depend::exact;
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
 use crate::hold::Order;
@@ -75,11 +76,12 @@ impl Registry {
         if let Some(caller) = payment.and_then(Payment::caller) {
             self.personalise(plan, &caller.payer()).await?;
         }
-        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment)
+        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment).await
     }
 
-    /// Refuses what the company does not allow to whoever asks. Where there is no company, everybody may.
-    pub(crate) fn gate(
+    /// Refuses what the company does not allow to whoever asks, of a release and of everything that it imports. Where there is
+    /// no company, everybody may.
+    pub(crate) async fn gate(
         &self,
         live: &Live,
         allowed: &Allowed,
@@ -88,15 +90,31 @@ impl Registry {
     ) -> Result<(), CallError> {
         let Some(policy) = &self.config.company else { return Ok(()) };
         let Some(Payment::Account(caller)) = payment else { return Err(CallError::AccountRequired) };
-        let asked = Asked {
-            release: &live.id,
-            publisher: &live.publisher,
-            license: &live.terms.license,
-            grants: &allowed.grants,
-            egress: &allowed.egress,
-            amount_max,
+        let check = |live: &Live, grants: &Grants, amount_max: Atomic| {
+            let asked = Asked {
+                release: &live.id,
+                publisher: &live.publisher,
+                license: &live.terms.license,
+                grants,
+                egress: &allowed.egress,
+                amount_max,
+            };
+            let refused = |refusal| CallError::Policy(Box::new(refusal));
+            policy.check(&caller.account.name, &asked).map_err(refused)
         };
-        policy.check(&caller.account.name, &asked).map_err(|refusal| CallError::Policy(Box::new(refusal)))
+        check(live, &allowed.grants, amount_max)?;
+        let pins = |live: &Live, grants: &Grants| -> Vec<(PackageRef, Grants)> {
+            live.dependencies.iter().map(|pin| (exact(&pin.release), grants.clone())).collect()
+        };
+        let mut imported = pins(live, &allowed.grants);
+        while let Some((release, grants)) = imported.pop() {
+            let live = self.live(&release).await?;
+            let grants = live.grants.under(&grants);
+            // What it costs is part of the price of what imports it.
+            check(&live, &grants, Atomic::ZERO)?;
+            imported.extend(pins(&live, &grants));
+        }
+        Ok(())
     }
 
     /// Says what an account pays an order with.

@@ -270,9 +270,11 @@ fn beyond(allowed: &Allowed, asked: &Asked<'_>) -> Option<String> {
         let rule = rules.iter().find(|rule| !ours.iter().any(|one| one.covers(rule)));
         rule.map(ToString::to_string)
     };
-    let declared = beyond(asked.grants.http())?;
+    // Each list must allow a request, so it is enough that one of them keeps within ours.
+    let declared = asked.grants.http();
+    let first = declared.iter().map(|rules| beyond(rules)).reduce(|one, other| one.and(other)).flatten()?;
     match asked.egress {
-        Egress::Any => Some(declared),
+        Egress::Any => Some(first),
         // The caller allows less than what is declared, and may keep within the list by it.
         Egress::Rules(theirs) => beyond(theirs),
     }

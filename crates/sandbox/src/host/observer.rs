@@ -1,7 +1,7 @@
 //! Where a guest's questions about the world outside are answered: from the world and recorded, or from a record.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use glassbox_core::egress::Egress;
@@ -43,12 +43,12 @@ pub(crate) struct Diverged {
     pub(crate) found: String,
 }
 
-/// What answers the questions of one run.
-#[derive(Debug)]
+/// What answers the questions of one run. All clones are one: a component and its dependencies ask in one order.
+#[derive(Debug, Clone)]
 pub(crate) struct Observer {
     source: Source,
     /// The questions so far, with their answers.
-    transcript: Transcript,
+    transcript: Arc<Mutex<Transcript>>,
 }
 
 /// [`Effects`] that can move to another thread. Cheap to clone.
@@ -96,7 +96,12 @@ impl Source {
 impl Observer {
     /// Makes the observer of a run.
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, transcript: Transcript::new() }
+        Self { source, transcript: Arc::default() }
+    }
+
+    /// A transcript is whole between any two statements.
+    fn transcript(&self) -> MutexGuard<'_, Transcript> {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what live answers are made from, or `None` where a transcript answers.
@@ -112,14 +117,15 @@ impl Observer {
     ///
     /// `import` is the function that was called, without a version, `args` its arguments in the canonical value
     /// encoding, one after the other.
-    pub(crate) fn replay<A: Wire>(&mut self, import: &str, args: &[u8]) -> wasmtime::Result<Option<A>> {
-        if !self.transcript.has_room() {
+    pub(crate) fn replay<A: Wire>(&self, import: &str, args: &[u8]) -> wasmtime::Result<Option<A>> {
+        let mut transcript = self.transcript();
+        if !transcript.has_room() {
             wasmtime::bail!("the guest observed more than a transcript can hold");
         }
         let Source::Replay(from) = &self.source else {
             return Ok(None);
         };
-        let index = self.transcript.entries().len();
+        let index = transcript.entries().len();
         let diverged = |expected, found| Diverged { entry: index, expected, found };
         let question = |import: &str, args: &[u8]| format!("`{import}` with {}", Hex(args));
         let Some(entry) = from.entries().get(index) else {
@@ -133,19 +139,19 @@ impl Observer {
             let expected = format!("an answer to `{import}`, a {}", A::ty());
             return Err(diverged(expected, Hex(&entry.result).to_string()).into());
         };
-        self.transcript.push(entry.clone()).map_err(wasmtime::Error::new)?;
+        transcript.push(entry.clone()).map_err(wasmtime::Error::new)?;
         Ok(Some(answer))
     }
 
     /// Records what was found outside for a question that [`Observer::replay`] left open.
-    pub(crate) fn record<A: Wire>(&mut self, import: &str, args: &[u8], answer: A) -> wasmtime::Result<()> {
+    pub(crate) fn record<A: Wire>(&self, import: &str, args: &[u8], answer: A) -> wasmtime::Result<()> {
         let entry = Entry { import: import.to_owned(), args: args.to_vec(), result: answer.encode()? };
-        self.transcript.push(entry).map_err(wasmtime::Error::new)
+        self.transcript().push(entry).map_err(wasmtime::Error::new)
     }
 
     /// Answers a question from the transcript, or by `find`, whose answer is recorded.
     pub(crate) fn observe<A: Wire + Clone>(
-        &mut self,
+        &self,
         import: &str,
         args: &[u8],
         find: impl FnOnce(&Live) -> wasmtime::Result<A>,
@@ -163,22 +169,23 @@ impl Observer {
 
     /// Says that the answer that [`Observer::replay`] gave last cannot be one to its question.
     pub(crate) fn impossible(&self, expected: impl fmt::Display) -> wasmtime::Error {
-        let last = self.transcript.entries().last();
+        let transcript = self.transcript();
+        let last = transcript.entries().last();
         wasmtime::Error::new(Diverged {
-            entry: self.transcript.entries().len().saturating_sub(1),
+            entry: transcript.entries().len().saturating_sub(1),
             expected: expected.to_string(),
             found: last.map_or_else(String::new, |entry| Hex(&entry.result).to_string()),
         })
     }
 
     /// Returns what was observed, and leaves nothing of it.
-    pub(crate) fn take(&mut self) -> Transcript {
-        std::mem::take(&mut self.transcript)
+    pub(crate) fn take(&self) -> Transcript {
+        std::mem::take(&mut self.transcript())
     }
 
     /// Checks that a run that came to its end has asked every question of the transcript that it replays.
     pub(crate) fn check_end(&self) -> Result<(), Diverged> {
-        let entry = self.transcript.entries().len();
+        let entry = self.transcript().entries().len();
         let next = match &self.source {
             Source::Replay(from) => from.entries().get(entry),
             Source::Live(_) => None,

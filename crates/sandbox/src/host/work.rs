@@ -24,6 +24,11 @@ impl Work {
         self.fuel_used
     }
 
+    /// Starts counting anew: from now on there is `fuel_max`.
+    pub(crate) fn allow(&mut self, fuel_max: u64) {
+        (self.fuel_used, self.fuel_max) = (0, fuel_max);
+    }
+
     /// Charges one host call that brought `bytes` from the guest.
     pub(crate) fn call(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.fuel_used = self.fuel_used.saturating_add(self.costs.per_host_call);

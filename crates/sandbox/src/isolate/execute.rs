@@ -18,7 +18,8 @@ use super::frame;
 use crate::artifact::{Artifacts, KEY_BYTES};
 use crate::engine::{self, Purpose};
 use crate::{
-    Codegen, Failure, FailureKind, Flow, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig,
+    Codegen, Dependency, Failure, FailureKind, Flow, Grants, InnerCalls, Invocation, Outcome, Prepared, Run,
+    RunLimits, Sandbox, SandboxConfig, SandboxError,
 };
 
 /// The first message to a child. The key of the artefacts is its body.
@@ -46,12 +47,62 @@ pub(super) enum Ask {
 /// A run, but for its arguments.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Call {
-    pub(super) digest: Digest,
+    pub(super) component: Part,
     pub(super) function: FunctionName,
     pub(super) ty: FunctionType,
     pub(super) limits: RunLimits,
     pub(super) payer: String,
     pub(super) package: String,
+}
+
+/// A component and what it is composed of. None of it has grants.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Part {
+    digest: Digest,
+    dependencies: Vec<DependencyPart>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct DependencyPart {
+    name: String,
+    part: Part,
+    memory_bytes: usize,
+    calls_max: Option<u64>,
+}
+
+impl Part {
+    pub(super) fn of(prepared: &Prepared) -> Self {
+        let dependency = |dependency: &Dependency| DependencyPart {
+            name: dependency.name.to_string(),
+            part: Part::of(&dependency.prepared),
+            memory_bytes: dependency.memory_bytes,
+            calls_max: dependency.calls_max,
+        };
+        let dependencies = prepared.dependencies().iter().map(dependency).collect();
+        Self { digest: prepared.digest(), dependencies }
+    }
+
+    /// Prepares it. What the parent has prepared lies in the directory, so its bytes are not needed.
+    fn prepare(&self, sandbox: &Sandbox) -> Result<Arc<Prepared>, SandboxError> {
+        let dependency = |dependency: &DependencyPart| {
+            Ok(Dependency {
+                name: dependency.name.as_str().into(),
+                prepared: dependency.part.prepare(sandbox)?,
+                memory_bytes: dependency.memory_bytes,
+                calls_max: dependency.calls_max,
+            })
+        };
+        let dependencies = self.dependencies.iter().map(dependency).collect::<Result<_, SandboxError>>()?;
+        sandbox.compose(self.digest, &[], &Grants::none(), dependencies)
+    }
+}
+
+/// Why a run did not return.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ending {
+    kind: FailureKind,
+    message: String,
+    dependency: Option<String>,
 }
 
 /// What a child says.
@@ -63,10 +114,11 @@ pub(super) enum Answer {
     Ended {
         id: u64,
         /// Why it did not return, where it did not.
-        failure: Option<(FailureKind, String)>,
+        failure: Option<Ending>,
         fuel_used: u64,
         memory_peak_bytes: usize,
         elapsed: Duration,
+        inner: Vec<InnerCalls>,
     },
 }
 
@@ -152,8 +204,7 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
     let internal = |error: &dyn std::fmt::Display| {
         Failure::new(FailureKind::Internal, format!("the executor cannot start this run: {error}"))
     };
-    // What the parent has prepared lies in the directory, so its bytes are not needed.
-    let prepared = sandbox.prepare(call.digest, &[], &Grants::none()).map_err(|error| internal(&error))?;
+    let prepared = call.component.prepare(sandbox).map_err(|error| internal(&error))?;
     let args = binary::decode_args(&call.ty, args).map_err(|error| internal(&error))?;
     let flow = Flow::new(call.payer.as_str(), call.package.as_str());
     let invocation = Invocation::new(&call.function, &call.ty, args.into(), call.limits);
@@ -161,28 +212,32 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
 }
 
 fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec<u8>) {
-    let (outcome, fuel_used, memory_peak_bytes, elapsed) = match run {
-        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed),
-        Err(failure) => (Outcome::Failed(failure), 0, 0, Duration::ZERO),
+    let (outcome, fuel_used, memory_peak_bytes, elapsed, inner) = match run {
+        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed, run.inner),
+        Err(failure) => (Outcome::Failed(failure), 0, 0, Duration::ZERO, Vec::new()),
     };
     let encoded = match outcome {
         Outcome::Returned(value) => binary::encode_result(ty, value.as_ref())
             // It was measured in this encoding before it was let out.
-            .map_err(|error| (FailureKind::Internal, error.to_string())),
-        Outcome::Failed(Failure { kind, message }) => Err((kind, message)),
+            .map_err(|error| Failure::new(FailureKind::Internal, error.to_string())),
+        Outcome::Failed(failure) => Err(failure),
     };
     let (failure, body) = match encoded {
         Ok(body) => (None, body),
-        Err(failure) => (Some(failure), Vec::new()),
+        Err(Failure { kind, message, dependency }) => {
+            let dependency = dependency.map(|name| name.to_string());
+            (Some(Ending { kind, message, dependency }), Vec::new())
+        }
     };
-    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed }, body)
+    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed, inner }, body)
 }
 
 /// Reads the outcome of an [`Answer::Ended`].
-pub(super) fn outcome(ty: &FunctionType, failure: Option<(FailureKind, String)>, body: &[u8]) -> Outcome {
+pub(super) fn outcome(ty: &FunctionType, failure: Option<Ending>, body: &[u8]) -> Outcome {
     match failure {
-        Some((kind, message)) => {
-            Outcome::Failed(Failure::new(kind, message.chars().take(MESSAGE_CHARS_MAX).collect::<String>()))
+        Some(Ending { kind, message, dependency }) => {
+            let message = message.chars().take(MESSAGE_CHARS_MAX).collect();
+            Outcome::Failed(Failure { kind, message, dependency: dependency.map(Into::into) })
         }
         None => match binary::decode_result(ty, body) {
             Ok(value) => Outcome::Returned(value),

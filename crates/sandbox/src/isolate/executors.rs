@@ -15,10 +15,10 @@ use glassbox_core::value::binary;
 use tokio::sync::oneshot;
 
 use super::compile::warn_once;
-use super::execute::{Answer, Ask, Call, RESULT_BYTES_MAX, Start, outcome};
+use super::execute::{Answer, Ask, Call, Part, RESULT_BYTES_MAX, Start, outcome};
 use super::frame;
 use crate::artifact::KEY_BYTES;
-use crate::{Failure, FailureKind, Flow, Invocation, Outcome, Prepared, Run};
+use crate::{Failure, FailureKind, Flow, Invocation, Outcome, Prepared, Run, compose};
 
 /// Where guests run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,6 +95,7 @@ impl Executors {
             elapsed: Duration::ZERO,
             pure: prepared.is_pure(),
             transcript: None,
+            inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
         };
@@ -106,7 +107,7 @@ impl Executors {
             }
         };
         let call = Call {
-            digest: prepared.digest(),
+            component: Part::of(prepared),
             function: function.clone(),
             ty: ty.clone(),
             limits,
@@ -115,14 +116,16 @@ impl Executors {
         };
         let Some(mut asked) = self.ask(call, body) else { return never_answered() };
         match (&mut asked.answer).await {
-            Ok((Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, .. }, body)) => Run {
+            Ok((Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, inner, .. }, body)) => Run {
                 outcome: outcome(ty, failure, &body),
                 // Whatever a child says, nobody pays for more than was agreed.
                 fuel_used: fuel_used.min(limits.fuel),
-                memory_peak_bytes: memory_peak_bytes.min(limits.memory_bytes),
+                memory_peak_bytes: memory_peak_bytes
+                    .min(compose::memory_bytes(limits.memory_bytes, prepared.dependencies())),
                 elapsed,
                 pure: prepared.is_pure(),
                 transcript: None,
+                inner,
                 events: BTreeMap::new(),
                 waited: Duration::ZERO,
             },

@@ -150,6 +150,6 @@ async fn the_least_recently_used_is_dropped() {
     for component in &components {
         sandbox.prepare(Digest::of(component), component, &Grants::none()).expect("valid");
     }
-    let held = |component: &Vec<u8>| sandbox.prepared(Digest::of(component), &Grants::none()).is_some();
+    let held = |component: &Vec<u8>| sandbox.prepared(Digest::of(component), &Grants::none(), &[]).is_some();
     assert_eq!(components.iter().map(held).collect::<Vec<_>>(), [false, false, true]);
 }

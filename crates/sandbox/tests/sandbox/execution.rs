@@ -10,11 +10,13 @@ use std::time::Duration;
 use glassbox_core::Digest;
 use glassbox_core::value::Value;
 use glassbox_sandbox::{
-    Executor, FailureKind, Grants, Outcome, Prepared, Run, RunLimits, Sandbox, SandboxConfig, SandboxError,
+    Dependency, Executor, FailureKind, Grants, Outcome, Prepared, Run, RunLimits, Sandbox, SandboxConfig,
+    SandboxError,
 };
 use serde_json::json;
 
 use crate::component::{integer_component, integer_type, run_in};
+use crate::composition::{dependency, package};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_glassbox-sandbox-worker");
 
@@ -41,6 +43,43 @@ async fn run(sandbox: &Sandbox, prepared: &Arc<Prepared>, argument: u32, limits:
 const TRIPLE: &str =
     r#"(func (export "run") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))"#;
 const SPIN: &str = r#"(func (export "run") (param i32) (result i32) (loop (br 0)) unreachable)"#;
+
+#[tokio::test]
+async fn a_child_runs_dependencies_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inner = package(
+        "inner",
+        &[],
+        r#"(func (export "run") (param i32) (result i32)
+        (i32.div_u (i32.const 100) (local.get 0)))"#,
+        &["run"],
+    );
+    let outer = package(
+        "outer",
+        &["inner"],
+        r#"(func (export "run") (param i32) (result i32)
+        (i32.add (call $inner (local.get 0)) (call $inner (i32.const 50))))"#,
+        &["run"],
+    );
+    let mut runs = Vec::new();
+    for executor in [executor(1), Executor::InProcess] {
+        let sandbox = sandbox(dir.path(), executor);
+        let compose = |component: &[u8], dependencies| {
+            sandbox.compose(Digest::of(component), component, &Grants::none(), dependencies).expect("valid")
+        };
+        let inner = Dependency { calls_max: Some(9), ..dependency("inner", compose(&inner, Vec::new())) };
+        let outer = compose(&outer, vec![inner]);
+        for n in [7, 0] {
+            let (function, ty) = ("demo:outer/ops@1.0.0#run", integer_type());
+            let mut run = run_in(&sandbox, &outer, function, &ty, json!([n]), RunLimits::default()).await;
+            run.elapsed = Duration::ZERO;
+            runs.push(run);
+        }
+    }
+    assert_eq!(runs[..2], runs[2..]);
+    assert_eq!((runs[0].inner[0].calls, runs[1].inner[0].calls), (2, 1));
+    assert!(matches!(&runs[1].outcome, Outcome::Failed(failure) if failure.dependency.is_some()));
+}
 
 #[tokio::test]
 async fn a_child_returns_what_this_process_would() {

@@ -14,7 +14,8 @@ use glassbox_core::Digest;
 use glassbox_core::profile::Profile;
 use glassbox_core::value::{FunctionType, json};
 use glassbox_sandbox::{
-    Codegen, FailureKind, Grants, Outcome, Prepared, Run, RunLimits, Sandbox, SandboxConfig,
+    Codegen, Dependency, FailureKind, Grants, InnerCalls, Outcome, Prepared, Run, RunLimits, Sandbox,
+    SandboxConfig,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -51,6 +52,20 @@ struct Input {
     /// Those that are not the document's.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     limits: Limits,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<Imported>,
+}
+
+/// A package that is imported.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Imported {
+    name: String,
+    component: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<Imported>,
 }
 
 #[derive(Default, PartialEq, Clone, Serialize, Deserialize)]
@@ -74,6 +89,27 @@ struct Expected {
     fuel: u64,
     #[serde(default)]
     memory_peak_bytes: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inner: Vec<Node>,
+}
+
+/// An entry of the call tree.
+#[derive(Debug, PartialEq, Clone, Serialize, Deserialize)]
+struct Node {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<u32>,
+    dependency: String,
+    function: String,
+    calls: u64,
+    fuel: u64,
+}
+
+impl Node {
+    fn of(calls: &InnerCalls) -> Self {
+        let InnerCalls { parent, dependency, function, calls, fuel, .. } = calls;
+        let (dependency, function) = (dependency.clone(), function.to_string());
+        Self { parent: *parent, dependency, function, calls: *calls, fuel: *fuel }
+    }
 }
 
 #[derive(Debug, PartialEq, Clone, Serialize, Deserialize)]
@@ -113,7 +149,12 @@ impl Expected {
                 Ending::Failed { kind: failure.kind.to_string(), message: failure.message.clone() }
             }
         };
-        Self { outcome: Some(outcome), fuel: run.fuel_used, memory_peak_bytes: run.memory_peak_bytes }
+        Self {
+            outcome: Some(outcome),
+            fuel: run.fuel_used,
+            memory_peak_bytes: run.memory_peak_bytes,
+            inner: run.inner.iter().map(Node::of).collect(),
+        }
     }
 
     /// Tells whether `self`, which was measured, ends as `committed` says, or as nobody has said yet.
@@ -171,14 +212,34 @@ impl Bench {
     }
 
     async fn run(&mut self, input: &Input, limits: RunLimits) -> Run {
-        let prepared = self.prepared.entry(input.component.clone()).or_insert_with(|| {
-            let path = folder().join(&input.component);
-            let component = wasm(&fs::read_to_string(&path).expect("the component is committed"));
-            let prepared = self.sandbox.prepare(Digest::of(&component), &component, &Grants::none());
-            prepared.unwrap_or_else(|error| panic!("{}: {error}", input.component))
-        });
+        let sandbox = &self.sandbox;
+        let make = || prepare(sandbox, &input.component, &input.dependencies);
+        let prepared = self.prepared.entry(input.name.clone()).or_insert_with(make);
         run_in(&self.sandbox, prepared, &input.function, &input.ty, input.args.clone(), limits).await
     }
+}
+
+fn prepare(sandbox: &Sandbox, file: &str, dependencies: &[Imported]) -> Arc<Prepared> {
+    let component = wasm(&fs::read_to_string(folder().join(file)).expect("the component is committed"));
+    let dependencies = dependencies.iter().map(|imported| Dependency {
+        name: imported.name.as_str().into(),
+        prepared: prepare(sandbox, &imported.component, &imported.dependencies),
+        memory_bytes: RunLimits::default().memory_bytes,
+        calls_max: imported.calls_max,
+    });
+    let prepared =
+        sandbox.compose(Digest::of(&component), &component, &Grants::none(), dependencies.collect());
+    prepared.unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// Returns the files of packages that are imported, and of what they import.
+fn files_of(dependencies: &[Imported]) -> Vec<String> {
+    let files = |imported: &Imported| {
+        let mut files = files_of(&imported.dependencies);
+        files.push(imported.component.clone());
+        files
+    };
+    dependencies.iter().flat_map(files).collect()
 }
 
 fn renewing() -> bool {
@@ -257,7 +318,9 @@ async fn the_file_is_whole() {
     assert_eq!(names.len(), document.vectors.len(), "two vectors have one name");
     let files = fs::read_dir(folder()).expect("the folder").flatten();
     let files: BTreeSet<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
-    let used = document.vectors.iter().map(|vector| vector.input.component.clone());
+    let used = document.vectors.iter().flat_map(|Vector { input, .. }| {
+        files_of(&input.dependencies).into_iter().chain([input.component.clone()])
+    });
     let used: BTreeSet<_> = used.chain(["vectors.json".to_owned(), "README.md".to_owned()]).collect();
     assert_eq!(files, used);
     for Vector { input, expected } in &document.vectors {
@@ -270,6 +333,7 @@ async fn the_file_is_whole() {
                 FailureKind::OutputRefused,
                 FailureKind::NotGranted,
                 FailureKind::NoSuchFunction,
+                FailureKind::TooManyCalls,
             ];
             assert!(repeats.iter().any(|repeats| repeats.name() == kind), "{}: {kind}", input.name);
         }

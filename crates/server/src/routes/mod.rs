@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod money;
 pub(crate) mod names;
 pub(crate) mod operate;
+pub(crate) mod operator;
 pub(crate) mod publish;
 pub(crate) mod receipts;
 pub(crate) mod serve;

@@ -9,7 +9,7 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
-use super::{GrantProof, Inclusion, MachineAccess, Manifest, ManifestError};
+use super::{GrantProof, Inclusion, MachineAccess, Manifest, ManifestError, Unclaimed};
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +83,11 @@ pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
     let machines = manifest.source.as_ref().map(|source| source.machines);
     let included = manifest.plan.iter().flat_map(|plan| &plan.includes);
     let reserved = [
-        (!manifest.dependencies.is_empty(), "[dependencies]"),
-        (manifest.splits.is_some(), "[splits]"),
+        (manifest.dependencies.values().any(|dependency| dependency.absorb), "`absorb` of a dependency"),
+        (
+            manifest.splits.as_ref().is_some_and(|splits| splits.unclaimed == Unclaimed::Commons),
+            "`unclaimed = \"commons\"`",
+        ),
         (!manifest.derived_from.is_empty(), "[[derived-from]]"),
         (manifest.edition.values().any(|edition| edition.path.is_some()), "`path` of an edition"),
         (
@@ -184,8 +187,8 @@ const PACKAGE: &[Rule] = &[
     ),
     beside(
         RESERVED,
-        "Nothing is promised that this version does not carry out: [dependencies], [splits], [[derived-from]], a component \
-         of an edition's own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
+        "Nothing is promised that this version does not carry out: [[derived-from]], `absorb` of a dependency, \
+         `unclaimed = \"commons\"`, a component of an edition's own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
         "leave it out; the name is kept for a later version",
     ),
 ];

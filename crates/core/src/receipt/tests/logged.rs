@@ -36,6 +36,7 @@ fn release_entry() -> Vec<u8> {
         component: Digest::of("component"),
         files: None,
         source: None,
+        dependencies: Vec::new(),
         authorship: Authorship::default(),
     };
     let statement = release.sign(&SecretKey::from_seed(&[4; 32]));

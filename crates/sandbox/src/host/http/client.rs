@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use glassbox_core::egress::{Egress, Host, Rule, Target};
+use glassbox_core::egress::{Egress, Host, Target};
 use glassbox_core::limits;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
@@ -16,6 +16,7 @@ use super::code::Code;
 use super::fields::{self, Field};
 use super::outgoing::Options;
 use super::{Request, Response, address};
+use crate::Grants;
 
 /// What the operator lets guests do on the network. By default nothing.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ impl Default for Network {
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     /// What the manifest declares.
-    pub(super) declared: &'a [Rule],
+    pub(super) declared: &'a Grants,
     pub(super) caller: &'a Egress,
 }
 
@@ -84,7 +85,7 @@ impl Client {
 
     /// Asks all three who must allow a request. Names are left to the resolver, whose answers the connection goes to.
     fn check(&self, method: &str, target: &Target, rules: Rules<'_>) -> Result<(), Code> {
-        let declared = rules.declared.iter().any(|rule| rule.allows(method, target));
+        let declared = rules.declared.declares(method, target);
         let allowed = rules.caller.allows(method, target) && self.network.egress.allows(method, target);
         if !declared || !allowed {
             return Err(Code::Denied);

@@ -146,7 +146,7 @@ impl Host {
                     (self.client.clone(), self.grants.clone(), live.egress.clone());
                 let sent = request.clone();
                 let task = async move {
-                    let rules = client::Rules { declared: grants.http(), caller: &allowed };
+                    let rules = client::Rules { declared: &grants, caller: &allowed };
                     Answer(client.fetch(&sent, &target, &options, rules).await)
                 };
                 Some(Task(live.runtime()?.spawn(task)))

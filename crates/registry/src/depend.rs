@@ -1,0 +1,307 @@
+//! Dependencies: checked against the log when a release is published, linked when it is called.
+//!
+//! What stands behind an import is decided once, by the publisher, and signed with the release. A call runs exactly that,
+//! with the grants that importer and dependency share, in the order of the pins.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use glassbox_core::hashed::Document as _;
+use glassbox_core::manifest::{self, MoreTerms, PricedAct, Terms};
+use glassbox_core::receipt::{Linked, Node};
+use glassbox_core::release::Pinned;
+use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
+use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
+
+use crate::error::RegistryError;
+use crate::live::Live;
+use crate::open::Registry;
+use crate::package::Package;
+
+/// Why a release cannot have a dependency.
+#[derive(Debug, thiserror::Error)]
+pub enum DependencyError {
+    /// The statement does not say which release stands behind a package.
+    #[error("the statement pins no release of `{0}`, which [dependencies] names")]
+    Unpinned(PackageName),
+    /// The statement pins what the manifest does not name, or pins twice.
+    #[error("the statement pins {0}, and [dependencies] does not ask for it")]
+    Undeclared(ReleaseId),
+    /// The pins are not in their one order.
+    #[error("the pins of the statement do not ascend")]
+    Unordered,
+    /// The pinned version is not one that the manifest allows.
+    #[error("{0} is not a version that [dependencies] allows")]
+    Version(ReleaseId),
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    NotFound(ReleaseId),
+    /// The pin names other bytes or terms than the log does.
+    #[error("the pin of {0} is not what the log has: its {1} differ")]
+    Differs(ReleaseId, &'static str),
+    /// The release was yanked.
+    #[error("{0} is yanked: {1}")]
+    Yanked(ReleaseId, String),
+    /// The operator stopped the release, or one that it imports.
+    #[error("{0} cannot run: {1}")]
+    Quarantined(ReleaseId, String),
+    /// The release is held.
+    #[error("{0} is held")]
+    Held(ReleaseId),
+    /// Its terms do not let others import it, or not run it here.
+    #[error("the terms of {0} do not let other packages import it")]
+    NotImportable(ReleaseId),
+    /// It reads files, which only the release that is called has.
+    #[error("{0} ships files, which it could not read as a dependency")]
+    ShipsFiles(ReleaseId),
+    /// It has prices of its own.
+    #[error("{0} is charged for, and what it costs inside of another call cannot be quoted yet")]
+    Priced(ReleaseId),
+    /// It imports the release itself.
+    #[error("{0} imports {1}")]
+    Cycle(ReleaseId, ReleaseId),
+    /// Dependencies of dependencies go too deep.
+    #[error("with {0}, dependencies are more than {max} levels deep", max = limits::CALL_DEPTH_MAX)]
+    TooDeep(ReleaseId),
+}
+
+impl DependencyError {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unpinned(_) => "dependency-unpinned",
+            Self::Undeclared(_) => "dependency-undeclared",
+            Self::Unordered => "dependencies-unordered",
+            Self::Version(_) => "dependency-version",
+            Self::NotFound(_) => "dependency-not-found",
+            Self::Differs(..) => "dependency-differs",
+            Self::Yanked(..) => "dependency-yanked",
+            Self::Quarantined(..) => "dependency-quarantined",
+            Self::Held(_) => "dependency-held",
+            Self::NotImportable(_) => "dependency-not-importable",
+            Self::ShipsFiles(_) => "dependency-ships-files",
+            Self::Priced(_) => "dependency-priced",
+            Self::Cycle(..) => "dependency-cycle",
+            Self::TooDeep(_) => "dependency-too-deep",
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Self::Unpinned(_) | Self::Undeclared(_) | Self::Unordered | Self::Differs(..) => {
+                "publish with `glassbox publish`, which pins what [dependencies] names"
+            }
+            Self::Version(_) | Self::NotFound(_) | Self::Yanked(..) | Self::Quarantined(..) => {
+                "name another version in [dependencies]"
+            }
+            Self::Held(_) => "publish when it is held no more, or name an earlier version",
+            Self::NotImportable(_) => "ask its publisher for `import = true` and `execute = [\"remote\"]`",
+            Self::ShipsFiles(_) | Self::Priced(_) => "import another package, or compose it in",
+            Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
+        }
+    }
+}
+
+/// A release with everything that it imports, ready to run.
+pub(crate) struct Composed {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) linked: Vec<Linked>,
+}
+
+/// What stands behind the imports of a release: for the sandbox, and for the receipt.
+type Links = (Vec<Dependency>, Vec<Linked>);
+
+impl Registry {
+    /// Checks what a statement says of dependencies against the manifest and the log.
+    pub(crate) async fn check_dependencies(
+        &self,
+        package: &Package,
+        pins: &[Pinned],
+    ) -> Result<Result<(), DependencyError>, RegistryError> {
+        let named = &package.manifest.dependencies;
+        if !pins.is_sorted() {
+            return Ok(Err(DependencyError::Unordered));
+        }
+        let unpinned = named.keys().find(|name| pins.iter().all(|pin| pin.release.package != **name));
+        if let Some(name) = unpinned {
+            return Ok(Err(DependencyError::Unpinned(name.clone())));
+        }
+        for (index, pin) in pins.iter().enumerate() {
+            let is_double = pins[..index].iter().any(|other| other.release.package == pin.release.package);
+            let Some(named) = named.get(&pin.release.package).filter(|_| !is_double) else {
+                return Ok(Err(DependencyError::Undeclared(pin.release.clone())));
+            };
+            if !named.version.matches(&pin.release.version) {
+                return Ok(Err(DependencyError::Version(pin.release.clone())));
+            }
+            if let Err(refused) = self.check_pin(&package.manifest.release(), pin).await? {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Checks one pin, and what it rests on.
+    async fn check_pin(
+        &self,
+        importer: &ReleaseId,
+        pin: &Pinned,
+    ) -> Result<Result<(), DependencyError>, RegistryError> {
+        let id = || pin.release.clone();
+        let live = match self.live(&exact(&pin.release)).await {
+            Ok(live) => live,
+            Err(RegistryError::NoPackage(_) | RegistryError::NoRelease { .. }) => {
+                return Ok(Err(DependencyError::NotFound(id())));
+            }
+            Err(error) => return Err(error),
+        };
+        let Live { terms, component, files, held, .. } = &*live;
+        let yank = self.marks(&pin.release).yank;
+        let refused = if *component != pin.component {
+            DependencyError::Differs(id(), "bytes")
+        } else if terms.digest() != pin.terms {
+            DependencyError::Differs(id(), "terms")
+        } else if yank.set {
+            DependencyError::Yanked(id(), yank.reason)
+        } else if held.as_ref().is_some_and(|held| held.is_held(self.env.now_ms())) {
+            DependencyError::Held(id())
+        } else if !terms.import || !terms.execute.contains(&manifest::Place::Remote) {
+            DependencyError::NotImportable(id())
+        } else if files.is_some() {
+            DependencyError::ShipsFiles(id())
+        } else if terms.price.iter().any(|price| price.on == PricedAct::Execute) {
+            DependencyError::Priced(id())
+        } else {
+            return self.check_below(importer, &live).await;
+        };
+        Ok(Err(refused))
+    }
+
+    /// Checks what a dependency imports itself. Its own publisher answered for the rest.
+    async fn check_below(
+        &self,
+        importer: &ReleaseId,
+        live: &Arc<Live>,
+    ) -> Result<Result<(), DependencyError>, RegistryError> {
+        let mut level = vec![live.clone()];
+        for _ in 1..limits::CALL_DEPTH_MAX {
+            let mut below = Vec::new();
+            for live in &level {
+                if live.id == *importer {
+                    return Ok(Err(DependencyError::Cycle(live.id.clone(), importer.clone())));
+                }
+                if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(live) {
+                    return Ok(Err(DependencyError::Quarantined(live.id.clone(), reason)));
+                }
+                for pin in &live.dependencies {
+                    below.push(self.live(&exact(&pin.release)).await?);
+                }
+            }
+            if below.is_empty() {
+                return Ok(Ok(()));
+            }
+            // One is enough: each way to it is as deep, and holds the same.
+            below.sort_by(|a, b| a.id.cmp(&b.id));
+            below.dedup_by(|a, b| a.id == b.id);
+            level = below;
+        }
+        Ok(Err(DependencyError::TooDeep(live.id.clone())))
+    }
+
+    /// Returns a release with everything that it imports.
+    pub(crate) async fn composed(&self, live: &Live, grants: &Grants) -> Result<Composed, RegistryError> {
+        let (dependencies, linked) =
+            self.links(&live.dependencies, &live.manifest.dependencies, grants).await?;
+        Ok(Composed { prepared: self.prepared(live, grants, dependencies).await?, linked })
+    }
+
+    /// Returns what stands behind the imports of a release that pins `pins` and is granted `grants`.
+    pub(crate) fn links<'a>(
+        &'a self,
+        pins: &'a [Pinned],
+        named: &'a BTreeMap<PackageName, manifest::Dependency>,
+        grants: &'a Grants,
+    ) -> Pin<Box<dyn Future<Output = Result<Links, RegistryError>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut links = Links::default();
+            for pin in pins {
+                let live = self.runnable(&exact(&pin.release)).await?;
+                let grants = live.grants.under(grants);
+                let Composed { prepared, linked } = self.composed(&live, &grants).await?;
+                let memory_bytes = live.manifest.memory_max_bytes();
+                let calls_max = named.get(&pin.release.package).and_then(|named| named.calls_max);
+                let name = pin.release.to_string().into();
+                links.0.push(Dependency { name, prepared, memory_bytes, calls_max });
+                links.1.push(Linked {
+                    release: live.id.clone(),
+                    component: live.component,
+                    terms: live.terms.digest(),
+                    memory_bytes_max: memory_bytes as u64,
+                    calls_max,
+                    grants: grants.iter().map(str::to_owned).collect(),
+                    dependencies: linked,
+                });
+            }
+            Ok(links)
+        })
+    }
+
+    /// Returns the terms of the works that a split follows from: of dependencies that ran, and of all that they and the
+    /// release derive from.
+    pub(crate) async fn works(
+        &self,
+        terms: &Terms,
+        ran: &[Node],
+    ) -> Result<BTreeMap<Digest, Terms>, RegistryError> {
+        let origins = |more: &MoreTerms| -> Vec<_> {
+            let owed = more.derived_from.iter().filter(|origin| origin.share > 0);
+            owed.map(|origin| (origin.release.clone(), origin.terms)).collect()
+        };
+        let mut works = BTreeMap::new();
+        let mut missing = origins(&terms.more);
+        missing.extend(ran.iter().map(|node| (node.release.clone(), node.terms)));
+        while let Some((release, digest)) = missing.pop() {
+            if works.contains_key(&digest) {
+                continue;
+            }
+            let found = self.live(&exact(&release)).await?.terms.clone();
+            if found.compute_digest() != digest {
+                return Err(RegistryError::Damaged(release.to_string(), "its terms are others".into()));
+            }
+            missing.extend(origins(&found.more));
+            works.insert(digest, Terms::clone(&found));
+        }
+        Ok(works)
+    }
+}
+
+/// Returns a release as something to look up.
+pub(crate) fn exact(release: &ReleaseId) -> PackageRef {
+    PackageRef { package: release.package.clone(), version: Some(release.version.clone()) }
+}
+
+/// Says of each entry of a call tree what it was a call of.
+pub(crate) fn nodes(inner: &[InnerCalls], linked: &[Linked]) -> Option<Vec<Node>> {
+    let mut of: Vec<&Linked> = Vec::with_capacity(inner.len());
+    let mut nodes = Vec::with_capacity(inner.len());
+    for calls in inner {
+        let among = match calls.parent {
+            Some(parent) => &of.get(parent as usize)?.dependencies,
+            None => linked,
+        };
+        let linked = among.iter().find(|linked| linked.release.to_string() == calls.dependency)?;
+        of.push(linked);
+        nodes.push(Node {
+            parent: calls.parent,
+            release: linked.release.clone(),
+            component: linked.component,
+            terms: linked.terms,
+            function: calls.function.clone(),
+            calls: calls.calls,
+            fuel: calls.fuel,
+        });
+    }
+    Some(nodes)
+}
