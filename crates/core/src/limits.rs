@@ -366,6 +366,9 @@ pub const RPC_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// journal holds it as hex.
 pub const RPC_CALL_BYTES_MAX: usize = 90 * 1024;
 
+/// The most calls of which is remembered what they took when they were tried: far more than get into a block.
+pub const RPC_TRIED_MAX: usize = 4_096;
+
 /// The most transactions of ours that wait for a block. Nodes keep 64 of one account for certain.
 pub const RPC_PENDING_MAX: u64 = 64;
 

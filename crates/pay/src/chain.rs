@@ -123,6 +123,11 @@ pub trait Chain: Send + Sync {
     /// Runs a call without effect and returns its answer.
     async fn call(&self, call: &Call) -> Result<Bytes, CallError>;
 
+    /// Finds out whether a call would revert now. It is expected to be submitted soon.
+    async fn attempt(&self, call: &Call) -> Result<(), CallError> {
+        self.call(call).await.map(drop)
+    }
+
     /// Says what submitting a call would cost now. Chains without fees say nothing.
     async fn fee(&self, call: &Call) -> Result<Fee, PayError> {
         let _ = call;

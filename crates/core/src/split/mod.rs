@@ -10,6 +10,8 @@ mod remainder;
 mod work;
 
 #[cfg(test)]
+mod graph_tests;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};

@@ -103,6 +103,11 @@ impl Book {
         last.unwrap_or(0).max(mined)
     }
 
+    /// Returns how many nonces were given: as long as that is the same, nothing new was signed.
+    pub(super) fn signed(&self) -> usize {
+        self.pages().owners.len()
+    }
+
     /// Returns whose a nonce is.
     pub(super) fn owner(&self, nonce: u64) -> Option<String> {
         self.pages().owners.get(&nonce).cloned()

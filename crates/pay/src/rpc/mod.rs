@@ -13,6 +13,7 @@ mod book;
 mod node;
 mod submit;
 mod transaction;
+mod tried;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,6 +30,7 @@ use tokio::sync::Mutex;
 use self::book::Book;
 use self::node::{Node, NodeError, quantity};
 use self::submit::system_seconds;
+use self::tried::Tried;
 use crate::chain::{Call, CallError, Chain, Fee, Standing, Submission, TransferEvent};
 use crate::error::PayError;
 use crate::evm::calls;
@@ -109,6 +111,7 @@ struct Inner {
     wallet: Wallet,
     node: Node,
     book: Book,
+    tried: Tried,
     /// Held while a transaction is given its nonce and broadcast.
     sending: Mutex<()>,
 }
@@ -132,7 +135,8 @@ impl Rpc {
             Book::open(&path, account, chain_id, genesis.hash.to_string())
         });
         let book = opened.await.map_err(|error| PayError::Unavailable(error.to_string()))??;
-        let inner = Inner { config, chain_id, wallet: operator, node, book, sending: Mutex::new(()) };
+        let (tried, sending) = (Tried::default(), Mutex::new(()));
+        let inner = Inner { config, chain_id, wallet: operator, node, book, tried, sending };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -161,10 +165,15 @@ impl Chain for Rpc {
     }
 
     async fn call(&self, call: &Call) -> Result<Bytes, CallError> {
-        self.inner.node.call(call, "latest").await.map_err(|error| match error {
-            NodeError::Reverted(output) => CallError::Reverted(output),
-            other => CallError::Unavailable(other.to_string()),
-        })
+        self.inner.node.call(call, "latest").await.map_err(unanswered)
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<(), CallError> {
+        let Inner { node, tried, .. } = &*self.inner;
+        // To estimate is to try, and is not done again as long as this block is the latest.
+        let (gas, block) = tokio::try_join!(node.gas(call), node.height()).map_err(unanswered)?;
+        tried.remember(call, gas, block);
+        Ok(())
     }
 
     async fn fee(&self, call: &Call) -> Result<Fee, PayError> {
@@ -249,6 +258,13 @@ impl Chain for Rpc {
             transfers.push(TransferEvent { transaction, block, time_s, from, to, amount });
         }
         Ok(transfers)
+    }
+}
+
+fn unanswered(error: NodeError) -> CallError {
+    match error {
+        NodeError::Reverted(output) => CallError::Reverted(output),
+        other => CallError::Unavailable(other.to_string()),
     }
 }
 

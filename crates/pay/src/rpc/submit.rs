@@ -37,7 +37,7 @@ fn sent_by_another() -> Step {
     Step::Waits("somebody else has just sent it".to_owned())
 }
 
-/// When a transaction is first looked for after it was broadcast.
+/// How long after the first look for a transaction that was broadcast the second comes.
 const POLL_FIRST: Duration = Duration::from_millis(2);
 
 impl Inner {
@@ -46,8 +46,8 @@ impl Inner {
         let deadline = Instant::now() + self.config.wait;
         // The first look may find an old refusal, after which the id is free; a later one finds our own.
         let mut sent = false;
-        // Soon at first, because some chains have a block at once; then as seldom as is configured.
-        let mut pause = POLL_FIRST.min(self.config.poll);
+        // At once and soon at first, because some chains have a block at once; then as seldom as is configured.
+        let mut pause = Duration::ZERO;
         loop {
             let detail = match self.step(id, call, &mut sent).await {
                 Ok(Step::Done(submission)) => return submission,
@@ -57,8 +57,10 @@ impl Inner {
             if Instant::now() + pause >= deadline {
                 return Submission::Unknown { detail };
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(self.config.poll);
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            pause = (pause * 2).max(POLL_FIRST).min(self.config.poll);
         }
     }
 
@@ -97,10 +99,14 @@ impl Inner {
             tracing::error!(id, size_bytes = call.data.len(), "Refused a call that cannot be submitted");
             return Ok(Step::Done(Submission::Reverted { output: Bytes::new() }));
         }
-        let before = last(attempts);
-        // To estimate is to try. Everything else that is asked does not depend on it, so all of it is asked at once.
-        let (tried, fees, coins) =
-            tokio::join!(self.node.gas(call), self.fees(), self.node.coins(self.wallet.address()));
+        let (before, signed) = (last(attempts), self.book.signed());
+        // Nothing that is asked depends on anything else, so all of it is asked at once.
+        let (tried, fees, coins, place) = tokio::join!(
+            self.try_once(call),
+            self.fees(),
+            self.node.coins(self.wallet.address()),
+            self.place()
+        );
         let gas = match tried {
             // What others do to the contracts in between may cost some more.
             Ok(gas) => gas.saturating_add(gas / 4),
@@ -120,8 +126,11 @@ impl Inner {
         if self.last_attempt(id) != before {
             return Ok(sent_by_another());
         }
-        let (block, mined) =
-            tokio::try_join!(self.node.height(), self.node.count(self.wallet.address(), "latest"))?;
+        let (block, mined) = match self.book.signed() == signed {
+            true => place?,
+            // Others have sent meanwhile.
+            false => self.place().await?,
+        };
         let nonce = self.book.next_nonce(mined);
         if nonce.saturating_sub(mined) >= RPC_PENDING_MAX {
             return Err(PayError::Unavailable(format!("{RPC_PENDING_MAX} transactions wait already")));
@@ -133,6 +142,22 @@ impl Inner {
         self.sign_and_broadcast(id, transaction, block).await?;
         *sent = true;
         Ok(Step::Waits("the transaction waits for a block".to_owned()))
+    }
+
+    /// Returns the gas that a call takes. To estimate is to try, once for each block.
+    async fn try_once(&self, call: &Call) -> Result<u64, NodeError> {
+        if self.tried.knows(call) {
+            let block = self.node.height().await?;
+            if let Some(gas) = self.tried.take(call, block) {
+                return Ok(gas);
+            }
+        }
+        self.node.gas(call).await
+    }
+
+    /// Returns the latest block, and how many of the account's transactions there are in blocks.
+    async fn place(&self) -> Result<(u64, u64), NodeError> {
+        tokio::try_join!(self.node.height(), self.node.count(self.wallet.address(), "latest"))
     }
 
     /// Goes on with a transaction that no block holds.
@@ -147,8 +172,7 @@ impl Inner {
             return self.send(id, call, attempts, sent).await;
         };
         let one_at_a_time = self.sending.lock().await;
-        let block = self.node.height().await?;
-        let mined = self.node.count(self.wallet.address(), "latest").await?;
+        let (block, mined) = self.place().await?;
         if nonce >= mined {
             self.tend(mined, nonce.saturating_add(1), block).await?;
             *sent = true;

@@ -87,8 +87,8 @@ impl<C: Chain> Settler<C> {
 
     /// Runs a call without effect.
     async fn simulate(&self, moving: &Move) -> Result<(), Rejection> {
-        match self.chain.call(&moving.call).await {
-            Ok(_) => Ok(()),
+        match self.chain.attempt(&moving.call).await {
+            Ok(()) => Ok(()),
             Err(CallError::Reverted(output)) => Err(self.refusal(moving, Moment::Tried, &output).await),
             Err(CallError::Unavailable(reason)) => Err(unverified(reason)),
         }
