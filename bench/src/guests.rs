@@ -39,7 +39,7 @@ impl Guest {
 /// A function of the guest, and how far it may go.
 pub(crate) struct Function {
     name: FunctionName,
-    ty: FunctionType,
+    pub(crate) ty: FunctionType,
     pub(crate) limits: RunLimits,
 }
 

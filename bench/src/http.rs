@@ -8,22 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use glassbox_api::CallResponse;
+use glassbox_api::{CallBody, CallResponse};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_core::log::LogKey;
 use glassbox_core::receipt::{Bundle, Receipt};
+use glassbox_core::value::{Type, json};
 use glassbox_pay::{Devnet, Wallet};
 use glassbox_registry::package::Package;
 use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
-use glassbox_sandbox::{Sandbox, SandboxConfig};
+use glassbox_sandbox::{Flow, Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::guests::SMALL_STACK;
+use crate::guests::{Function, Guest, SMALL_STACK, returned};
 use crate::measure::{on_this_thread, take_turns};
 use crate::report::Report;
 
@@ -59,11 +60,16 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let reply = client.block_on(one_reply(call, &call_request))?;
     let (receipt_server, receipt) = serve_receipts(&reply)?;
     let receipt_request = request("GET", "/receipt", "");
-    let [mut hello_us, mut call_us, mut receipt_us] = [f64::INFINITY; 3];
+    let (guest_server, guest) = serve_guest()?;
+    let [here_request, turn_request] =
+        ["/here", "/turn"].map(|path| request("POST", path, r#"{"args":[20,22]}"#));
+    let [mut hello_us, mut call_us, mut receipt_us, mut here_us, mut turn_us] = [f64::INFINITY; 5];
     for _ in 0..ROUNDS {
         hello_us = hello_us.min(round(&client, "hello", hello, &hello_request)?);
         call_us = call_us.min(round(&client, "call", call, &call_request)?);
         receipt_us = receipt_us.min(round(&client, "receipt", receipt, &receipt_request)?);
+        here_us = here_us.min(round(&client, "bare", guest, &here_request)?);
+        turn_us = turn_us.min(round(&client, "bare", guest, &turn_request)?);
     }
     // What the receipt adds to a hello is what it adds to a call.
     let rest_us = call_us - (receipt_us - hello_us);
@@ -82,12 +88,15 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             ("bare axum: hello", hello_us),
             ("bare axum: a receipt, made and signed", receipt_us),
             ("an Ed25519 signature alone, over and over", signing()),
+            ("bare axum: a fresh instance on the thread that serves, and nothing else", here_us),
+            ("bare axum: a fresh instance in its turn on a thread for guests, and nothing else", turn_us),
             ("free call: fresh instance, receipt", call_us),
             ("free call without what a receipt adds to hello", rest_us),
         ]
         .map(|(name, us)| vec![name.to_owned(), format!("{us:.1} µs"), format!("{:.2}x", us / hello_us)]),
     );
     report.figure("free call through HTTP against hello, receipt apart", rest_us / hello_us, "x", 2.5);
+    guest_server.shutdown_background();
     receipt_server.shutdown_background();
     call_server.shutdown_background();
     hello_server.shutdown_background();
@@ -214,7 +223,8 @@ fn threads_cpu(name: &str) -> Result<Duration> {
     for thread in std::fs::read_dir("/proc/self/task")? {
         let thread = thread?.path();
         let comm = std::fs::read_to_string(thread.join("comm")).unwrap_or_default();
-        let counts = comm.trim_end() == name || (name == "call" && comm.starts_with("guest-"));
+        let counts =
+            comm.trim_end() == name || (name != "hello" && name != "receipt" && comm.starts_with("guest-"));
         if counts {
             let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
             ns += stat.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
@@ -244,6 +254,31 @@ fn serve_receipts(reply: &[u8]) -> Result<(Runtime, u16)> {
         }
     };
     serve("receipt", axum::Router::new().route("/receipt", axum::routing::get(make)))
+}
+
+/// Serves the guest and nothing else: no release, no terms, no digests. What is left is what no registry can do without.
+fn serve_guest() -> Result<(Runtime, u16)> {
+    let sandbox = Sandbox::new(SandboxConfig { threads: 1, ..SandboxConfig::default() })?;
+    let guest = Guest::new(&sandbox, SMALL_STACK)?;
+    let add = Arc::new(Function::new("add", &[Type::U32, Type::U32], Type::U32)?);
+    let route = |is_here: bool| {
+        let (guest, add) = (guest.clone(), add.clone());
+        axum::routing::post(move |axum::Json(body): axum::Json<CallBody>| {
+            let (guest, add) = (guest.clone(), add.clone());
+            async move {
+                let args = json::args_from_json(&add.ty, &body.args).map_err(|error| error.to_string())?;
+                let run = match is_here {
+                    true => guest.run_here(&add, args.into()).await,
+                    false => guest.run(&add, args.into(), Flow::new("payer", "package")).await,
+                };
+                let value = returned(&run).map_err(|error| error.to_string())?;
+                Ok::<_, String>(axum::Json(
+                    json::to_json(value, &Type::U32).map_err(|error| error.to_string())?,
+                ))
+            }
+        })
+    };
+    serve("bare", axum::Router::new().route("/here", route(true)).route("/turn", route(false)))
 }
 
 /// What one signature takes, over and over, in microseconds.

@@ -303,7 +303,8 @@ impl Store {
                 usage::count(transaction, consumed)?;
             }
             transaction
-                .execute("UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1", params![call, reply])?;
+                .prepare_cached("UPDATE calls SET reply = ?2, outcome = NULL WHERE id = ?1")?
+                .execute(params![call, reply])?;
             Ok(())
         })
         .await

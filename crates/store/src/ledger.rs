@@ -430,7 +430,8 @@ pub(crate) fn owed_where(
 
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {
     let known = transaction
-        .query_row("SELECT 1 FROM transfers WHERE subject = ?1 LIMIT 1", [subject], |_| Ok(()))
+        .prepare_cached("SELECT 1 FROM transfers WHERE subject = ?1 LIMIT 1")?
+        .query_row([subject], |_| Ok(()))
         .optional()?;
     Ok(known.is_some())
 }
