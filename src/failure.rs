@@ -21,9 +21,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) hint: String,
-    /// The rule of the policy that refused a payment.
+    /// The rule of the policy, yours or a company's, that refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) rule: Option<&'static str>,
+    pub(crate) rule: Option<String>,
     /// What is known to have been charged, in atomic units, where a call was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) charged: Option<String>,
@@ -104,6 +104,7 @@ impl From<&Problem> for Failure {
         };
         let mut failure = Self::new(exit, &problem.code, message, hint(problem));
         failure.charged = Some(problem.charged.clone());
+        failure.rule = problem.extra.get("rule").and_then(|rule| rule.as_str()).map(str::to_owned);
         failure
     }
 }
@@ -252,7 +253,7 @@ impl From<ClientError> for Failure {
             ),
             ClientError::PolicyRefused(refusal) => {
                 let mut failure = Self::payment("policy-refused", chain(&error), refusal.next.as_str());
-                failure.rule = Some(refusal.rule.as_str());
+                failure.rule = Some(refusal.rule.as_str().to_owned());
                 failure
             }
             ClientError::Policy(policy) => policy_failure(policy),

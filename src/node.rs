@@ -11,7 +11,9 @@ use glassbox_core::limits;
 use glassbox_core::log::{Cosigner, KnownLog, LogKey};
 use glassbox_pay::wallet_file::{self, WalletFile};
 use glassbox_pay::{Devnet, PayError, Wallet};
-use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, Registry, RegistryConfig, Witness};
+use glassbox_registry::{
+    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, Registry, RegistryConfig, Witness,
+};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::OperatorToken;
 use glassbox_store::{Fault, Store, WitnessStore};
@@ -34,6 +36,8 @@ pub(crate) struct NodeConfig {
     pub(crate) allowed: Allowed,
     /// The variables that components may be shown, names and values.
     pub(crate) environment: Vec<(String, String)>,
+    /// What the company allows whose registry it is.
+    pub(crate) company: Option<CompanyPolicy>,
     /// Where payments are settled.
     pub(crate) rail: RailArgs,
     /// Who cosigns its log, and whose logs it cosigns.
@@ -108,6 +112,7 @@ impl Node {
                     host,
                     claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
                     domains: DomainConfig::default(),
+                    company: config.company,
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
@@ -121,6 +126,11 @@ impl Node {
     /// Returns where payments are settled, for people.
     pub(crate) fn payments(&self) -> String {
         self.registry.rail().label().to_owned()
+    }
+
+    /// Returns what the company is called whose registry it is, where it is one's.
+    pub(crate) fn company(&self) -> Option<String> {
+        self.registry.config().company.as_ref().map(|company| company.name.clone())
     }
 
     /// Returns the verifier key of the log.

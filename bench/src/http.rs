@@ -139,6 +139,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             public_url: format!("http://127.0.0.1:{port}"),
             host: HostConfig::default(),
             claim_amount: glassbox_core::limits::CLAIM_AMOUNT_DEFAULT,
+            company: None,
             domains: DomainConfig::default(),
         };
         let store = Store::open(&folder.join("store"))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use glassbox_core::key::PublicKey;
 use glassbox_core::name::{NameError, RemoteRef};
+use glassbox_registry::Choice;
 
 use super::{PasswordFile, remote_ref};
 
@@ -27,6 +28,9 @@ pub(crate) struct CallArgs {
     pub(crate) package: RemoteRef,
     /// The call in WAVE: `function(args)` or `interface.function(args)`
     pub(crate) call: String,
+    /// Call whichever package with the same interface is the `cheapest`, the `fastest`, or the `most-proven`
+    #[arg(long, value_name = "HOW")]
+    pub(crate) choose: Option<Choice>,
     #[command(flatten)]
     pub(crate) allowance: Allowance,
 }

@@ -3,6 +3,7 @@
 mod advisory;
 mod attest;
 mod call;
+mod company;
 mod license;
 mod log;
 mod mcp;
@@ -26,6 +27,7 @@ use glassbox_core::name::{NameError, RemoteRef};
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
 pub(crate) use call::*;
+pub(crate) use company::*;
 pub(crate) use license::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
@@ -133,6 +135,14 @@ Interface and tests come along, source and component where they may be had for n
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
+    /// Take releases from another registry, as their publishers signed them
+    #[command(after_help = "\
+Examples:
+  glassbox republish registry.example.org/docs:markdown --registry http://127.0.0.1:8402
+  glassbox republish registry.example.org/acme:table@1.2.0 --max-price 1
+
+Components are taken where their terms let them be downloaded. Name, terms and payees stay as they are.")]
+    Republish(RepublishArgs),
     /// Let a held release go, with a second key of its namespace
     #[command(after_help = "Examples:\n  glassbox confirm acme:slug@1.0.1")]
     Confirm(ConfirmArgs),
@@ -248,6 +258,17 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     /// Show who earned what
     #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
     Earnings(EarningsArgs),
+    /// Open the accounts of a company's registry, and their tokens and budgets
+    #[command(subcommand)]
+    Account(Box<AccountCommand>),
+    /// Decide what costs so much that a person has to
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Show what each cost centre's accounts called and owe, with receipts
+    #[command(
+        after_help = "Examples:\n  glassbox chargeback --data ./registry\n  glassbox chargeback --month 2026-10 --csv --data ./registry > october.csv"
+    )]
+    Chargeback(ChargebackArgs),
     /// Buy, show and give back prepaid credit
     #[command(subcommand)]
     Credit(CreditCommand),
@@ -268,7 +289,7 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     Audit(AuditCommand),
     /// Show the transfers of a registry's ledger, in all or of one account
     #[command(
-        after_help = "Examples:\n  glassbox statement --data ./registry\n  glassbox statement operator --data ./registry --json"
+        after_help = "Examples:\n  glassbox statement --data ./registry\n  glassbox statement operator --data ./registry --json\n  glassbox statement --csv --data ./registry > ledger.csv"
     )]
     Statement(StatementArgs),
     /// Pay out what payees and the operator earned for good
@@ -276,6 +297,12 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
         after_help = "Examples:\n  glassbox payout --data ./registry --dry-run\n  glassbox payout --data ./registry --to acct:ana@example.org=0x… --threshold 5"
     )]
     Payout(PayoutArgs),
+    /// Decide how far you know payees, and whose earnings wait
+    #[command(subcommand)]
+    Payee(PayeeCommand),
+    /// Tell an operator what is wrong with a package, and decide what others tell you
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// Run a chain for play money alone, with a node's JSON-RPC and a faucet
     #[command(
         after_help = "Examples:\n  glassbox devnet\n  glassbox devnet --journal chain.journal --listen 127.0.0.1:8545"

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum, value_parser};
 use glassbox_core::name::RemoteRef;
 use glassbox_core::{PackageName, PackageRef, limits};
 
-use super::remote_ref;
+use super::{PurseArgs, remote_ref};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
@@ -123,4 +123,13 @@ pub(crate) struct EarningsArgs {
     /// One package only
     #[arg(value_name = "NS:NAME")]
     pub(crate) package: Option<PackageName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepublishArgs {
+    /// The packages or releases, each with the registry that it is from
+    #[arg(required = true, value_name = "REGISTRY/NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) packages: Vec<RemoteRef>,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
 }

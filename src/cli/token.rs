@@ -86,7 +86,7 @@ pub(crate) struct CapArgs {
 }
 
 /// Reads a time such as `24h` as seconds.
-pub(super) fn lifetime(text: &str) -> Result<u64, &'static str> {
+pub(crate) fn lifetime(text: &str) -> Result<u64, &'static str> {
     let wrong = "write a number and m, h or d, such as 24h";
     let unit = match text.chars().last() {
         Some('m') => 60,

@@ -45,7 +45,19 @@ fn describe_quote(quote: &QuoteResponse) -> String {
 
 pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failure> {
     let caller = Caller::new(context, &args.allowance, args.package.registry.as_deref())?;
-    let reading = type_call(caller.remote(), &args.package.reference, &args.call);
+    let mut reference = args.package.reference.clone();
+    if let Some(choice) = args.choose {
+        let (function, _) = wave::call_from_wave(&args.call).map_err(|error| {
+            Failure::no("arguments-invalid", error.to_string(), "write it like 'function(\"text\", 1)'")
+        })?;
+        let choosing = caller.remote().client.choose(&reference, &function, choice.as_str());
+        let chosen = during("choosing", choosing).await?;
+        context
+            .output
+            .note(&format!("{} of {}: {}: {}", chosen.choice, chosen.among, chosen.release, chosen.why));
+        reference = chosen.release.parse().map_err(anyhow::Error::from)?;
+    }
+    let reading = type_call(caller.remote(), &reference, &args.call);
     let typed = during("reading the interface", reading).await?;
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
@@ -96,7 +108,7 @@ impl<'a> Caller<'a> {
             None => Folder::of(&context.home()?.receipt_path("call"), "the receipt")?,
         };
         let grants = (allowance.allow_none || !allowance.allow.is_empty()).then(|| allowance.allow.clone());
-        let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, nonce: None, grants };
+        let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, grants, ..CallBody::default() };
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;

@@ -111,6 +111,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
+        company: None,
         rail: RailArgs::devnet(),
         listen: args.listen,
         public_url: None,

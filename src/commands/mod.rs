@@ -1,11 +1,14 @@
 //! The commands, a file each: read arguments, call a crate, print.
 
+mod account;
 mod advisory;
+mod approvals;
 mod attest;
 mod audit;
 mod audit_receipts;
 mod call;
 mod channels;
+mod chargeback;
 mod confirm;
 mod credit;
 mod demo;
@@ -23,11 +26,14 @@ mod mcp;
 mod mirror;
 mod namespace;
 mod new;
+mod notice;
 mod package;
+mod payee;
 mod payout;
 mod publish;
 mod purse;
 mod receipt;
+mod republish;
 mod run;
 mod search;
 mod serve;
@@ -54,6 +60,9 @@ use crate::remote::{self, Remote};
 /// The variable that holds the operator's token.
 const OPERATOR: &str = "GLASSBOX_OPERATOR";
 
+/// The variable that holds the token of an account at a company's registry.
+const ACCOUNT: &str = "GLASSBOX_ACCOUNT";
+
 /// What every command is given.
 pub(crate) struct Context {
     pub(crate) output: Output,
@@ -62,13 +71,37 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Returns a client of the usual registry, in the name of an account where the environment has its token.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         // `GLASSBOX_REGISTRY=""` is how a script unsets it.
         let registry = match self.global.registry.as_str() {
             "" => REGISTRY,
             registry => registry,
         };
-        Ok(Client::new(registry)?)
+        let client = Client::new(registry)?;
+        Ok(match variable(ACCOUNT) {
+            Some(token) => client.with_token(&token),
+            None => client,
+        })
+    }
+
+    /// Returns a client that shows the token of an account, which must be there.
+    pub(crate) fn own_account(&self) -> Result<Client, Failure> {
+        match variable(ACCOUNT) {
+            Some(_) => self.client(),
+            None => {
+                let hint = format!("set {ACCOUNT} to the token that whoever operates the registry gave you");
+                Err(Failure::error("token-not-found", "there is no token of an account", hint))
+            }
+        }
+    }
+
+    /// Returns a client that shows the operator's token where one is named, and else that of an account.
+    pub(crate) fn deciding(&self, operator: &Operator) -> Result<Client, Failure> {
+        match operator.data.is_some() || variable(OPERATOR).is_some() {
+            true => self.operating(operator),
+            false => self.own_account(),
+        }
     }
 
     /// Returns the registry that a release is named with, or the one that is asked otherwise.
@@ -83,15 +116,15 @@ impl Context {
 
     /// Returns a client that shows the operator's token.
     pub(crate) fn operating(&self, operator: &Operator) -> Result<Client, Failure> {
-        let token = match (&operator.data, std::env::var(OPERATOR)) {
+        let token = match (&operator.data, variable(OPERATOR)) {
             (Some(data), _) => {
                 let path = crate::node::operator_path(data);
                 let text =
                     std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
                 text.trim().to_owned()
             }
-            (None, Ok(token)) if !token.is_empty() => token,
-            (None, _) => {
+            (None, Some(token)) => token,
+            (None, None) => {
                 let hint = format!("name the registry's folder with --data DIR, or set {OPERATOR}");
                 return Err(Failure::error("operator-only", "there is no operator's token", hint));
             }
@@ -109,6 +142,11 @@ impl Context {
     }
 }
 
+/// Returns what a variable of the environment holds; an empty one is none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Runs a command, and returns how it exits.
 pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
     let context = Context { output, json: cli.global.json, global: cli.global };
@@ -120,6 +158,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Check(args) => package::check(&context, &args).await,
         Command::Test(args) => package::test(&context, &args).await,
         Command::Publish(args) => publish::run(&context, &args).await,
+        Command::Republish(args) => republish::run(&context, &args).await,
         Command::Confirm(args) => confirm::run(&context, &args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Info(args) => info::run(&context, &args).await,
@@ -143,6 +182,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Quarantine(args) => mark::quarantine(&context, &args).await,
         Command::Sign(args) => sign::run(&context, &args).await,
         Command::Earnings(args) => earnings::run(&context, &args).await,
+        Command::Account(command) => account::run(&context, &command).await,
+        Command::Approvals(command) => approvals::run(&context, &command).await,
+        Command::Chargeback(args) => chargeback::run(&context, &args).await,
         Command::Credit(command) => credit::run(&context, &command).await,
         Command::Advisory(command) => advisory::run(&context, &command).await,
         Command::Attest(command) => attest::run(&context, &command).await,
@@ -152,6 +194,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
+        Command::Payee(command) => payee::run(&context, &command).await,
+        Command::Notice(command) => notice::run(&context, &command).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,
         Command::Openapi => {
             let document = glassbox_server::openapi().to_pretty_json().expect("the document has string keys");

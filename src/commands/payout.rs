@@ -13,6 +13,7 @@ pub(super) async fn run(context: &Context, args: &PayoutArgs) -> Result<(), Fail
     let request = PayoutRequest {
         addresses: args.to.iter().cloned().collect(),
         threshold_usd: args.threshold.clone(),
+        verified_only: args.verified,
         dry_run: args.dry_run,
     };
     let paid = during("paying out", client.payouts(&request)).await?;
@@ -32,7 +33,9 @@ fn describe(paid: &PayoutResponse, dry_run: bool) -> String {
             let account = format!("{:<width$}", row.account);
             match (&row.waits, &row.to) {
                 (None, Some(to)) => {
-                    format!("{account}  {}  to {to}", paint(MONEY, format!("${}", row.amount.usd)))
+                    let frozen = row.frozen_usd.as_ref().map(|usd| format!("; ${usd} is frozen"));
+                    let frozen = paint(DIM, frozen.unwrap_or_default());
+                    format!("{account}  {}  to {to}{frozen}", paint(MONEY, format!("${}", row.amount.usd)))
                 }
                 (waits, _) => {
                     let why = waits.as_deref().unwrap_or("it waits");

@@ -1,5 +1,10 @@
 //! `glassbox serve`.
 
+use std::fs;
+use std::path::Path;
+
+use glassbox_core::limits;
+use glassbox_registry::CompanyPolicy;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +22,8 @@ struct Answer {
     payments: String,
     log_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    company: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     witness_key: Option<String>,
 }
 
@@ -29,6 +36,7 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         listen: args.listen,
         public_url: args.public_url,
         fee_bps: args.fee_bps,
+        company: args.company.as_deref().map(company).transpose()?,
         rail: args.rail,
         witnessed: args.witnessed,
         faults: args.crash_at,
@@ -39,10 +47,24 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         data: args.data.display().to_string(),
         payments: node.payments(),
         log_key: node.log_key(),
+        company: node.company(),
         witness_key: node.witness_key(),
     };
     context.output.answer(&answer, || describe(&answer));
     node.serve(interrupted()).await
+}
+
+/// Reads the policy of a company.
+fn company(path: &Path) -> Result<CompanyPolicy, Failure> {
+    let failed = |error: std::io::Error| Failure::io("read", path, &error);
+    let invalid = |reason: String| {
+        let message = format!("the company's policy `{}` is not valid: {reason}", path.display());
+        Failure::error("company-invalid", message, "nothing is served until it can be read")
+    };
+    if fs::metadata(path).map_err(failed)?.len() > limits::COMPANY_FILE_BYTES_MAX {
+        return Err(invalid("it is too long".into()));
+    }
+    CompanyPolicy::parse(&fs::read_to_string(path).map_err(failed)?).map_err(invalid)
 }
 
 fn describe(answer: &Answer) -> String {
@@ -55,6 +77,9 @@ fn describe(answer: &Answer) -> String {
         ),
         format!("  log      {}", answer.log_key),
     ];
+    if let Some(company) = &answer.company {
+        lines.push(format!("  company  {company}: its accounts alone call here"));
+    }
     if let Some(key) = &answer.witness_key {
         lines.push(format!("  witness  {}/witness={key}", answer.url));
     }

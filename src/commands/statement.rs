@@ -18,8 +18,36 @@ pub(super) async fn run(context: &Context, args: &StatementArgs) -> Result<(), F
         statement.more = page.more;
         statement.transfers.extend(page.transfers);
     }
-    context.output.answer(&statement, || describe(&statement));
+    match args.csv {
+        true => context.output.print(&csv(&statement)),
+        false => context.output.answer(&statement, || describe(&statement)),
+    }
     Ok(())
+}
+
+/// The columns of the CSV.
+const COLUMNS: &str = "number,at,kind,debit,credit,usd,pico,subject,transaction";
+
+fn csv(statement: &StatementResponse) -> String {
+    let row = |row: &StatementRow| {
+        let StatementRow { id, at, kind, debit, credit, usd, pico, subject, transaction } = row;
+        let [debit, credit, subject] = [debit, credit, subject].map(|text| quoted(text));
+        let transaction = quoted(transaction.as_deref().unwrap_or_default());
+        format!("{id},{at},{kind},{debit},{credit},{usd},{pico},{subject},{transaction}")
+    };
+    [COLUMNS.to_owned()].into_iter().chain(statement.transfers.iter().map(row)).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes a field as RFC 4180 says. What a spreadsheet would take for a formula is made a text.
+fn quoted(text: &str) -> String {
+    let text = match text.starts_with(['=', '+', '-', '@']) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
+    };
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
 }
 
 fn describe(statement: &StatementResponse) -> String {
@@ -43,4 +71,22 @@ fn describe(statement: &StatementResponse) -> String {
         lines.push(paint(HEAD, format!("${credits} in, ${debits} out")).to_string());
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn fields_are_one_field_and_no_formula() {
+        for (text, field) in [
+            ("payee:acct:ana@example.org", "payee:acct:ana@example.org"),
+            ("journal 88, page 2", "\"journal 88, page 2\""),
+            ("the \"first\"", "\"the \"\"first\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("", ""),
+        ] {
+            assert_eq!(quoted(text), field);
+        }
+    }
 }

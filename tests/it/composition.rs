@@ -116,7 +116,7 @@ pub(crate) fn leaf(name: &str, terms: &str) -> PackageFiles {
     Made { name, version: "1.0.0", rounds: 10, imports: &[], terms }.package()
 }
 
-fn on(name: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
+pub(crate) fn on(name: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
     Made { name, version: "1.0.0", rounds: 1, imports, terms }.package()
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn payee(id: &str) -> String {
     format!("[[payee]]\nid = \"acct:{id}\"\nshare = 10000\n")
 }
 
-fn pin(package: &PackageFiles) -> Pinned {
+pub(crate) fn pin(package: &PackageFiles) -> Pinned {
     let Release { release, component, terms, .. } = Package::check(package.clone()).unwrap().statement();
     Pinned { release, component, terms }
 }

@@ -44,7 +44,7 @@ pub(crate) const CLOCK: &str = r#"(component
     (with "" (instance (export "now" (func $lowered)) (export "memory" (memory $memory))))))
   (func (export "look") (param "times" u32) (result u32) (canon lift (core func $i "look"))))"#;
 
-fn clock() -> PackageFiles {
+pub(crate) fn clock() -> PackageFiles {
     PackageFiles {
         manifest: MANIFEST.into(),
         wit: one_file(

@@ -13,7 +13,9 @@ use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
-use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{
+    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig,
+};
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
 use glassbox_store::{PowerCut, Store};
@@ -40,6 +42,8 @@ pub(crate) struct World {
     now_ms: Arc<AtomicI64>,
     drawn: Arc<AtomicU64>,
     domains: DomainConfig,
+    /// What the company allows whose registry it is.
+    company: Option<CompanyPolicy>,
 }
 
 impl World {
@@ -49,6 +53,7 @@ impl World {
             now_ms: Arc::new(AtomicI64::new(now_ms)),
             drawn: Arc::default(),
             domains: DomainConfig::default(),
+            company: None,
         }
     }
 
@@ -163,6 +168,15 @@ impl Stage {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let domains = DomainConfig { url: format!("{base}/{{domain}}"), private_addresses: true };
         Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
+    }
+
+    /// A company's registry that has `lab:bench@1.0.0`, and looks for undecided calls only when it is told to.
+    pub(crate) async fn of_company(policy: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let company = Some(CompanyPolicy::parse(policy).unwrap());
+        let stage = Self::open(folder, World { company, ..World::default() }, Sweep::Off).await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage
     }
 
     /// A registry that has `lab:bench@1.0.0`.
@@ -289,6 +303,7 @@ impl<C: Chain + 'static> Stage<C> {
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
             domains: world.domains.clone(),
+            company: world.company.clone(),
         };
         let registry =
             Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
@@ -306,6 +321,11 @@ impl<C: Chain + 'static> Stage<C> {
         });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { registry, rail, world, url, http, power: Some(power), power_cut, folder }
+    }
+
+    /// Where the store lies.
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.folder.path().join("store")
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -353,9 +373,13 @@ impl<C: Chain + 'static> Stage<C> {
         assert_eq!(audit.booked, audit.held, "the ledger and the chain disagree");
         for balance in self.store().balances().await.unwrap() {
             match &balance.account {
-                Account::Payer(payer) if payer.starts_with("credit:") => {}
+                Account::Payer(payer) if payer.starts_with("credit:") || payer.starts_with("account:") => {}
                 Account::Payer(payer) => assert_eq!(balance.debits, balance.credits, "{payer} is owed"),
-                Account::Payee(_) | Account::Operator | Account::Escrow(_) | Account::Rail(_) => {}
+                Account::Payee(_)
+                | Account::Operator
+                | Account::Escrow(_)
+                | Account::Invoice(_)
+                | Account::Rail(_) => {}
             }
         }
         let treasury = self.balance(self.treasury()).await;

@@ -173,7 +173,7 @@ pub(crate) fn terms() -> PayoutTerms {
     let addresses =
         [("operator", "boss"), ("acct:ana@lab.example", "ana's"), ("acct:ben@lab.example", "ben's")];
     let addresses = addresses.map(|(payee, name)| (payee.to_owned(), to(name)));
-    PayoutTerms { addresses: addresses.into(), threshold: Atomic::ZERO }
+    PayoutTerms { addresses: addresses.into(), ..PayoutTerms::default() }
 }
 
 async fn a_payout_that_is_taken_back_is_paid_again<G: Ground>(ground: &G) {

@@ -3,9 +3,12 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod company;
+mod implementations;
 mod license;
 mod money;
 mod names;
+mod operator;
 mod problem;
 mod receipts;
 mod supply;
@@ -17,6 +20,14 @@ use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use company::{
+    AccountRequest, AccountResponse, AccountTokenRequest, AccountTokenResponse, AccountTokensResponse,
+    AccountsResponse, ApprovalResponse, ApprovalsResponse, BudgetRequest, ChargebackResponse, ChargebackRow,
+    ChargebackSum, DecisionRequest, PayInRequest, SettleRequest, SettleResponse,
+};
+pub use implementations::{
+    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction,
+};
 pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
@@ -25,6 +36,10 @@ pub use money::{
 };
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
+};
+pub use operator::{
+    ActionRow, ActionsResponse, FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse,
+    NoticesResponse, PayeeRequest, PayeeResponse, PayeesResponse,
 };
 pub use problem::Problem;
 pub use receipts::{
@@ -445,6 +460,10 @@ pub struct CallBody {
     /// what lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// Which implementation of the function's interface to call: `cheapest`, `fastest` or `most-proven`; the package that
+    /// is named when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose: Option<String>,
 }
 
 /// What a call gave.
@@ -464,6 +483,9 @@ pub struct CallResponse {
     /// What you should know of the release: that it is yanked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// The implementation that was chosen, where the request left it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<ChosenResponse>,
     /// The receipt with what opens it: keep it, it is enough to verify the call offline.
     #[schema(value_type = Object)]
     pub receipt: Bundle,

@@ -166,6 +166,9 @@ pub struct PayoutRequest {
     pub addresses: std::collections::BTreeMap<String, String>,
     /// From how many dollars on an account is paid.
     pub threshold_usd: String,
+    /// Pay verified payees only.
+    #[serde(default)]
+    pub verified_only: bool,
     /// Only say what would be paid.
     #[serde(default)]
     pub dry_run: bool,
@@ -196,6 +199,9 @@ pub struct PayoutRow {
     pub account: String,
     /// What it earned for good and was not paid yet, in dollars.
     pub payable_usd: String,
+    /// What of it waits because the package that earned it is disputed, in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_usd: Option<String>,
     /// What it is paid now.
     pub amount: Money,
     /// Where to.

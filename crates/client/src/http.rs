@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use glassbox_api::{
     ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
-    AuditResponse, BalanceResponse, CallResponse, ClaimResponse, ContradictionResponse,
+    AuditResponse, BalanceResponse, CallResponse, ChosenResponse, ClaimResponse, ContradictionResponse,
     CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
-    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, NamespaceResponse, PackageResponse,
-    PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse, QuoteResponse,
-    ReleaseResponse, RevokeRequest, SearchQuery, SearchResponse, StatementResponse,
+    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, ImplementationsResponse, NamespaceResponse,
+    PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
+    QuoteResponse, ReleaseResponse, RevokeRequest, SearchQuery, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
@@ -29,7 +29,7 @@ use crate::proof;
 pub struct Client {
     http: reqwest::Client,
     base: String,
-    /// What every request shows: a token that spends credit, or the operator's.
+    /// What every request shows: a token that spends credit, an account's, or the operator's.
     bearer: Option<String>,
     /// What every request is signed with, where the token names a holder.
     holder: Option<SecretKey>,
@@ -53,8 +53,8 @@ impl Client {
         Ok(Self { http, base: base.into(), bearer: None, holder: None })
     }
 
-    /// Returns the same client with a token that every request shows: one that spends prepaid credit, which then pays for
-    /// calls, or the operator's.
+    /// Returns the same client with a token that every request shows: one that spends prepaid credit or opens an account,
+    /// which then pays for calls, or the operator's.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.bearer = Some(token.to_owned());
@@ -68,7 +68,7 @@ impl Client {
         self
     }
 
-    /// Tells whether calls are paid by credit.
+    /// Tells whether calls are paid by credit, or by an account.
     pub(crate) fn pays_by_credit(&self) -> bool {
         self.bearer.is_some()
     }
@@ -195,6 +195,23 @@ impl Client {
         }
     }
 
+    /// Returns the packages that export an interface, such as `acme:text/slug@1.0.0`.
+    pub async fn implementations(&self, interface: &str) -> Result<ImplementationsResponse, ClientError> {
+        let path = interface.replacen(':', "/", 1);
+        let path: Vec<String> = path.split('/').map(escape).collect();
+        self.get(&format!("/v1/interfaces/{}", path.join("/")), &[]).await
+    }
+
+    /// Chooses among the packages that have the same function: `cheapest`, `fastest` or `most-proven`.
+    pub async fn choose(
+        &self,
+        reference: &PackageRef,
+        function: &str,
+        by: &str,
+    ) -> Result<ChosenResponse, ClientError> {
+        self.get(&function_path("/v1/choose", reference, function), &[("by", by)]).await
+    }
+
     /// Publishes a release.
     pub async fn publish(&self, request: &PublishRequest) -> Result<PublishResponse, ClientError> {
         self.post("/v1/publish", request).await
@@ -310,12 +327,20 @@ impl Client {
         self.post("/v1/operate/credit", request).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
         let response = self.send(self.request(Method::GET, path).query(query)).await?;
         self.read(response).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         let response = self.send(self.request(Method::POST, path).json(body)).await?;
         self.read(response).await
     }
@@ -457,7 +482,7 @@ pub(crate) fn function_path(prefix: &str, reference: &PackageRef, function: &str
 }
 
 /// Percent-encodes one segment of a path.
-fn escape(segment: &str) -> String {
+pub(crate) fn escape(segment: &str) -> String {
     let mut escaped = String::new();
     for byte in segment.bytes() {
         match byte {

@@ -28,6 +28,7 @@
 mod bind;
 mod buyer;
 pub mod channels;
+mod company;
 mod download;
 mod error;
 mod http;
@@ -35,6 +36,7 @@ mod license;
 pub mod mirror;
 pub mod monitor;
 mod node;
+mod operator;
 mod pay;
 pub mod policy;
 mod proof;

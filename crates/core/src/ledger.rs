@@ -4,7 +4,7 @@
 //! A transfer is *pending* while it is undecided, then *posted* or *voided*, never both. Only posted transfers count
 //! in a balance.
 //!
-//! Money comes in by three roads, and a paid call takes one of them:
+//! Money comes in by four roads, and a paid call takes one of them:
 //!
 //! ```text
 //! by a payment    rail ──deposit──▶ payer ──charge──▶ operator, payees      what the ceiling exceeded the charge by:
@@ -12,7 +12,10 @@
 //! by a voucher    escrow ──voucher─▶ payer ──charge──▶ operator, payees     later: rail ──claim──▶ escrow
 //! by credit       payer ──charge──▶ operator, payees                        before: rail ──deposit──▶ payer ──top-up──▶
 //!                                                                           payer, or operator ──grant──▶ payer
+//! by an invoice   invoice ─invoice─▶ payer ──charge──▶ operator, payees     later: bank ──deposit──▶ invoice
 //! ```
+//!
+//! An account of a company that pays beforehand spends credit, which came by its bank.
 //!
 //! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
 //! else's.
@@ -35,6 +38,9 @@ pub enum Account {
     /// What the vouchers of a channel promise, by the channel's id. Its balance is the negative of what they are worth
     /// beyond what was claimed.
     Escrow(String),
+    /// What an account of a company owes for what it used, by the name of its payer. Its balance is the negative of what is
+    /// not settled yet.
+    Invoice(String),
     /// What is owed to a payer: nothing between two calls, or prepaid credit.
     Payer(String),
     /// What is owed to a payee.
@@ -48,6 +54,7 @@ impl fmt::Display for Account {
         match self {
             Self::Rail(id) => write!(f, "rail:{id}"),
             Self::Escrow(id) => write!(f, "escrow:{id}"),
+            Self::Invoice(id) => write!(f, "invoice:{id}"),
             Self::Payer(id) => write!(f, "payer:{id}"),
             Self::Payee(id) => write!(f, "payee:{id}"),
             Self::Operator => f.write_str("operator"),
@@ -68,6 +75,7 @@ impl FromStr for Account {
             None if text == "operator" => Ok(Self::Operator),
             Some(("rail", id)) => Ok(Self::Rail(id.into())),
             Some(("escrow", id)) => Ok(Self::Escrow(id.into())),
+            Some(("invoice", id)) => Ok(Self::Invoice(id.into())),
             Some(("payer", id)) => Ok(Self::Payer(id.into())),
             Some(("payee", id)) => Ok(Self::Payee(id.into())),
             _ => Err(AccountError(text.chars().take(80).collect())),
@@ -119,6 +127,8 @@ pub enum Kind {
     Deposit,
     /// What a voucher promises for a call.
     Voucher,
+    /// What a call adds to the invoice of an account.
+    Invoice,
     /// Credit set aside for a call. Never posted: the charge takes its place.
     Hold,
     /// A charge, one transfer for each receiver.
@@ -138,9 +148,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Deposit, "deposit"),
         (Self::Voucher, "voucher"),
+        (Self::Invoice, "invoice"),
         (Self::Hold, "hold"),
         (Self::Charge, "charge"),
         (Self::Refund, "refund"),
@@ -185,6 +196,24 @@ pub fn voucher(channel: &str, payer: &str, amount: Atomic) -> Transfer {
         Account::Payer(payer.into()),
         amount.to_pico(),
     )
+}
+
+/// The rail of what a company pays in by its bank: the operator books it, and no chain knows of it.
+pub const BANK: &str = "bank";
+
+/// Returns what a call adds to the invoice of `payer`. Pending at the ceiling, posted at the charge.
+pub fn invoice(payer: &str, amount: Atomic) -> Transfer {
+    Transfer::new(
+        Kind::Invoice,
+        Account::Invoice(payer.into()),
+        Account::Payer(payer.into()),
+        amount.to_pico(),
+    )
+}
+
+/// Returns the settling of what `payer` owes by invoice.
+pub fn settlement(payer: &str, amount: Atomic) -> Transfer {
+    Transfer::new(Kind::Deposit, Account::Rail(BANK.into()), Account::Invoice(payer.into()), amount.to_pico())
 }
 
 /// Returns what is set aside of a payer's credit while a call runs. Voided when the call is decided.

@@ -9,8 +9,11 @@
 //! Wasm, its *interface* is WIT, and a *function* is what a *call* runs once. *Fuel* is metered work, *usage* is
 //! what the meter read. A *transcript* is what a call *observed* of the world outside. *Terms* are everything in the
 //! manifest that touches money or rights; a *quote* is the upper bound for one call and a *charge* is what is owed. A
-//! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it.
+//! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it. In a
+//! company's registry an *account* is a person or an agent in whose name calls are made, and a *cost centre* bears their
+//! cost.
 
+pub mod account;
 pub mod acts;
 pub mod attestation;
 pub mod canonical;

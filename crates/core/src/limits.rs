@@ -219,6 +219,21 @@ pub const REASON_BYTES_MAX: usize = 2_000;
 /// The most prices of one manifest.
 pub const PRICES_MAX: usize = 64;
 
+/// The longest id of a payee, in bytes: longer than any address or account that there is.
+pub const PAYEE_ID_BYTES_MAX: usize = 256;
+
+/// The longest text of a notice to the operator, in bytes: enough to say what is wrong and where it can be seen.
+pub const NOTICE_BYTES_MAX: usize = 4_000;
+
+/// The longest contact of whoever gives a notice, in bytes: an address of electronic mail.
+pub const NOTICE_CONTACT_BYTES_MAX: usize = 254;
+
+/// The most notices about one release that wait at once. Anybody may give one, and the tenth says what the first said.
+pub const NOTICES_PER_RELEASE_MAX: usize = 10;
+
+/// The most notices that wait at once: what people can decide, and some megabytes at most.
+pub const NOTICES_OPEN_MAX: usize = 1_000;
+
 /// The most payees of one manifest.
 pub const PAYEES_MAX: usize = 64;
 
@@ -697,3 +712,40 @@ pub const PROOF_NONCE_BYTES_MIN: usize = 16;
 
 /// The longest nonce of a signed request, in bytes. A digest in hexadecimal digits fits.
 pub const PROOF_NONCE_BYTES_MAX: usize = 64;
+
+/// The longest name of an account or a cost centre, in bytes. Addresses of mail fit.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 64;
+
+/// The longest label of an account's token, in bytes: it is shown in a line.
+pub const ACCOUNT_LABEL_BYTES_MAX: usize = 120;
+
+/// The most tokens of one account that are in force at once: one for each place where it runs.
+pub const ACCOUNT_TOKENS_MAX: usize = 100;
+
+/// The most approvals of one account that wait for a person at once. Whoever asks for more is a program that has gone wrong.
+pub const APPROVALS_WAITING_MAX: usize = 50;
+
+/// How long an approval may be asked for, decided and used, in milliseconds from when it was asked for: a week, with the
+/// weekend of who decides.
+pub const APPROVAL_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The most rows in an answer that lists accounts or approvals.
+pub const ACCOUNTS_LISTED_MAX: usize = 10_000;
+
+/// The most rows on a page of the chargeback.
+pub const CHARGEBACK_ROWS_MAX: usize = 1_000;
+
+/// The longest file of a company's policy, in bytes: some thousand packages by name.
+pub const COMPANY_FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The longest SPDX expression that is evaluated, in bytes: those in use stay below 200, and brackets nest.
+pub const LICENSE_BYTES_MAX: usize = 512;
+
+/// How far back the use of a package is looked at, in milliseconds: thirty days.
+pub const USAGE_WINDOW_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The fewest payers that make the use of a package organic. One or two may be its publisher's friends.
+pub const ORGANIC_PAYERS_MIN: usize = 3;
+
+/// The least that they pay for a call on average. Below it, use is cheaper to make up than what it is good for.
+pub const ORGANIC_AVERAGE_MIN: crate::Atomic = crate::Atomic(1_000);

@@ -79,6 +79,8 @@ pub(crate) struct Call {
     #[serde(default)]
     grants: Option<Vec<String>>,
     #[serde(default)]
+    choose: Option<String>,
+    #[serde(default)]
     idempotency_key: Option<String>,
 }
 
@@ -124,7 +126,7 @@ impl Call {
     pub(crate) fn asked(self) -> Result<Asked, Problem> {
         let amount_max = price(self.max_price.as_deref())?;
         let args = if self.args.is_null() { Value::Array(Vec::new()) } else { self.args };
-        let body = CallBody { args, fuel: self.fuel, nonce: None, grants: self.grants };
+        let body = CallBody { args, fuel: self.fuel, nonce: None, grants: self.grants, choose: self.choose };
         Ok(Asked {
             release: release(&self.id)?,
             function: self.function,

@@ -2,7 +2,8 @@
 //!
 //! Read before a call runs, and counted when it is decided. Calls of one payer that run at the same time do not see one
 //! another: each may still find the last free unit, and there are at most
-//! [`CALLS_PER_PAYER_MAX`](glassbox_core::limits::CALLS_PER_PAYER_MAX) of them.
+//! [`CALLS_PER_PAYER_MAX`](glassbox_core::limits::CALLS_PER_PAYER_MAX) of them; of the accounts of a company, at most
+//! [`FREE_CALLS_IN_FLIGHT_MAX`](glassbox_core::limits::FREE_CALLS_IN_FLIGHT_MAX) together.
 
 use glassbox_core::license::Item;
 use glassbox_core::manifest::{FreeScope, Price, Requirement, Terms};
@@ -58,8 +59,11 @@ impl Registry {
         Ok(account)
     }
 
-    /// Makes the quote of a plan that of its payer, who may pay less than it was asked for.
+    /// Makes the quote of a plan that of its payer, who may pay less than it was asked for. Once: what was held for it stands.
     pub(crate) async fn personalise(&self, plan: &mut Plan, payer: &str) -> Result<(), RegistryError> {
+        if !plan.quote.account.is_unknown() {
+            return Ok(());
+        }
         let account = self.account(&plan.live, &plan.function.name, payer).await?;
         if !account.is_unknown() {
             plan.quote = quote(&plan.live.terms, &plan.function.name, plan.quote.fuel_max, account);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use glassbox_core::Pico;
-use glassbox_core::ledger::{Account, Kind};
+use glassbox_core::ledger::{Account, BANK, Kind};
 use glassbox_core::limits::AUDIT_PAGE;
 use glassbox_pay::evm::addresses::BATCH_SETTLEMENT;
 use serde::Serialize;
@@ -137,6 +137,8 @@ impl Registry {
             for row in &page {
                 let amount = row.transfer.amount.0 as i128;
                 let signed = match (&row.transfer.debit, &row.transfer.credit) {
+                    // No chain knows of what a company's bank moved.
+                    (Account::Rail(rail), _) if rail == BANK => continue,
                     (Account::Rail(_), _) => amount,
                     (_, Account::Rail(_)) => -amount,
                     _ => continue,

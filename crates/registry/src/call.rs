@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use glassbox_core::egress::Egress;
 use glassbox_core::manifest::{ChargeOn, Terms, Unit};
 use glassbox_core::receipt::{Bundle, Linked, Node, Opening, Outcome, Request};
 use glassbox_core::terms::{Account, Quote, Usage, charge, consumption, quote};
@@ -21,12 +20,13 @@ use glassbox_core::value::{Value, binary, json};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
-    Allowed, FailureKind, Flow, Function, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits,
+    Allowed, FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits,
 };
 use glassbox_store::CallRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use crate::company::Caller;
 use crate::depend::{Composed, nodes};
 use crate::error::{CallError, RegistryError, failure_code};
 use crate::hold::{Order, pin};
@@ -163,10 +163,9 @@ pub(crate) struct Plan {
     pub(crate) resource: Option<PaidResource>,
     /// What the caller allows, as it said it.
     pub(crate) allowed: Option<Vec<String>>,
-    /// What the component is granted: what it declares, as far as caller and operator allow it.
-    pub(crate) grants: Grants,
-    /// The HTTP requests that the caller allows.
-    pub(crate) egress: Egress,
+    /// What the component is granted: what it declares, as far as caller and operator allow it. Its requests are those that
+    /// the caller allows.
+    pub(crate) allows: Allowed,
 }
 
 /// What a run came to, and what took part in it.
@@ -184,16 +183,16 @@ impl Plan {
     }
 }
 
-/// The payer of all calls that cost nothing, in whose turn they run.
+/// The payer of all calls that cost nothing and are no account's, in whose turn they run.
 const NOBODY: &str = "";
 
 impl Registry {
     /// Runs a function once: free when its quote is nothing, else for a payment.
     pub async fn call(self: &Arc<Self>, mut request: CallRequest) -> Result<CallReply, CallError> {
         let Some(payment) = request.payment.take() else {
-            let mut plan = self.plan_to_run(&request).await?;
+            let mut plan = self.plan_to_run(&request, None).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => self.call_free(plan).await.and_then(deliver),
+                None => self.call_free(plan, None).await.and_then(deliver),
                 Some(required) => {
                     if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
                         plan.quote = free;
@@ -222,11 +221,13 @@ impl Registry {
         }
     }
 
-    /// Plans what may run now. What was bought before is answered from [`plan`](Self::plan) alone.
-    async fn plan_to_run(&self, request: &CallRequest) -> Result<Plan, CallError> {
-        let plan = self.plan(request).await?;
+    /// Plans what may run now, as far as its release and the company go; for an account, for the price that is its own. What
+    /// was bought before is answered from [`plan`](Self::plan) alone.
+    async fn plan_to_run(&self, request: &CallRequest, payment: Option<&Payment>) -> Result<Plan, CallError> {
+        let mut plan = self.plan(request).await?;
         self.check_quarantine(&plan.live)?;
         self.check_held(&plan.live)?;
+        self.gate_call(&mut plan, payment).await?;
         Ok(plan)
     }
 
@@ -250,7 +251,7 @@ impl Registry {
             return Err(CallError::NonceTooLong);
         }
         let allowed = request.grants.clone();
-        let Allowed { grants, egress } = self.granted(&live, allowed.as_deref())?;
+        let allows = self.granted(&live, allowed.as_deref())?;
         let bound = |quote: &Quote| {
             let bound = Request {
                 component: live.component,
@@ -282,27 +283,28 @@ impl Registry {
             nonce,
             resource,
             allowed,
-            grants,
-            egress,
+            allows,
         })
     }
 
-    /// A call that costs nothing needs no hold, and nothing of it is kept: the receipt is the caller's. Nobody has shown who
-    /// they are, so what takes a licence is open to nobody here.
-    async fn call_free(&self, plan: Plan) -> Result<CallReply, CallError> {
-        self.check_entitled(&plan.live, &plan.function.name, None).await?;
+    /// A call that costs nothing needs no hold, and nothing of it is kept but what a company's account used: the receipt is
+    /// the caller's. Whoever calls without an account has not shown who they are, and what takes a licence is not theirs.
+    async fn call_free(&self, plan: Plan, caller: Option<&Caller>) -> Result<CallReply, CallError> {
+        let payer = caller.map(Caller::payer);
+        self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let executed = self.run(&plan, &call, NOBODY).await?;
+        let executed = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await?;
         let fuel_used = executed.fuel_used;
+        let stored = self.end_free(executed, caller).await?;
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
-        Ok(CallReply { stored: self.reply_unpaid(executed), replayed: false })
+        Ok(CallReply { stored, replayed: false })
     }
 
     /// A call for which a free unit was taken. It is given back where nothing would have been charged.
     async fn call_taken(&self, plan: Plan) -> Result<CallReply, CallError> {
         let (live, taken) = (plan.live.clone(), plan.quote.clone());
-        let reply = self.call_free(plan).await;
+        let reply = self.call_free(plan, None).await;
         let used = reply.as_ref().is_ok_and(|reply| {
             reply.stored.failure.is_none()
                 || live.terms.price.iter().any(|price| price.charge_on == ChargeOn::Attempt)
@@ -320,14 +322,14 @@ impl Registry {
         if let Some(row) = self.presented(known.as_ref()).await? {
             return self.answer_from(&row, request).await;
         }
-        let mut plan = self.plan_to_run(&request).await?;
+        let mut plan = self.plan_to_run(&request, Some(&payment)).await?;
         let price = |live: &Arc<Live>| Some(self.plan_on(live.clone(), &request).ok()?.quote.amount_max);
         if let Some(live) = self.quoted_before(&plan.live, plan.quote.amount_max, &payment, price) {
             plan = self.plan_on(live, &request)?;
         }
         let Some(mut order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref())
         else {
-            return self.call_free(plan).await;
+            return self.call_free(plan, payment.caller()).await;
         };
         order.requests.clone_from(&plan.requests);
 
@@ -418,7 +420,7 @@ impl Registry {
         }
         // It may have waited for its payment, and it may be stopped while it is loaded.
         self.check_quarantine(&plan.live)?;
-        let Composed { prepared, linked } = self.composed(&plan.live, &plan.grants).await?;
+        let Composed { prepared, linked } = self.composed(&plan.live, &plan.allows.grants).await?;
         let files = self.files_of(&plan.live).await?;
         self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
@@ -429,7 +431,7 @@ impl Registry {
         };
         let Function { name, ty, .. } = &plan.function;
         let invocation = Invocation {
-            effects: self.config.host.effects(&plan.egress),
+            effects: self.config.host.effects(&plan.allows.egress),
             files: files.as_ref(),
             events: Some(&plan.live.events),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
@@ -516,7 +518,7 @@ impl Registry {
             fuel_max: plan.quote.fuel_max,
             memory_bytes_max: plan.live.manifest.memory_max_bytes() as u64,
             pure: run.pure,
-            grants: plan.grants.iter().map(str::to_owned).collect(),
+            grants: plan.allows.grants.iter().map(str::to_owned).collect(),
             consumed: consumption(&plan.live.terms, &plan.quote, &usage, &charge),
             account: plan.quote.account.clone(),
             events: usage.events,
@@ -544,7 +546,7 @@ impl Live {
         }
     }
 
-    fn runs_here(&self) -> bool {
+    pub(crate) fn runs_here(&self) -> bool {
         self.terms.execute.contains(&glassbox_core::manifest::Place::Remote)
     }
 }

@@ -248,6 +248,7 @@ impl Registry {
     }
 }
 
+/// Returns a release as something to look up.
 pub(crate) fn exact(release: &ReleaseId) -> PackageRef {
     PackageRef { package: release.package.clone(), version: Some(release.version.clone()) }
 }

@@ -140,6 +140,8 @@ impl Registry {
         let live = self.live(&request.release).await?;
         if !is_bought {
             self.check_quarantine(&live)?;
+            let allowed = self.granted(&live, None)?;
+            self.gate(&live, &allowed, live.download.amount, request.payment.as_ref()).await?;
         }
         match live.manifest.component_is_public() {
             true => Ok((live, request)),

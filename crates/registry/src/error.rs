@@ -14,6 +14,7 @@ use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGr
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
+use crate::company::PolicyRefusal;
 use crate::depend::DependencyError;
 use crate::derive::DerivationError;
 use crate::testing::TestReport;
@@ -380,6 +381,15 @@ pub enum CallError {
     /// Credit could not be bought or given back.
     #[error(transparent)]
     Credit(#[from] CreditError),
+    /// The registry is a company's, and no account asks.
+    #[error("this registry is a company's, and accounts alone call here")]
+    AccountRequired,
+    /// The token opens no account.
+    #[error("{0}")]
+    Account(&'static str),
+    /// The company does not allow it.
+    #[error("{0}")]
+    Policy(Box<PolicyRefusal>),
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -582,6 +592,9 @@ impl CallError {
             Self::SignIn { .. } => "sign-in-refused",
             Self::Token(_) => "token-refused",
             Self::Proof(_) => "proof-refused",
+            Self::AccountRequired => "account-required",
+            Self::Account(_) => "account-refused",
+            Self::Policy(_) => "company-refused",
             Self::NotEntitled { .. } => "license-required",
             Self::NoTips => "tips-not-accepted",
             Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
@@ -638,6 +651,12 @@ impl CallError {
                                `glassbox call --credit` does it"
                 .into(),
             Self::CreditSpent { .. } | Self::Token(_) => "ask whoever gave you the token for another".into(),
+            Self::AccountRequired => {
+                "send `Authorization: Bearer gba_…` with a token of your account; whoever operates this registry makes them"
+                    .into()
+            }
+            Self::Account(_) => "ask whoever operates this registry for a token".into(),
+            Self::Policy(refusal) => refusal.next.clone(),
             Self::NotEntitled { item, .. } => {
                 format!("buy it: `glassbox license buy` with {item}; or pay with the account that has it")
             }

@@ -113,6 +113,7 @@ impl Registry {
             // Or signed anew while the first payment is undecided: a payer must not pay twice for one thing.
             Hold::SamePayment(row) | Hold::SameIdentifier(row) | Hold::SameRequest(row) => Ok(Some(row.id)),
             Hold::Voucher(refusal) => Err(voucher_refused(refusal, order)),
+            Hold::Account(refusal) => Err(self.account_refused(refusal, tender, order)),
             Hold::Credit(refusal) => {
                 Err(CallError::CreditSpent { refusal, required: Box::new(order.required.clone()) })
             }

@@ -10,6 +10,7 @@ mod advisory;
 mod audit;
 mod call;
 mod channels;
+mod company;
 mod component_error;
 mod credit;
 mod depend;
@@ -23,12 +24,14 @@ mod find;
 mod held;
 mod hold;
 mod host;
+mod implementations;
 mod known;
 mod license;
 mod live;
 mod meter;
 mod offer;
 mod open;
+mod operator;
 pub mod package;
 mod payment;
 mod payout;
@@ -55,6 +58,10 @@ pub use audit::{Finding, LedgerAudit};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
+pub use company::{
+    ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
+    PolicyRefusal,
+};
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
@@ -64,9 +71,11 @@ pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
 pub use held::ConfirmError;
 pub use host::HostConfig;
+pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
+pub use operator::{NOTICE_GROUNDS, OperatorError};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
@@ -78,5 +87,8 @@ pub use tip::TipReply;
 pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
-pub use glassbox_store::{Filter, Held, ReceiptProof, TransferRow};
+pub use glassbox_store::{
+    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, Filter, Freeze, Held,
+    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UseRow, UseSum,
+};
 pub use glassbox_token::TokenError;

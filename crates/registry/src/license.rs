@@ -15,6 +15,7 @@ use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split_along;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::x402::{Resource, SettleResponse};
+use glassbox_sandbox::Allowed;
 use glassbox_store::NewLicense;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,7 @@ impl Registry {
             fee_bps: self.config.fee_bps,
         };
         sale.amount = sale.sale()?.amount;
+        self.gate(&live, &Allowed::none(), sale.amount, payment.as_ref()).await?;
         if sale.amount == Atomic::ZERO {
             let holder = sale.licensee.clone().unwrap_or_else(|| "anybody".into());
             let license = sale.license(&self.env.id(), &holder, self)?.sign(&self.keys.executor);

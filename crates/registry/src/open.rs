@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tracing::error;
 
 use crate::advisory::Affecting;
+use crate::company::CompanyPolicy;
 use crate::domain::DomainConfig;
 use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
@@ -56,6 +57,8 @@ pub struct RegistryConfig {
     pub claim_amount: Atomic,
     /// How domains are asked which keys they vouch for.
     pub domains: DomainConfig,
+    /// What the company allows whose registry it is. Accounts alone call then.
+    pub company: Option<CompanyPolicy>,
 }
 
 /// A registry: finds, runs, is paid, and keeps the log. Share it in an `Arc`.

@@ -6,8 +6,9 @@ use glassbox_pay::scheme::batch::{self, Action};
 use glassbox_pay::x402::extensions::payment_identifier;
 use glassbox_pay::x402::{ErrorCode, PaymentPayload, PaymentRequirements, v1};
 use glassbox_pay::{B256, Rejection};
-use glassbox_store::{Backing, Budget, ChainState, Voucher};
+use glassbox_store::{Backing, Budget, ChainState, CompanyAccount, Spender, Standing, Voucher};
 
+use crate::company::{Caller, is_paid_before};
 use crate::credit::Credit;
 use crate::error::CallError;
 use crate::hold::Order;
@@ -22,11 +23,23 @@ pub enum Payment {
     X402V1(Box<v1::Payment>),
     /// A token that spends prepaid credit.
     Credit(Box<Credit>),
+    /// An account of a company.
+    Account(Box<Caller>),
+}
+
+impl Payment {
+    /// Returns the account that calls, where it is one that does.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Account(caller) => Some(caller),
+            _ => None,
+        }
+    }
 }
 
 /// A payment that holds, for one order: who pays, with what, and what makes it the one it is.
 pub(crate) struct Tender {
-    /// The payer's address, or the credit account.
+    /// The payer's address, or the account.
     pub(crate) payer: String,
     pub(crate) rail: String,
     /// One key, one call.
@@ -46,6 +59,8 @@ pub(crate) enum Means {
     },
     /// Out of prepaid credit.
     Credit(Vec<Budget>),
+    /// From an account of a company.
+    Account { spender: Box<Spender>, account: Box<CompanyAccount> },
 }
 
 /// A payment that holds in itself, whoever's offer it answers.
@@ -65,7 +80,16 @@ impl Tender {
             Means::Signed { authorization, .. } => {
                 !matches!(&**authorization, Authorization::Batch(batch) if batch.action == Action::Voucher)
             }
-            Means::Credit(_) => false,
+            Means::Credit(_) | Means::Account { .. } => false,
+        }
+    }
+
+    /// Returns how what needs no rail is called on receipts, and how sure it is once it is written down.
+    pub(crate) fn written(&self) -> (&'static str, Standing) {
+        match &self.means {
+            Means::Account { account, .. } if is_paid_before(account) => ("prepaid", Standing::Final),
+            Means::Account { .. } => ("invoice", Standing::Vouched),
+            Means::Signed { .. } | Means::Credit(_) => ("credit", Standing::Final),
         }
     }
 
@@ -76,7 +100,7 @@ impl Tender {
                 Authorization::Batch(batch) => Some(batch),
                 Authorization::Exact(_) | Authorization::Upto(_) => None,
             },
-            Means::Credit(_) => None,
+            Means::Credit(_) | Means::Account { .. } => None,
         }
     }
 
@@ -84,6 +108,7 @@ impl Tender {
     pub(crate) fn backing(&self, known: Option<ChainState>) -> Backing {
         match (&self.means, self.channel()) {
             (Means::Credit(budgets), _) => Backing::Credit(budgets.clone()),
+            (Means::Account { spender, .. }, _) => Backing::Account(spender.clone()),
             (Means::Signed { .. }, None) => Backing::Payment,
             (Means::Signed { .. }, Some(batch)) => Backing::Voucher(Box::new(Voucher {
                 channel: channel_text(batch.channel_id),
@@ -102,7 +127,7 @@ impl Tender {
             Means::Signed { payment, offer, .. } => {
                 (json(serde_json::to_string(payment)), json(serde_json::to_string(offer)))
             }
-            Means::Credit(_) => ("{}".into(), "{}".into()),
+            Means::Credit(_) | Means::Account { .. } => ("{}".into(), "{}".into()),
         }
     }
 }
@@ -116,6 +141,12 @@ impl Registry {
                 let (payer, key) = self.known_credit(credit).ok()?;
                 Some(Known { payer, key, identifier: credit.identifier.clone(), authorization: None })
             }
+            Payment::Account(caller) => Some(Known {
+                payer: caller.account.name.payer(),
+                key: None,
+                identifier: caller.identifier.clone(),
+                authorization: None,
+            }),
             // It finds its call when it is held, by its nonce.
             Payment::X402V1(_) => None,
             Payment::X402(payment) => {
@@ -143,6 +174,7 @@ impl Registry {
         let accepts = &order.required.accepts;
         let payment = match payment {
             Payment::Credit(credit) => return self.check_credit(*credit, order),
+            Payment::Account(caller) => return self.check_account(*caller),
             Payment::X402(payment) => payment,
             Payment::X402V1(payment) => {
                 let offer = accepts.iter().find(|offer| v1::speaks(offer)).ok_or_else(|| {

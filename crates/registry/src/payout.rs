@@ -10,7 +10,7 @@ use glassbox_core::ledger::{Account, Kind, payout};
 use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::{Atomic, Pico, limits};
 use glassbox_pay::{Address, Fee, PayOut, Settlement};
-use glassbox_store::{OwedTransfer, Owing};
+use glassbox_store::{OwedTransfer, Owing, PayeeRow, PayeeState};
 use tracing::{error, info, warn};
 
 use crate::call::logged;
@@ -25,6 +25,8 @@ pub struct PayoutTerms {
     pub addresses: BTreeMap<String, Address>,
     /// From how much on an account is paid.
     pub threshold: Atomic,
+    /// Whether only verified payees are paid.
+    pub verified_only: bool,
 }
 
 /// What a run would pay, or paid.
@@ -47,6 +49,8 @@ pub struct PayoutLine {
     pub account: Account,
     /// What it earned for good and was not paid yet.
     pub payable: Pico,
+    /// What of it waits because the package that earned it is disputed.
+    pub frozen: Pico,
     /// What it is paid now: whole atomic units.
     pub amount: Atomic,
     /// Where to.
@@ -58,9 +62,22 @@ pub struct PayoutLine {
 impl Registry {
     /// Says what a run would pay, and moves nothing.
     pub async fn plan_payouts(&self, terms: &PayoutTerms) -> Result<PayoutPlan, RegistryError> {
-        let payable = self.store.payable().await?;
-        let mut lines: Vec<PayoutLine> =
-            payable.into_iter().map(|(account, pico)| line(terms, account, pico)).collect();
+        let payees = self.store.payees().await?;
+        let payees: BTreeMap<_, _> = payees.into_iter().map(|payee| (payee.id.clone(), payee)).collect();
+        let frozen = self.store.frozen().await?;
+        let due = |(account, payable): (Account, Pico)| {
+            let frozen = frozen.get(&account).copied().unwrap_or_default().min(payable);
+            let payee = match &account {
+                Account::Payee(id) => payees.get(id),
+                _ => None,
+            };
+            line(
+                terms,
+                payee,
+                PayoutLine { account, payable, frozen, amount: Atomic::ZERO, to: None, waits: None },
+            )
+        };
+        let mut lines: Vec<PayoutLine> = self.store.payable().await?.into_iter().map(due).collect();
         let (made, why) = match self.rail.can_pay_out() {
             true => (limits::PAY_OUTS_MAX, "the next run pays it"),
             false => (0, "this rail cannot pay out"),
@@ -191,20 +208,30 @@ fn payment(run: &str, owed: &OwedTransfer) -> Option<PayOut> {
     Some(PayOut { number, to, amount: owed.amount })
 }
 
-fn line(terms: &PayoutTerms, account: Account, payable: Pico) -> PayoutLine {
-    let id = match &account {
+/// Says what an account is paid, as far as its payee is known.
+fn line(terms: &PayoutTerms, payee: Option<&PayeeRow>, earned: PayoutLine) -> PayoutLine {
+    let state = payee.map(|payee| payee.state).unwrap_or_default();
+    let id = match &earned.account {
         Account::Payee(id) => id.as_str(),
         _ => "operator",
     };
-    let to = terms.addresses.get(id).copied().or_else(|| id.parse().ok()).filter(|to| !to.is_zero());
-    let amount = Atomic(payable.0 / PICO_PER_ATOMIC);
+    let written = || payee?.address.as_ref()?.parse().ok();
+    let to = terms.addresses.get(id).copied().or_else(written).or_else(|| id.parse().ok());
+    let to = to.filter(|to| !to.is_zero());
+    let amount = Atomic(earned.payable.0.saturating_sub(earned.frozen.0) / PICO_PER_ATOMIC);
+    let must_be_verified = terms.verified_only && matches!(earned.account, Account::Payee(_));
     let waits = match to {
+        _ if state == PayeeState::Suspended => Some("it is suspended"),
+        _ if must_be_verified && state != PayeeState::Verified => Some("it is not verified"),
         None => Some("its address is not known"),
+        Some(_) if amount == Atomic::ZERO && earned.frozen > Pico::ZERO => {
+            Some("what a disputed package earned is frozen")
+        }
         Some(_) if amount < terms.threshold => Some("it is below the threshold"),
         Some(_) if amount == Atomic::ZERO => Some("it is less than the smallest unit"),
         Some(_) => None,
     };
-    PayoutLine { account, payable, amount, to, waits }
+    PayoutLine { amount, to, waits, ..earned }
 }
 
 fn payments(lines: &[PayoutLine]) -> Vec<PayOut> {

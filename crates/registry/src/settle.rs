@@ -278,9 +278,10 @@ impl Registry {
         }
     }
 
-    /// Collects what no rail has to settle: a voucher, or credit, is collected by being written down.
+    /// Collects what no rail has to settle: a voucher, credit or an account is collected by being written down.
     async fn collect_at_once(&self, recorded: &Recorded, tender: &Tender) -> Result<Collected, CallError> {
         let owed = recorded.owed();
+        let (scheme, standing) = tender.written();
         match (&tender.means, tender.channel()) {
             (Means::Signed { offer, .. }, Some(batch)) => {
                 self.collect_voucher(batch, offer, owed, None).await
@@ -288,7 +289,7 @@ impl Registry {
             _ => Ok(Collected {
                 payment: Payment {
                     id: Some(Digest::of(&tender.key)),
-                    scheme: "credit".into(),
+                    scheme: scheme.into(),
                     network: "glassbox".into(),
                     asset: recorded.terms().map(|terms| terms.currency.clone()).unwrap_or_default(),
                     payer: tender.payer.clone(),
@@ -302,7 +303,7 @@ impl Registry {
                 },
                 response: None,
                 transaction: None,
-                standing: Standing::Final,
+                standing,
                 channel: None,
             }),
         }

@@ -7,6 +7,7 @@ use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::x402::{Resource, SettleResponse};
+use glassbox_sandbox::Allowed;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CallError, CreditError, RegistryError};
@@ -54,6 +55,7 @@ impl Registry {
         if !(1..=limits::CREDIT_AMOUNT_MAX).contains(&amount.0) {
             return Err(CreditError::Amount(amount).into());
         }
+        self.gate(&live, &Allowed::none(), amount, payment.as_ref()).await?;
         let resource = Resource {
             url: self.release_url(&live.id, "tips"),
             description: Some(format!("a tip for {}", live.id)),

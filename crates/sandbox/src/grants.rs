@@ -67,6 +67,11 @@ impl Grants {
         Self { http: if http.is_empty() { Vec::new() } else { vec![http] }, ..self }
     }
 
+    /// Returns the lists of rules for HTTP requests, each of which must allow one.
+    pub fn http(&self) -> &[Vec<Rule>] {
+        &self.http
+    }
+
     /// Tells whether a rule allows an HTTP request.
     pub(crate) fn declares(&self, method: &str, target: &Target) -> bool {
         let allows = |rules: &Vec<Rule>| rules.iter().any(|rule| rule.allows(method, target));
@@ -151,6 +156,11 @@ pub enum AllowedError {
 }
 
 impl Allowed {
+    /// Returns no grant at all, for what does not run.
+    pub fn none() -> Self {
+        Self { grants: Grants::none(), egress: Egress::Rules(Vec::new()) }
+    }
+
     /// Returns what an operator allows who says nothing: everything but HTTP requests.
     pub fn without_network() -> Self {
         Self::parse(["wasi"]).expect("`wasi` can be granted")

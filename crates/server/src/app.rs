@@ -116,6 +116,7 @@ impl Metrics {
         (name = "names", description = "Who may do what to a name: policies, revocations, yanks, quarantines, terms"),
         (name = "log", description = "The transparency log, C2SP tlog-tiles"),
         (name = "money", description = "Earnings and play money"),
+        (name = "company", description = "A company's accounts: tokens, budgets, approvals, chargeback"),
         (name = "operate", description = "Health and metrics"),
     )
 )]
@@ -125,6 +126,8 @@ fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(r::find::descriptor))
         .routes(routes!(r::find::search))
+        .routes(routes!(r::implementations::list))
+        .routes(routes!(r::implementations::one))
         .routes(routes!(r::find::packages))
         .routes(routes!(r::find::package))
         .routes(routes!(d::listing::listing))
@@ -180,6 +183,24 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::ledger::payouts))
         .routes(routes!(r::ledger::claims))
         .routes(routes!(r::ledger::grant))
+        .routes(routes!(r::operator::payees, r::operator::decide_payee))
+        .routes(routes!(r::operator::freeze))
+        .routes(routes!(r::operator::give))
+        .routes(routes!(r::operator::notice))
+        .routes(routes!(r::operator::notices))
+        .routes(routes!(r::operator::decide_notice))
+        .routes(routes!(r::operator::actions))
+        .routes(routes!(r::company::own))
+        .routes(routes!(r::company::approvals))
+        .routes(routes!(r::company::decide))
+        .routes(routes!(r::company::open, r::company::list))
+        .routes(routes!(r::company::budget))
+        .routes(routes!(r::company::close))
+        .routes(routes!(r::company::make_token, r::company::tokens))
+        .routes(routes!(r::company::revoke))
+        .routes(routes!(r::company::pay_in))
+        .routes(routes!(r::company::settle))
+        .routes(routes!(r::company::chargeback))
         .routes(routes!(r::operate::healthz))
         .routes(routes!(r::operate::metrics))
 }

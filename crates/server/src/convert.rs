@@ -205,6 +205,7 @@ pub(crate) fn reply(reply: CallReply, notice: Option<String>, affecting: &[Affec
         charged: reply.stored.charged.into(),
         replayed: reply.replayed,
         notice,
+        chosen: None,
         receipt: reply.stored.bundle,
     }
 }

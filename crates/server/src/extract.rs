@@ -9,7 +9,7 @@ use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402::extensions::sign_in::{self, SignIn};
 use glassbox_pay::x402::{self, v1};
-use glassbox_registry::{Credit, Payment, Retry};
+use glassbox_registry::{ACCOUNT_TOKEN_PREFIX, Caller, Credit, Payment, Retry};
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -168,8 +168,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Head {
     }
 }
 
-/// Reads what a request is paid with: what was signed, or a token that spends credit.
-pub(crate) fn payment(head: &Head) -> Result<Option<Payment>, Refusal> {
+/// Reads what a request is paid with: what was signed, a token that spends credit, or an account.
+pub(crate) async fn payment(app: &App, head: &Head) -> Result<Option<Payment>, Refusal> {
     let headers = &head.headers;
     if let Some(signed) = signed(headers)? {
         return Ok(Some(Payment::X402(Box::new(signed))));
@@ -177,12 +177,22 @@ pub(crate) fn payment(head: &Head) -> Result<Option<Payment>, Refusal> {
     if let Some(signed) = header(headers, v1::X_PAYMENT)? {
         return Ok(Some(Payment::X402V1(Box::new(signed))));
     }
+    if let Some(caller) = caller(app, head).await? {
+        return Ok(Some(Payment::Account(Box::new(caller))));
+    }
     Ok(credit(head)?.map(|credit| Payment::Credit(Box::new(credit))))
+}
+
+/// Finds the account that a request is made in the name of, where it shows the token of one.
+pub(crate) async fn caller(app: &App, head: &Head) -> Result<Option<Caller>, Refusal> {
+    let Some(token) = bearer(&head.headers, ACCOUNT_TOKEN_PREFIX) else { return Ok(None) };
+    let identifier = text(&head.headers, IDEMPOTENCY_KEY).map(str::to_owned);
+    Ok(Some(app.registry.authenticate(token, identifier).await?))
 }
 
 /// Reads the token of a request, where it is one of a registry's, and what shows who sent it.
 pub(crate) fn credit(head: &Head) -> Result<Option<Credit>, Refusal> {
-    let Some(token) = token(&head.headers) else { return Ok(None) };
+    let Some(token) = bearer(&head.headers, Credit::PREFIX) else { return Ok(None) };
     let identifier = text(&head.headers, IDEMPOTENCY_KEY).map(str::to_owned);
     Ok(Some(Credit::new(token, proof(head)?, identifier)?))
 }
@@ -217,11 +227,16 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Returns the token of a request, where it is one of a registry's.
-pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+/// Tells whether a request shows a token of a registry's, which is nobody else's to see.
+pub(crate) fn has_token(headers: &HeaderMap) -> bool {
+    [Credit::PREFIX, ACCOUNT_TOKEN_PREFIX].into_iter().any(|prefix| bearer(headers, prefix).is_some())
+}
+
+/// Returns the token of a request, where it is one that begins so.
+fn bearer<'a>(headers: &'a HeaderMap, prefix: &str) -> Option<&'a str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let token = value.strip_prefix(BEARER)?.trim();
-    token.starts_with(Credit::PREFIX).then_some(token)
+    token.starts_with(prefix).then_some(token)
 }
 
 /// Lets the operator in, and nobody else.

@@ -15,7 +15,8 @@ use glassbox_mcp::{Asked, CARD_MEDIA_TYPE, Called, Http, Layer, PaidTool, Paymen
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402::extensions::bazaar;
 use glassbox_registry::{
-    CallError, CallRequest, Credit, PaidResource, Payment as Paid, Registry, ReleaseFile,
+    ACCOUNT_TOKEN_PREFIX, CallError, CallRequest, Chosen, Credit, PaidResource, Payment as Paid, Registry,
+    ReleaseFile,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -26,6 +27,7 @@ use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
 use crate::routes::call::{affecting, count};
 use crate::routes::find::find;
+use crate::routes::implementations::{choose, chosen as chosen_response};
 
 /// The room that a request of MCP has beyond its arguments.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -156,9 +158,16 @@ impl Provider for Desk {
         tool: &PaidTool,
         payment: Option<Payment>,
     ) -> Result<Called, Problem> {
-        let payment = payment.map(|payment| read_payment(payment, asked.key.clone())).transpose()?.flatten();
+        let payment = match payment {
+            Some(payment) => self.read_payment(payment, asked.key.clone()).await?,
+            None => None,
+        };
+        let chosen = match &asked.body.choose {
+            Some(by) => Some(choose(&self.0, &asked.release, &asked.function, by).await.map_err(problem)?),
+            None => None,
+        };
         let request = CallRequest {
-            release: asked.release.clone(),
+            release: chosen.as_ref().map_or_else(|| asked.release.clone(), Chosen::reference),
             function: asked.function.clone(),
             args: if asked.body.args.is_null() { json!([]) } else { asked.body.args.clone() },
             fuel_max: asked.body.fuel,
@@ -182,26 +191,34 @@ impl Provider for Desk {
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
         let affecting = affecting(&self.0, &reply).await;
-        Ok(Called { settlement, ..Called::from(convert::reply(reply, notice, &affecting)) })
+        let mut called = Called::from(convert::reply(reply, notice, &affecting));
+        called.notes.extend(chosen.map(|chosen| ("chosen", json!(chosen_response(chosen)))));
+        Ok(Called { settlement, ..called })
     }
 }
 
-/// Reads what a call is paid with. A token that is not one of a registry's is somebody else's way in, and pays nothing.
-fn read_payment(payment: Payment, key: Option<String>) -> Result<Option<Paid>, Problem> {
-    match payment {
-        Payment::X402(payment) => match serde_json::from_value::<PaymentPayload>(payment) {
-            Ok(payment) => Ok(Some(Paid::X402(Box::new(payment)))),
-            Err(error) => {
-                let detail = format!("`_meta[\"x402/payment\"]`: {error}");
-                let next = "send an x402 payment as an object, or leave it out to get the requirements";
-                Err(Problem::new(400, "payment-malformed", detail, next))
+impl Desk {
+    /// Reads what a call is paid with. A token that is not one of a registry's is somebody else's way in, and pays nothing.
+    async fn read_payment(&self, payment: Payment, key: Option<String>) -> Result<Option<Paid>, Problem> {
+        match payment {
+            Payment::X402(payment) => match serde_json::from_value::<PaymentPayload>(payment) {
+                Ok(payment) => Ok(Some(Paid::X402(Box::new(payment)))),
+                Err(error) => {
+                    let detail = format!("`_meta[\"x402/payment\"]`: {error}");
+                    let next = "send an x402 payment as an object, or leave it out to get the requirements";
+                    Err(Problem::new(400, "payment-malformed", detail, next))
+                }
+            },
+            Payment::Bearer(token) if token.starts_with(ACCOUNT_TOKEN_PREFIX) => {
+                let caller = self.0.authenticate(&token, key).await.map_err(problem)?;
+                Ok(Some(Paid::Account(Box::new(caller))))
             }
-        },
-        Payment::Bearer(token) if token.starts_with(Credit::PREFIX) => {
-            let credit = Credit::new(&token, None, key).map_err(problem)?;
-            Ok(Some(Paid::Credit(Box::new(credit))))
+            Payment::Bearer(token) if token.starts_with(Credit::PREFIX) => {
+                let credit = Credit::new(&token, None, key).map_err(problem)?;
+                Ok(Some(Paid::Credit(Box::new(credit))))
+            }
+            Payment::Bearer(_) => Ok(None),
         }
-        Payment::Bearer(_) => Ok(None),
     }
 }
 

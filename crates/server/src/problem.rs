@@ -13,9 +13,12 @@ use glassbox_core::limits;
 use glassbox_core::name::NameError;
 use glassbox_pay::x402::{self, ErrorCode, PaymentRequired, v1};
 use glassbox_registry::{
-    ActError, AdviseError, AttestError, CallError, ConfirmError, PublishError, RegistryError, Retry, chain,
+    AccountError, ActError, AdviseError, AttestError, CallError, ConfirmError, OperatorError, PublishError,
+    RegistryError, Retry, chain,
 };
 use serde_json::json;
+
+use crate::routes::company::approval_response;
 
 /// A problem as a response: its status, its media type, and the headers that go with it.
 #[derive(Debug)]
@@ -118,7 +121,21 @@ fn status_of(code: &str) -> StatusCode {
         | "payment-not-settled"
         | "credit-short"
         | "sign-in-refused" => StatusCode::PAYMENT_REQUIRED,
-        "token-refused" | "proof-refused" => StatusCode::UNAUTHORIZED,
+        "token-refused" | "proof-refused" | "account-required" | "account-refused" => {
+            StatusCode::UNAUTHORIZED
+        }
+        "company-refused" | "approver-only" | "approval-own" => StatusCode::FORBIDDEN,
+        "company-not-served" | "account-token-not-found" | "approval-not-found" => StatusCode::NOT_FOUND,
+        "account-exists"
+        | "account-tokens-full"
+        | "account-pays-otherwise"
+        | "month-open"
+        | "approval-decided" => StatusCode::CONFLICT,
+        "account-invalid" | "cost-center-unknown" | "payee-invalid" | "reason-invalid" | "notice-invalid" => {
+            StatusCode::BAD_REQUEST
+        }
+        "notice-not-found" => StatusCode::NOT_FOUND,
+        "notices-full" | "notice-decided" => StatusCode::CONFLICT,
         "token-spent" | "license-required" | "license-refused" => StatusCode::FORBIDDEN,
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
@@ -229,6 +246,26 @@ impl From<ActError> for Refusal {
     }
 }
 
+impl From<OperatorError> for Refusal {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Registry(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), error.to_string(), error.next())
+                .retry(Retry::AfterChange),
+        }
+    }
+}
+
+impl From<AccountError> for Refusal {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Registry(error) => error.into(),
+            error => Self::new(status_of(error.code()), error.code(), error.to_string(), error.next())
+                .retry(Retry::AfterChange),
+        }
+    }
+}
+
 impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
         let code = error.code();
@@ -262,6 +299,13 @@ impl From<CallError> for Refusal {
                 refusal.with("call", json!(failure.reply.call)).with("receipt", json!(failure.reply.bundle))
             }
             CallError::Pending { call } => refusal.with("call", json!(call)),
+            CallError::Policy(refused) => {
+                let refusal = refusal.with("rule", json!(refused.rule));
+                match refused.approval {
+                    Some(approval) => refusal.with("approval", json!(approval_response(*approval))),
+                    None => refusal,
+                }
+            }
             _ => refusal,
         }
     }

@@ -8,6 +8,7 @@ use rusqlite::{Transaction, params};
 
 use crate::calls::{CallRow, find};
 use crate::channels::{self, Voucher, VoucherRefusal};
+use crate::company::{self, AccountRefusal, Spender};
 use crate::credit::{self, Budget, CreditRefusal};
 use crate::error::StoreError;
 use crate::ledger;
@@ -56,6 +57,8 @@ pub enum Backing {
     Voucher(Box<Voucher>),
     /// Prepaid credit, within the budgets of the token that spends it.
     Credit(Vec<Budget>),
+    /// An account of a company, within what that allows.
+    Account(Box<Spender>),
 }
 
 /// What came of asking to hold a call.
@@ -74,6 +77,8 @@ pub enum Hold {
     Voucher(VoucherRefusal),
     /// The credit, or a budget of its token, does not suffice. Nothing is held.
     Credit(CreditRefusal),
+    /// The account may not make the call. Nothing is held, but the approval that it asks for may be new.
+    Account(AccountRefusal),
 }
 
 impl Store {
@@ -90,7 +95,7 @@ impl Store {
         let again = call.clone();
         let hold = self.write_soon("hold_call", move |transaction| bind(transaction, &call)).await?;
         match hold {
-            Hold::SameRequest(_) if !matches!(again.backing, Backing::Credit(_)) => {
+            Hold::SameRequest(_) if !matches!(again.backing, Backing::Credit(_) | Backing::Account(_)) => {
                 self.stand_in(again).await
             }
             hold => Ok(hold),
@@ -178,6 +183,10 @@ fn set_aside(transaction: &Transaction<'_>, call: &NewCall) -> Result<Option<Hol
             }
             hold(payer, *held)
         }
+        Backing::Account(spender) => match company::reserve(transaction, call, spender)? {
+            Ok(set_aside) => set_aside,
+            Err(refusal) => return Ok(Some(Hold::Account(refusal))),
+        },
     };
     ledger::insert(transaction, id, &[pending], "pending", None, *now_ms)?;
     Ok(None)

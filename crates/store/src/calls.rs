@@ -10,7 +10,7 @@
 //! A payment is bound to the request that it was first presented with until its call is released.
 //!
 //! What stands behind a call, its [`Backing`](crate::Backing), is set aside with the hold and decided with the call: the
-//! deposit of a payment, the voucher of a channel, or prepaid credit.
+//! deposit of a payment, the voucher of a channel, prepaid credit, or an account of a company.
 //!
 //! Every arrow after the hold is on the disk when its method returns, because of what comes next: after *executed*, a
 //! chain is asked for the money; after *posted*, its reply leaves, which a voucher or credit must have paid for whatever
@@ -21,6 +21,7 @@ use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::channels::{self, ChannelPosting};
+use crate::company;
 use crate::credit;
 use crate::error::StoreError;
 use crate::ledger;
@@ -141,7 +142,7 @@ pub struct Posting {
 pub enum Standing {
     /// Its transaction is on the chain, which may still take it back.
     Mined,
-    /// A voucher promises it, and is not claimed yet.
+    /// A voucher or an invoice promises it, and is not claimed or settled yet.
     Vouched,
     /// Nothing takes it back.
     Final,
@@ -237,6 +238,7 @@ fn advance(
 fn let_go(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
     ledger::decide(transaction, call, None, Decision::Voided)?;
     channels::release(transaction, call)?;
+    company::give_back(transaction, call)?;
     credit::release(transaction, call)
 }
 
@@ -499,6 +501,7 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
     credit::spend(transaction, call, posting.amount)?;
     if let Some(receipt) = &posting.receipt {
         receipts::insert(transaction, call, receipt, now_ms)?;
+        company::note_receipt(transaction, call, &receipt.digest)?;
     }
     if let Some(consumed) = &posting.consumed {
         usage::count(transaction, consumed)?;

@@ -67,11 +67,11 @@ struct Spent {
     calls: u64,
 }
 
-fn spent_of(transaction: &Transaction<'_>, block: &str) -> Result<Spent, StoreError> {
+fn spent_of(connection: &Connection, block: &str) -> Result<Spent, StoreError> {
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(Vec<u8>, Vec<u8>, i64)> {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     };
-    let found = transaction
+    let found = connection
         .prepare_cached("SELECT spent, held, calls FROM budgets WHERE block = ?1")?
         .query_row([block], read)
         .optional()?;
@@ -117,6 +117,20 @@ pub(crate) fn reserve(
         return Ok(Some(CreditRefusal::Short { available }));
     }
     // All are looked at before one is touched: a refusal changes nothing.
+    let refusal = shortage(transaction, payer, held, budgets)?;
+    if refusal.is_none() {
+        set_aside(transaction, call, held, budgets)?;
+    }
+    Ok(refusal)
+}
+
+/// Says why budgets do not suffice for a call that costs at most `held`, where they do not.
+pub(crate) fn shortage(
+    transaction: &Transaction<'_>,
+    payer: &str,
+    held: Atomic,
+    budgets: &[Budget],
+) -> Result<Option<CreditRefusal>, StoreError> {
     for budget in budgets {
         let block = budget.block.clone();
         if is_revoked(transaction, payer, &block)? {
@@ -133,6 +147,16 @@ pub(crate) fn reserve(
             return Ok(Some(CreditRefusal::CallsSpent { block }));
         }
     }
+    Ok(None)
+}
+
+/// Sets budgets aside that suffice.
+pub(crate) fn set_aside(
+    transaction: &Transaction<'_>,
+    call: &str,
+    held: Atomic,
+    budgets: &[Budget],
+) -> Result<(), StoreError> {
     for Budget { block, .. } in budgets {
         let mut spent = spent_of(transaction, block)?;
         spent.held += held.0;
@@ -142,7 +166,13 @@ pub(crate) fn reserve(
             .prepare_cached("INSERT INTO call_budgets (call, block, held) VALUES (?1, ?2, ?3)")?
             .execute(params![call, block, amount_to_sql(held.0)])?;
     }
-    Ok(None)
+    Ok(())
+}
+
+/// Returns what is counted under a block: what was spent, and what is set aside.
+pub(crate) fn counted(connection: &Connection, block: &str) -> Result<Atomic, StoreError> {
+    let Spent { spent, held, .. } = spent_of(connection, block)?;
+    Ok(Atomic(spent + held))
 }
 
 /// Gives budgets back that were set aside for a call that cost nothing.

@@ -122,9 +122,13 @@ pub(crate) fn decide(
 
 /// Returns what an account may spend, within a transaction.
 pub(crate) fn available(connection: &Connection, account: &Account) -> Result<Pico, StoreError> {
+    Ok(balance(connection, account)?.available())
+}
+
+/// Returns the balance of an account, within a transaction.
+pub(crate) fn balance(connection: &Connection, account: &Account) -> Result<Balance, StoreError> {
     let name = account.to_string();
-    let sums = sums_of(connection, &name)?.unwrap_or_default();
-    Ok(sums.into_balance(&name)?.available())
+    sums_of(connection, &name)?.unwrap_or_default().into_balance(&name)
 }
 
 /// Adds up every transfer there is.
@@ -178,8 +182,8 @@ impl Store {
 
     /// Returns the balance of one account; that of an account nobody has used is nothing.
     pub async fn balance(&self, account: &Account) -> Result<Balance, StoreError> {
-        let name = account.to_string();
-        self.read(move |connection| sums_of(connection, &name)?.unwrap_or_default().into_balance(&name)).await
+        let account = account.clone();
+        self.read(move |connection| balance(connection, &account)).await
     }
 
     /// Adds up all transfers anew, and returns what the accounts have and what they should have, where that differs.

@@ -32,6 +32,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("holds.sql"),
     include_str!("usage.sql"),
     include_str!("terms.sql"),
+    include_str!("company.sql"),
+    include_str!("payers.sql"),
+    include_str!("payees.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

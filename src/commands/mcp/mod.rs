@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use glassbox_api::{
-    CallResponse, File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchQuery,
+    CallBody, CallResponse, File, FilesResponse, Money, Problem, QuoteResponse, ReleaseResponse, SearchQuery,
     SearchResponse,
 };
 use glassbox_client::policy::{self, Policy, Proof, is_free_to_download};
 use glassbox_client::trust::LoggedRelease;
 use glassbox_client::{Buyer, Call, ClientError};
 use glassbox_core::key::PublicKey;
+use glassbox_core::name::NameError;
 use glassbox_core::{Atomic, Digest, PackageRef};
 use glassbox_mcp::{Asked, Called, Layer, PaidTool, Payment, Provider, Question, Server};
 use glassbox_sandbox::{Function, Spec};
@@ -110,6 +111,17 @@ impl Proxy {
 
     /// Makes a call, within the policy; here where that costs nothing and there it would.
     async fn make(&self, asked: &Asked) -> Result<Called, Problem> {
+        let Some(by) = &asked.body.choose else { return self.make_named(asked).await };
+        let chosen = self.remote.client.choose(&asked.release, &asked.function, by).await.map_err(theirs)?;
+        let unread = |error: NameError| Problem::new(502, "registry-invalid", error.to_string(), "try again");
+        let body = CallBody { choose: None, ..asked.body.clone() };
+        let named = Asked { release: chosen.release.parse().map_err(unread)?, body, ..asked.clone() };
+        let mut called = self.make_named(&named).await?;
+        called.notes.push(("chosen", json!(chosen)));
+        Ok(called)
+    }
+
+    async fn make_named(&self, asked: &Asked) -> Result<Called, Problem> {
         let release = self.read(&asked.release).await?;
         let function = release.spec.function(&asked.function).ok_or_else(|| {
             let names: Vec<String> = release.spec.functions().iter().map(|it| it.name.short()).collect();

@@ -84,11 +84,11 @@ fn goods(license: &str, component: &str, rest: &str) -> PackageFiles {
 }
 
 /// Makes it with prices, and somebody to pay.
-fn priced(rest: &str) -> PackageFiles {
+pub(crate) fn priced(rest: &str) -> PackageFiles {
     goods("LicenseRef-Shop", "", &format!("{rest}{PAYEE}"))
 }
 
-fn path(function: &str) -> String {
+pub(crate) fn path(function: &str) -> String {
     format!("/v1/call/shop/goods/1.0.0/{function}")
 }
 

@@ -6,13 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use super::{Finding, TextFile};
 
 /// Where error codes are given, and the page that explains each.
-const CODE_FILES: [&str; 8] = [
+const CODE_FILES: [&str; 10] = [
     "crates/registry/src/act_error.rs",
     "crates/registry/src/advisory.rs",
     "crates/registry/src/call.rs",
+    "crates/registry/src/company/accounts.rs",
     "crates/registry/src/depend.rs",
     "crates/registry/src/error.rs",
     "crates/registry/src/held.rs",
+    "crates/registry/src/operator.rs",
     "crates/registry/src/supply.rs",
     "crates/server/src/problem.rs",
 ];

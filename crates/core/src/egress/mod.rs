@@ -174,6 +174,21 @@ impl Rule {
             && self.has_path(target.path())
     }
 
+    /// Tells whether every request that `other` allows is allowed by this rule, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let methods = match (&self.methods, &other.methods) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => theirs.is_subset(mine),
+        };
+        methods
+            && self.scheme == other.scheme
+            && self.port == other.port
+            && self.host.covers(&other.host)
+            // What lies below a prefix lies below whatever that one lies below.
+            && self.has_path(&other.path_prefix)
+    }
+
     fn has_path(&self, path: &str) -> bool {
         let prefix = self.path_prefix.trim_end_matches('/');
         if prefix.is_empty() {
@@ -186,6 +201,13 @@ impl Rule {
 }
 
 impl Pattern {
+    fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exactly(host) => self.holds(host),
+            Self::Below(domain) => self == other || self.holds(&Host::Name(domain.clone())),
+        }
+    }
+
     fn holds(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Exactly(expected), host) => expected == host,
@@ -290,6 +312,40 @@ mod tests {
         for request in denied {
             let (method, url) = request.split_once(' ').expect("a method");
             assert!(!rule.allows(method, &target(url)), "{request} by {rule}");
+        }
+    }
+
+    #[test]
+    fn a_rule_covers_what_allows_no_more() {
+        let covers = |one: &str, other: &str| {
+            let read = |text: &str| text.parse::<Rule>().expect(text);
+            read(one).covers(&read(other))
+        };
+        for (one, other) in [
+            ("https://a.org", "https://a.org/v1"),
+            ("https://a.org/v1", "https://a.org/v1"),
+            ("https://a.org/v1", "https://a.org/v1/x"),
+            ("https://*.a.org", "https://b.a.org"),
+            ("https://*.a.org", "https://*.b.a.org"),
+            ("https://*.a.org", "https://*.a.org"),
+            ("https://a.org", "GET https://a.org"),
+            ("GET,POST https://a.org", "GET https://a.org"),
+        ] {
+            assert!(covers(one, other), "{one} covers {other}");
+        }
+        for (one, other) in [
+            ("https://a.org/v1", "https://a.org"),
+            ("https://a.org/v1", "https://a.org/v10"),
+            ("https://a.org/v1/", "https://a.org/v1"),
+            ("https://b.a.org", "https://*.a.org"),
+            ("https://*.b.a.org", "https://*.a.org"),
+            ("https://*.a.org", "https://a.org"),
+            ("GET https://a.org", "https://a.org"),
+            ("GET https://a.org", "POST https://a.org"),
+            ("https://a.org", "http://a.org"),
+            ("https://a.org", "https://a.org:444"),
+        ] {
+            assert!(!covers(one, other), "{one} does not cover {other}");
         }
     }
 

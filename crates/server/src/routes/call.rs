@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::convert;
 use crate::extract::{Body, Head, Path, Query, payment, reference};
 use crate::problem::{Refusal, no_such_method};
+use crate::routes::implementations::{choose, chosen as chosen_response};
 
 type FunctionPath = Path<(String, String, String, String)>;
 
@@ -60,22 +61,33 @@ pub(crate) async fn call(
     Body(body): Body<CallBody>,
 ) -> Result<Response, Refusal> {
     let args = if body.args.is_null() { serde_json::json!([]) } else { body.args };
+    let mut release = reference(&ns, &name, &version)?;
+    let chosen = match &body.choose {
+        Some(by) => Some(choose(&app.registry, &release, &function, by).await?),
+        None => None,
+    };
+    if let Some(chosen) = &chosen {
+        release = chosen.reference();
+    }
     let request = CallRequest {
-        release: reference(&ns, &name, &version)?,
+        release,
         function,
         args,
         fuel_max: body.fuel,
         nonce: body.nonce,
         grants: body.grants,
         resource: None,
-        payment: payment(&head)?,
+        payment: payment(&app, &head).await?,
     };
     let notice = app.registry.notice(&request.release);
     let result = app.registry.call(request).await;
     count(&result);
     let reply = result?;
     let affecting = affecting(&app.registry, &reply).await;
-    Ok(respond(reply, notice, &affecting, head.headers.contains_key(v1::X_PAYMENT)))
+    let settlement = reply.stored.settlement.clone();
+    let body =
+        CallResponse { chosen: chosen.map(chosen_response), ..convert::reply(reply, notice, &affecting) };
+    Ok(respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT)))
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -96,7 +108,7 @@ pub(crate) async fn ask(
     head: Head,
 ) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
-    match app.registry.ask(&release, &function, payment(&head)?).await? {
+    match app.registry.ask(&release, &function, payment(&app, &head).await?).await? {
         Asked::Free => Err(no_such_method(method, uri).await),
         Asked::Refunded { channel, response } => Ok(refunded(&channel, &response)),
     }
@@ -114,12 +126,12 @@ fn refunded(channel: &str, settlement: &SettleResponse) -> Response {
 }
 
 /// `first` tells whether the payment came in version 1 of x402, and is answered so.
-fn respond(reply: CallReply, notice: Option<String>, affecting: &[Affecting], first: bool) -> Response {
-    let settlement = reply.stored.settlement.as_ref().map(|settlement| match first {
-        true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(settlement))),
-        false => (x402::PAYMENT_RESPONSE, x402::encode(settlement)),
+fn respond(body: CallResponse, settlement: Option<SettleResponse>, first: bool) -> Response {
+    let settlement = settlement.map(|settlement| match first {
+        true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(&settlement))),
+        false => (x402::PAYMENT_RESPONSE, x402::encode(&settlement)),
     });
-    let mut response = Json(convert::reply(reply, notice, affecting)).into_response();
+    let mut response = Json(body).into_response();
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement

@@ -38,7 +38,7 @@ pub(crate) async fn component(
     Path(path): ReleasePath,
     head: Head,
 ) -> Result<Response, Refusal> {
-    let download = app.registry.component(request(&path, &head)?).await?;
+    let download = app.registry.component(request(&app, &path, &head).await?).await?;
     let body = ([(header::CONTENT_TYPE, "application/wasm")], download.content);
     Ok(respond(body, &download.access))
 }
@@ -61,14 +61,18 @@ pub(crate) async fn files(
     Path(path): ReleasePath,
     head: Head,
 ) -> Result<Response, Refusal> {
-    let download = app.registry.component_files(request(&path, &head)?).await?;
+    let download = app.registry.component_files(request(&app, &path, &head).await?).await?;
     Ok(respond(Json(convert::files(&download.content)), &download.access))
 }
 
-fn request((ns, name, version): &(String, String, String), head: &Head) -> Result<DownloadRequest, Refusal> {
+async fn request(
+    app: &App,
+    (ns, name, version): &(String, String, String),
+    head: &Head,
+) -> Result<DownloadRequest, Refusal> {
     Ok(DownloadRequest {
         release: reference(ns, name, version)?,
-        payment: payment(head)?,
+        payment: payment(app, head).await?,
         sign_in: sign_in(&head.headers)?,
     })
 }

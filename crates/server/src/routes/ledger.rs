@@ -13,7 +13,7 @@ use glassbox_api::{
     Problem, StatementResponse, StatementRow,
 };
 use glassbox_core::ledger::{Account, AccountError};
-use glassbox_core::limits;
+use glassbox_core::{Pico, limits};
 use glassbox_registry::{PayoutLine, PayoutPlan, PayoutTerms, RegistryError, TransferRow};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -106,7 +106,11 @@ pub(crate) async fn payouts(
     operator(&app, &headers)?;
     let addresses = request.addresses.iter().map(|(id, text)| Ok((id.clone(), address(text)?)));
     let addresses: BTreeMap<_, _> = addresses.collect::<Result<_, Refusal>>()?;
-    let terms = PayoutTerms { addresses, threshold: dollars(&request.threshold_usd)? };
+    let terms = PayoutTerms {
+        addresses,
+        threshold: dollars(&request.threshold_usd)?,
+        verified_only: request.verified_only,
+    };
     let plan = match request.dry_run {
         true => app.registry.plan_payouts(&terms).await?,
         false => app.registry.pay_out_earnings(&terms).await?,
@@ -118,6 +122,7 @@ fn response(plan: PayoutPlan) -> PayoutResponse {
     let row = |line: PayoutLine| PayoutRow {
         account: line.account.to_string(),
         payable_usd: line.payable.to_decimal(),
+        frozen_usd: (line.frozen > Pico::ZERO).then(|| line.frozen.to_decimal()),
         amount: line.amount.into(),
         to: line.to.map(|to| to.to_string()),
         waits: line.waits.map(str::to_owned),

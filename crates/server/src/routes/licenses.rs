@@ -39,7 +39,7 @@ pub(crate) async fn buy(
         item,
         units: body.units.unwrap_or(1),
         licensee: body.licensee,
-        payment: payment(&head)?,
+        payment: payment(&app, &head).await?,
     };
     let bought = app.registry.license(request).await?;
     let body = LicenseResponse { license: bought.license, charged: bought.charged.into() };
@@ -63,7 +63,8 @@ pub(crate) async fn tip(
     Body(body): Body<TipBody>,
 ) -> Result<Response, Refusal> {
     let amount = dollars(&body.usd)?;
-    let given = app.registry.tip(&reference(&ns, &name, &version)?, amount, payment(&head)?).await?;
+    let given =
+        app.registry.tip(&reference(&ns, &name, &version)?, amount, payment(&app, &head).await?).await?;
     let body = TipResponse { release: given.release.to_string(), charged: given.amount.into() };
     Ok(sold(Json(body), given.settlement.as_ref()))
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::call;
 use crate::app::App;
-use crate::extract::{Head, Path, payment, read, reference, token};
+use crate::extract::{Head, Path, has_token, payment, read, reference};
 use crate::problem::Refusal;
 
 /// The function that services export.
@@ -118,7 +118,7 @@ pub(crate) async fn root(
 async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -> Result<Response, Refusal> {
     let release = reference(&ns, &name, &version)?;
     let (parts, body) = request.into_parts();
-    let payment = payment(&Head::from(&parts))?;
+    let payment = payment(app, &Head::from(&parts)).await?;
     let body = read(&parts.headers, body, limits::CALL_BODY_BYTES_MAX).await?;
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let args = json!([{
@@ -177,7 +177,7 @@ fn shown(headers: &HeaderMap) -> Vec<(String, Base64)> {
             && !name.starts_with("x-forwarded-")
     };
     let mut headers = headers.clone();
-    if token(&headers).is_some() {
+    if has_token(&headers) {
         // Whoever has the token can spend with it.
         headers.remove(header::AUTHORIZATION);
         headers.remove(possession::SIGNATURE_INPUT);

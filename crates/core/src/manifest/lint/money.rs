@@ -318,8 +318,8 @@ pub(super) const RULES: &[Rule] = &[
         fix: "use a did:, acct: or github: id, or a chain address",
         check: Check::Manifest(|manifest| {
             first(&manifest.payee, |payee| {
-                let good =
-                    (1..=256).contains(&payee.id.len()) && payee.id.chars().all(|c| c.is_ascii_graphic());
+                let good = (1..=limits::PAYEE_ID_BYTES_MAX).contains(&payee.id.len())
+                    && payee.id.chars().all(|c| c.is_ascii_graphic());
                 when(!good, || format!("`{}` is not a payee id", clip(&payee.id)))
             })
         }),

@@ -1,0 +1,91 @@
+//! Implementations of one interface, and choosing one of them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use glassbox_api::{
+    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, Problem,
+};
+use glassbox_core::PackageRef;
+use glassbox_registry::{Choice, Chosen, Implementation, Registry, UnknownChoice};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::extract::{Path, Query, reference};
+use crate::problem::Refusal;
+
+/// Lists the packages that export an interface: what they cost, what their tests show, what they may use, and who pays.
+#[utoipa::path(get, path = "/v1/interfaces/{ns}/{package}/{interface}", tag = "find",
+    responses((status = 200, body = ImplementationsResponse), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path((ns, package, interface)): Path<(String, String, String)>,
+) -> Result<Json<ImplementationsResponse>, Refusal> {
+    let interface = format!("{ns}:{package}/{interface}");
+    let implementations = app.registry.implementations(&interface).await?;
+    let implementations = implementations.into_iter().map(|one| response(&interface, one)).collect();
+    Ok(Json(ImplementationsResponse { interface, implementations }))
+}
+
+fn response(interface: &str, one: Implementation) -> ImplementationResponse {
+    let Implementation { view, spec_fuel, usage } = one;
+    let of_interface = view.listing.functions.into_iter().filter(|it| it.name.interface() == Some(interface));
+    let functions = of_interface
+        .map(|function| ImplementedFunction { name: function.name.function().into(), price: function.price })
+        .collect();
+    ImplementationResponse {
+        release: view.row.id.to_string(),
+        publisher: view.row.publisher,
+        license: view.listing.license,
+        functions,
+        grants: view.listing.grants,
+        tests_passed: view.report.passed,
+        spec_fuel,
+        payers: usage.payers,
+        payers_organic: usage.payers_organic,
+        calls: usage.calls,
+    }
+}
+
+/// How to choose.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct ChoiceQuery {
+    /// `cheapest`, `fastest` or `most-proven`.
+    by: String,
+}
+
+/// Chooses among the packages that have the same function, and says why.
+#[utoipa::path(get, path = "/v1/choose/{ns}/{name}/{version}/{function}", tag = "find", params(ChoiceQuery),
+    responses((status = 200, body = ChosenResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn one(
+    State(app): State<App>,
+    Path((ns, name, version, function)): Path<(String, String, String, String)>,
+    Query(query): Query<ChoiceQuery>,
+) -> Result<Json<ChosenResponse>, Refusal> {
+    let reference = reference(&ns, &name, &version)?;
+    Ok(Json(chosen(choose(&app.registry, &reference, &function, &query.by).await?)))
+}
+
+/// Chooses for a call that leaves open which implementation it means.
+pub(crate) async fn choose(
+    registry: &Registry,
+    reference: &PackageRef,
+    function: &str,
+    by: &str,
+) -> Result<Chosen, Refusal> {
+    let choice: Choice = by.parse().map_err(|error: UnknownChoice| {
+        let next = "name one of them, or leave it out to call the package that you named";
+        Refusal::new(StatusCode::BAD_REQUEST, "choice-invalid", error.to_string(), next)
+    })?;
+    Ok(registry.choose(reference, function, choice).await?)
+}
+
+pub(crate) fn chosen(chosen: Chosen) -> ChosenResponse {
+    ChosenResponse {
+        release: chosen.release.to_string(),
+        choice: chosen.choice.to_string(),
+        among: chosen.among,
+        why: chosen.why,
+    }
+}

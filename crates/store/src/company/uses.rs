@@ -1,0 +1,183 @@
+//! What accounts used, call by call: what is charged back to cost centres.
+//!
+//! A paid call is written down with its hold, a free one after it ran. Each has the cost centre that its account had then:
+//! who moves to another takes nothing along.
+
+use std::collections::BTreeMap;
+
+use glassbox_core::account::{AccountName, CostCenter, Month};
+use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
+use rusqlite::{Connection, Row, Transaction, params};
+
+use crate::error::StoreError;
+use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::usage::{self, Consumed};
+
+/// A call of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The call's id.
+    pub call: String,
+    /// In whose name it was made.
+    pub account: AccountName,
+    /// What bears its cost.
+    pub cost_center: CostCenter,
+    /// The id of the token that made it.
+    pub token: String,
+    /// The month that it is counted in.
+    pub month: Month,
+    /// The release.
+    pub release: ReleaseId,
+    /// The function.
+    pub function: FunctionName,
+    /// The digest of its receipt's payload, where there is one.
+    pub receipt: Option<Digest>,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+}
+
+/// A call of an account, with what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseRow {
+    /// Its number; later ones have greater ones.
+    pub number: i64,
+    /// The call.
+    pub used: Use,
+    /// What was charged.
+    pub charge: Atomic,
+}
+
+/// What an account used in a month, for one cost centre.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseSum {
+    /// What bears the cost.
+    pub cost_center: CostCenter,
+    /// The account.
+    pub account: AccountName,
+    /// How many calls.
+    pub calls: u64,
+    /// What they cost.
+    pub charge: Atomic,
+}
+
+pub(super) fn insert(transaction: &Transaction<'_>, used: &Use) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO account_uses (call, account, cost_center, token, month, release, function, receipt, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            used.call,
+            used.account.as_str(),
+            used.cost_center.as_str(),
+            used.token,
+            used.month.as_str(),
+            used.release.to_string(),
+            used.function.to_string(),
+            used.receipt.as_ref().map(Digest::as_bytes),
+            used.at,
+        ])?;
+    Ok(())
+}
+
+/// Notes the receipt of a call, where an account made it.
+pub(crate) fn note_receipt(
+    transaction: &Transaction<'_>,
+    call: &str,
+    receipt: &Digest,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE account_uses SET receipt = ?2 WHERE call = ?1")?
+        .execute(params![call, receipt.as_bytes()])?;
+    Ok(())
+}
+
+/// The calls of a month that came to their end: those that never ran, or are under way, are nobody's cost yet.
+const OF_MONTH: &str = "FROM account_uses LEFT JOIN calls ON calls.id = call
+    WHERE month = ?1 AND (state IS NULL OR state IN ('posted', 'voided'))";
+
+/// What a call cost; one that was voided, or had no price, nothing.
+const CHARGE: &str = "CASE WHEN state = 'posted' THEN charge END";
+
+fn charge_of(blob: Option<Vec<u8>>) -> Result<u128, StoreError> {
+    Ok(blob.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Result<UseRow, StoreError>> {
+    let text = |column: usize| row.get::<_, String>(column);
+    let (account, cost_center, month) = (text(2)?, text(3)?, text(5)?);
+    let (release, function) = (text(6)?, text(7)?);
+    let (number, call, token, at) = (row.get(0)?, text(1)?, text(4)?, row.get(9)?);
+    let (receipt, charge): (Option<[u8; 32]>, Option<Vec<u8>>) = (row.get(8)?, row.get(10)?);
+    let parsed = || {
+        Ok(UseRow {
+            number,
+            used: Use {
+                call,
+                account: parse(&account)?,
+                cost_center: parse(&cost_center)?,
+                token,
+                month: parse(&month)?,
+                release: parse(&release)?,
+                function: parse(&function)?,
+                receipt: receipt.map(Digest::from_bytes),
+                at,
+            },
+            charge: Atomic(charge_of(charge)?),
+        })
+    };
+    Ok(parsed())
+}
+
+fn sums(connection: &Connection, month: &Month) -> Result<Vec<UseSum>, StoreError> {
+    let mut sums: BTreeMap<(String, String), (u64, u128)> = BTreeMap::new();
+    let mut statement = connection.prepare(&format!("SELECT cost_center, account, {CHARGE} {OF_MONTH}"))?;
+    let mut rows = statement.query([month.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let sum = sums.entry((row.get(0)?, row.get(1)?)).or_default();
+        sum.0 += 1;
+        sum.1 += charge_of(row.get(2)?)?;
+    }
+    let read = |((cost_center, account), (calls, charge)): ((String, String), (u64, u128))| {
+        Ok(UseSum {
+            cost_center: parse(&cost_center)?,
+            account: parse(&account)?,
+            calls,
+            charge: Atomic(charge),
+        })
+    };
+    sums.into_iter().map(read).collect()
+}
+
+impl Store {
+    /// Writes down a call that cost nothing, which stands nowhere else, and what it adds to the counters of its payer.
+    pub async fn note_use(&self, used: Use, consumed: Option<Consumed>) -> Result<(), StoreError> {
+        self.write("note_use", move |transaction| {
+            if let Some(consumed) = &consumed {
+                usage::count(transaction, consumed)?;
+            }
+            insert(transaction, &used)
+        })
+        .await
+    }
+
+    /// Returns the calls of a month after the number `after`, at most `limit`, in their order.
+    pub async fn uses(&self, month: &Month, after: i64, limit: usize) -> Result<Vec<UseRow>, StoreError> {
+        let month = month.clone();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT number, call, account, cost_center, token, month, account_uses.release,
+                    account_uses.function, receipt, at, {CHARGE}
+                 {OF_MONTH} AND number > ?2 ORDER BY number LIMIT ?3"
+            ))?;
+            statement.query_map(params![month.as_str(), after, limit as i64], read)?.map(|row| row?).collect()
+        })
+        .await
+    }
+
+    /// Adds up the calls of a month, by cost centre and account.
+    pub async fn use_sums(&self, month: &Month) -> Result<Vec<UseSum>, StoreError> {
+        let month = month.clone();
+        self.read(move |connection| sums(connection, &month)).await
+    }
+}

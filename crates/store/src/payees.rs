@@ -1,0 +1,175 @@
+//! What the operator decided about payees and disputed packages: whether what was earned may leave.
+//!
+//! Each decision is written together with its line in the record of [actions](crate::Action).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use glassbox_core::ledger::Account;
+use glassbox_core::{PackageName, Pico};
+use rusqlite::{Row, params};
+
+use crate::error::StoreError;
+use crate::notices::{Action, record};
+use crate::sqlite::{Store, amount_from_sql, parse};
+
+/// How far an operator knows a payee.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PayeeState {
+    /// Nobody looked.
+    #[default]
+    Unverified,
+    /// The operator knows who it is.
+    Verified,
+    /// What it earned stays here.
+    Suspended,
+}
+
+impl PayeeState {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Unverified, "unverified"), (Self::Verified, "verified"), (Self::Suspended, "suspended")];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).expect("all states are listed").1
+    }
+}
+
+impl FromStr for PayeeState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|(_, word)| *word == text);
+        known
+            .map(|(state, _)| *state)
+            .ok_or_else(|| "a payee is unverified, verified or suspended".to_owned())
+    }
+}
+
+/// A payee, as the operator knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayeeRow {
+    /// Its id, as manifests name it.
+    pub id: String,
+    /// How far it is known.
+    pub state: PayeeState,
+    /// Where it is paid, where that is not its id.
+    pub address: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When that was decided, in Unix milliseconds.
+    pub at: i64,
+}
+
+/// A package whose earnings wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// The package.
+    pub package: PackageName,
+    /// Why.
+    pub reason: String,
+    /// Since when, in Unix milliseconds.
+    pub at: i64,
+}
+
+fn read_payee(row: &Row<'_>) -> rusqlite::Result<Result<PayeeRow, StoreError>> {
+    let state: String = row.get(1)?;
+    let (id, address, reason, at) = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(4)?);
+    Ok(state.parse().map_err(StoreError::corrupt).map(|state| PayeeRow { id, state, address, reason, at }))
+}
+
+fn read_freeze(row: &Row<'_>) -> rusqlite::Result<Result<Freeze, StoreError>> {
+    let package: String = row.get(0)?;
+    let (reason, at) = (row.get(1)?, row.get(2)?);
+    Ok(parse(&package).map(|package| Freeze { package, reason, at }))
+}
+
+impl Store {
+    /// Writes what the operator decided about a payee. Without an address it keeps the one it has.
+    pub async fn set_payee(&self, payee: PayeeRow) -> Result<(), StoreError> {
+        self.write("set_payee", move |transaction| {
+            let PayeeRow { id, state, address, reason, at } = &payee;
+            transaction.execute(
+                "INSERT INTO payees (id, state, address, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id) DO UPDATE SET state = ?2, address = COALESCE(?3, address), reason = ?4, at = ?5",
+                params![id, state.as_str(), address, reason, at],
+            )?;
+            let action = Action {
+                number: 0,
+                at: *at,
+                about: format!("payee:{id}"),
+                action: state.as_str().to_owned(),
+                reason: reason.clone(),
+            };
+            record(transaction, &action)
+        })
+        .await
+    }
+
+    /// Returns the payees that something was decided about, by their ids.
+    pub async fn payees(&self) -> Result<Vec<PayeeRow>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT id, state, address, reason, at FROM payees ORDER BY id")?;
+            statement.query_map([], read_payee)?.map(|row| row?).collect()
+        })
+        .await
+    }
+
+    /// Has what a package earned wait, or lets it go.
+    pub async fn set_freeze(
+        &self,
+        package: &PackageName,
+        frozen: bool,
+        reason: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (package, reason) = (package.to_string(), reason.to_owned());
+        self.write("set_freeze", move |transaction| {
+            match frozen {
+                true => transaction.execute(
+                    "INSERT OR REPLACE INTO freezes (package, reason, at) VALUES (?1, ?2, ?3)",
+                    params![package, reason, now_ms],
+                )?,
+                false => transaction.execute("DELETE FROM freezes WHERE package = ?1", [&package])?,
+            };
+            let action = if frozen { "frozen" } else { "thawed" };
+            record(
+                transaction,
+                &Action { number: 0, at: now_ms, about: package, action: action.into(), reason },
+            )
+        })
+        .await
+    }
+
+    /// Returns the packages whose earnings wait, by their names.
+    pub async fn freezes(&self) -> Result<Vec<Freeze>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT package, reason, at FROM freezes ORDER BY package")?;
+            statement.query_map([], read_freeze)?.map(|row| row?).collect()
+        })
+        .await
+    }
+
+    /// Returns what accounts earned for good with packages whose earnings wait, in all: what was paid out of it before is
+    /// made up for by what they earn otherwise, until the dispute is over.
+    pub async fn frozen(&self) -> Result<BTreeMap<Account, Pico>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT credit, amount FROM freezes
+                 JOIN calls ON release >= package || '@' AND release < package || 'A'
+                 JOIN transfers ON subject = calls.id
+                 WHERE kind = 'charge' AND transfers.state = 'posted' AND standing NOT IN ('mined', 'vouched')",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut frozen: BTreeMap<Account, Pico> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let account = parse(&row.get::<_, String>(0)?)?;
+                frozen.entry(account).or_default().0 += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+            }
+            Ok(frozen)
+        })
+        .await
+    }
+}
