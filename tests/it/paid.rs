@@ -39,6 +39,15 @@ async fn a_priced_call_asks_for_payment_in_the_words_of_x402() {
     let by_fuel = buyer.send(&bench("burn"), &json!({ "args": [1] }), None).await.required();
     let schemes: Vec<&str> = by_fuel.accepts.iter().map(|offer| offer.scheme.as_str()).collect();
     assert_eq!(schemes, ["upto", "batch-settlement", "exact"]);
+    let descriptor = stage.get("/v1/registry").await.json();
+    let mut told: Vec<&str> = descriptor["payment"]["schemes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|scheme| scheme.as_str())
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, ["batch-settlement", "exact", "upto"]);
     // Whoever asks for a quote is told the same.
     let quote = stage.get("/v1/quote/lab/bench/1.0.0/double").await.json();
     assert_eq!(quote["payment_required"], serde_json::to_value(reply.required()).unwrap());

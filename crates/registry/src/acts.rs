@@ -4,7 +4,7 @@
 //! every other act that it signed is refused, and so is a policy that names it.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use glassbox_core::acts::{
     Act, DomainProof, KeyRevocation, Marks, NamespaceAct, NamespacePolicy, NamespaceState,
@@ -70,13 +70,21 @@ impl Registry {
     }
 
     /// Yanks a release, or puts it back.
-    pub async fn yank(&self, release: &ReleaseId, statement: Envelope) -> Result<ActReply, ActError> {
+    pub async fn yank(
+        self: &Arc<Self>,
+        release: &ReleaseId,
+        statement: Envelope,
+    ) -> Result<ActReply, ActError> {
         let (act, signers) = self.read::<Yank>(&statement, &release.to_string())?;
         self.mark(ReleaseAct::Yank(act), statement, signers).await
     }
 
     /// Stops a release from running, or lets it run again: by the operator's key alone.
-    pub async fn quarantine(&self, release: &ReleaseId, statement: Envelope) -> Result<ActReply, ActError> {
+    pub async fn quarantine(
+        self: &Arc<Self>,
+        release: &ReleaseId,
+        statement: Envelope,
+    ) -> Result<ActReply, ActError> {
         check_length(&statement)?;
         let (statement_read, signers) = statement.open::<Quarantine>()?;
         if signers.keys() != [self.operator()] {
@@ -199,16 +207,21 @@ impl Registry {
     }
 
     async fn mark(
-        &self,
+        self: &Arc<Self>,
         act: ReleaseAct,
         statement: Envelope,
         signers: Signers,
     ) -> Result<ActReply, ActError> {
-        let signed = Signed { act, statement, signers };
-        let logged = self.store.mark_release(signed, self.env.now_ms()).await;
-        // Also after a failure: the write may have happened, and a quarantine counts from then on.
-        self.read_marks().await?;
-        self.prove(logged?).await
+        // On a task of its own: whoever hangs up must not leave what held before in memory.
+        let registry = self.clone();
+        let marking = tokio::spawn(async move {
+            let signed = Signed { act, statement, signers };
+            let logged = registry.store.mark_release(signed, registry.env.now_ms()).await;
+            // Also after a failure: the write may have happened, and a quarantine counts from then on.
+            registry.read_marks().await?;
+            registry.prove(logged?).await
+        });
+        marking.await.map_err(|_| RegistryError::Worker)?
     }
 
     /// Reads which releases are marked, and drops everything that was kept of the components that may not run.

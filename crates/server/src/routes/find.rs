@@ -37,7 +37,7 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
         fee_bps: app.registry.config().fee_bps,
         payment: PaymentDescriptor {
             label: rail.label().into(),
-            schemes: vec![glassbox_pay::x402::SCHEME_EXACT.into()],
+            schemes: rail.schemes().iter().map(|scheme| scheme.as_str().to_owned()).collect(),
             network: rail.network().to_string(),
             asset: rail.asset().to_string(),
             pay_to: rail.treasury().to_string(),
