@@ -36,6 +36,8 @@ pub(crate) struct NodeConfig {
     pub(crate) allowed: Allowed,
     /// The variables that components may be shown, names and values.
     pub(crate) environment: Vec<(String, String)>,
+    /// Whether the tests of releases are tried on mutants.
+    pub(crate) mutants: bool,
     /// What the company allows whose registry it is.
     pub(crate) company: Option<CompanyPolicy>,
     /// Where payments are settled.
@@ -112,6 +114,7 @@ impl Node {
                     host,
                     claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
                     domains: DomainConfig::default(),
+                    mutants: config.mutants,
                     company: config.company,
                 },
             );

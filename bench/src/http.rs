@@ -140,6 +140,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             claim_amount: glassbox_core::limits::CLAIM_AMOUNT_DEFAULT,
             company: None,
             domains: DomainConfig::default(),
+            mutants: false,
         };
         let store = Store::open(&folder.join("store"))?;
         let rail = Arc::new(devnet.facilitator());

@@ -42,6 +42,9 @@ pub(crate) struct ServeArgs {
     /// Show components that may read the environment this variable; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
+    /// Leave the tests of releases untried on mutants of their components, which takes seconds of processor time for each
+    #[arg(long)]
+    pub(crate) no_mutants: bool,
     /// Serve a company: its accounts alone call, within the policy in this file
     #[arg(long, value_name = "FILE")]
     pub(crate) company: Option<PathBuf>,

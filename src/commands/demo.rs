@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use glassbox_api::{CallBody, CallResponse, SearchQuery};
+use glassbox_api::{CallBody, CallResponse, EarningsQuery, SearchQuery};
 use glassbox_client::{Buyer, Call, Client, Trust};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
@@ -111,6 +111,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
+        mutants: false,
         company: None,
         rail: RailArgs::devnet(),
         listen: args.listen,
@@ -514,7 +515,7 @@ fn checks(story: &Story, report: &Report, first: usize) {
 }
 
 async fn earned(story: &Story, client: &Client, wallet: &Wallet) -> Result<(), Failure> {
-    let mut response = client.earnings(None).await?;
+    let mut response = client.earnings(&EarningsQuery::default()).await?;
     for row in response.earnings.iter_mut().filter(|row| row.receiver == "operator") {
         row.receiver = format!("operator ({} fee)", percent(FEE_BPS));
     }

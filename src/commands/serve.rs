@@ -36,6 +36,7 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         listen: args.listen,
         public_url: args.public_url,
         fee_bps: args.fee_bps,
+        mutants: !args.no_mutants,
         company: args.company.as_deref().map(company).transpose()?,
         rail: args.rail,
         witnessed: args.witnessed,

@@ -30,6 +30,7 @@ post /v1/devnet/rpc
 get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
+get /v1/interfaces
 get /v1/interfaces/{ns}/{package}/{interface}
 post /v1/licenses
 get /v1/log/proof/{index}

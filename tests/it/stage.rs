@@ -303,6 +303,7 @@ impl<C: Chain + 'static> Stage<C> {
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
             domains: world.domains.clone(),
+            mutants: false,
             company: world.company.clone(),
         };
         let registry =

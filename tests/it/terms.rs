@@ -427,6 +427,13 @@ async fn a_client_takes_cheaper_terms_out_of_the_log_and_no_dearer_ones_whoever_
     stage.store().append(vec![entry]).await.unwrap();
     stage.registry.reconcile().await;
     assert_eq!(stage.registry.checkpoint().size, 3);
+    // Whoever reads the whole log sees it.
+    let checked = shell.run(&["log", "check"]);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        said.contains("entry 2 about `lab:bench` changes terms for dearer ones: price `double`"),
+        "{said}"
+    );
     // It cannot say which entries led there, or it says so and is caught.
     shell.refused(&["download", "lab:bench"], "log-unproved");
     shell.ok(&["mirror", &stage.url, "--to", folder.to_str().unwrap()]);

@@ -26,13 +26,14 @@ pub use company::{
     ChargebackSum, DecisionRequest, PayInRequest, SettleRequest, SettleResponse,
 };
 pub use implementations::{
-    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction,
+    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
+    InterfacesResponse, SpecTestsResponse,
 };
 pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
-    CreditResponse, EarningRow, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest, PayoutResponse,
-    PayoutRow, StatementResponse, StatementRow,
+    CreditResponse, EarningRow, EarningsQuery, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest,
+    PayoutResponse, PayoutRow, StatementResponse, StatementRow,
 };
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
@@ -179,6 +180,35 @@ pub struct TestSummary {
     pub failed: usize,
     /// The most fuel that a case burnt.
     pub fuel_max: u64,
+    /// What trying them on mutants of the component showed; absent until they were tried, soon after publish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<StrengthResponse>,
+}
+
+/// How strong tests are: how many small mistakes in the functions that they run they notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StrengthResponse {
+    /// How many mutants failed a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 27)]
+    pub caught: Option<usize>,
+    /// Of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 32)]
+    pub mutants: Option<usize>,
+    /// In place of both, why they were not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<String>,
+}
+
+impl std::fmt::Display for StrengthResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.caught, self.mutants, &self.unmeasured) {
+            (Some(caught), Some(mutants), _) => write!(f, "caught {caught} of {mutants} mutants"),
+            (_, _, Some(why)) => write!(f, "not tried on mutants: {why}"),
+            _ => f.write_str("not tried on mutants"),
+        }
+    }
 }
 
 /// What to search for.
@@ -310,6 +340,9 @@ pub struct ReleaseResponse {
     /// The works that it derives from, and what they get of what it earns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived_from: Vec<DerivedFromResponse>,
+    /// The release of another publisher that first had its code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_code_as: Option<SameCodeResponse>,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
     /// What the tests showed at publish.
@@ -354,6 +387,17 @@ pub struct DerivedFromResponse {
     pub terms: String,
     /// What it gets of all that the deriving release receives, of 10000.
     pub share: u32,
+}
+
+/// The release that first had some code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SameCodeResponse {
+    /// The release.
+    pub release: String,
+    /// The key that published it, as a `did:key`.
+    pub publisher: String,
+    /// Whether the later one says that it derives from that package.
+    pub declared: bool,
 }
 
 /// The files that a release ships for its component to read.
@@ -460,8 +504,8 @@ pub struct CallBody {
     /// what lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
-    /// Which implementation of the function's interface to call: `cheapest`, `fastest` or `most-proven`; the package that
-    /// is named when absent.
+    /// Which implementation of the function's interface to call: `cheapest`, `fastest`, `most-proven`, or `pinned`
+    /// to the package that is named, as when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose: Option<String>,
 }

@@ -441,6 +441,9 @@ impl Registry {
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);
         }
+        if matches!(run.outcome, RunOutcome::Returned(_)) {
+            self.run_times.note(&plan.live.id, run.elapsed);
+        }
         let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
         let works = self.works(&plan.live.terms, &inner).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)

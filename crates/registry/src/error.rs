@@ -96,6 +96,9 @@ pub enum RegistryError {
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
+    /// More charges would have to be added up than one answer may take.
+    #[error("more than {} charges would have to be added up", limits::EARNINGS_CHARGES_MAX)]
+    TooManyCharges,
     /// No such receipt, or it was of a free call.
     #[error("there is no receipt `{0}`")]
     NoReceipt(String),
@@ -458,6 +461,7 @@ impl RegistryError {
             Self::NoFiles => "files-not-published",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
+            Self::TooManyCharges => "earnings-too-many",
             Self::Name(_) => "name-invalid",
             Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
@@ -483,6 +487,7 @@ impl RegistryError {
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
             }
+            Self::TooManyCharges => "name a package, a receiver or a shorter time".into(),
             Self::Name(_) => "correct the name".into(),
             Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             _ => "try again later; the operator's log has the cause".into(),

@@ -7,16 +7,18 @@ use glassbox_core::log::StandingProof;
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote, quote};
-use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
+use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
-use glassbox_store::{Filter, PackageRow, ReceiptProof, ReleaseRow};
+use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::{PaidResource, StoredReply};
 use crate::error::{CallError, RegistryError};
+use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Listing;
 use crate::publish::unpack_files;
+use crate::strength::Strength;
 use crate::testing::TestReport;
 
 /// One search result.
@@ -45,6 +47,8 @@ pub struct ReleaseView {
     pub listing: Listing,
     /// What the tests showed at publish.
     pub report: TestReport,
+    /// What trying the tests on mutants showed, once they were.
+    pub strength: Option<Strength>,
     /// What the publisher says of who made it.
     pub authorship: Authorship,
 }
@@ -60,17 +64,15 @@ pub enum ReleaseFile {
     Source,
 }
 
-/// What somebody earned.
-#[derive(Debug, Clone)]
-pub struct Earnings {
-    /// Who: a payee's id, or `operator`.
-    pub receiver: String,
-    /// With which release.
-    pub release: String,
-    /// How many charges.
-    pub calls: u64,
-    /// Their sum.
-    pub amount: Pico,
+/// The release that first had the code of another, by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SameCode {
+    /// The release.
+    pub release: ReleaseId,
+    /// The key that signed it, as a `did:key`.
+    pub publisher: String,
+    /// Whether the other says that it derives from that package.
+    pub declared: bool,
 }
 
 impl Registry {
@@ -168,19 +170,17 @@ impl Registry {
         Ok(stored)
     }
 
-    /// Returns who earned what, with one package or with all.
-    pub async fn earnings(&self, package: Option<&PackageName>) -> Result<Vec<Earnings>, RegistryError> {
-        let rows = self.store.earnings(package.map(PackageName::to_string)).await?;
-        let earning = |row: glassbox_store::Earning| Earnings {
-            receiver: match row.account {
-                glassbox_core::ledger::Account::Payee(id) => id,
-                account => account.to_string(),
-            },
-            release: row.release.to_string(),
-            calls: row.calls,
-            amount: row.amount,
-        };
-        Ok(rows.into_iter().map(earning).collect())
+    /// Returns the release of another publisher that first had the code of this one, where there is one. Nothing follows from it
+    /// here: who copied, and whether that was allowed, is for people to say.
+    pub async fn same_code(&self, live: &Live) -> Result<Option<SameCode>, RegistryError> {
+        let Some(first) = self.store.first_with_code_of(&live.id).await? else { return Ok(None) };
+        let FirstRelease { release, publisher } = first;
+        if release.package == live.id.package || publisher == live.publisher.to_string() {
+            return Ok(None);
+        }
+        let parents = &live.terms.more.derived_from;
+        let declared = parents.iter().any(|parent| parent.release.package == release.package);
+        Ok(Some(SameCode { release, publisher, declared }))
     }
 
     /// Tells whether a key decides over the names of a package's namespace.
@@ -221,6 +221,7 @@ fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     Ok(ReleaseView {
         listing: parse(&id, &row.listing)?,
         report: parse(&id, &row.report)?,
+        strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
         authorship: statement.predicate.authorship,
         row,
     })

@@ -17,6 +17,7 @@ mod depend;
 mod derive;
 mod domain;
 mod download;
+mod earnings;
 mod env;
 mod error;
 mod executor;
@@ -32,6 +33,8 @@ mod meter;
 mod offer;
 mod open;
 mod operator;
+mod organic;
+mod pace;
 pub mod package;
 mod payment;
 mod payout;
@@ -42,6 +45,7 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+pub mod strength;
 mod submissions;
 mod supply;
 mod terms;
@@ -65,22 +69,27 @@ pub use company::{
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
+pub use earnings::{day_starts_ms, day_text};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
 pub use executor::{AccusationError, Accused, ExecutorStanding};
-pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
+pub use find::{Found, ReleaseFile, ReleaseView, SameCode};
 pub use held::ConfirmError;
 pub use host::HostConfig;
-pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
+pub use implementations::{
+    Choice, Chosen, Implementation, Interface, Ranking, SpecTests, UnknownChoice, UnknownRanking,
+};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use open::{Keys, Registry, RegistryConfig};
 pub use operator::{NOTICE_GROUNDS, OperatorError};
+pub use organic::Usage;
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use replay::{Code, Rerun, replay, rerun};
+pub use strength::Strength;
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
 pub use tip::TipReply;
@@ -88,7 +97,8 @@ pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
-    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, Filter, Freeze, Held,
-    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UseRow, UseSum,
+    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, EarnedBy, Earning,
+    EarningKey, EarningsQuery, Filter, Freeze, Held, Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof,
+    TransferRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

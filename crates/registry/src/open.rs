@@ -26,6 +26,7 @@ use crate::host::HostConfig;
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
+use crate::pace::RunTimes;
 use crate::shelf::Shelf;
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
@@ -57,6 +58,8 @@ pub struct RegistryConfig {
     pub claim_amount: Atomic,
     /// How domains are asked which keys they vouch for.
     pub domains: DomainConfig,
+    /// Whether the tests of releases are tried on mutants of their components, once they are published.
+    pub mutants: bool,
     /// What the company allows whose registry it is. Accounts alone call then.
     pub company: Option<CompanyPolicy>,
 }
@@ -93,6 +96,7 @@ pub struct Registry {
     pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
+    pub(crate) run_times: RunTimes,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -131,6 +135,7 @@ impl Registry {
             witnessing: Witnessing::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
+            run_times: RunTimes::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),

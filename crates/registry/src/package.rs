@@ -15,7 +15,7 @@ use glassbox_core::terms::{applies, download_charge, names};
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
 use glassbox_sandbox::{
-    FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect, read_sbom,
+    FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, code_digest, inspect, read_sbom,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,8 @@ pub struct Package {
     pub grants: Grants,
     /// The test cases.
     pub cases: Vec<CheckedCase>,
+    /// By what its code is known again under other names.
+    pub code: Digest,
 }
 
 /// A test case whose call and expectation are well typed.
@@ -170,7 +172,8 @@ impl Package {
         spec.check_world(&files.component)?;
         let sbom = read_sbom(&files.component)?;
         let cases = check_cases(&spec, &files.tests)?;
-        Ok(Self { files, manifest, spec, inspection, sbom, grants, cases })
+        let code = code(&files)?;
+        Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })
     }
 
     /// Returns the statement that the publisher signs. Where there are dependencies, they are still to be pinned.
@@ -234,6 +237,16 @@ impl Package {
             download_price: download_price(&terms),
         }
     }
+}
+
+/// Returns by what code is known again: what the component computes, with the files that it reads; where it computes too
+/// little to tell, its bytes.
+fn code(files: &PackageFiles) -> Result<Digest, PublishError> {
+    let Some(code) = code_digest(&files.component)? else { return Ok(Digest::of(&files.component)) };
+    Ok(match &files.files {
+        Some(files) => Digest::of(format!("{code} {}", files.digest())),
+        None => code,
+    })
 }
 
 fn check_sizes(files: &PackageFiles) -> Result<(), PublishError> {

@@ -11,7 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::{Digest, Hashed, ReleaseId};
+use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
 
@@ -112,6 +112,7 @@ impl Registry {
             statement,
             signers,
             manifest: files.manifest.clone(),
+            code: package.code,
             component: self.store.put_object(files.component.clone()).await?,
             wit: self.store.put_object(files.wit.pack()).await?,
             tests: self.store.put_object(files.tests.pack()).await?,
@@ -122,6 +123,8 @@ impl Registry {
             search: search_document(package),
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
+            // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
+            new_packages_max: self.config.company.is_none().then_some(limits::NEW_KEY_PACKAGES_MAX),
             now_ms: self.env.now_ms(),
         })
     }

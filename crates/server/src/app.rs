@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use crate::discovery as d;
 use crate::routes as r;
-use crate::{mcp, problem};
+use crate::{mcp, pages, problem};
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -126,6 +126,7 @@ fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(r::find::descriptor))
         .routes(routes!(r::find::search))
+        .routes(routes!(r::implementations::interfaces))
         .routes(routes!(r::implementations::list))
         .routes(routes!(r::implementations::one))
         .routes(routes!(r::find::packages))
@@ -245,10 +246,14 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .route("/.well-known/api-catalog", get(d::wellknown::api_catalog))
         .route("/.well-known/x402", get(d::wellknown::x402))
         .route("/SKILL.md", get(d::wellknown::skill))
+        .route("/robots.txt", get(d::usage::robots))
+        .route("/license.xml", get(d::usage::license))
         .route("/llms.txt", get(d::text::llms))
         .route("/llms-full.txt", get(d::text::llms_full))
         .route("/problems", get(d::problems::all))
         .route("/problems/{code}", get(d::problems::one))
+        .route("/interfaces", get(pages::all))
+        .route("/interfaces/{ns}/{package}/{interface}", get(pages::one))
         .route("/search", post(d::ard::search))
         .route("/explore", post(d::ard::explore))
         .route("/agents", get(d::ard::agents))

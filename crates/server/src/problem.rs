@@ -144,7 +144,7 @@ fn status_of(code: &str) -> StatusCode {
         | "act-out-of-order" | "act-without-effect" | "policy-pending" | "policy-not-pending" => {
             StatusCode::CONFLICT
         }
-        "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
+        "too-many-failures" | "packages-too-many" => StatusCode::TOO_MANY_REQUESTS,
         "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -156,6 +156,7 @@ fn status_of(code: &str) -> StatusCode {
         | "fuel-ceiling-invalid"
         | "nonce-too-long"
         | "license-invalid"
+        | "earnings-too-many"
         | "grants-invalid" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -14,15 +14,18 @@ mod attestations;
 mod binding;
 mod calls;
 mod channels;
+mod codes;
 mod company;
 mod cosigned;
 mod credit;
+mod earnings;
 mod error;
 mod fault;
 mod holds;
 mod ledger;
 mod licenses;
 mod log;
+mod newcomers;
 mod notices;
 mod objects;
 mod payees;
@@ -46,15 +49,17 @@ pub use attestations::{AttestationRow, Attested};
 pub use binding::{Backing, Hold, NewCall};
 pub use calls::{CallRow, CallState, Outcome, Posting, Standing};
 pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, VoucherRefusal};
+pub use codes::FirstRelease;
 pub use company::{
     AccountRefusal, AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, NoToken, Spender,
     Use, UseRow, UseSum, month_block, token_id,
 };
 pub use credit::{Budget, CreditAccount, CreditRefusal};
+pub use earnings::{EarnedBy, Earning, EarningKey, EarningsQuery, PayerClass};
 pub use error::StoreError;
 pub use fault::{Fault, Moment};
 pub use holds::Held;
-pub use ledger::{Balance, Earning, OwedTransfer, TransferRow};
+pub use ledger::{Balance, OwedTransfer, TransferRow};
 pub use licenses::NewLicense;
 pub use log::{LogState, NewEntry};
 pub use notices::{Action, Notice, NoticeState};

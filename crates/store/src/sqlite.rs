@@ -35,6 +35,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("company.sql"),
     include_str!("payers.sql"),
     include_str!("payees.sql"),
+    include_str!("codes.sql"),
+    include_str!("earnings.sql"),
+    include_str!("strength.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -52,6 +52,15 @@ async fn a_plan_includes_what_its_seats_reach_for() {
     stage.world.advance(Duration::from_secs(32 * 24 * 3_600));
     assert_eq!(ana.pays("double", 6).await, 10_000);
     stage.assert_sound().await;
+    // Earnings say what kind of payer it was, and not who: of the two who pay by credit, one had a plan for a while.
+    let classes = stage.get("/v1/earnings?by=payer&receiver=acct:ana@shop.example").await.json();
+    let row = |at: usize| {
+        let row = &classes["earnings"][at];
+        (row["payer"].as_str().unwrap(), row["calls"].as_u64().unwrap(), row["pico"].as_str().unwrap())
+    };
+    let (credit, licensed) = (net(20_000).to_string(), net(4_030_000).to_string());
+    assert_eq!((row(0), row(1)), (("credit", 2, credit.as_str()), ("licensed", 4, licensed.as_str())));
+    assert!(!classes.to_string().contains(&ana.account) && !classes.to_string().contains(&ben.account));
 }
 
 const CORE: &str = "[edition.ce]\nexports = [\"double\"]\n\

@@ -55,7 +55,7 @@ pub(crate) async fn publish(
         release: reply.release.to_string(),
         new: reply.new,
         component: reply.component.to_string(),
-        tests: convert::tests(&reply.report),
+        tests: convert::tests(&reply.report, None),
         entry: String::from_utf8_lossy(&reply.entry).into_owned(),
         proof: reply.proof,
         held: reply.held.map(convert::held),
