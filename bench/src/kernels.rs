@@ -49,7 +49,7 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
             on_this_thread("engine's own fuel", || drop(engines_own.kernel(name, n))),
             ("metered", Box::new(metered)),
         ];
-        let best = take_turns(9, 3, &mut candidates);
+        let best = take_turns(15, 3, &mut candidates);
         let [(_, plain_ns), (_, same_ns), (_, own_ns), (_, metered_ns)] = best[..] else {
             unreachable!("four candidates")
         };
