@@ -16,9 +16,10 @@ use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
 
 use crate::acts::is_loggable;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
+use crate::publish_error::PublishError;
 use crate::terms::least_price;
 use crate::testing::{self, TestReport};
 
