@@ -5,7 +5,7 @@ use glassbox_core::acts::{Act as _, Quarantine};
 use glassbox_core::dsse::Envelope;
 use glassbox_registry::PackageFiles;
 use glassbox_sandbox::Grants;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::json;
 
 use crate::buyer::Reply;
@@ -69,7 +69,7 @@ async fn a_quarantine_stops_a_running_executor() {
 async fn a_quarantine_counts_also_where_its_answer_was_lost() {
     let stage = Stage::without_sweep().await;
     gift(&stage, "1.0.0").await.output();
-    stage.store().inject(Fault { verb: "mark_release".into(), moment: Moment::After, abort: false });
+    stage.inject("mark_release", Moment::After);
     assert_eq!(stop(&stage, quarantine(true, 1)).await.status, 500);
     gift(&stage, "1.0.0").await.assert_problem(403, "release-quarantined");
     assert!(!is_compiled());
