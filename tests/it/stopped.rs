@@ -9,6 +9,7 @@ use glassbox_store::Moment;
 use serde_json::json;
 
 use crate::buyer::Reply;
+use crate::composition::assert_known;
 use crate::names::act;
 use crate::packages::{self, bench, publisher};
 use crate::stage::{Stage, Sweep, keys, sandbox};
@@ -55,6 +56,9 @@ async fn a_quarantine_stops_a_running_executor() {
     let again = bench("1.2.0");
     let request = packages::request(&again, packages::sign(&again, &publisher()));
     stage.post("/v1/publish", &request).await.assert_problem(403, "release-quarantined");
+    // What was published before is said again, and does not run either.
+    let request = packages::request(&twin(), packages::sign(&twin(), &publisher()));
+    assert_known(&stage.post("/v1/publish", &request).await);
     assert!(!is_compiled());
     // So after a restart, and no longer than it lasts.
     let stage = stage.reopen(Sweep::On).await;
