@@ -43,7 +43,7 @@ pub struct PublishReply {
 }
 
 impl Registry {
-    /// Publishes a package under the key that signed its statement.
+    /// Publishes a package under the key that signed its statement. The very same again does nothing.
     pub async fn publish(
         &self,
         files: PackageFiles,
@@ -82,8 +82,8 @@ impl Registry {
         })
     }
 
-    /// Returns the index of the log entry of the very same release by the same key, and what its tests showed, or `None` where
-    /// it was not published. What came later of what it stands on makes no difference to it.
+    /// Returns the log index of the very same release by the same key, and what its tests showed; `None` where it was not
+    /// published. What came later of what it stands on makes no difference to it.
     async fn published(
         &self,
         id: &ReleaseId,
