@@ -13,6 +13,7 @@ use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::{CreditRefusal, StoreError};
 
+use crate::blocklists::Blocked;
 use crate::call::CallFailure;
 use crate::company::PolicyRefusal;
 use crate::depend::DependencyError;
@@ -93,6 +94,12 @@ pub enum RegistryError {
     /// The release ships no files.
     #[error("this release ships no files")]
     NoFiles,
+    /// Machines have the source not in bulk.
+    #[error("the terms of this release do not let machines have its source in bulk")]
+    SourceDenied,
+    /// Machines have the source in bulk for a price, or with a licence.
+    #[error("the source of this release is not free for machines")]
+    SourceNotFree,
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
@@ -138,7 +145,7 @@ pub enum PublishError {
     #[error("`{0}` is not UTF-8 text")]
     NotText(String),
     /// The component is too large.
-    #[error("the component has {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
+    #[error("the components have {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
     ComponentTooLarge {
         /// How large it is.
         size_bytes: usize,
@@ -242,6 +249,9 @@ pub enum PublishError {
         /// Why.
         reason: String,
     },
+    /// A blocklist that the operator follows has it.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
     /// A dependency.
     #[error(transparent)]
     Dependency(#[from] DependencyError),
@@ -369,6 +379,20 @@ pub enum CallError {
         /// What it requires.
         item: Item,
     },
+    /// An identity token proves nothing.
+    #[error("the identity token proves nothing: {0}")]
+    Oidc(String),
+    /// The keys of an issuer cannot be had.
+    #[error("the keys of `{issuer}` cannot be had: {reason}")]
+    OidcSilent {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The source takes a licence, and none came.
+    #[error("machines have the source in bulk with a licence: `{0}`")]
+    SourceLicensed(Item),
     /// The package takes no tips.
     #[error("this package takes no tips here")]
     NoTips,
@@ -456,6 +480,8 @@ impl RegistryError {
             Self::Quarantined { .. } => "release-quarantined",
             Self::NotDownloadable => "component-not-downloadable",
             Self::NoFiles => "files-not-published",
+            Self::SourceDenied => "source-denied",
+            Self::SourceNotFree => "source-not-free",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::Name(_) => "name-invalid",
@@ -479,6 +505,12 @@ impl RegistryError {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
             Self::NoFiles => "its component reads none; there is nothing to download".into(),
+            Self::SourceDenied => {
+                "people read it a file at a time: add ?file=; for more, ask its publisher".into()
+            }
+            Self::SourceNotFree => {
+                "GET /v1/packages/{namespace}/{name}/{version}/source says what it takes".into()
+            }
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
@@ -504,7 +536,7 @@ impl PublishError {
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_error::code(error),
-            Self::Quarantined { .. } => "release-quarantined",
+            Self::Quarantined { .. } | Self::Blocked(_) => "release-quarantined",
             Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
@@ -536,6 +568,7 @@ impl PublishError {
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_error::next(error),
             Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
+            Self::Blocked(_) => "ask whoever keeps that list, or publish elsewhere".into(),
             Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
@@ -595,7 +628,9 @@ impl CallError {
             Self::AccountRequired => "account-required",
             Self::Account(_) => "account-refused",
             Self::Policy(_) => "company-refused",
-            Self::NotEntitled { .. } => "license-required",
+            Self::NotEntitled { .. } | Self::SourceLicensed(_) => "license-required",
+            Self::Oidc(_) => "oidc-refused",
+            Self::OidcSilent { .. } => "oidc-silent",
             Self::NoTips => "tips-not-accepted",
             Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
             Self::License(LicenseError::Units { .. }) | Self::Licensee => "license-invalid",
@@ -658,7 +693,19 @@ impl CallError {
             Self::Account(_) => "ask whoever operates this registry for a token".into(),
             Self::Policy(refusal) => refusal.next.clone(),
             Self::NotEntitled { item, .. } => {
-                format!("buy it: `glassbox license buy` with {item}; or pay with the account that has it")
+                format!(
+                    "buy it: `glassbox license buy` with {item}; or pay with the account that has it. What costs nothing is \
+                     called with a token of that account"
+                )
+            }
+            Self::Oidc(_) => {
+                "ask the forge for a token with the audience REGISTRY#HOLDER, in a workflow of a public repository".into()
+            }
+            Self::OidcSilent { .. } => "try again later, or tell the operator".into(),
+            Self::SourceLicensed(item) => {
+                format!(
+                    "buy it: `glassbox license buy` with {item}; then send `Authorization: License` with it in base64"
+                )
             }
             Self::NoTips => "see `funding` of [tips] in its manifest, where there is one".into(),
             Self::License(LicenseError::NoItem(_)) => "see [[plan]] and [[offer]] of its manifest".into(),

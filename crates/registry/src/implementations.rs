@@ -180,7 +180,7 @@ impl Registry {
                 .live(&PackageRef { package: id.package.clone(), version: Some(id.version.clone()) })
                 .await?;
             let is_same = live.function(&wanted.name.to_string()).is_ok_and(|found| found.ty == wanted.ty);
-            if !is_same || !live.runs_here() || self.check_quarantine(&live).is_err() {
+            if !is_same || !live.runs_here(&wanted.name) || self.check_quarantine(&live).is_err() {
                 continue;
             }
             candidates.push(Candidate {

@@ -8,6 +8,7 @@ mod act_error;
 mod acts;
 mod advisory;
 mod audit;
+mod blocklists;
 mod call;
 mod channels;
 mod company;
@@ -17,8 +18,11 @@ mod depend;
 mod derive;
 mod domain;
 mod download;
+mod editions;
+mod entitled;
 mod env;
 mod error;
+mod escrow;
 mod executor;
 mod find;
 mod held;
@@ -30,12 +34,14 @@ mod license;
 mod live;
 mod meter;
 mod offer;
+mod oidc;
 mod open;
 mod operator;
 pub mod package;
 mod payment;
 mod payout;
 mod publish;
+mod readers;
 mod receipts;
 mod recover;
 mod replay;
@@ -44,6 +50,7 @@ mod settle;
 mod shelf;
 mod submissions;
 mod supply;
+mod support;
 mod terms;
 pub mod testing;
 mod tip;
@@ -55,12 +62,13 @@ pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
 pub use advisory::{AdviseError, AdvisoryView, Affecting};
 pub use audit::{Finding, LedgerAudit};
+pub use blocklists::{Blocked, FeedView};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
-    PolicyRefusal,
+    PolicyRefusal, SpreadTip,
 };
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
@@ -74,6 +82,7 @@ pub use host::HostConfig;
 pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
+pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};
 pub use open::{Keys, Registry, RegistryConfig};
 pub use operator::{NOTICE_GROUNDS, OperatorError};
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
@@ -89,6 +98,6 @@ pub use witness::{WatchError, Witness, WitnessError};
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
     AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, Filter, Freeze, Held,
-    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UseRow, UseSum,
+    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UnclaimedRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

@@ -35,6 +35,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("company.sql"),
     include_str!("payers.sql"),
     include_str!("payees.sql"),
+    include_str!("unclaimed.sql"),
+    include_str!("support.sql"),
+    include_str!("blocklists.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
