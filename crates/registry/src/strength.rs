@@ -7,7 +7,7 @@
 //!
 //! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::limits;
@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::depend::exact;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
+use crate::live::signed_release;
 use crate::open::Registry;
-use crate::package::{Package, PackageFiles};
+use crate::package::{CheckedCase, Package, PackageFiles};
 use crate::publish::unpack_files;
+use crate::publish_error::PublishError;
 use crate::testing::{Bench, TestReport, judge, prepare};
 
 /// What trying tests on mutants showed.
@@ -82,10 +84,16 @@ impl Registry {
             let packed = self.store.object(object).await?;
             unpack_files(&row.id, &packed)
         };
+        let signed = signed_release(&row).map_err(|_| PublishError::Worker)?;
+        let mut editions = BTreeMap::new();
+        for (name, edition) in signed.editions.0 {
+            editions.insert(name, self.store.object(edition.component).await?);
+        }
         let package = PackageFiles {
             wit: files(row.wit).await.map_err(worker)?,
             tests: files(row.tests).await.map_err(worker)?,
             component: self.store.object(row.component).await?,
+            editions,
             files: match row.files {
                 Some(object) => Some(files(object).await.map_err(worker)?),
                 None => None,
@@ -109,7 +117,7 @@ pub async fn measure(
     dependencies: Vec<Dependency>,
     report: &TestReport,
 ) -> Result<Strength, PublishError> {
-    let component: Arc<[u8]> = package.files.component.as_slice().into();
+    let component = package.files.component.as_slice();
     let max = limits::MUTANTS_COMPONENT_BYTES_MAX;
     if component.len() > max {
         return Ok(Strength::unmeasured(format!("the component is larger than {max} bytes")));
@@ -117,31 +125,33 @@ pub async fn measure(
     if !package.listing().is_pure() {
         return Ok(Strength::unmeasured("it observes what is outside"));
     }
-    if package.cases.is_empty() || report.cases.len() != package.cases.len() {
+    // The component of an edition is tested by cases of its own, which say nothing about this one.
+    let is_own = |(case, _): &(&CheckedCase, u64)| package.component_of(&case.function.name) == component;
+    let fuel = report.cases.iter().map(|case| fuel_max(case.fuel));
+    let cases: Vec<(&CheckedCase, u64)> = package.cases.iter().zip(fuel).filter(is_own).collect();
+    if cases.is_empty() || report.cases.len() != package.cases.len() {
         return Ok(Strength::unmeasured("it has no tests"));
     }
-    let fuel: Vec<u64> = report.cases.iter().map(|case| fuel_max(case.fuel)).collect();
-    let Some(count) = count(&fuel) else {
+    let Some(count) = count(cases.iter().map(|(_, fuel)| *fuel)) else {
         return Ok(Strength::unmeasured("its tests take too much fuel"));
     };
     // All that is measured is one payer: it never has more than one's turn.
     let bench = Bench::new(sandbox, package, Flow::new("mutants", "mutants"));
-    let copy: Arc<[u8]> = marked(&component)?.into();
-    let prepared = Trial::prepare(sandbox, package, copy, dependencies.clone()).await?;
+    let prepared = Trial::prepare(sandbox, package, &marked(component)?, dependencies.clone()).await?;
     let mut entered = BTreeSet::new();
-    for case in &package.cases {
+    for (case, _) in &cases {
         entered.extend(bench.entered(&prepared.0, case).await);
     }
     drop(prepared);
-    let all = mutants(&component, &entered, count)?;
+    let all = mutants(component, &entered, count)?;
     if all.len() < limits::MUTANTS_MIN {
         return Ok(Strength::unmeasured("its tests run too little code"));
     }
     let mut caught = 0;
     for mutant in &all {
-        let mutated: Arc<[u8]> = mutant.of(&component).into();
-        let prepared = Trial::prepare(sandbox, package, mutated, dependencies.clone()).await?;
-        for (case, fuel) in package.cases.iter().zip(&fuel) {
+        let mutated = mutant.of(component);
+        let prepared = Trial::prepare(sandbox, package, &mutated, dependencies.clone()).await?;
+        for (case, fuel) in &cases {
             if !judge(case, &bench.run(&prepared.0, case, *fuel).await).passed {
                 caught += 1;
                 break;
@@ -157,8 +167,8 @@ fn fuel_max(fuel: u64) -> u64 {
 }
 
 /// Returns how many mutants there is fuel for, if for some.
-fn count(fuel: &[u64]) -> Option<usize> {
-    let each = fuel.iter().fold(0_u64, |sum, fuel| sum.saturating_add(*fuel)).max(1);
+fn count(fuel: impl Iterator<Item = u64>) -> Option<usize> {
+    let each = fuel.fold(0, u64::saturating_add).max(1);
     let count =
         usize::try_from(limits::MUTANTS_FUEL_MAX / each).unwrap_or(usize::MAX).min(limits::MUTANTS_MAX);
     (count >= limits::MUTANTS_MIN).then_some(count)
@@ -171,7 +181,7 @@ impl<'a> Trial<'a> {
     async fn prepare(
         sandbox: &'a Sandbox,
         package: &Package,
-        component: Arc<[u8]>,
+        component: &[u8],
         dependencies: Vec<Dependency>,
     ) -> Result<Self, PublishError> {
         Ok(Self(prepare(sandbox, component, package, dependencies).await?, sandbox))
@@ -190,11 +200,11 @@ mod tests {
 
     #[test]
     fn there_are_as_many_mutants_as_there_is_fuel_for() {
-        assert_eq!(count(&[fuel_max(10)]), Some(limits::MUTANTS_MAX));
+        assert_eq!(count([fuel_max(10)].into_iter()), Some(limits::MUTANTS_MAX));
         let all = limits::MUTANTS_FUEL_MAX / limits::MUTANTS_MIN as u64;
-        assert_eq!(count(&[all / 2, all / 2]), Some(limits::MUTANTS_MIN));
-        assert_eq!(count(&[all, 1]), None);
-        assert_eq!(count(&[u64::MAX, u64::MAX]), None);
+        assert_eq!(count([all / 2; 2].into_iter()), Some(limits::MUTANTS_MIN));
+        assert_eq!(count([all, 1].into_iter()), None);
+        assert_eq!(count([u64::MAX; 2].into_iter()), None);
         assert_eq!(fuel_max(u64::MAX), u64::MAX);
     }
 

@@ -36,6 +36,7 @@ fn release() -> Release {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        editions: Default::default(),
         authorship: Authorship::default(),
     }
 }
