@@ -18,7 +18,7 @@ use glassbox_registry::{
 };
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
-use glassbox_store::{PowerCut, Store};
+use glassbox_store::{Fault, Moment, PowerCut, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -35,6 +35,9 @@ pub(crate) const OPERATOR: &str = "gbo_stage";
 
 /// To whom shares go that nobody claims, where their terms name the commons.
 pub(crate) const COMMONS: &str = "acct:commons@stage.example";
+
+/// When a write can fail: before it happened, and after.
+pub(crate) const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
 
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -360,6 +363,20 @@ impl<C: Chain + 'static> Stage<C> {
 
     pub(crate) fn store(&self) -> &Store {
         self.registry.store()
+    }
+
+    /// Makes the next write of a verb fail.
+    pub(crate) fn inject(&self, verb: &str, moment: Moment) {
+        self.store().inject(Fault { verb: verb.into(), moment, abort: false });
+    }
+
+    /// Asks for something whose write fails, insists that the failure is said, and asks for the same again.
+    pub(crate) async fn ask_twice(&self, verb: &str, moment: Moment, ask: impl AsyncFn() -> Reply) -> Reply {
+        self.inject(verb, moment);
+        let failed = ask().await;
+        assert_eq!((failed.status, failed.code().as_str()), (500, "internal"), "{verb} {moment:?}");
+        assert_eq!(self.store().faults_waiting(), 0, "{verb} {moment:?}");
+        ask().await
     }
 
     /// Publishes under the usual key, over HTTP, and insists that it is new.

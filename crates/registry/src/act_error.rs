@@ -5,7 +5,8 @@ use glassbox_core::dsse::DsseError;
 use glassbox_core::limits;
 use glassbox_store::StoreError;
 
-use crate::error::{LOG_BEHIND, PublishError, RegistryError, Retry};
+use crate::error::{LOG_BEHIND, RegistryError, Retry};
+use crate::publish_error::PublishError;
 
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use glassbox_core::manifest::{Edition, Manifest, ManifestError, lint};
 use glassbox_core::terms::names;
 use glassbox_sandbox::{Function, Grants, Inspection, Spec, inspect};
 
-use crate::error::PublishError;
 use crate::package::{PackageFiles, check_imports};
+use crate::publish_error::PublishError;
 
 /// Checks the release's own component, and those of editions, against their parts of the world.
 pub(crate) fn check(

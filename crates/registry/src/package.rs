@@ -21,7 +21,7 @@ use glassbox_sandbox::{
 use serde::{Deserialize, Serialize};
 
 use crate::editions;
-use crate::error::PublishError;
+use crate::publish_error::PublishError;
 
 /// The files of a package.
 #[derive(Debug, Clone)]

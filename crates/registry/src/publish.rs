@@ -14,12 +14,13 @@ use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
 use glassbox_core::{Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
-use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
+use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
 use crate::acts::is_loggable;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
+use crate::publish_error::PublishError;
 use crate::terms::least_price;
 use crate::testing::{self, TestReport};
 
@@ -43,7 +44,7 @@ pub struct PublishReply {
 }
 
 impl Registry {
-    /// Publishes a package under the key that signed its statement.
+    /// Publishes a package under the key that signed its statement. The very same again does nothing.
     pub async fn publish(
         &self,
         files: PackageFiles,
@@ -58,32 +59,11 @@ impl Registry {
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
-        let package_name = package.manifest.package.name.clone();
-        let components = package.editions();
-        let components: Vec<Digest> =
-            [Digest::of(&package.files.component)].into_iter().chain(components.components()).collect();
-        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
-        let named = [Listed::Package(package_name)].into_iter().chain(keys);
-        let mut named = named.chain(components.iter().copied().map(Listed::Component));
-        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
-            return Err(blocked.into());
-        }
-        let stopped = components.iter().find_map(|component| self.stopped_by(component));
-        if let Some((release, reason)) = stopped {
-            return Err(PublishError::Quarantined { release: release.to_string(), reason });
-        }
-        self.check_dependencies(&package, &pins).await.map_err(flatten)??;
-        self.check_parents(&package).await.map_err(flatten)??;
-        let links = self.links(&pins, &package.manifest.dependencies, &package.grants).await;
-        let (dependencies, _) = links.map_err(flatten)?;
-        let report = testing::run(&self.sandbox, &package, dependencies).await?;
-        if !report.holds() {
-            return Err(PublishError::TestsFailed(Box::new(report)));
-        }
-        let mut release = self.keep(&package, (publisher, signers), statement, &report).await?;
-        release.hold_reasons = self.widened(&package).await?;
-        let id = release.id.clone();
-        let published = self.store.publish(release).await?;
+        let id = package.manifest.release();
+        let (published, report) = match self.published(&id, publisher, &statement).await? {
+            Some((index, report)) => (Published::Already(index), report),
+            None => self.publish_new(&package, (publisher, signers), statement, &pins).await?,
+        };
         self.publish_log().await.map_err(flatten)?;
         self.await_witnesses().await;
         let (new, index) = match published {
@@ -101,6 +81,57 @@ impl Registry {
             entry,
             proof,
         })
+    }
+
+    /// Returns the log index of the very same release by the same key, and what its tests showed; `None` where it was not
+    /// published. What came later of what it stands on makes no difference to it.
+    async fn published(
+        &self,
+        id: &ReleaseId,
+        publisher: PublicKey,
+        statement: &Envelope,
+    ) -> Result<Option<(u64, TestReport)>, PublishError> {
+        let Some(row) = self.store.release(id).await? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
+        let logged: Envelope = serde_json::from_str(&row.statement).map_err(damaged)?;
+        if row.publisher != publisher.to_string() || logged.payload_digest() != statement.payload_digest() {
+            return Ok(None);
+        }
+        Ok(Some((row.log_index, serde_json::from_str(&row.report).map_err(damaged)?)))
+    }
+
+    /// Checks what a release stands on, runs its tests and writes it.
+    async fn publish_new(
+        &self,
+        package: &Package,
+        (publisher, signers): (PublicKey, Signers),
+        statement: Envelope,
+        pins: &[Pinned],
+    ) -> Result<(Published, TestReport), PublishError> {
+        let editions = package.editions();
+        let own = Digest::of(&package.files.component);
+        let components: Vec<Digest> = [own].into_iter().chain(editions.components()).collect();
+        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
+        let named = [Listed::Package(package.manifest.package.name.clone())].into_iter().chain(keys);
+        let mut named = named.chain(components.iter().copied().map(Listed::Component));
+        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
+            return Err(blocked.into());
+        }
+        let stopped = components.iter().find_map(|component| self.stopped_by(component));
+        if let Some((release, reason)) = stopped {
+            return Err(PublishError::Quarantined { release: release.to_string(), reason });
+        }
+        self.check_dependencies(package, pins).await.map_err(flatten)??;
+        self.check_parents(package).await.map_err(flatten)??;
+        let links = self.links(pins, &package.manifest.dependencies, &package.grants).await;
+        let (dependencies, _) = links.map_err(flatten)?;
+        let report = testing::run(&self.sandbox, package, dependencies).await?;
+        if !report.holds() {
+            return Err(PublishError::TestsFailed(Box::new(report)));
+        }
+        let mut release = self.keep(package, (publisher, signers), statement, &report).await?;
+        release.hold_reasons = self.widened(package).await?;
+        Ok((self.store.publish(release).await?, report))
     }
 
     /// Keeps the layers as objects and says what to write about them.

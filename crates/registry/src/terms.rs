@@ -15,11 +15,12 @@ use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
 
 use crate::act_error::ActError;
 use crate::acts::ActReply;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
 use crate::live::{Live, signed_release};
 use crate::open::Registry;
 use crate::package::{Listing, check_exports};
 use crate::payment::Payment;
+use crate::publish_error::PublishError;
 
 /// Terms that a release has, or had.
 #[derive(Debug, Clone)]

@@ -12,8 +12,8 @@ use glassbox_sandbox::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::PublishError;
 use crate::package::{CheckedCase, Package, file_set};
+use crate::publish_error::PublishError;
 
 /// What the test cases of a release showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The router: which path leads where, and what surrounds every route.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,16 +22,27 @@ use crate::discovery as d;
 use crate::routes as r;
 use crate::{mcp, problem};
 
-/// What a server is made of.
+/// What a server is made of. One allocation, as axum clones it several times for each request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
     /// The registry.
     pub registry: Arc<Registry>,
     /// What the operator set.
-    pub options: Arc<Options>,
+    pub options: Options,
     metrics: Metrics,
     mcp: glassbox_mcp::Http,
     publishes: Arc<Semaphore>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -224,13 +236,13 @@ fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 /// Returns the whole service, for a listener or for a test without one.
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
     let witness = options.witness.clone();
-    let state = App {
+    let state = App(Arc::new(Parts {
         mcp: mcp::transport(&registry.config().public_url),
         registry,
-        options: Arc::new(options),
+        options,
         metrics: Metrics::of_process(),
         publishes: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_MAX)),
-    };
+    }));
     let (router, paths) = router().split_for_parts();
     let document = document(paths).to_pretty_json().expect("the document has string keys");
     let json = [("content-type", "application/json")];

@@ -231,20 +231,26 @@ impl Store {
                 Ok(Published::New(index))
             })
             .await;
-        if published.as_ref().is_err_and(StoreError::is_refusal) {
-            return published;
-        }
-        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package, now_ms).await?;
-        published
+        self.show_in_search(published, &package, now_ms).await
     }
 
-    /// Makes search show the newest release of a package, which need not be the one that was just written.
-    pub(crate) async fn refresh_search(&self, package: &PackageName, now_ms: i64) -> Result<(), StoreError> {
-        match self.newest_release(package, now_ms).await? {
-            Some(newest) => self.inner.search.replace(vec![newest.search_document()?]),
-            None => self.inner.search.remove(package),
+    /// Makes search show the newest release of a package after a write about it, and returns what came of the write. What was
+    /// refused left all as it was.
+    pub(crate) async fn show_in_search<T>(
+        &self,
+        written: Result<T, StoreError>,
+        package: &PackageName,
+        now_ms: i64,
+    ) -> Result<T, StoreError> {
+        if written.as_ref().is_err_and(StoreError::is_refusal) {
+            return written;
         }
+        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
+        match self.newest_release(package, now_ms).await? {
+            Some(newest) => self.inner.search.replace(vec![newest.search_document()?])?,
+            None => self.inner.search.remove(package)?,
+        }
+        written
     }
 
     /// Returns the release, or `None`.
