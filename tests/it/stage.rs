@@ -33,10 +33,11 @@ pub(crate) const FEE_BPS: u32 = 500;
 /// What opens the operator's routes of every stage.
 pub(crate) const OPERATOR: &str = "gbo_stage";
 
-/// When a write can fail: before it happened, and after.
-pub(crate) const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
 /// To whom shares go that nobody claims, where their terms name the commons.
 pub(crate) const COMMONS: &str = "acct:commons@stage.example";
+
+/// When a write can fail: before it happened, and after.
+pub(crate) const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
 
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

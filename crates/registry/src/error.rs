@@ -9,7 +9,6 @@ use glassbox_pay::x402::{PaymentRequired, SettleResponse};
 use glassbox_sandbox::{AllowedError, SandboxError};
 use glassbox_store::{CreditRefusal, StoreError};
 
-use crate::blocklists::Blocked;
 use crate::call::CallFailure;
 use crate::company::PolicyRefusal;
 

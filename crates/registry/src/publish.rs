@@ -109,12 +109,12 @@ impl Registry {
         pins: &[Pinned],
     ) -> Result<(Published, TestReport), PublishError> {
         let editions = package.editions();
-        let components: Vec<Digest> =
-            [Digest::of(&package.files.component)].into_iter().chain(editions.components()).collect();
+        let own = Digest::of(&package.files.component);
+        let components: Vec<Digest> = [own].into_iter().chain(editions.components()).collect();
         let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
-        let name = Listed::Package(package.manifest.package.name.clone());
-        let named = components.iter().copied().map(Listed::Component);
-        if let Some(blocked) = [name].into_iter().chain(keys).chain(named).find_map(|one| self.listed(&one)) {
+        let named = [Listed::Package(package.manifest.package.name.clone())].into_iter().chain(keys);
+        let mut named = named.chain(components.iter().copied().map(Listed::Component));
+        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
             return Err(blocked.into());
         }
         let stopped = components.iter().find_map(|component| self.stopped_by(component));
