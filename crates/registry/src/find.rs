@@ -8,7 +8,7 @@ use glassbox_core::manifest::MachineAccess;
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote, quote};
-use glassbox_core::{PackageName, PackageRef, Pico, ReleaseId, Version, limits};
+use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
