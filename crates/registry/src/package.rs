@@ -11,9 +11,9 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, Terms, Unit, lint};
 use glassbox_core::release::Release;
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::{applies, download_charge, names};
+use glassbox_core::terms::{Account, Import, applies, download_charge, names, quote};
 use glassbox_core::value::wave;
-use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, Hashed, Version, limits};
 use glassbox_sandbox::{
     FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect, read_sbom,
 };
@@ -130,11 +130,18 @@ pub struct FunctionListing {
 }
 
 impl Listing {
-    /// Returns the same with what it costs by a manifest with other terms.
-    pub(crate) fn priced(mut self, manifest: &Manifest) -> Self {
-        let terms = Terms::of(manifest);
+    /// Returns the same with what it costs by a manifest with other terms, and with what its imports may cost.
+    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &[Import]) -> Self {
+        let terms = Hashed::new(Terms::of(manifest));
         for function in &mut self.functions {
             function.price = price_text(&terms, &function.name);
+            let quote = quote(&terms, &function.name, terms.fuel_max, Account::default(), imports);
+            let charged: u128 = quote.dependencies().map(|line| line.amount.0).sum();
+            if charged > 0 {
+                let own = Some(function.price.as_str()).filter(|_| quote.lines[0].dependency.is_none());
+                let imported = format!("at most ${} for what it imports", Atomic(charged).to_decimal());
+                function.price = own.into_iter().chain([imported.as_str()]).collect::<Vec<_>>().join(" + ");
+            }
         }
         self.download = manifest.component_is_public();
         self.download_price = download_price(&terms);

@@ -83,7 +83,6 @@ pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
     let machines = manifest.source.as_ref().map(|source| source.machines);
     let included = manifest.plan.iter().flat_map(|plan| &plan.includes);
     let reserved = [
-        (manifest.dependencies.values().any(|dependency| dependency.absorb), "`absorb` of a dependency"),
         (
             manifest.splits.as_ref().is_some_and(|splits| splits.unclaimed == Unclaimed::Commons),
             "`unclaimed = \"commons\"`",
@@ -186,8 +185,8 @@ const PACKAGE: &[Rule] = &[
     ),
     beside(
         RESERVED,
-        "Nothing is promised that this version does not carry out: `absorb` of a dependency, \
-         `unclaimed = \"commons\"`, a component of an edition's own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
+        "Nothing is promised that this version does not carry out: `unclaimed = \"commons\"`, a component of an edition's \
+         own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
         "leave it out; the name is kept for a later version",
     ),
 ];
