@@ -492,6 +492,9 @@ pub struct QuoteResponse {
 pub struct QuoteLine {
     /// The id of the price.
     pub price: String,
+    /// The dependency that charges it, `ns:name@version`; absent where that is the release itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<String>,
     /// What is counted: `call` or `fuel`.
     pub unit: String,
     /// How many units.
