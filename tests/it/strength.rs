@@ -2,6 +2,7 @@
 
 use glassbox_core::key::SecretKey;
 use glassbox_registry::{Package, PackageFiles, Strength, strength, testing};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::packages::{self, one_file};
@@ -98,4 +99,16 @@ async fn a_registry_shows_how_strong_tests_are() {
     assert!(stage.registry.measure_next().await.unwrap());
     assert_eq!(shown("ben").await, json!({ "caught": 1, "mutants": 13 }));
     assert!(!stage.registry.measure_next().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_is_measured_again() {
+    for (moment, again) in [(Moment::Before, true), (Moment::After, false)] {
+        let stage = Stage::empty().await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage.inject("set_strength", moment);
+        assert!(stage.registry.measure_next().await.is_err(), "{moment:?}");
+        assert_eq!(stage.registry.measure_next().await.unwrap(), again, "{moment:?}");
+        assert!(!stage.registry.measure_next().await.unwrap(), "{moment:?}");
+    }
 }

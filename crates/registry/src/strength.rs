@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::depend::exact;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
 use crate::publish::unpack_files;
+use crate::publish_error::PublishError;
 use crate::testing::{Bench, TestReport, judge, prepare};
 
 /// What trying tests on mutants showed.
