@@ -53,7 +53,7 @@ async fn measured(files: PackageFiles) -> Strength {
 #[tokio::test(flavor = "multi_thread")]
 async fn strong_tests_catch_what_weak_ones_let_pass() {
     let strong = measured(package("a:grade", &STRONG)).await;
-    assert_eq!(strong, Strength::Measured { caught: 13, mutants: 13 }, "of the function that they run alone");
+    assert_eq!(strong, Strength::Measured { caught: 13, mutants: 13 }, "of what they run alone");
     let Strength::Measured { caught, mutants } = measured(package("a:grade", &WEAK)).await else { panic!() };
     assert_eq!((caught, mutants), (1, 13), "only what turns the first comparison round");
     // The same for whoever measures, whenever.
