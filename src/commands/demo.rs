@@ -20,6 +20,7 @@ use glassbox_sandbox::Allowed;
 
 use super::call::{TypedCall, show, type_call};
 use super::{Context, depend, fork};
+use crate::blocklists::Feeds;
 use crate::cli::{DemoArgs, ForkArgs, RailArgs, WitnessedArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
@@ -117,6 +118,9 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         listen: args.listen,
         public_url: None,
         fee_bps: FEE_BPS,
+        commons: None,
+        oidc: Vec::new(),
+        blocklists: Feeds::default(),
         allowed: Allowed::without_network(),
         environment: Vec::new(),
         witnessed: WitnessedArgs::default(),
@@ -454,6 +458,7 @@ fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
         wit: below("wit")?,
         tests: below("tests")?,
         component,
+        editions: Default::default(),
         files: manifest
             .component
             .files

@@ -128,6 +128,7 @@ pub(super) async fn upload(
         wit: wire(&files.wit),
         tests: wire(&files.tests),
         component: STANDARD.encode(&files.component),
+        editions: files.editions.iter().map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes))).collect(),
         files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
         statement,

@@ -93,6 +93,7 @@ impl Made<'_> {
                     rounds + imports.iter().map(|package| adds(package)).sum::<u32>()
                 ),
             ),
+            editions: Default::default(),
             component: wat::parse_str(component).unwrap(),
             files: None,
             source: None,

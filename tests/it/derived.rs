@@ -34,7 +34,7 @@ const REQUIRED: &str = "[upstream]\nroyalty = { share = 1000, mode = \"required\
 const NET: u128 = 9_500_000_000;
 
 /// Makes `lab:{name}` under a licence of its own.
-fn own(name: &str, terms: &str) -> PackageFiles {
+pub(crate) fn own(name: &str, terms: &str) -> PackageFiles {
     let files = leaf(name, terms);
     let manifest = files.manifest.replace("Apache-2.0", "LicenseRef-Lab");
     let manifest = manifest.replace("import = true", "execute = [\"remote\", \"local\"]\nimport = true");

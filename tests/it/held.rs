@@ -33,6 +33,7 @@ fn package(name: &str, version: &str, component: &str, declared: &str) -> Packag
             format!("package lab:{name}@{version}; world w {{ export look: func(times: u32) -> u32; }}"),
         ),
         tests: one_file("look.toml", "[[case]]\nname = \"no\"\ncall = \"look(0)\"\nexpect = \"0\"\n"),
+        editions: Default::default(),
         component: wat::parse_str(component).unwrap(),
         files: None,
         source: None,

@@ -13,6 +13,7 @@ mod anvil;
 mod bad_call;
 mod bad_publish;
 mod bind;
+mod blocklists;
 mod budget;
 mod buyer;
 mod chaos;

@@ -14,6 +14,8 @@ mod receipts;
 mod supply;
 mod token;
 
+use std::collections::BTreeMap;
+
 use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
@@ -29,7 +31,10 @@ pub use implementations::{
     ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
     InterfacesResponse, SpecTestsResponse,
 };
-pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
+pub use license::{
+    ForSaleResponse, LicenseBody, LicenseResponse, OidcBody, RedeemBody, SpreadBody, SpreadResponse,
+    SpreadTipResponse, TipBody, TipResponse,
+};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
     CreditResponse, EarningRow, EarningsQuery, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest,
@@ -39,8 +44,9 @@ pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
 };
 pub use operator::{
-    ActionRow, ActionsResponse, FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse,
-    NoticesResponse, PayeeRequest, PayeeResponse, PayeesResponse,
+    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
+    FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
+    PayeeResponse, PayeesResponse, UnclaimedResponse,
 };
 pub use problem::Problem;
 pub use receipts::{
@@ -91,6 +97,9 @@ pub struct Descriptor {
     pub profile: String,
     /// The operator's fee, in basis points of each charge.
     pub fee_bps: u32,
+    /// The payee to whom shares go that nobody claims, where their terms name the commons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commons: Option<String>,
     /// How payments are made.
     pub payment: PaymentDescriptor,
 }
@@ -139,6 +148,9 @@ pub struct PublishRequest {
     pub tests: Vec<File>,
     /// The component, in base64.
     pub component: String,
+    /// The components that editions have of their own, in base64, by the names of these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub editions: BTreeMap<String, String>,
     /// The files that it may read, where it ships any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
@@ -337,6 +349,9 @@ pub struct ReleaseResponse {
     /// What a download costs; absent where it is free, or not allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<Money>,
+    /// The plans and licences that can be bought or taken, which an agent should tell its people of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub for_sale: Vec<ForSaleResponse>,
     /// The works that it derives from, and what they get of what it earns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived_from: Vec<DerivedFromResponse>,

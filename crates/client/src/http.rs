@@ -181,6 +181,17 @@ impl Client {
         self.bytes(self.expect_success(response).await?).await
     }
 
+    /// The same of an edition that has a component of its own.
+    pub async fn edition_component(
+        &self,
+        reference: &PackageRef,
+        edition: &str,
+    ) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::GET, &component_path(reference)).query(&[("edition", edition)]);
+        let response = self.send(request).await?;
+        self.bytes(self.expect_success(response).await?).await
+    }
+
     /// Returns the most that a call can cost.
     pub async fn quote(
         &self,

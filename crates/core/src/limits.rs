@@ -750,6 +750,40 @@ pub const ORGANIC_PAYERS_MIN: usize = 3;
 /// The least that they pay for a call on average. Below it, use is cheaper to make up than what it is good for.
 pub const ORGANIC_AVERAGE_MIN: crate::Atomic = crate::Atomic(1_000);
 
+/// How many days a share waits for a payee that nobody knows, from the day on which it was earned: a year.
+pub const UNCLAIMED_DAYS: i64 = 365;
+
+/// The most days of payees in an answer that lists what nobody claimed.
+pub const UNCLAIMED_LISTED_MAX: usize = 100_000;
+
+/// How many periods of support are judged in one sweep.
+pub const SUPPORT_BATCH: usize = 100;
+
+/// How many pages of one release's source everybody together may read in an hour: ten people who read one every half
+/// minute. Whoever wants it faster wants it in bulk.
+pub const SOURCE_PAGES_PER_HOUR: u32 = 1_200;
+
+/// The longest identity token of a forge, in bytes: those in use have some 2,000.
+pub const OIDC_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a grant lasts that an identity token proves, in seconds: the workflow that asked for it is over by then.
+pub const OIDC_GRANT_SECONDS: i64 = 60 * 60;
+
+/// By how much the clock of a forge may be ahead, in seconds.
+pub const OIDC_SKEW_SECONDS: i64 = 60;
+
+/// The most entries of a blocklist.
+pub const BLOCKLIST_ENTRIES_MAX: usize = 10_000;
+
+/// The longest entry of one, in bytes: a payee's id, with the word before it.
+pub const BLOCKED_BYTES_MAX: usize = PAYEE_ID_BYTES_MAX + 16;
+
+/// The longest file of one, in bytes: all of its entries, with short reasons, in base64.
+pub const BLOCKLIST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// By how much the clock of whoever signs one may be ahead, in seconds.
+pub const BLOCKLIST_SKEW_SECONDS: i64 = 60 * 60;
+
 /// The most places of a component that can be told apart when a run comes by them: the pages between what no guest may have
 /// and where a memory ends, less what it may have.
 pub const PLACES_MARKED_MAX: usize = 1 << 14;

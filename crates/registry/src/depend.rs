@@ -10,7 +10,7 @@ use std::sync::Arc;
 use glassbox_core::manifest::{self, PricedAct};
 use glassbox_core::receipt::{Linked, Node};
 use glassbox_core::release::Pinned;
-use glassbox_core::{PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
@@ -209,11 +209,16 @@ impl Registry {
         Ok(Err(DependencyError::TooDeep(live.id.clone())))
     }
 
-    /// Returns a release with everything that it imports.
-    pub(crate) async fn composed(&self, live: &Live, grants: &Grants) -> Result<Composed, RegistryError> {
+    /// Returns a component of a release with everything that it imports.
+    pub(crate) async fn composed(
+        &self,
+        live: &Live,
+        component: Digest,
+        grants: &Grants,
+    ) -> Result<Composed, RegistryError> {
         let (dependencies, linked) =
             self.links(&live.dependencies, &live.manifest.dependencies, grants).await?;
-        Ok(Composed { prepared: self.prepared(live, grants, dependencies).await?, linked })
+        Ok(Composed { prepared: self.prepared(live, component, grants, dependencies).await?, linked })
     }
 
     /// Returns what stands behind the imports of a release that pins `pins` and is granted `grants`.
@@ -228,7 +233,7 @@ impl Registry {
             for pin in pins {
                 let live = self.runnable(&exact(&pin.release)).await?;
                 let grants = live.grants.under(grants);
-                let Composed { prepared, linked } = self.composed(&live, &grants).await?;
+                let Composed { prepared, linked } = self.composed(&live, live.component, &grants).await?;
                 let memory_bytes = live.manifest.memory_max_bytes();
                 let calls_max = named.get(&pin.release.package).and_then(|named| named.calls_max);
                 let name = pin.release.to_string().into();

@@ -85,6 +85,12 @@ pub enum RegistryError {
     /// The release ships no files.
     #[error("this release ships no files")]
     NoFiles,
+    /// Machines have the source not in bulk.
+    #[error("the terms of this release do not let machines have its source in bulk")]
+    SourceDenied,
+    /// Machines have the source in bulk for a price, or with a licence.
+    #[error("the source of this release is not free for machines")]
+    SourceNotFree,
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
@@ -227,6 +233,20 @@ pub enum CallError {
         /// What it requires.
         item: Item,
     },
+    /// An identity token proves nothing.
+    #[error("the identity token proves nothing: {0}")]
+    Oidc(String),
+    /// The keys of an issuer cannot be had.
+    #[error("the keys of `{issuer}` cannot be had: {reason}")]
+    OidcSilent {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The source takes a licence, and none came.
+    #[error("machines have the source in bulk with a licence: `{0}`")]
+    SourceLicensed(Item),
     /// The package takes no tips.
     #[error("this package takes no tips here")]
     NoTips,
@@ -314,6 +334,8 @@ impl RegistryError {
             Self::Quarantined { .. } => "release-quarantined",
             Self::NotDownloadable => "component-not-downloadable",
             Self::NoFiles => "files-not-published",
+            Self::SourceDenied => "source-denied",
+            Self::SourceNotFree => "source-not-free",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::TooManyCharges => "earnings-too-many",
@@ -338,6 +360,12 @@ impl RegistryError {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
             Self::NoFiles => "its component reads none; there is nothing to download".into(),
+            Self::SourceDenied => {
+                "people read it a file at a time: add ?file=; for more, ask its publisher".into()
+            }
+            Self::SourceNotFree => {
+                "GET /v1/packages/{namespace}/{name}/{version}/source says what it takes".into()
+            }
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
@@ -384,7 +412,9 @@ impl CallError {
             Self::AccountRequired => "account-required",
             Self::Account(_) => "account-refused",
             Self::Policy(_) => "company-refused",
-            Self::NotEntitled { .. } => "license-required",
+            Self::NotEntitled { .. } | Self::SourceLicensed(_) => "license-required",
+            Self::Oidc(_) => "oidc-refused",
+            Self::OidcSilent { .. } => "oidc-silent",
             Self::NoTips => "tips-not-accepted",
             Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
             Self::License(LicenseError::Units { .. }) | Self::Licensee => "license-invalid",
@@ -447,7 +477,19 @@ impl CallError {
             Self::Account(_) => "ask whoever operates this registry for a token".into(),
             Self::Policy(refusal) => refusal.next.clone(),
             Self::NotEntitled { item, .. } => {
-                format!("buy it: `glassbox license buy` with {item}; or pay with the account that has it")
+                format!(
+                    "buy it: `glassbox license buy` with {item}; or pay with the account that has it. What costs nothing is \
+                     called with a token of that account"
+                )
+            }
+            Self::Oidc(_) => {
+                "ask the forge for a token with the audience REGISTRY#HOLDER, in a workflow of a public repository".into()
+            }
+            Self::OidcSilent { .. } => "try again later, or tell the operator".into(),
+            Self::SourceLicensed(item) => {
+                format!(
+                    "buy it: `glassbox license buy` with {item}; then send `Authorization: License` with it in base64"
+                )
             }
             Self::NoTips => "see `funding` of [tips] in its manifest, where there is one".into(),
             Self::License(LicenseError::NoItem(_)) => "see [[plan]] and [[offer]] of its manifest".into(),

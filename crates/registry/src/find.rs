@@ -4,15 +4,17 @@ use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::StandingProof;
+use glassbox_core::manifest::MachineAccess;
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote, quote};
-use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
+use glassbox_core::{PackageName, PackageRef, Pico, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::{PaidResource, StoredReply};
+use crate::depend::exact;
 use crate::error::{CallError, RegistryError};
 use crate::live::Live;
 use crate::open::Registry;
@@ -60,7 +62,7 @@ pub enum ReleaseFile {
     Wit,
     /// The test files.
     Tests,
-    /// The source files, for people to read.
+    /// The source files, where they are free for machines.
     Source,
 }
 
@@ -133,9 +135,33 @@ impl Registry {
         let object = match file {
             ReleaseFile::Wit => row.wit,
             ReleaseFile::Tests => row.tests,
-            ReleaseFile::Source => row.source.ok_or(RegistryError::NoSource)?,
+            ReleaseFile::Source => {
+                let source = row.source.ok_or(RegistryError::NoSource)?;
+                match self.live(&exact(&row.id)).await?.machines() {
+                    MachineAccess::Free => source,
+                    MachineAccess::Denied => return Err(RegistryError::SourceDenied),
+                    MachineAccess::Metered | MachineAccess::Licensed => {
+                        return Err(RegistryError::SourceNotFree);
+                    }
+                }
+            }
         };
         unpack_files(&row.id, &self.store.object(object).await?)
+    }
+
+    /// Returns the source for somebody who reads it, whatever machines may do with it in bulk.
+    ///
+    /// # Errors
+    ///
+    /// Also when all readers together read faster than people do.
+    pub async fn source_to_read(&self, reference: &PackageRef) -> Result<(ReleaseId, Files), CallError> {
+        let row = self.release_row(reference).await?;
+        let source = row.source.ok_or(RegistryError::NoSource)?;
+        if !self.readers.enter(&row.id, self.env.now_ms()) {
+            return Err(CallError::Busy);
+        }
+        let files = unpack_files(&row.id, &self.store.object(source).await?)?;
+        Ok((row.id, files))
     }
 
     /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.

@@ -300,7 +300,7 @@ impl Registry {
             let id = &one.view.row.id;
             let live = self.live(&exact(id)).await?;
             let is_same = live.function(&wanted.name.to_string()).is_ok_and(|found| found.ty == wanted.ty);
-            if !is_same || !live.runs_here() || self.check_quarantine(&live).is_err() {
+            if !is_same || !live.runs_here(&wanted.name) || self.check_quarantine(&live).is_err() {
                 continue;
             }
             candidates.push(Candidate {

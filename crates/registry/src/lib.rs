@@ -8,6 +8,7 @@ mod act_error;
 mod acts;
 mod advisory;
 mod audit;
+mod blocklists;
 mod call;
 mod channels;
 mod company;
@@ -18,8 +19,11 @@ mod derive;
 mod domain;
 mod download;
 mod earnings;
+mod editions;
+mod entitled;
 mod env;
 mod error;
+mod escrow;
 mod executor;
 mod find;
 mod held;
@@ -31,6 +35,7 @@ mod license;
 mod live;
 mod meter;
 mod offer;
+mod oidc;
 mod open;
 mod operator;
 mod organic;
@@ -40,6 +45,7 @@ mod payment;
 mod payout;
 mod publish;
 mod publish_error;
+mod readers;
 mod receipts;
 mod recover;
 mod replay;
@@ -49,6 +55,7 @@ mod shelf;
 pub mod strength;
 mod submissions;
 mod supply;
+mod support;
 mod terms;
 pub mod testing;
 mod tip;
@@ -60,12 +67,13 @@ pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
 pub use advisory::{AdviseError, AdvisoryView, Affecting};
 pub use audit::{Finding, LedgerAudit};
+pub use blocklists::{Blocked, FeedView};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
-    PolicyRefusal,
+    PolicyRefusal, SpreadTip,
 };
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
@@ -82,6 +90,7 @@ pub use implementations::{
 };
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
+pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};
 pub use open::{Keys, Registry, RegistryConfig};
 pub use operator::{NOTICE_GROUNDS, OperatorError};
 pub use organic::Usage;
@@ -101,6 +110,6 @@ pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
     AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, EarnedBy, Earning,
     EarningKey, EarningsQuery, Filter, Freeze, Held, Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof,
-    TransferRow, UseRow, UseSum,
+    TransferRow, UnclaimedRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use glassbox_core::blocklist::Listed;
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
@@ -107,7 +108,16 @@ impl Registry {
         statement: Envelope,
         pins: &[Pinned],
     ) -> Result<(Published, TestReport), PublishError> {
-        let stopped = self.stopped_by(&Digest::of(&package.files.component));
+        let editions = package.editions();
+        let own = Digest::of(&package.files.component);
+        let components: Vec<Digest> = [own].into_iter().chain(editions.components()).collect();
+        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
+        let named = [Listed::Package(package.manifest.package.name.clone())].into_iter().chain(keys);
+        let mut named = named.chain(components.iter().copied().map(Listed::Component));
+        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
+            return Err(blocked.into());
+        }
+        let stopped = components.iter().find_map(|component| self.stopped_by(component));
         if let Some((release, reason)) = stopped {
             return Err(PublishError::Quarantined { release: release.to_string(), reason });
         }
@@ -138,6 +148,9 @@ impl Registry {
             None => Ok(None),
         };
         let json = |value: serde_json::Result<String>| value.expect("our own documents have string keys");
+        for component in files.editions.values() {
+            self.store.put_object(component.clone()).await?;
+        }
         Ok(NewRelease {
             id: package.manifest.release(),
             publisher,
@@ -176,7 +189,7 @@ fn check_statement(
     let dependencies = signed.dependencies.clone();
     let expected = Release { authorship: signed.authorship.clone(), dependencies, ..package.statement() };
     let accountable = signed.authorship.accountable_of(&signers).ok_or(PublishError::NobodyAccountable)?;
-    let layers: [(&'static str, bool); 10] = [
+    let layers: [(&'static str, bool); 11] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
@@ -184,6 +197,7 @@ fn check_statement(
         ("the WIT", signed.wit == expected.wit),
         ("the tests", signed.tests == expected.tests),
         ("the component", signed.component == expected.component),
+        ("a component of an edition", signed.editions == expected.editions),
         ("the files", signed.files == expected.files),
         ("the source", signed.source == expected.source),
         ("the authorship", signed.authorship.is_bounded()),

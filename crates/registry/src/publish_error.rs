@@ -8,6 +8,7 @@ use glassbox_core::{Version, limits};
 use glassbox_sandbox::{BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
 use glassbox_store::StoreError;
 
+use crate::blocklists::Blocked;
 use crate::depend::DependencyError;
 use crate::derive::DerivationError;
 use crate::testing::TestReport;
@@ -35,7 +36,7 @@ pub enum PublishError {
     #[error("`{0}` is not UTF-8 text")]
     NotText(String),
     /// The component is too large.
-    #[error("the component has {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
+    #[error("the components have {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
     ComponentTooLarge {
         /// How large it is.
         size_bytes: usize,
@@ -139,6 +140,9 @@ pub enum PublishError {
         /// Why.
         reason: String,
     },
+    /// A blocklist that the operator follows has it.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
     /// A dependency.
     #[error(transparent)]
     Dependency(#[from] DependencyError),
@@ -159,7 +163,7 @@ impl PublishError {
             Self::NoFiles(_) => "files-not-found",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::Sandbox(error) => component_error::code(error),
-            Self::Quarantined { .. } => "release-quarantined",
+            Self::Quarantined { .. } | Self::Blocked(_) => "release-quarantined",
             Self::Sbom(_) => "sbom-invalid",
             Self::World(_) => "world-mismatch",
             Self::Grant(_) => "grant-unknown",
@@ -191,6 +195,7 @@ impl PublishError {
             Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
             Self::Sandbox(error) => component_error::next(error),
             Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
+            Self::Blocked(_) => "ask whoever keeps that list, or publish elsewhere".into(),
             Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
             Self::World(_) => "make the component and its world agree; see the list above".into(),
             Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),

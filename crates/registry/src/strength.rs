@@ -8,7 +8,7 @@
 //!
 //! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::limits;
@@ -19,8 +19,9 @@ use tracing::{info, warn};
 
 use crate::depend::exact;
 use crate::error::RegistryError;
+use crate::live::signed_release;
 use crate::open::Registry;
-use crate::package::{Package, PackageFiles};
+use crate::package::{CheckedCase, Package, PackageFiles};
 use crate::publish::unpack_files;
 use crate::publish_error::PublishError;
 use crate::testing::{Bench, TestReport, judge, prepare};
@@ -84,10 +85,16 @@ impl Registry {
             let packed = self.store.object(object).await?;
             unpack_files(&row.id, &packed)
         };
+        let signed = signed_release(&row).map_err(|_| PublishError::Worker)?;
+        let mut editions = BTreeMap::new();
+        for (name, edition) in signed.editions.0 {
+            editions.insert(name, self.store.object(edition.component).await?);
+        }
         let package = PackageFiles {
             wit: files(row.wit).await.map_err(worker)?,
             tests: files(row.tests).await.map_err(worker)?,
             component: self.store.object(row.component).await?,
+            editions,
             files: match row.files {
                 Some(object) => Some(files(object).await.map_err(worker)?),
                 None => None,
@@ -111,7 +118,7 @@ pub async fn measure(
     dependencies: Vec<Dependency>,
     report: &TestReport,
 ) -> Result<Strength, PublishError> {
-    let component = &package.files.component;
+    let component = package.files.component.as_slice();
     let max = limits::MUTANTS_COMPONENT_BYTES_MAX;
     if component.len() > max {
         return Ok(Strength::unmeasured(format!("the component is larger than {max} bytes")));
@@ -119,16 +126,19 @@ pub async fn measure(
     if !package.listing().is_pure() {
         return Ok(Strength::unmeasured("it observes what is outside"));
     }
-    if package.cases.is_empty() || report.cases.len() != package.cases.len() {
+    // The component of an edition is tested by cases of its own, which say nothing about this one.
+    let is_own = |(case, _): &(&CheckedCase, u64)| package.component_of(&case.function.name) == component;
+    let fuel = report.cases.iter().map(|case| fuel_max(case.fuel));
+    let cases: Vec<(&CheckedCase, u64)> = package.cases.iter().zip(fuel).filter(is_own).collect();
+    if cases.is_empty() || report.cases.len() != package.cases.len() {
         return Ok(Strength::unmeasured("it has no tests"));
     }
-    let fuel: Vec<u64> = report.cases.iter().map(|case| fuel_max(case.fuel)).collect();
-    let Some(count) = count(&fuel) else {
+    let Some(count) = count(cases.iter().map(|(_, fuel)| *fuel)) else {
         return Ok(Strength::unmeasured("its tests take too much fuel"));
     };
     // All that is measured is one payer: it never has more than one's turn.
     let bench = Bench::new(sandbox, package, Flow::new("mutants", "mutants"));
-    let lab = Lab { sandbox, package, dependencies, bench };
+    let lab = Lab { sandbox, package, dependencies, cases, bench };
     let functions = lab.reached(&entries(component)?).await?;
     let mut drawn = mutants(component, &functions)?;
     drawn.truncate(limits::MUTANTS_DRAWN_MAX);
@@ -141,7 +151,7 @@ pub async fn measure(
     }
     let mut caught = 0;
     for mutant in &all {
-        caught += usize::from(lab.catches(mutant, &fuel).await?);
+        caught += usize::from(lab.catches(mutant).await?);
     }
     Ok(Strength::Measured { caught, mutants: all.len() })
 }
@@ -151,6 +161,8 @@ struct Lab<'a> {
     sandbox: &'a Sandbox,
     package: &'a Package,
     dependencies: Vec<Dependency>,
+    /// The cases, each with what it may burn of a mutant.
+    cases: Vec<(&'a CheckedCase, u64)>,
     bench: Bench<'a>,
 }
 
@@ -162,18 +174,18 @@ impl Lab<'_> {
         if places.is_empty() {
             return Ok(reached);
         }
-        let copy = self.prepare(marked(&self.package.files.component, places)?).await?;
-        for case in &self.package.cases {
+        let copy = self.prepare(&marked(&self.package.files.component, places)?).await?;
+        for (case, _) in &self.cases {
             let numbers = self.bench.reached(&copy.0, case).await;
             reached.extend(numbers.iter().filter_map(|number| places.get(*number as usize)).copied());
         }
         Ok(reached)
     }
 
-    /// Tells whether any test fails on a mutant, each within so much fuel.
-    async fn catches(&self, mutant: &Mutant, fuel: &[u64]) -> Result<bool, PublishError> {
-        let copy = self.prepare(mutant.of(&self.package.files.component)).await?;
-        for (case, fuel) in self.package.cases.iter().zip(fuel) {
+    /// Tells whether any test fails on a mutant.
+    async fn catches(&self, mutant: &Mutant) -> Result<bool, PublishError> {
+        let copy = self.prepare(&mutant.of(&self.package.files.component)).await?;
+        for (case, fuel) in &self.cases {
             if !judge(case, &self.bench.run(&copy.0, case, *fuel).await).passed {
                 return Ok(true);
             }
@@ -181,9 +193,9 @@ impl Lab<'_> {
         Ok(false)
     }
 
-    async fn prepare(&self, component: Vec<u8>) -> Result<Trial<'_>, PublishError> {
+    async fn prepare(&self, component: &[u8]) -> Result<Trial<'_>, PublishError> {
         let dependencies = self.dependencies.clone();
-        Ok(Trial(prepare(self.sandbox, component.into(), self.package, dependencies).await?, self.sandbox))
+        Ok(Trial(prepare(self.sandbox, component, self.package, dependencies).await?, self.sandbox))
     }
 }
 
@@ -202,8 +214,8 @@ fn fuel_max(fuel: u64) -> u64 {
 }
 
 /// Returns how many mutants there is fuel for, if for some.
-fn count(fuel: &[u64]) -> Option<usize> {
-    let each = fuel.iter().fold(0_u64, |sum, fuel| sum.saturating_add(*fuel)).max(1);
+fn count(fuel: impl Iterator<Item = u64>) -> Option<usize> {
+    let each = fuel.fold(0, u64::saturating_add).max(1);
     let count =
         usize::try_from(limits::MUTANTS_FUEL_MAX / each).unwrap_or(usize::MAX).min(limits::MUTANTS_MAX);
     (count >= limits::MUTANTS_MIN).then_some(count)
@@ -215,11 +227,11 @@ mod tests {
 
     #[test]
     fn there_are_as_many_mutants_as_there_is_fuel_for() {
-        assert_eq!(count(&[fuel_max(10)]), Some(limits::MUTANTS_MAX));
+        assert_eq!(count([fuel_max(10)].into_iter()), Some(limits::MUTANTS_MAX));
         let all = limits::MUTANTS_FUEL_MAX / limits::MUTANTS_MIN as u64;
-        assert_eq!(count(&[all / 2, all / 2]), Some(limits::MUTANTS_MIN));
-        assert_eq!(count(&[all, 1]), None);
-        assert_eq!(count(&[u64::MAX, u64::MAX]), None);
+        assert_eq!(count([all / 2; 2].into_iter()), Some(limits::MUTANTS_MIN));
+        assert_eq!(count([all, 1].into_iter()), None);
+        assert_eq!(count([u64::MAX; 2].into_iter()), None);
         assert_eq!(fuel_max(u64::MAX), u64::MAX);
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
-use glassbox_core::manifest::{Manifest, Terms, lint};
-use glassbox_core::terms::{Account, download_charge, quote};
+use glassbox_core::manifest::{Manifest, PricedAct, Terms, lint};
+use glassbox_core::terms::{Account, quote, sale_charge};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
 use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
@@ -66,7 +66,8 @@ impl Live {
     fn under(&self, stood: &Stood) -> Self {
         Self {
             manifest: self.manifest.clone().with_terms(&stood.terms),
-            download: download_charge(&stood.terms),
+            download: sale_charge(&stood.terms, PricedAct::Download),
+            source_price: sale_charge(&stood.terms, PricedAct::Source),
             terms: stood.terms.clone(),
             terms_index: stood.index,
             ..self.clone()

@@ -1,9 +1,10 @@
 //! Running a package's test cases, at home and at publish.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
+use glassbox_core::terms::edition_of;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
@@ -51,21 +52,26 @@ impl TestReport {
     }
 }
 
-/// Compiles the component of `package`, links it to its dependencies, and runs every case in a fresh instance, within the
-/// manifest's limits.
+/// Compiles the components of `package`, links them to its dependencies, and runs every case in a fresh instance of the one
+/// that its function belongs to, within the manifest's limits.
 pub async fn run(
     sandbox: &Sandbox,
     package: &Package,
     dependencies: Vec<Dependency>,
 ) -> Result<TestReport, PublishError> {
-    let component: Arc<[u8]> = package.files.component.as_slice().into();
-    let prepared = prepare(sandbox, component, package, dependencies).await?;
+    let main = prepare(sandbox, &package.files.component, package, dependencies.clone()).await?;
+    let mut editions = BTreeMap::new();
+    for (name, component) in &package.files.editions {
+        let prepared = prepare(sandbox, component, package, dependencies.clone()).await?;
+        editions.insert(name.as_str(), prepared);
+    }
     let bench = Bench::new(sandbox, package, flow(package));
     let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
     let mut fuel_left = limits::PUBLISH_FUEL_MAX;
     for case in &package.cases {
-        let run = bench.run(&prepared, case, fuel_left).await;
-        let case = judge(case, &run);
+        let edition = edition_of(&package.manifest.edition, &case.function.name);
+        let prepared = edition.and_then(|(name, _)| editions.get(name)).unwrap_or(&main);
+        let case = judge(case, &bench.run(prepared, case, fuel_left).await);
         fuel_left = fuel_left.saturating_sub(case.fuel);
         report.passed += usize::from(case.passed);
         report.failed += usize::from(!case.passed);
@@ -78,11 +84,12 @@ pub async fn run(
 /// Compiling takes seconds for a large component, so it must not stand on a thread that serves others.
 pub(crate) async fn prepare(
     sandbox: &Sandbox,
-    component: Arc<[u8]>,
+    component: &[u8],
     package: &Package,
     dependencies: Vec<Dependency>,
 ) -> Result<Arc<Prepared>, PublishError> {
     let (sandbox, grants) = (sandbox.clone(), package.grants.clone());
+    let component = component.to_vec();
     let work = move || sandbox.compose(Digest::of(&component), &component, &grants, dependencies);
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Worker)??)
 }

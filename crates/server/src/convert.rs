@@ -4,13 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
     AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, File, FilesResponse, FilesSummary,
-    FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse,
-    SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
+    ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse,
+    ReleaseResponse, SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
-use glassbox_core::manifest::DerivedFrom;
+use glassbox_core::license::Item;
+use glassbox_core::manifest::{DerivedFrom, MoreTerms, SaleUnit};
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
@@ -116,6 +117,7 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         }),
         download: listing.download,
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
+        for_sale: for_sale(&live.terms.more),
         derived_from: live.terms.more.derived_from.iter().map(derived_from).collect(),
         same_code_as: same_code.map(self::same_code),
         fuel_max: live.terms.fuel_max,
@@ -137,6 +139,28 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
 pub(crate) fn same_code(first: SameCode) -> SameCodeResponse {
     let SameCode { release, publisher, declared } = first;
     SameCodeResponse { release: release.to_string(), publisher, declared }
+}
+
+fn for_sale(more: &MoreTerms) -> Vec<ForSaleResponse> {
+    let unit = |unit: Option<SaleUnit>| {
+        unit.map(|unit| match unit {
+            SaleUnit::Seat => "seat".to_owned(),
+            SaleUnit::Copy => "copy".to_owned(),
+        })
+    };
+    let plans = more.plan.iter().map(|plan| ForSaleResponse {
+        item: Item::Plan(plan.id.clone()).to_string(),
+        price: plan.amount.into(),
+        unit: unit(plan.unit),
+        grants: None,
+    });
+    let offers = more.offer.iter().map(|offer| ForSaleResponse {
+        item: Item::Offer(offer.id.clone()).to_string(),
+        price: offer.amount.into(),
+        unit: unit(offer.unit),
+        grants: Some(offer.grants.clone()),
+    });
+    plans.chain(offers).collect()
 }
 
 fn derived_from(parent: &DerivedFrom) -> DerivedFromResponse {

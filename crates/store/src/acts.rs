@@ -5,6 +5,7 @@
 use glassbox_core::acts::{Claim, Marks, Moment, NamespaceAct, NamespaceState, Quarantine, Right, Yank};
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::log::Kind;
+use glassbox_core::release::Release;
 use glassbox_core::{Digest, Namespace, PackageName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -173,13 +174,21 @@ impl Store {
     pub async fn quarantined_components(&self) -> Result<Vec<(Digest, ReleaseId)>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT component, package || '@' || version FROM releases
+                "SELECT component, package || '@' || version, statement FROM releases
                  WHERE marks ->> '$.quarantine.set' = 1 ORDER BY log_index DESC",
             )?;
             let rows = statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<Result<Vec<(String, String)>, _>>()?;
-            rows.into_iter().map(|(component, release)| Ok((parse(&component)?, parse(&release)?))).collect()
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(String, String, String)>, _>>()?;
+            let mut components = Vec::new();
+            for (component, release, statement) in rows {
+                let release: ReleaseId = parse(&release)?;
+                let statement: Envelope = serde_json::from_str(&statement).map_err(StoreError::corrupt)?;
+                let (signed, _) = statement.open::<Release>().map_err(StoreError::corrupt)?;
+                components.push((parse(&component)?, release.clone()));
+                components.extend(signed.predicate.editions.components().map(|one| (one, release.clone())));
+            }
+            Ok(components)
         })
         .await
     }

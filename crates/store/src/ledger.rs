@@ -386,6 +386,25 @@ pub(crate) fn owed_where(
     Ok(owed)
 }
 
+/// Returns the posted transfers of a subject, in their order.
+pub(crate) fn transfers_of(connection: &Connection, subject: &str) -> Result<Vec<Transfer>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, debit, credit, amount FROM transfers WHERE subject = ?1 AND state = 'posted' ORDER BY id",
+    )?;
+    let mut rows = statement.query([subject])?;
+    let mut transfers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |column: usize| row.get::<_, String>(column);
+        transfers.push(Transfer {
+            kind: parse(&text(0)?)?,
+            debit: parse(&text(1)?)?,
+            credit: parse(&text(2)?)?,
+            amount: Pico(amount_from_sql(&row.get::<_, Vec<u8>>(3)?)?),
+        });
+    }
+    Ok(transfers)
+}
+
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {
     let known = transaction
         .prepare_cached("SELECT 1 FROM transfers WHERE subject = ?1 LIMIT 1")?

@@ -38,6 +38,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("codes.sql"),
     include_str!("earnings.sql"),
     include_str!("strength.sql"),
+    include_str!("unclaimed.sql"),
+    include_str!("support.sql"),
+    include_str!("blocklists.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

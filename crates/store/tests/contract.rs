@@ -63,6 +63,7 @@ fn posting() -> Posting {
         receipt: None,
         consumed: None,
         license: None,
+        accruals: Vec::new(),
     }
 }
 
@@ -226,6 +227,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        editions: Default::default(),
         authorship: Default::default(),
     };
     NewRelease {

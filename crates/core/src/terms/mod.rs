@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ChargeOn, Price, PricedAct, Terms, Unit};
+use crate::manifest::{ChargeOn, Edition, Price, PricedAct, Terms, Unit};
 use crate::money::Atomic;
 use crate::name::FunctionName;
 use crate::{Digest, Hashed, limits};
@@ -171,6 +171,16 @@ pub fn names(export: &str, function: &FunctionName) -> bool {
     }
 }
 
+/// Returns the edition that a function belongs to, with its name; nothing where it belongs to none.
+pub fn edition_of<'a>(
+    editions: &'a BTreeMap<String, Edition>,
+    function: &FunctionName,
+) -> Option<(&'a str, &'a Edition)> {
+    let has =
+        |(_, edition): &(&String, &Edition)| edition.exports.iter().any(|export| names(export, function));
+    editions.iter().find(has).map(|(name, edition)| (name.as_str(), edition))
+}
+
 /// Returns the most that one call of `function` within `fuel_max` can cost `account`.
 pub fn quote(terms: &Hashed<Terms>, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
     let mut lines: Vec<Line> = terms
@@ -213,9 +223,9 @@ pub fn charge(terms: &Terms, quote: &Quote, usage: &Usage) -> Charge {
     Charge { lines, amount }
 }
 
-/// Returns what a download costs: known before, and the same for everybody.
-pub fn download_charge(terms: &Terms) -> Charge {
-    let prices = terms.price.iter().filter(|price| price.on == PricedAct::Download);
+/// Returns what a download costs, or the source in bulk: known before, and the same for everybody.
+pub fn sale_charge(terms: &Terms, act: PricedAct) -> Charge {
+    let prices = terms.price.iter().filter(|price| price.on == act);
     let lines: Vec<Line> = prices.map(|price| line::make(price, 1, price.amount.0)).collect();
     let amount = line::sum(&lines);
     Charge { lines, amount }
