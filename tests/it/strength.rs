@@ -35,6 +35,7 @@ fn package(name: &str, cases: &[(u32, u32)]) -> PackageFiles {
             format!("package {name}@1.0.0;\nworld w {{ export grade: func(n: u32) -> u32; }}"),
         ),
         tests: one_file("grade.toml", cases.iter().map(case).collect::<String>()),
+        editions: Default::default(),
         component: wat::parse_str(GRADE).unwrap(),
         editions: Default::default(),
         files: None,
