@@ -122,13 +122,26 @@ def arguments(args, ty):
     return b"".join(encode(args.get(p["name"]) if named else args[i], p["type"]) for i, p in enumerate(ty["params"]))
 
 # The bill.
+def track(version):
+    """What compatible versions have in common; nothing of a pre-release."""
+    number, dash, _ = version.partition("+")[0].partition("-")
+    parts = [int(part) for part in number.split(".")]
+    if dash or len(parts) != 3: return None
+    first = next((i for i, part in enumerate(parts) if part), 2)
+    return parts[: first + 1]
+def same_interface(one, other):
+    (name, at, version), (its, its_at, other_version) = one.partition("@"), other.partition("@")
+    if one == other or not (at and its_at and name == its): return one == other
+    try: return track(version) is not None and track(version) == track(other_version)
+    except ValueError: return False
 def applies(price, name): return price["on"] == "execute" and ("export" not in price or names(price["export"], name))
 def names(export, name):
     interface, _, own = name.rpartition("#")
     wanted, hash_, short = export.rpartition("#")
     if not hash_ and "/" in export: wanted, short = export, own
     plain = interface.split("@")[0]
-    return short == own and (not wanted or (interface != "" and wanted in (interface, plain, plain.split("/")[-1])))
+    if short != own or not wanted: return short == own
+    return interface != "" and (wanted in (plain, plain.split("/")[-1]) or same_interface(wanted, interface))
 def atomic(dollars): return int(Decimal(dollars) * 10**6)
 ENDLESS = 2**200
 def count(unit, usage, most):
@@ -138,7 +151,7 @@ def count(unit, usage, most):
             "second": -(-usage.get("waitMs", 0) // 1000), "event": usage.get("events", {}).get(event, 0)}[kind]
     limit = {"call": 1, "fuel": most, "byte-in": 6291456, "byte-out": 16777216, "second": 30, "event": 10**9}[kind]
     return min(used, limit), limit
-def rated(price, used, quantity):
+def rated(price, used, quantity, calls=1):
     free = max(price["free"]["quantity"] - used, 0) if "free" in price and used is not None else 0
     if free and quantity <= free: return 0
     first, last, tiers = (used or 0) + free, (used or 0) + quantity, price.get("tiers")
@@ -150,8 +163,8 @@ def rated(price, used, quantity):
         total = 0
         for end, amount in steps:
             total, first = total + max(min(last, end) - first, 0) * amount, max(first, min(last, end))
-    amount = max(-(-total // price["per"]), atomic(price.get("minimum", "0")))
-    return min(amount, atomic(price.get("max-per-call", "1e12")), 10**18)
+    amount = max(-(-total // price["per"]), atomic(price.get("minimum", "0")) * calls)
+    return min(amount, atomic(price.get("max-per-call", "1e12")) * calls, 10**18)
 def covered(grant, price, used, quantity):
     quota = grant.get("quota")
     if quota is None: return quantity
@@ -179,19 +192,63 @@ def owed(terms, price, account, quantity, bound):
         part = amount if reached >= quantity else 0 if bound else amount * reached // quantity
         best = min(best, -(-(part * (100 - max(off, grant["percent-off"])) + (amount - part) * (100 - off)) // 100))
     return best
-def bill(terms, name, most, account, usage=None):
-    """The charge for a usage, or the quote without one."""
+def is_owed(price, ending): return ending == "returned" or (ending == "guest-failed" and price["charge-on"] == "attempt")
+def own_lines(terms, name, most, account, usage=None):
+    """The lines of a release's own prices for a usage, or for a quote without one."""
     lines, left = [], None
     if "max-monthly-per-payer" in terms and "paid" in account: left = max(atomic(terms["max-monthly-per-payer"]) - int(account["paid"]), 0)
     for price in terms["price"]:
         ending = usage["ending"] if usage else "returned"
-        if not applies(price, name) or ending == "aborted" or (ending == "guest-failed" and price["charge-on"] != "attempt"): continue
+        if not applies(price, name) or not is_owed(price, ending): continue
         quantity, limit = count(price["unit"], usage or {"fuel": most}, most)
         if usage is None: quantity = limit
         amount = owed(terms, price, account, quantity, usage is None)
         if left is not None: amount = min(amount, left); left -= amount
         lines.append({"price": price["id"], "unit": price["unit"], "quantity": quantity, "amount": str(amount)})
-    return lines, sum(int(line["amount"]) for line in lines)
+    return lines
+def worth(lines): return sum(int(line["amount"]) for line in lines)
+UNBOUNDED = 2**64 - 1
+def uses_of(importer, linked, works, most, parent=None, calls=1, found=None):
+    """The uses that a call could make of dependencies: each with its parent, terms, functions, calls and fuel."""
+    found = [] if found is None else found
+    for one in linked:
+        terms = works.get(one["terms"])
+        if terms is None: continue
+        bound = importer.get("dependencies", {}).get(package(terms), {}).get("calls-max", UNBOUNDED)
+        ways = min(calls * bound, UNBOUNDED)
+        found.append((parent, one["terms"], [f for f in one.get("functions", []) if any(applies(p, f) for p in terms["price"])], ways, most))
+        uses_of(terms, one.get("dependencies", []), works, most, len(found) - 1, ways, found)
+    return found
+def package(terms): return terms["release"].split("@")[0]
+def parts_of(terms, own, uses, works, ending, most):
+    """The bill: a part for the release, and for each dependency that charges a payer, which is a part or the caller (None)."""
+    parts = [{"terms": terms, "digest": None, "payer": None, "lines": own, "unpriced": {}}]
+    places, charged = [], {}
+    for parent, of, functions, calls, fuel in uses:
+        above, part, payer = places[parent] if parent is not None else (terms, 0, None)
+        if above.get("dependencies", {}).get(package(works[of]), {}).get("absorb"): payer = part
+        if any(applies(price, f) for price in works[of]["price"] for f in functions):
+            same = [i for i, p in enumerate(parts) if (p["digest"], p["payer"]) == (of, payer) and i]
+            if not same: parts.append({"terms": works[of], "digest": of, "payer": payer, "lines": [], "unpriced": {}})
+            part = same[0] if same else len(parts) - 1
+            charged.setdefault(part, []).append((functions, calls, fuel))
+        else: parts[part]["unpriced"][of] = parts[part]["unpriced"].get(of, 0) + fuel
+        places.append((works[of], part, payer))
+    for index, used in charged.items():
+        for price in parts[index]["terms"]["price"]:
+            counted = [(calls, fuel) for functions, calls, fuel in used if any(applies(price, f) for f in functions)]
+            calls, fuel = min(sum(c for c, _ in counted), UNBOUNDED), sum(f for _, f in counted)
+            if not calls or price["unit"] not in ("call", "fuel") or not is_owed(price, ending): continue
+            quantity = calls if price["unit"] == "call" else min(fuel, most)
+            parts[index]["lines"].append({"dependency": parts[index]["terms"]["release"], "price": price["id"], "unit": price["unit"],
+                                          "quantity": quantity, "amount": str(rated(price, None, quantity, calls))})
+    return parts
+def owed_by_caller(parts): return [line for part in parts if part["payer"] is None for line in part["lines"]]
+def quoted(terms, name, most, account, linked=[], works={}):
+    return owed_by_caller(parts_of(terms, own_lines(terms, name, most, account), uses_of(terms, linked, works, most), works, "returned", most))
+def billed(terms, name, most, account, usage, inner=[], works={}):
+    uses = [(node.get("parent"), node["terms"], [node["function"]], node["calls"], node["fuel"]) for node in inner]
+    return parts_of(terms, own_lines(terms, name, most, account, usage), uses, works, usage["ending"], most)
 def remainder(amount, weights, call):
     total = sum(weight for _, weight in weights)
     if not total: return []
@@ -214,31 +271,36 @@ def divide(work, amount, used, depth, call, shares):
         divide(one["work"], kept, [], depth + 1, call, shares)
     for payee, part in zip(work["payees"], remainder(own, [(p["id"], p["share"]) for p in work["payees"]], call)):
         shares.append({"to": {"payee": payee["id"]}, "amount": str(part)} | ({"through": work["package"]} if "package" in work else {}))
-def split(charge, fee_bps, work, used, call):
+def split(charge, absorbed, fee_bps, work, used, call):
     total = int(charge) * 10**6
     fee = total * min(fee_bps, 1500) // 10000 if payable(work) else total
-    shares = [{"to": "operator", "amount": str(fee)}]
-    if total > fee: divide(work, total - fee, used, 0, call, shares)
+    net = total - fee - int(absorbed) * 10**6
+    if net < 0: raise ValueError("uncovered")
+    shares = [{"to": "operator", "amount": str(fee)} | ({"through": work["package"]} if "package" in work else {})]
+    if net: divide(work, net, used, 0, call, shares)
     return [share for share in shares if share["amount"] != "0"]
 def work_of(terms, works, depth=0, ways=None):
     ways, owed = [] if ways is None else ways, [o for o in terms.get("derived-from", []) if depth < 8 and o["share"]]
     ways.extend(owed)
     if len(ways) > 32: raise ValueError("ways")
     royalties = [{"to": work_of(works[o["terms"]], works, depth + 1, ways), "share": o["share"]} for o in owed]
-    return {"package": terms["release"].split("@")[0], "payees": terms["payee"], "royalties": royalties, "pool": terms.get("splits", {}).get("dependencies", 0)}
-def split_along(charge, fee_bps, terms, inner, works, call):
-    if any(digest(canonical(work)) != of for of, work in works.items()): raise ValueError("works")
-    fuel, used = {}, []
-    for node in inner: fuel[node["terms"]] = fuel.get(node["terms"], 0) + node["fuel"]
-    for of in sorted(fuel):
-        work = work_of(works[of], works)
-        used.append({"work": work, "fuel": fuel[of], "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
-    root = work_of(terms, works)
-    del root["package"]
-    return split(charge, fee_bps, root, used, call)
+    return {"package": package(terms), "payees": terms["payee"], "royalties": royalties, "pool": terms.get("splits", {}).get("dependencies", 0)}
+def split_bill(parts, fee_bps, works, call):
+    shares = []
+    for index, part in enumerate(parts):
+        terms, used = part["terms"], []
+        for of in sorted(part["unpriced"]):
+            work = work_of(works[of], works)
+            used.append({"work": work, "fuel": part["unpriced"][of], "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
+        work, absorbed = work_of(terms, works), sum(worth(other["lines"]) for other in parts if other["payer"] == index)
+        if index == 0: del work["package"]
+        shares += split(worth(part["lines"]), absorbed, fee_bps, work, used, call)
+    return shares
 def tree(receipt):
     """Whether the call tree is one: of dependencies as they were linked, and of no more fuel than was burnt."""
     inner, at = receipt.get("inner", []), []
+    def linked(among): return sum(1 + linked(one.get("dependencies", [])) for one in among)
+    if linked(receipt.get("dependencies", [])) >= 32: return False
     for node in inner:
         among = (at[node["parent"]] if "parent" in node else receipt).get("dependencies", [])
         at.append(next(one for one in among if all(one[f] == node[f] for f in ("release", "component", "terms"))))
@@ -331,15 +393,24 @@ def verify(bundle, trust={}):
     used, most, own = receipt["fuelUsed"], receipt["fuelMax"], "terms" not in fails
     usage = lambda: {"fuel": used, "ending": ending, "bytesIn": len(encoded()), "bytesOut": len(result()) if ending == "returned" else 0,
                      "waitMs": receipt.get("waitMs", 0), "events": receipt.get("events", {})}
+    works, inner = opening.get("works", {}), receipt.get("inner", [])
+    def parts():
+        if any(digest(canonical(work)) != of for of, work in works.items()): raise ValueError("works")
+        if "call tree" in fails: raise ValueError("call tree")
+        made = billed(terms, receipt["function"], most, receipt.get("account", {}), usage(), inner, works)
+        quote = quoted(terms, receipt["function"], most, receipt.get("account", {}), receipt.get("dependencies", []), works)
+        if worth(owed_by_caller(made)) > worth(quote): raise ValueError("quote")
+        return made
     def charge():
-        lines, amount = bill(terms, receipt["function"], most, receipt.get("account", {}), usage())
-        return {"lines": lines, "amount": str(amount)}
-    check("charge", lambda: own and used <= most and charge() == receipt["charge"])
-    if own and used <= most:
-        shares = lambda: split_along(charge()["amount"], receipt["feeBps"], terms, receipt.get("inner", []), opening.get("works", {}), receipt["call"])
-        check("split", lambda: receipt["feeBps"] <= 1500 and shares() == receipt["split"])
+        lines = owed_by_caller(parts())
+        return {"lines": lines, "amount": str(worth(lines))}
+    try: billable = bool(own and used <= most and parts())
+    except (ValueError, KeyError, TypeError, IndexError, StopIteration, ArithmeticError): billable = False
+    check("charge", lambda: billable and charge() == receipt["charge"])
+    if billable:
+        check("split", lambda: receipt["feeBps"] <= 1500 and split_bill(parts(), receipt["feeBps"], works, receipt["call"]) == receipt["split"])
         paid, back = (int(payment["amount"]), int(payment["refund"])) if payment else (0, 0)
-        ceiling = lambda: bill(terms, receipt["function"], most, {})[1]
+        ceiling = lambda: worth(quoted(terms, receipt["function"], most, {}, receipt.get("dependencies", []), works))
         check("payment", lambda: paid - back == int(charge()["amount"]) and paid <= ceiling())
     if "proof" not in bundle: return fails + (["log"] if trust.get("log") else [])
     proof, seen = bundle["proof"], receipt["checkpoint"]
@@ -389,14 +460,24 @@ def vectors(folder):
         assert (function(vector["type"]), digest(function(vector["type"]).encode())) == (vector["text"], vector["digest"]), vector
         assert arguments(vector["args"], vector["type"]).hex() == vector["args_hex"], vector
     for vector in load("split/waterfall.json"):
-        assert split(vector["charge"], vector["feeBps"], vector["work"], vector["used"], vector["call"]) == vector["shares"], vector["name"]
+        found = split(vector["charge"], vector.get("absorbed", "0"), vector["feeBps"], vector["work"], vector["used"], vector["call"])
+        assert found == vector["shares"], vector["name"]
     bills = load("bill/bills.json")
     for case in bills["bills"]:
         terms, quote = bills["terms"][case["model"]], case["quote"]
         known = terms, quote["function"], quote["fuel_max"], quote.get("account", {})
         assert digest(canonical(terms)) == quote["terms"], case
-        for found, (lines, amount) in ((quote, bill(*known)), (case["charge"], bill(*known, case["usage"]))):
-            assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(amount)), (case, lines)
+        for found, lines in ((quote, quoted(*known)), (case["charge"], owed_by_caller(billed(*known, case["usage"])))):
+            assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(worth(lines))), (case, lines)
+        count += 1
+    for case in load("bill/imports.json"):
+        terms, works, quote = case["terms"], case["works"], case["quote"]
+        known = terms, quote["function"], quote["fuel_max"], {}
+        assert all(digest(canonical(work)) == of for of, work in works.items()), case["name"]
+        parts = billed(*known, case["usage"], case["inner"], works)
+        for found, lines in ((quote, quoted(*known, case["dependencies"], works)), (case["charge"], owed_by_caller(parts))):
+            assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(worth(lines))), (case["name"], lines)
+        assert split_bill(parts, case["feeBps"], works, case["call"]) == case["shares"], case["name"]
         count += 1
     for name in ("format-1", "signed", "logged", "repriced"): assert verify(load(f"receipt/{name}.json")) == [], name
     assert verify(load("receipt/logged.json"), load("receipt/trust.json")) == []

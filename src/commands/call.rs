@@ -1,13 +1,15 @@
 //! `glassbox quote` and `glassbox call`.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
-use glassbox_api::{AdvisoryNote, CallBody, CallResponse, QuoteResponse};
+use glassbox_api::{AdvisoryNote, CallBody, CallResponse, QuoteLine, QuoteResponse};
 use glassbox_client::trust::LoggedRelease;
 use glassbox_client::{Call, Client};
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::Receipt;
 use glassbox_core::release::Release;
+use glassbox_core::tree::Linked;
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
 use glassbox_sandbox::Spec;
@@ -37,7 +39,9 @@ fn describe_quote(quote: &QuoteResponse) -> String {
     }
     let mut lines = vec![format!("{head} costs at most {}", paint(MONEY, format!("${}", quote.max.usd)))];
     for line in &quote.lines {
-        lines.push(format!("  {}: at most {} {} = ${}", line.price, line.quantity, line.unit, line.max.usd));
+        let of = line.dependency.as_ref().map(|release| format!(" of {release}")).unwrap_or_default();
+        let QuoteLine { price, quantity, unit, max, .. } = line;
+        lines.push(format!("  {price}{of}: at most {quantity} {unit} = ${}", max.usd));
     }
     lines.push(paint(DIM, format!("  terms {}", quote.terms)));
     lines.join("\n")
@@ -157,7 +161,12 @@ impl Made {
         }
         let (mark, fuel_used) = (paint(GOOD, "✓"), response.fuel_used);
         let notice = response.notice.as_ref().map(|notice| format!("\nnote: {notice}")).unwrap_or_default();
-        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{notice}", path.display()))
+        let imported = receipt.charge.lines.iter().filter_map(|line| {
+            let (amount, dependency) = (line.amount.to_decimal(), line.dependency.as_ref()?);
+            Some(format!("\n  ${amount} of it for {dependency}"))
+        });
+        let imported: String = imported.collect();
+        Ok(format!("{mark} {charged}, {fuel_used} fuel, receipt {}{imported}{notice}", path.display()))
     }
 }
 
@@ -197,7 +206,10 @@ pub(super) async fn check_release(
 ) -> Result<(), Failure> {
     let Release { release: id, files, dependencies, .. } = &logged.release;
     let component = logged.release.component_of(&receipt.function);
-    if (receipt.component, receipt.files) == (component, *files) && receipt.links(dependencies) {
+    if (receipt.component, receipt.files) == (component, *files)
+        && receipt.links(dependencies)
+        && are_logged(remote, &receipt.dependencies).await?
+    {
         if receipt.terms == logged.terms {
             return Ok(());
         }
@@ -209,6 +221,24 @@ pub(super) async fn check_release(
     }
     let message = "the receipt does not prove this answer: what ran is not the release that the log has";
     Err(Failure::no("receipt-invalid", message, "do not rely on this answer; tell the operator"))
+}
+
+/// Tells whether dependencies were linked to what their own publishers pinned: by the terms of that they charge.
+fn are_logged<'a>(
+    remote: &'a Remote,
+    linked: &'a [Linked],
+) -> Pin<Box<dyn Future<Output = Result<bool, Failure>> + Send + 'a>> {
+    Box::pin(async move {
+        for Linked { release, dependencies, .. } in linked.iter().filter(|one| !one.dependencies.is_empty()) {
+            let exact =
+                PackageRef { package: release.package.clone(), version: Some(release.version.clone()) };
+            let pins = remote.trust.resolve(&remote.client, &exact).await?.1.release.dependencies;
+            if !Linked::are_pinned(dependencies, &pins) || !are_logged(remote, dependencies).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
 }
 
 /// Reads a call by the interface that the registry publishes, so that a mistake is found before anything is sent.

@@ -178,6 +178,7 @@ fn hint(code: &str) -> &'static str {
     match code {
         "guest-out-of-fuel" => "raise `fuel-max` in glassbox.toml, or --fuel up to it",
         "guest-import-not-granted" => "allow it, and declare it under `imports-allow` in glassbox.toml",
+        "guest-too-many-calls" => "raise `calls-max` of the dependency in glassbox.toml",
         _ => "change the arguments; these will fail again",
     }
 }

@@ -35,6 +35,7 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
         ),
         editions: Default::default(),
         component,
+        editions: Default::default(),
         files: None,
         source: None,
     }

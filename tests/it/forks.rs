@@ -155,6 +155,7 @@ async fn what_cannot_be_forked_or_wrapped_is_refused_before_anything_is_written(
     for package in [
         &licensed("closed", "[upstream]\nallow-forks = false\n"),
         &licensed("priced", &price),
+        &licensed("metered", &price.replace("unit = \"call\"", "unit = \"byte-in\"")),
         &leaf("yanked", ""),
         &bare,
         &shut,
@@ -175,7 +176,7 @@ async fn what_cannot_be_forked_or_wrapped_is_refused_before_anything_is_written(
     refused(&["lab:yanked@1.0.0", "you:it"], "parent-yanked");
     refused(&["lab:priced", "lab:priced"], "name-invalid");
     refused(&["lab:nobody", "you:it"], "package-not-found");
-    refused(&["lab:priced", "you:it", "--wrapper"], "dependency-priced");
+    refused(&["lab:metered", "you:it", "--wrapper"], "dependency-unit");
     refused(&["lab:shut", "you:it", "--wrapper"], "dependency-not-importable");
     let said = refused(&["lab:bench", "you:it", "--wrapper"], "not-wrappable");
     assert!(said["message"].as_str().unwrap().contains("in no interface"), "{said}");

@@ -56,6 +56,7 @@ mod operator;
 mod packages;
 mod paid;
 mod payer;
+mod priced;
 mod receipts;
 mod replay;
 mod run;

@@ -100,7 +100,11 @@ impl Payer {
 
     /// Asks for the price of a function of `lab:bench@1.0.0` and signs for it. The same name signs the same.
     pub(crate) async fn order(&self, way: Way, function: &str, body: Value, name: &str) -> Order {
-        let path = bench(function);
+        self.order_at(way, bench(function), body, name).await
+    }
+
+    /// The same of any function.
+    pub(crate) async fn order_at(&self, way: Way, path: String, body: Value, name: &str) -> Order {
         let payment = match way {
             Way::Credit => self.token.to_string(),
             _ => {

@@ -197,7 +197,7 @@ pub struct TestSummary {
     pub strength: Option<StrengthResponse>,
 }
 
-/// How strong tests are: how many small mistakes in the functions that they run they notice.
+/// How strong tests are: how many small mistakes in the code that they run they notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StrengthResponse {
     /// How many mutants failed a test.
@@ -492,6 +492,9 @@ pub struct QuoteResponse {
 pub struct QuoteLine {
     /// The id of the price.
     pub price: String,
+    /// The dependency that charges it, `ns:name@version`; absent where that is the release itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<String>,
     /// What is counted: `call` or `fuel`.
     pub unit: String,
     /// How many units.

@@ -7,7 +7,6 @@ use glassbox_api::CallResponse;
 use glassbox_core::Hashed;
 use glassbox_core::key::PublicKey;
 use glassbox_core::receipt::{Outcome, Receipt, Request};
-use glassbox_core::terms::{Account, quote};
 use glassbox_core::value::{FunctionType, json};
 
 use crate::error::ClientError;
@@ -48,7 +47,9 @@ pub fn check_reply(
     let request = Request {
         component: receipt.component,
         files: receipt.files,
-        quote: &quote(&opening.terms, &receipt.function, receipt.fuel_max, Account::default()),
+        terms: opening.terms.digest(),
+        function: &receipt.function,
+        fuel_max: receipt.fuel_max,
         function_type: ty,
         args: &args,
         nonce: call.body.nonce.as_deref(),

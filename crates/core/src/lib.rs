@@ -8,8 +8,9 @@
 //! A *package* `ns:name` is a named line of *releases*; a release is one immutable version. Its *component* is
 //! Wasm, its *interface* is WIT, and a *function* is what a *call* runs once. *Fuel* is metered work, *usage* is
 //! what the meter read. A *transcript* is what a call *observed* of the world outside. *Terms* are everything in the
-//! manifest that touches money or rights; a *quote* is the upper bound for one call and a *charge* is what is owed. A
-//! *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it. In a
+//! manifest that touches money or rights; a *quote* is the upper bound for one call and a *charge* is what is owed. The
+//! *bill* behind a charge has a *part* for each release that has a price: that of the function, and dependencies, which an
+//! importer may *absorb*. A *hold* is posted or voided. A *receipt* is the signed statement of a call, and the *executor* is who ran it. In a
 //! company's registry an *account* is a person or an agent in whose name calls are made, and a *cost centre* bears their
 //! cost.
 
@@ -42,6 +43,7 @@ pub mod split;
 pub mod support;
 pub mod terms;
 pub mod transcript;
+pub mod tree;
 pub mod value;
 
 pub use digest::Digest;

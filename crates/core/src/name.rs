@@ -352,6 +352,28 @@ macro_rules! text_conversions {
 
 text_conversions!(Namespace, PackageName, ReleaseId, PackageRef, FunctionName);
 
+/// Tells whether two names of interfaces mean one to whoever links them: they are equal, or differ in nothing but versions
+/// that are compatible.
+pub fn same_interface(one: &str, other: &str) -> bool {
+    let compatible = || {
+        let ((name, version), (other_name, other_version)) = (one.split_once('@')?, other.split_once('@')?);
+        let track = track(version)?;
+        (name == other_name && track == self::track(other_version)?).then_some(())
+    };
+    one == other || compatible().is_some()
+}
+
+/// Returns what compatible versions have in common. A pre-release is compatible with nothing.
+fn track(version: &str) -> Option<(u64, u64, u64)> {
+    let version: Version = version.parse().ok()?;
+    let track = match (version.major, version.minor) {
+        (0, 0) => (0, 0, version.patch),
+        (0, minor) => (0, minor, 0),
+        (major, _) => (major, 0, 0),
+    };
+    version.pre.is_empty().then_some(track)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

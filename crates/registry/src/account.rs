@@ -7,7 +7,7 @@
 
 use glassbox_core::license::Item;
 use glassbox_core::manifest::{FreeScope, Price, Requirement, Terms};
-use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, edition_of, quote};
+use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, edition_of};
 use glassbox_core::{Atomic, FunctionName};
 use glassbox_store::{Consumed, NewLicense};
 use jiff::Timestamp;
@@ -66,23 +66,25 @@ impl Registry {
         }
         let account = self.account(&plan.live, &plan.function.name, payer).await?;
         if !account.is_unknown() {
-            plan.quote = quote(&plan.live.terms, &plan.function.name, plan.quote.fuel_max, account);
+            plan.quote = plan.live.quote(&plan.function.name, plan.quote.fuel_max, account);
         }
         Ok(())
     }
 
-    /// Takes what is free for everybody together, where that is all that the call costs. Returns the quote with it.
+    /// Takes what is free for everybody together, where that is all that the call costs: what its dependencies charge, somebody
+    /// pays. Returns the quote with it.
     pub(crate) async fn take_free(&self, live: &Live, asked: &Quote) -> Result<Option<Quote>, RegistryError> {
         let terms = &live.terms;
         let prices: Vec<&Price> =
             terms.price.iter().filter(|price| applies(price, &asked.function)).collect();
-        if prices.is_empty() || !prices.iter().all(|price| is_anonymous(price)) {
+        let is_charged_beside = asked.dependencies().next().is_some();
+        if is_charged_beside || prices.is_empty() || !prices.iter().all(|price| is_anonymous(price)) {
             return Ok(None);
         }
         let bounds = bounds(&prices, self.now());
         let Some(used) = self.store.take_free(&live.id.package, bounds).await? else { return Ok(None) };
         let account = Account { at: Some(self.now()), used, ..Account::default() };
-        Ok(Some(quote(terms, &asked.function, asked.fuel_max, account)))
+        Ok(Some(live.quote(&asked.function, asked.fuel_max, account)))
     }
 
     /// Gives back what was taken for a call that is not charged.

@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glassbox_core::manifest::{ChargeOn, Place, Terms, Unit};
-use glassbox_core::receipt::{Bundle, Linked, Node, Opening, Outcome, Request};
-use glassbox_core::terms::{Account, Quote, Usage, charge, consumption, edition_of, quote};
+use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
+use glassbox_core::split::split_bill;
+use glassbox_core::terms::{Account, Quote, Usage, bill, consumption, edition_of};
+use glassbox_core::tree::{Linked, Node};
 use glassbox_core::value::{Value, binary, json};
-use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits,
@@ -140,6 +142,10 @@ impl CallFailure {
                  manifest does not declare"
                     .into()
             }
+            "too-many-calls" => {
+                "change the arguments, or tell the publisher: it calls a dependency more often than its manifest says"
+                    .into()
+            }
             _ if self.deterministic => "change the arguments; these will fail again".into(),
             _ => "call again".into(),
         }
@@ -249,18 +255,19 @@ impl Registry {
         let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
         let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
         let fuel_max = live.fuel_ceiling(request.fuel_max)?;
-        let quoted = |terms: &Hashed<Terms>| quote(terms, &function.name, fuel_max, Account::default());
         let (nonce, resource) = (request.nonce.clone(), request.resource.clone());
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
         let allowed = request.grants.clone();
         let allows = self.granted(&live, allowed.as_deref())?;
-        let bound = |quote: &Quote| {
+        let bound = |terms: Digest| {
             let bound = Request {
                 component,
                 files: live.files.map(|files| files.digest),
-                quote,
+                terms,
+                function: &function.name,
+                fuel_max,
                 function_type: &function.ty,
                 args: &args,
                 nonce: nonce.as_deref(),
@@ -268,12 +275,12 @@ impl Registry {
             };
             bound.digest()
         };
-        let quote = quoted(&live.terms);
-        let request = bound(&quote).map_err(invalid)?;
+        let quote = live.quote(&function.name, fuel_max, Account::default());
+        let request = bound(quote.terms).map_err(invalid)?;
         let requests = match &*live.history {
             [_] => vec![request],
             _ => {
-                let requests = live.under_all_terms(|terms| bound(&quoted(terms)));
+                let requests = live.under_all_terms(|terms| bound(terms.digest()));
                 requests.into_iter().collect::<Result<_, _>>().map_err(invalid)?
             }
         };
@@ -470,7 +477,7 @@ impl Registry {
             self.run_times.note(&plan.live.id, run.elapsed);
         }
         let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
-        let works = self.works(&plan.live.terms, &inner).await?;
+        let works = self.works(&plan.live.terms, &inner, &plan.live.imports).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)
     }
 
@@ -479,16 +486,16 @@ impl Registry {
         let Ran { run, linked, inner, works } = ran;
         let salt = self.env.random();
         let ty = &plan.function.ty;
-        let damaged = |error: glassbox_core::value::ValueError| {
-            CallError::Find(RegistryError::Damaged(plan.live.id.to_string(), error.to_string()))
-        };
+        let damaged =
+            |reason: String| CallError::Find(RegistryError::Damaged(plan.live.id.to_string(), reason));
+        let unwritable = |error: glassbox_core::value::ValueError| damaged(error.to_string());
         let mut bytes_out = 0;
         let (outcome, output, failure) = match run.outcome {
             RunOutcome::Returned(value) => {
-                bytes_out = binary::measure_result(ty, value.as_ref()).map_err(damaged)? as u64;
-                let output = Opening::output_digest(&salt, ty, value.as_ref()).map_err(damaged)?;
+                bytes_out = binary::measure_result(ty, value.as_ref()).map_err(unwritable)? as u64;
+                let output = Opening::output_digest(&salt, ty, value.as_ref()).map_err(unwritable)?;
                 let json = match (&ty.result, &value) {
-                    (Some(ty), Some(value)) => Some(json::to_json(value, ty).map_err(damaged)?),
+                    (Some(ty), Some(value)) => Some(json::to_json(value, ty).map_err(unwritable)?),
                     _ => None,
                 };
                 (Outcome::Returned { output }, json, None)
@@ -506,7 +513,7 @@ impl Registry {
         };
         let fuel_used = run.fuel_used.min(plan.quote.fuel_max);
         let usage = Usage {
-            bytes_in: binary::measure_args(ty, &plan.args).map_err(damaged)? as u64,
+            bytes_in: binary::measure_args(ty, &plan.args).map_err(unwritable)? as u64,
             bytes_out,
             wait_ms: if plan.counts(&Unit::Second) {
                 u64::try_from(run.waited.as_millis()).unwrap_or(u64::MAX)
@@ -516,7 +523,11 @@ impl Registry {
             events: run.events,
             ..Usage::of_fuel(fuel_used, outcome.ending())
         };
-        let charge = charge(&plan.live.terms, &plan.quote, &usage);
+        let bill = bill(&plan.live.terms, &plan.quote, &usage, &inner, &works)
+            .map_err(|error| damaged(error.to_string()))?;
+        let charge = bill.charge();
+        // Before anything is settled that could not be divided.
+        split_bill(&bill, self.config.fee_bps, &works, call).map_err(|error| damaged(error.to_string()))?;
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
@@ -526,12 +537,12 @@ impl Registry {
             files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
             resource: plan.resource.as_ref().map(|resource| resource.url.clone()),
-            input: Opening::input_digest(&salt, ty, &plan.args).map_err(damaged)?,
+            input: Opening::input_digest(&salt, ty, &plan.args).map_err(unwritable)?,
             opening: Opening {
                 salt: Digest::from_bytes(salt).hex(),
                 function_type: ty.clone(),
                 nonce: None,
-                args: json::args_to_json(ty, &plan.args).map_err(damaged)?,
+                args: json::args_to_json(ty, &plan.args).map_err(unwritable)?,
                 output,
                 transcript: run.transcript,
                 grants: plan.allowed.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glassbox_core::ledger::claim;
-use glassbox_core::terms::{Account, quote};
+use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::batch::{Action, CHANNEL_STATE, ChannelConfig};
@@ -79,7 +79,7 @@ impl Registry {
     ) -> Result<Asked, CallError> {
         let live = self.live(release).await?;
         let function = live.function(function)?.name.clone();
-        let quote = quote(&live.terms, &function, live.fuel_ceiling(None)?, Account::default());
+        let quote = live.quote(&function, live.fuel_ceiling(None)?, Account::default());
         let Some(mut order) = self.order(&live, &quote, Digest::of("no call"), None) else {
             return Ok(Asked::Free);
         };

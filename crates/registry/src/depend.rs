@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{self, PricedAct};
-use glassbox_core::receipt::{Linked, Node};
+use glassbox_core::manifest::{self, Unit};
 use glassbox_core::release::Pinned;
+use glassbox_core::terms::{Import, Uncovered};
+use glassbox_core::tree::{Linked, Node};
 use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
+use crate::imports::check_prices;
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Package;
@@ -54,9 +56,24 @@ pub enum DependencyError {
     /// It reads files, which only the release that is called has.
     #[error("{0} ships files, which it could not read as a dependency")]
     ShipsFiles(ReleaseId),
-    /// It has prices of its own.
-    #[error("{0} is charged for, and what it costs inside of another call cannot be quoted yet")]
-    Priced(ReleaseId),
+    /// It charges for something that is not counted through an import.
+    #[error(
+        "{release} charges for `{function}` by `{unit}`, and through an import only calls and fuel are charged for"
+    )]
+    Unit {
+        /// The dependency.
+        release: ReleaseId,
+        /// The function that is imported.
+        function: String,
+        /// What it counts.
+        unit: Unit,
+    },
+    /// It charges for calls, and nothing bounds them.
+    #[error("{0} charges for each call, or imports what does, and nothing says how often it may be called")]
+    Unbounded(ReleaseId),
+    /// What the release absorbs may be more than it earns.
+    #[error(transparent)]
+    Uncovered(#[from] Uncovered),
     /// It imports the release itself.
     #[error("{0} imports {1}")]
     Cycle(ReleaseId, ReleaseId),
@@ -80,7 +97,9 @@ impl DependencyError {
             Self::Held(_) => "dependency-held",
             Self::NotImportable(_) => "dependency-not-importable",
             Self::ShipsFiles(_) => "dependency-ships-files",
-            Self::Priced(_) => "dependency-priced",
+            Self::Unit { .. } => "dependency-unit",
+            Self::Unbounded(_) => "dependency-unbounded",
+            Self::Uncovered(_) => "absorb-uncovered",
             Self::Cycle(..) => "dependency-cycle",
             Self::TooDeep(_) => "dependency-too-deep",
         }
@@ -97,7 +116,15 @@ impl DependencyError {
             }
             Self::Held(_) => "publish when it is held no more, or name an earlier version",
             Self::NotImportable(_) => "ask its publisher for `import = true` and `execute = [\"remote\"]`",
-            Self::ShipsFiles(_) | Self::Priced(_) => "import another package, or compose it in",
+            Self::ShipsFiles(_) => "import another package, or compose it in",
+            Self::Unit { .. } => {
+                "import another package, or functions that are free or charged for by call or fuel"
+            }
+            Self::Unbounded(_) => "write calls-max = 16 for it in [dependencies]",
+            Self::Uncovered(_) => {
+                "raise a price per call that no free units, tiers, discount, grant, plan or monthly cap lower, lower \
+                 `calls-max`, or leave `absorb` out"
+            }
             Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
         }
     }
@@ -113,12 +140,13 @@ pub(crate) struct Composed {
 type Links = (Vec<Dependency>, Vec<Linked>);
 
 impl Registry {
-    /// Checks what a statement says of dependencies against the manifest and the log.
+    /// Checks what a statement says of dependencies against the manifest and the log. Returns those whose use may cost
+    /// something.
     pub(crate) async fn check_dependencies(
         &self,
         package: &Package,
         pins: &[Pinned],
-    ) -> Result<Result<(), DependencyError>, RegistryError> {
+    ) -> Result<Result<Vec<Import>, DependencyError>, RegistryError> {
         let named = &package.manifest.dependencies;
         if !pins.is_sorted() {
             return Ok(Err(DependencyError::Unordered));
@@ -139,7 +167,7 @@ impl Registry {
                 return Ok(Err(refused));
             }
         }
-        Ok(Ok(()))
+        Ok(check_prices(package, &self.pinned(pins).await?))
     }
 
     /// Checks one pin, and what it rests on.
@@ -170,8 +198,6 @@ impl Registry {
             DependencyError::NotImportable(id())
         } else if files.is_some() {
             DependencyError::ShipsFiles(id())
-        } else if terms.price.iter().any(|price| price.on == PricedAct::Execute) {
-            DependencyError::Priced(id())
         } else {
             return self.check_below(importer, &live).await;
         };
@@ -217,15 +243,17 @@ impl Registry {
         grants: &Grants,
     ) -> Result<Composed, RegistryError> {
         let (dependencies, linked) =
-            self.links(&live.dependencies, &live.manifest.dependencies, grants).await?;
+            self.links(&live.dependencies, &live.manifest.dependencies, &live.imports, grants).await?;
         Ok(Composed { prepared: self.prepared(live, component, grants, dependencies).await?, linked })
     }
 
-    /// Returns what stands behind the imports of a release that pins `pins` and is granted `grants`.
+    /// Returns what stands behind the imports of a release that pins `pins` and is granted `grants`, of which `imports` may
+    /// cost something.
     pub(crate) fn links<'a>(
         &'a self,
         pins: &'a [Pinned],
         named: &'a BTreeMap<PackageName, manifest::Dependency>,
+        imports: &'a [Import],
         grants: &'a Grants,
     ) -> Pin<Box<dyn Future<Output = Result<Links, RegistryError>> + Send + 'a>> {
         Box::pin(async move {
@@ -236,6 +264,7 @@ impl Registry {
                 let Composed { prepared, linked } = self.composed(&live, live.component, &grants).await?;
                 let memory_bytes = live.manifest.memory_max_bytes();
                 let calls_max = named.get(&pin.release.package).and_then(|named| named.calls_max);
+                let charged = imports.iter().find(|import| import.terms.digest() == pin.terms);
                 let name = pin.release.to_string().into();
                 links.0.push(Dependency { name, prepared, memory_bytes, calls_max });
                 links.1.push(Linked {
@@ -245,6 +274,7 @@ impl Registry {
                     memory_bytes_max: memory_bytes as u64,
                     calls_max,
                     grants: grants.iter().map(str::to_owned).collect(),
+                    functions: charged.map(|import| import.functions.clone()).unwrap_or_default(),
                     dependencies: linked,
                 });
             }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use glassbox_core::manifest::{DerivedFrom, RoyaltyMode, Terms};
-use glassbox_core::receipt::Node;
+use glassbox_core::terms::Import;
+use glassbox_core::tree::Node;
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 
 use crate::depend::exact;
@@ -150,12 +151,13 @@ impl Registry {
         })
     }
 
-    /// Returns the terms of the works that a split follows from: of dependencies that ran, and of all that they and the
-    /// work itself derive from, as far up as is paid.
+    /// Returns the terms of the works that a bill and its split follow from: of dependencies that ran, and of all that they
+    /// and the work itself derive from, as far up as is paid; and of `imports`, which could have cost something.
     pub(crate) async fn works(
         &self,
         terms: &Terms,
         ran: &[Node],
+        imports: &[Import],
     ) -> Result<BTreeMap<Digest, Terms>, RegistryError> {
         let parents = |terms: &Terms, height: u32| -> Vec<(ReleaseId, Digest, u32)> {
             let paid = owed(&terms.more.derived_from).filter(|_| height < limits::ROYALTY_DEPTH_MAX);
@@ -172,6 +174,9 @@ impl Registry {
             let found = self.terms_of(&release, digest).await?;
             missing.extend(parents(&found, height));
             works.insert(digest, Terms::clone(&found));
+        }
+        for terms in imports.iter().flat_map(Import::works) {
+            works.entry(terms.digest()).or_insert_with(|| Terms::clone(terms));
         }
         Ok(works)
     }

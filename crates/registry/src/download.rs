@@ -10,7 +10,6 @@
 //! may be used again until it is too old, some minutes; it opens nothing but what was bought.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::sync::Arc;
 
 use glassbox_core::dsse::Envelope;
@@ -19,8 +18,8 @@ use glassbox_core::files::Files;
 use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
 use glassbox_core::manifest::{MachineAccess, Place, PricedAct, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split_along;
-use glassbox_core::terms::{Charge, sale_charge};
+use glassbox_core::split::split_bill;
+use glassbox_core::terms::{Bill, Charge, sale_charge};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
@@ -218,7 +217,7 @@ impl Registry {
             download: order.required.resource.url.clone(),
             act,
             terms: live.terms.clone(),
-            works: self.works(&live.terms, &[]).await?,
+            works: self.works(&live.terms, &[], &[]).await?,
             fee_bps: self.config.fee_bps,
         };
         let item = move |_: &str| Recorded::Download(Box::new(purchase));
@@ -239,7 +238,7 @@ impl Registry {
         if let Some(settlement) = &mut settlement {
             attest(settlement, &receipt);
         }
-        let shares = split_along(charged, *fee_bps, terms, iter::empty(), works, call);
+        let shares = split_bill(&Bill::of_sale(terms, charged), *fee_bps, works, call);
         let shares = shares.map_err(|_| RegistryError::Worker)?;
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;

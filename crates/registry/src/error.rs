@@ -30,6 +30,7 @@ pub fn failure_code(failure: &str) -> &'static str {
         "out-of-fuel" => "guest-out-of-fuel",
         "output-refused" => "guest-output-refused",
         "not-granted" => "guest-import-not-granted",
+        "too-many-calls" => "guest-too-many-calls",
         "timed-out" => "call-timed-out",
         "internal" => "internal",
         _ => "guest-failed",

@@ -7,8 +7,8 @@ use glassbox_core::log::StandingProof;
 use glassbox_core::manifest::MachineAccess;
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
-use glassbox_core::terms::{Account, Quote, quote};
-use glassbox_core::{PackageName, PackageRef, Pico, ReleaseId, Version, limits};
+use glassbox_core::terms::{Account, Quote};
+use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
@@ -174,7 +174,7 @@ impl Registry {
     ) -> Result<(Quote, Option<PaymentRequired>), CallError> {
         let live = self.runnable(reference).await?;
         let function = live.function(function)?;
-        let quote = quote(&live.terms, &function.name, live.fuel_ceiling(fuel_max)?, Account::default());
+        let quote = live.quote(&function.name, live.fuel_ceiling(fuel_max)?, Account::default());
         let required = self.price(&live, &quote, resource);
         Ok((quote, required))
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use glassbox_core::case::{self, Case};
-use glassbox_core::terms::{Account, quote};
+use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, PackageName, PackageRef, ReleaseId, limits};
 
 use crate::depend::exact;
@@ -305,8 +305,7 @@ impl Registry {
             }
             candidates.push(Candidate {
                 release: id.clone(),
-                amount_max: quote(&live.terms, &wanted.name, live.fuel_ceiling(None)?, Account::default())
-                    .amount_max,
+                amount_max: live.quote(&wanted.name, live.fuel_ceiling(None)?, Account::default()).amount_max,
                 spec_fuel: one.spec_tests.and_then(|tests| tests.fuel),
                 payers_organic: one.usage.payers_organic,
                 tests_passed: one.view.report.passed,

@@ -30,6 +30,7 @@ mod held;
 mod hold;
 mod host;
 mod implementations;
+mod imports;
 mod known;
 mod license;
 mod live;

@@ -5,7 +5,6 @@
 //! keeps it, too, so that the buyer's next call finds it.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::sync::Arc;
 
 use glassbox_core::dsse::Envelope;
@@ -13,7 +12,8 @@ use glassbox_core::escrow::accruals;
 use glassbox_core::license::{Item, License, LicenseError, Sale};
 use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split_along;
+use glassbox_core::split::split_bill;
+use glassbox_core::terms::Bill;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_sandbox::Allowed;
@@ -132,7 +132,7 @@ impl Registry {
         self.check_held(&live)?;
         let order = self.license_order(&live, &sale);
         let Some(payment) = payment else { return Err(order.unpaid()) };
-        sale.works = self.works(&live.terms, &[]).await?;
+        sale.works = self.works(&live.terms, &[], &[]).await?;
         let sold = self.sell(order, payment, move |_| Recorded::License(Box::new(sale)));
         sold.await?.ok_or(CallError::ReplyForgotten)
     }
@@ -150,7 +150,8 @@ impl Registry {
             let resource = self.release_url(&sale.terms.release, "licenses");
             attest(settlement, &self.sign_receipt(payment, &resource));
         }
-        let shares = split_along(license.amount, sale.fee_bps, &sale.terms, iter::empty(), &sale.works, call);
+        let bill = Bill::of_sale(&sale.terms, license.amount);
+        let shares = split_bill(&bill, sale.fee_bps, &sale.works, call);
         let shares = shares.map_err(|_| RegistryError::Worker)?;
         let charged = license.amount;
         let envelope = license.clone().sign(&self.keys.executor);

@@ -8,7 +8,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{MachineAccess, Manifest, PricedAct, Terms};
 use glassbox_core::release::{Editions, Pinned, Release};
-use glassbox_core::terms::{Charge, sale_charge};
+use glassbox_core::terms::{Account, Charge, Import, Quote, quote, sale_charge};
 use glassbox_core::{Digest, FunctionName, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow, TermsRow};
@@ -52,6 +52,8 @@ pub struct Live {
     pub source: Option<ReleaseFiles>,
     /// The releases that stand behind its imports.
     pub dependencies: Vec<Pinned>,
+    /// What of them may cost something in a call.
+    pub imports: Vec<Import>,
     /// What it may use of the host.
     pub grants: Grants,
     /// The events that it may report, by name.
@@ -115,6 +117,7 @@ impl Live {
             source: ReleaseFiles::of(row.source, signed.source)
                 .ok_or_else(|| damaged("its source".into()))?,
             dependencies: signed.dependencies,
+            imports: Vec::new(),
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             // A component that loses the price of an event goes on reporting it.
             events,
@@ -134,6 +137,11 @@ impl Live {
     /// Returns on which terms machines have the source in bulk.
     pub(crate) fn machines(&self) -> MachineAccess {
         self.manifest.source.as_ref().map(|source| source.machines).unwrap_or_default()
+    }
+
+    /// Returns the most that a call of `function` within `fuel_max` can cost `account`.
+    pub(crate) fn quote(&self, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
+        quote(&self.terms, function, fuel_max, account, &self.imports)
     }
 
     /// Finds a function by any of its names.
@@ -179,7 +187,9 @@ impl Registry {
         let is_newest = changes.len() == known;
         // Parsing WIT is work for a thread that may block: it is a stranger's text, within its limits.
         let parsing = tokio::task::spawn_blocking(move || Live::of(&row, &changes, &wit, held));
-        let live = Arc::new(parsing.await.map_err(|_| RegistryError::Worker)??);
+        let mut live = parsing.await.map_err(|_| RegistryError::Worker)??;
+        live.imports = self.imports(&live).await?;
+        let live = Arc::new(live);
         if is_newest {
             self.known_live().insert(generation, &live.id, live.clone());
         }

@@ -42,12 +42,7 @@ impl Registry {
                     Some(resource) => resource.url.clone(),
                     None => self.call_url(&live.id, &quote.function),
                 },
-                description: Some(format!(
-                    "{} of {}, up to {} fuel",
-                    quote.function.short(),
-                    live.id,
-                    quote.fuel_max
-                )),
+                description: Some(describe(live, quote)),
                 mime_type: Some("application/json".into()),
             },
             accepts: self.offers(&live.terms, quote),
@@ -139,6 +134,16 @@ impl Registry {
         let (base, short) = (&self.config.public_url, function.short());
         format!("{base}/v1/call/{}/{}/{version}/{short}", package.namespace(), package.name())
     }
+}
+
+/// Says what is quoted, for whoever shall sign it.
+fn describe(live: &Live, quote: &Quote) -> String {
+    let mut text = format!("{} of {}, up to {} fuel", quote.function.short(), live.id, quote.fuel_max);
+    for line in quote.dependencies() {
+        let release = line.dependency.iter().map(ToString::to_string).collect::<String>();
+        text.push_str(&format!(", with at most ${} for {release}", line.amount.to_decimal()));
+    }
+    text
 }
 
 /// Puts a signed receipt into the answer of a settlement.

@@ -12,9 +12,9 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, PricedAct, Terms, Unit, lint};
 use glassbox_core::release::{EditionComponent, Editions, Release};
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::{applies, edition_of, names, sale_charge};
+use glassbox_core::terms::{Account, Import, applies, edition_of, names, quote, sale_charge};
 use glassbox_core::value::wave;
-use glassbox_core::{Atomic, Digest, FunctionName, Version, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, Hashed, Version, limits};
 use glassbox_sandbox::{
     FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, code_digest, inspect, read_sbom,
 };
@@ -136,11 +136,18 @@ pub struct FunctionListing {
 }
 
 impl Listing {
-    /// Returns the same with what it costs by a manifest with other terms.
-    pub(crate) fn priced(mut self, manifest: &Manifest) -> Self {
-        let terms = Terms::of(manifest);
+    /// Returns the same with what it costs by a manifest with other terms, and with what its imports may cost.
+    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &[Import]) -> Self {
+        let terms = Hashed::new(Terms::of(manifest));
         for function in &mut self.functions {
             function.price = price_text(&terms, &function.name);
+            let quote = quote(&terms, &function.name, terms.fuel_max, Account::default(), imports);
+            let charged: u128 = quote.dependencies().map(|line| line.amount.0).sum();
+            if charged > 0 {
+                let own = Some(function.price.as_str()).filter(|_| quote.lines[0].dependency.is_none());
+                let imported = format!("at most ${} for what it imports", Atomic(charged).to_decimal());
+                function.price = own.into_iter().chain([imported.as_str()]).collect::<Vec<_>>().join(" + ");
+            }
         }
         self.download = manifest.component_is_public();
         self.download_price = download_price(&terms);
@@ -165,7 +172,6 @@ impl Package {
         check_files(&manifest, files.files.as_ref())?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
-        lint::check_reserved(&manifest)?;
         check_exports(&manifest, &spec)?;
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;

@@ -12,6 +12,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
+use glassbox_core::terms::Import;
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
@@ -121,15 +122,15 @@ impl Registry {
         if let Some((release, reason)) = stopped {
             return Err(PublishError::Quarantined { release: release.to_string(), reason });
         }
-        self.check_dependencies(package, pins).await.map_err(flatten)??;
+        let imports = self.check_dependencies(package, pins).await.map_err(flatten)??;
         self.check_parents(package).await.map_err(flatten)??;
-        let links = self.links(pins, &package.manifest.dependencies, &package.grants).await;
+        let links = self.links(pins, &package.manifest.dependencies, &imports, &package.grants).await;
         let (dependencies, _) = links.map_err(flatten)?;
         let report = testing::run(&self.sandbox, package, dependencies).await?;
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
-        let mut release = self.keep(package, (publisher, signers), statement, &report).await?;
+        let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
         release.hold_reasons = self.widened(package).await?;
         Ok((self.store.publish(release).await?, report))
     }
@@ -138,6 +139,7 @@ impl Registry {
     async fn keep(
         &self,
         package: &Package,
+        imports: &[Import],
         (publisher, signers): (PublicKey, Signers),
         statement: Envelope,
         report: &TestReport,
@@ -163,9 +165,9 @@ impl Registry {
             tests: self.store.put_object(files.tests.pack()).await?,
             files: keep(&files.files).await?,
             source: keep(&files.source).await?,
-            listing: json(serde_json::to_string(&package.listing())),
+            listing: json(serde_json::to_string(&package.listing().priced(&package.manifest, imports))),
             report: json(serde_json::to_string(report)),
-            search: search_document(package),
+            search: search_document(package, imports),
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
             // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
@@ -208,7 +210,7 @@ fn check_statement(
     }
 }
 
-fn search_document(package: &Package) -> SearchDocument {
+fn search_document(package: &Package, imports: &[Import]) -> SearchDocument {
     let manifest = &package.manifest.package;
     SearchDocument {
         name: manifest.name.to_string(),
@@ -217,11 +219,11 @@ fn search_document(package: &Package) -> SearchDocument {
         queries: manifest.representative_queries.clone(),
         identifiers: package.spec.identifiers(),
         docs: package.spec.docs(),
-        facts: Some(facts(package)),
+        facts: Some(facts(package, imports)),
     }
 }
 
-fn facts(package: &Package) -> Facts {
+fn facts(package: &Package, imports: &[Import]) -> Facts {
     let terms = Hashed::new(Terms::of(&package.manifest));
     let callable = package.spec.functions().iter().filter(|function| function.callable.is_ok());
     let names = |function: &Function| {
@@ -233,7 +235,7 @@ fn facts(package: &Package) -> Facts {
     Facts {
         interfaces: interfaces.into_iter().collect(),
         pure: package.listing().is_pure(),
-        amount_min: least_price(&terms, &package.spec),
+        amount_min: least_price(&terms, &package.spec, imports),
     }
 }
 

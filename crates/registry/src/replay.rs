@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use glassbox_core::Digest;
 use glassbox_core::files::Files;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Level, Linked, Opening, Outcome, Receipt, Report, is_decided};
+use glassbox_core::receipt::{Bundle, Level, Opening, Outcome, Receipt, Report, is_decided};
+use glassbox_core::tree::Linked;
 use glassbox_core::value::json;
+use glassbox_core::{Digest, FunctionName};
 use glassbox_sandbox::{
-    Dependency, Effects, Flow, Grants, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox,
+    Dependency, Effects, Flow, Grants, Import, Invocation, Outcome as RunOutcome, Run, RunLimits, Sandbox,
+    inspect,
 };
 
 use crate::depend::nodes;
@@ -92,7 +94,7 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
     let (compiler, digest, bytes) = (sandbox.clone(), receipt.component, code.component.to_vec());
     let (linked, components) = (receipt.dependencies.clone(), code.dependencies.to_vec());
     let compose = move || {
-        let dependencies = compose(&compiler, &linked, &components)?;
+        let dependencies = compose(&compiler, &bytes, &linked, &components)?;
         compiler.compose(digest, &bytes, &grants, dependencies).map_err(|error| error.to_string())
     };
     let prepared = tokio::task::spawn_blocking(compose).await.map_err(|error| error.to_string())??;
@@ -110,14 +112,20 @@ async fn run(sandbox: &Sandbox, bundle: &Bundle, receipt: &Receipt, code: Code<'
     Ok(sandbox.run(&prepared, invocation, Flow::new("replay", receipt.component.to_string())).await)
 }
 
-/// Links dependencies as a receipt says that they were.
-fn compose(sandbox: &Sandbox, linked: &[Linked], components: &[Vec<u8>]) -> Result<Vec<Dependency>, String> {
+/// Links dependencies of a component as a receipt says that they were.
+fn compose(
+    sandbox: &Sandbox,
+    importer: &[u8],
+    linked: &[Linked],
+    components: &[Vec<u8>],
+) -> Result<Vec<Dependency>, String> {
+    check_functions(importer, linked)?;
     let compose = |linked: &Linked| {
         let bytes = components.iter().find(|bytes| Digest::of(bytes) == linked.component);
         let bytes = bytes.ok_or_else(|| format!("the component of {} is not there", linked.release))?;
         let grants = linked.grants.iter().map(String::as_str);
         let grants = Grants::parse(grants).map_err(|error| error.to_string())?;
-        let below = compose(sandbox, &linked.dependencies, components)?;
+        let below = compose(sandbox, bytes, &linked.dependencies, components)?;
         let prepared = sandbox.compose(linked.component, bytes, &grants, below);
         Ok(Dependency {
             name: linked.release.to_string().into(),
@@ -127,6 +135,26 @@ fn compose(sandbox: &Sandbox, linked: &[Linked], components: &[Vec<u8>]) -> Resu
         })
     };
     linked.iter().map(compose).collect()
+}
+
+/// Checks that a component imports the functions whose prices a receipt counts into the ceiling.
+fn check_functions(importer: &[u8], linked: &[Linked]) -> Result<(), String> {
+    let mut functions = linked.iter().flat_map(|linked| &linked.functions).peekable();
+    if functions.peek().is_none() {
+        return Ok(());
+    }
+    let imports = inspect(importer).map_err(|error| error.to_string())?.imports;
+    let is_imported = |function: &FunctionName| {
+        let from = |import: &&Import| Some(import.interface.as_str()) == function.interface();
+        imports
+            .iter()
+            .filter(from)
+            .any(|import| import.functions.iter().any(|name| name == function.function()))
+    };
+    match functions.find(|function| !is_imported(function)) {
+        None => Ok(()),
+        Some(function) => Err(format!("`{function}` is not imported, and its price is in the ceiling")),
+    }
 }
 
 /// The checks that say whether a run came to the same.

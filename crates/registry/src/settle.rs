@@ -11,9 +11,10 @@ use glassbox_core::ledger::{Transfer, charge, refund};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::manifest::Terms;
 use glassbox_core::profile::Profile;
-use glassbox_core::receipt::{Bundle, Linked, Node, Observed, Opening, Outcome, Payment, Receipt};
-use glassbox_core::split::{Share, split_along};
-use glassbox_core::terms::{Account, Charge, Counter};
+use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
+use glassbox_core::split::{Share, split_bill};
+use glassbox_core::terms::{Account, Bill, Charge, Counter};
+use glassbox_core::tree::{Linked, Node};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, canonical, limits};
 use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::Authorization;
@@ -95,9 +96,12 @@ pub(crate) struct Executed {
 impl Executed {
     fn shares(&self) -> Vec<Share> {
         let Opening { terms, works, .. } = &self.opening;
-        let run = self.inner.iter().map(|node| (node.terms, node.fuel));
-        split_along(self.charge.amount, self.fee_bps, terms, run, works, &self.call)
-            .expect("the terms of every work were found when the call ran")
+        let (own, ending) = (self.charge.own().cloned().collect(), self.outcome.ending());
+        let bill = Bill::new(terms, own, &self.inner, works, ending, self.fuel_max)
+            .expect("the terms of what ran were found when it did");
+        split_bill(&bill, self.fee_bps, works, &self.call).expect(
+            "the terms of every work were found, and what is absorbed is covered since it was published",
+        )
     }
 
     fn salted_request(&self) -> Digest {

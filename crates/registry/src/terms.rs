@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::manifest::{Manifest, PricedAct, Terms, lint};
-use glassbox_core::terms::{Account, quote, sale_charge};
+use glassbox_core::terms::{Account, Import, quote, sale_charge};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
 use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
@@ -16,6 +16,7 @@ use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
 use crate::act_error::ActError;
 use crate::acts::ActReply;
 use crate::error::RegistryError;
+use crate::imports::check_covered;
 use crate::live::{Live, signed_release};
 use crate::open::Registry;
 use crate::package::{Listing, check_exports};
@@ -101,17 +102,17 @@ impl Registry {
         };
         act.check(&signed, &before)?;
         let manifest = published.with_terms(&act.terms);
-        check_manifest(&manifest, &act.terms, &live.spec).map_err(Box::new)?;
+        check_manifest(&manifest, &act.terms, &live).map_err(Box::new)?;
         let json = |error: serde_json::Error| damaged(error.to_string());
         let listing: Listing = serde_json::from_str(&row.listing).map_err(json)?;
         let mut search: SearchDocument = serde_json::from_str(&row.search).map_err(json)?;
         let terms = Hashed::new(act.terms.clone());
         if let Some(facts) = &mut search.facts {
-            facts.amount_min = least_price(&terms, &live.spec);
+            facts.amount_min = least_price(&terms, &live.spec, &live.imports);
         }
         let new = NewTerms {
             signed: Signed { act, statement, signers },
-            listing: serde_json::to_string(&listing.priced(&manifest)).map_err(json)?,
+            listing: serde_json::to_string(&listing.priced(&manifest, &live.imports)).map_err(json)?,
             search,
             now_ms: self.env.now_ms(),
         };
@@ -159,19 +160,19 @@ fn check_spelling(act: &TermsChange, statement: &Envelope) -> Result<(), ActErro
 }
 
 /// Checks that terms are what a manifest can say, and one that could be published.
-fn check_manifest(manifest: &Manifest, terms: &Terms, spec: &Spec) -> Result<(), PublishError> {
+fn check_manifest(manifest: &Manifest, terms: &Terms, live: &Live) -> Result<(), PublishError> {
     if Terms::of(manifest) != *terms {
         return Err(PublishError::StatementDiffers("the terms"));
     }
     manifest.check()?;
-    lint::check_reserved(manifest)?;
-    check_exports(manifest, spec)
+    check_exports(manifest, &live.spec)?;
+    Ok(check_covered(terms, &live.spec, &live.imports)?)
 }
 
 /// Returns the most that a call of the cheapest function costs.
-pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec) -> Atomic {
+pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec, imports: &[Import]) -> Atomic {
     let callable = spec.functions().iter().filter(|function| function.callable.is_ok());
-    let price =
-        callable.map(|function| quote(terms, &function.name, terms.fuel_max, Account::default()).amount_max);
+    let price = callable
+        .map(|function| quote(terms, &function.name, terms.fuel_max, Account::default(), imports).amount_max);
     price.min().unwrap_or(Atomic::ZERO)
 }

@@ -223,6 +223,7 @@ pub(crate) fn quote(
             .iter()
             .map(|line| QuoteLine {
                 price: line.price.clone(),
+                dependency: line.dependency.as_ref().map(ToString::to_string),
                 unit: line.unit.to_string(),
                 quantity: line.quantity,
                 max: line.amount.into(),

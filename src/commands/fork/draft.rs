@@ -55,7 +55,9 @@ pub(super) fn manifest(fork: &Fork<'_>, taken: &Taken) -> String {
         ));
     }
     if wrapper {
-        text.push_str(&format!("\n[dependencies]\n\"{package}\" = {{ version = \"={version}\" }}\n"));
+        text.push_str(&format!(
+            "\n[dependencies]\n\"{package}\" = {{ version = \"={version}\", calls-max = 1 }}\n"
+        ));
     } else {
         for table in ["dependencies", "splits"] {
             if let Some(found) = section(table).filter(|found| !found.is_empty()) {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
-use glassbox_core::manifest::{FILE_NAME, MachineAccess, Manifest, Place, PricedAct, Terms};
+use glassbox_core::manifest::{FILE_NAME, MachineAccess, Manifest, Place, Price, PricedAct, Terms, Unit};
 use glassbox_core::release::Release;
 use glassbox_core::{Digest, PackageName, PackageRef};
 use glassbox_registry::PublishError;
@@ -182,11 +182,8 @@ fn wrapper(fork: &Fork<'_>) -> Result<Vec<u8>, Failure> {
     let Manifest { component, price, .. } = &parent.manifest;
     let refused = if !component.import || !component.execute.contains(&Place::Remote) {
         Some(("dependency-not-importable", "its terms do not let other packages import it"))
-    } else if price.iter().any(|price| price.on == PricedAct::Execute) {
-        Some((
-            "dependency-priced",
-            "it is charged for, and what it costs inside of another call cannot be quoted yet",
-        ))
+    } else if price.iter().any(is_uncountable) {
+        Some(("dependency-unit", "through an import only calls and fuel are charged for"))
     } else if component.files.is_some() {
         Some(("dependency-ships-files", "it ships files, which it could not read as a dependency"))
     } else {
@@ -203,6 +200,11 @@ fn wrapper(fork: &Fork<'_>) -> Result<Vec<u8>, Failure> {
     let wit = Files::new(draft::wit(fork)).map_err(PublishError::from)?;
     let spec = Spec::parse(&texts(&wit)?, Some(fork.name.name())).map_err(PublishError::from)?;
     spec.wrapper().map_err(|error| unwrappable(error.to_string()))
+}
+
+/// Tells whether a price is for something of a call that is not counted where the call is another's.
+fn is_uncountable(price: &Price) -> bool {
+    price.on == PricedAct::Execute && !matches!(price.unit, Unit::Call | Unit::Fuel)
 }
 
 /// Puts the folder together.

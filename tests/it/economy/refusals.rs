@@ -39,7 +39,6 @@ async fn a_refusal_names_its_rule() {
             "edition-component",
         ),
         (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "edition-file"),
-        (priced("[dependencies]\n\"text:words\" = { version = \"1\", absorb = true }\n"), "reserved"),
         (priced("[edition.ee]\nexports = [\"triple\"]\n"), "export-exists"),
     ] {
         let problem = refused(&stage, &package).await;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use glassbox_core::ledger::Account;
-use glassbox_core::terms::{charge, quote};
+use glassbox_core::terms::{bill, quote};
 use glassbox_core::{Atomic, Pico, limits};
 use glassbox_pay::faults::MoveFault;
 use glassbox_pay::x402::{self, PaymentPayload};
@@ -183,14 +183,11 @@ async fn i05_a_charge_is_the_fuel_times_the_price_and_anybody_can_compute_it() {
             // A hundred micro-dollars for a million, rounded up, at least a hundred.
             let of = |fuel: u64| (u128::from(fuel) * 100).div_ceil(1_000_000).max(100);
             assert_eq!(receipt.charge.amount, Atomic(of(receipt.fuel_used)), "{way:?} {rounds}");
-            let quote =
-                quote(&bundle.opening.terms, &receipt.function, receipt.fuel_max, receipt.account.clone());
+            let (terms, account) = (&bundle.opening.terms, receipt.account.clone());
+            let quote = quote(terms, &receipt.function, receipt.fuel_max, account, &[]);
             assert_eq!(quote.amount_max, Atomic(of(fuel)), "{way:?}");
-            assert_eq!(
-                charge(&bundle.opening.terms, &quote, &bundle.usage(&receipt)),
-                receipt.charge,
-                "{way:?}"
-            );
+            let bill = bill(terms, &quote, &bundle.usage(&receipt), &[], &bundle.opening.works).unwrap();
+            assert_eq!(bill.charge(), receipt.charge, "{way:?}");
             assert!(receipt.charge.amount <= quote.amount_max);
             assert_eq!(charged(&reply), receipt.charge.amount.0);
             sum += receipt.charge.amount.0;

@@ -26,13 +26,13 @@ use crate::manifest::Terms;
 use crate::money::Atomic;
 use crate::name::{FunctionName, ReleaseId};
 use crate::split::Share;
-use crate::terms::{Account, Charge, Ending, Quote};
+use crate::terms::{Account, Charge, Ending};
 use crate::transcript::Transcript;
+use crate::tree::{Linked, Node};
 use crate::value::{FunctionType, Value, ValueError, binary, json};
 use crate::{Digest, Hashed};
 
 pub use contradiction::{Accusation, Certificate, is_decided};
-pub use inner::{Linked, Node};
 pub use proof::{Batch, BatchTree, LoggedTerms, Place, Proof};
 pub use report::{Check, Level, Report};
 pub use verify::Trust;
@@ -273,8 +273,8 @@ pub struct Opening {
     pub grants: Option<Vec<String>>,
     /// The terms.
     pub terms: Hashed<Terms>,
-    /// The terms of the other works that the split follows from, by digest: of dependencies that ran, and of all that the
-    /// release and they derive from.
+    /// The terms of the other works that the bill and its split follow from, by digest: of dependencies that ran or whose use
+    /// could have cost something, and of all that the release and they derive from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub works: BTreeMap<Digest, Terms>,
 }
@@ -375,8 +375,12 @@ pub struct Request<'a> {
     pub component: Digest,
     /// The files that its release ships, where there are any.
     pub files: Option<Digest>,
-    /// The quote: terms, function and fuel ceiling.
-    pub quote: &'a Quote,
+    /// The terms that its bill follows from.
+    pub terms: Digest,
+    /// The function.
+    pub function: &'a FunctionName,
+    /// The fuel ceiling.
+    pub fuel_max: u64,
     /// The function's type.
     pub function_type: &'a Hashed<FunctionType>,
     /// The arguments.
@@ -390,7 +394,7 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// Returns the digest that the payment is bound to.
     pub fn digest(&self) -> Result<Digest, ValueError> {
-        let function = self.quote.function.to_string();
+        let function = self.function.to_string();
         let nonce = self.nonce.unwrap_or_default();
         let args = binary::encode_args(self.function_type, self.args)?;
         // Allowing nothing differs from saying nothing, so what is there counts one more than its entries.
@@ -403,9 +407,9 @@ impl Request<'_> {
             b"glassbox-request/1\0",
             self.component.as_bytes(),
             self.files.as_ref().map_or(&[0; 32], Digest::as_bytes).as_slice(),
-            self.quote.terms.as_bytes(),
+            self.terms.as_bytes(),
             self.function_type.digest().as_bytes(),
-            &self.quote.fuel_max.to_le_bytes(),
+            &self.fuel_max.to_le_bytes(),
             // Texts are framed by their lengths, so that no two requests give the same bytes.
             &(function.len() as u64).to_le_bytes(),
             function.as_bytes(),

@@ -13,7 +13,7 @@ use crate::key::SecretKey;
 use crate::manifest::{ChargeOn, Payee, Price, PricedAct, Unit};
 use crate::money::Atomic;
 use crate::split::split;
-use crate::terms::{Account, Usage, charge, quote};
+use crate::terms::{Account, Usage, bill, quote};
 use crate::value::{Param, Type};
 
 fn key() -> SecretKey {
@@ -52,16 +52,19 @@ fn bundle() -> Bundle {
     let params = vec![Param { name: "n".into(), ty: Type::U32 }];
     let ty = Hashed::new(FunctionType { params, result: Some(Type::U32) });
     let (args, output, salt, call) = (vec![Value::U32(21)], Value::U32(42), [7; 32], "0123456789abcdef");
-    let quote =
-        quote(&terms(), &"acme:double/api@1.0.0#double".parse().expect("valid"), 10_000, Account::default());
+    let (terms, function) = (terms(), "acme:double/api@1.0.0#double".parse().expect("valid"));
+    let quote = quote(&terms, &function, 10_000, Account::default(), &[]);
     let outcome =
         Outcome::Returned { output: Opening::output_digest(&salt, &ty, Some(&output)).expect("typed") };
-    let charge = charge(&terms(), &quote, &Usage::of_fuel(1_234, Ending::Returned));
+    let usage = Usage::of_fuel(1_234, Ending::Returned);
+    let charge = bill(&terms, &quote, &usage, &[], &BTreeMap::new()).expect("within its quote").charge();
     let component = Digest::of("component");
     let request = Request {
         component,
         files: None,
-        quote: &quote,
+        terms: terms.digest(),
+        function: &function,
+        fuel_max: 10_000,
         function_type: &ty,
         args: &args,
         nonce: Some("n1"),
@@ -70,7 +73,7 @@ fn bundle() -> Bundle {
     let receipt = Receipt {
         call: call.into(),
         level: "L0".into(),
-        release: terms().release.clone(),
+        release: terms.release.clone(),
         manifest: Some(Digest::of("manifest")),
         component,
         world: Some("double".into()),
@@ -92,8 +95,8 @@ fn bundle() -> Bundle {
         transcript: None,
         dependencies: Vec::new(),
         inner: Vec::new(),
-        terms: terms().digest(),
-        split: split(charge.amount, 500, &terms().payee, call),
+        terms: terms.digest(),
+        split: split(charge.amount, 500, &terms.payee, call),
         fee_bps: 500,
         payment: Some(Payment {
             id: Some(Digest::of("payment")),
@@ -128,7 +131,7 @@ fn bundle() -> Bundle {
         output: Some(json!(42)),
         transcript: None,
         grants: None,
-        terms: terms(),
+        terms,
         works: Default::default(),
     };
     Bundle::new(receipt, opening, &key())
@@ -203,12 +206,13 @@ fn a_receipt_is_of_one_request() {
     assert_eq!(failing(&resigned(|receipt| receipt.nonce = Some("n2".into()))), ["request"]);
     // Without the salt, whoever tries all small numbers would find the argument by the request digest.
     let receipt = bundle().verify(None).1.expect("signed");
-    let quote = quote(&terms(), &receipt.function, receipt.fuel_max, Account::default());
+    let (terms, function, fuel_max) = (receipt.terms, &receipt.function, receipt.fuel_max);
     let function_type = &bundle().opening.function_type;
     let args = [Value::U32(21)];
     let nonce = Some("n1");
     let (component, files, grants) = (receipt.component, None, None);
-    let request = Request { component, files, quote: &quote, function_type, args: &args, nonce, grants };
+    let args = &args;
+    let request = Request { component, files, terms, function, fuel_max, function_type, args, nonce, grants };
     assert_ne!(request.digest().expect("typed"), receipt.request);
     assert!(bundle().answers(&receipt, &request));
 }

@@ -8,8 +8,8 @@ use crate::key::PublicKey;
 use crate::limits;
 use crate::log::LogPolicy;
 use crate::money::Atomic;
-use crate::split::split_along;
-use crate::terms::{Account, Usage, charge, quote};
+use crate::split::split_bill;
+use crate::terms::{Account, Import, Usage, bill, quote};
 use crate::value::json;
 
 /// Whom the reader of a bundle believes.
@@ -138,11 +138,12 @@ impl Bundle {
             Err(error) => report.add(Level::L0, "input", false, error),
         }
         let asked = args.is_ok_and(|args| {
-            let quote = quote(&self.opening.terms, &receipt.function, receipt.fuel_max, Account::default());
             let request = Request {
                 component: receipt.component,
                 files: receipt.files,
-                quote: &quote,
+                terms: self.opening.terms.digest(),
+                function: &receipt.function,
+                fuel_max: receipt.fuel_max,
                 function_type: ty,
                 args: &args,
                 nonce: self.nonce(receipt),
@@ -201,32 +202,34 @@ impl Bundle {
         }
     }
 
-    /// Re-computes the bill from the terms, the account, the usage and the outcome.
+    /// Re-computes the bill from the terms, the account, the usage, the outcome and the call tree, and splits it.
     fn check_bill(&self, receipt: &Receipt, report: &mut Report) {
-        let terms = &self.opening.terms;
+        let Opening { terms, works, .. } = &self.opening;
         let same_terms = terms.digest() == receipt.terms && terms.release == receipt.release;
         report.add(Level::L0, "terms", same_terms, receipt.terms.to_string());
-        if !same_terms || receipt.fuel_used > receipt.fuel_max {
-            let detail = "cannot be computed: the terms or the fuel are not those of the receipt";
-            report.add(Level::L0, "charge", false, detail);
-            return;
+        let others = works.iter().find(|(digest, terms)| terms.compute_digest() != **digest);
+        if let Some((digest, _)) = others {
+            return report.add(Level::L0, "charge", false, format!("{digest} is of other terms"));
         }
-        let quoted = |account| quote(terms, &receipt.function, receipt.fuel_max, account);
-        let owed = charge(terms, &quoted(receipt.account.clone()), &self.usage(receipt));
+        if !same_terms || receipt.fuel_used > receipt.fuel_max || receipt.check_inner().is_err() {
+            let detail = "cannot be computed: the terms, the fuel or the calls are not those of the receipt";
+            return report.add(Level::L0, "charge", false, detail);
+        }
+        let imports = Import::of(&receipt.dependencies, works);
+        let quoted = |account| quote(terms, &receipt.function, receipt.fuel_max, account, &imports);
+        let quote = quoted(receipt.account.clone());
+        let bill = match bill(terms, &quote, &self.usage(receipt), &receipt.inner, works) {
+            Ok(bill) => bill,
+            Err(error) => return report.add(Level::L0, "charge", false, error.to_string()),
+        };
+        let owed = bill.charge();
         let detail = format!("{} for {} fuel", owed.amount.to_decimal(), receipt.fuel_used);
         report.add(Level::L0, "charge", owed == receipt.charge, detail);
-        let works = &self.opening.works;
-        match works.iter().find(|(digest, terms)| terms.compute_digest() != **digest) {
-            Some((digest, _)) => report.add(Level::L0, "split", false, format!("{digest} is of other terms")),
-            None => {
-                let run = receipt.inner.iter().map(|node| (node.terms, node.fuel));
-                let shares = split_along(owed.amount, receipt.fee_bps, terms, run, works, &receipt.call);
-                let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX
-                    && shares.as_ref().is_ok_and(|shares| *shares == receipt.split);
-                let found = shares.map(|shares| format!("{} shares", shares.len()));
-                report.add(Level::L0, "split", fair, found.unwrap_or_else(|missing| missing.to_string()));
-            }
-        }
+        let shares = split_bill(&bill, receipt.fee_bps, works, &receipt.call);
+        let fair = receipt.fee_bps <= limits::OPERATOR_FEE_BPS_MAX
+            && shares.as_ref().is_ok_and(|shares| *shares == receipt.split);
+        let found = shares.map(|shares| format!("{} shares", shares.len()));
+        report.add(Level::L0, "split", fair, found.unwrap_or_else(|error| error.to_string()));
         let paid = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.amount);
         let refund = receipt.payment.as_ref().map_or(Atomic::ZERO, |payment| payment.refund);
         let balanced = paid.0.checked_sub(refund.0) == Some(owed.amount.0)

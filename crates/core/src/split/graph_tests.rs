@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::hashed::Document as _;
-use crate::manifest::{Dependency, DerivedFrom, Payee, Splits, Terms};
+use crate::manifest::{ChargeOn, Dependency, DerivedFrom, Payee, Price, PricedAct, Splits, Terms, Unit};
 use crate::money::Atomic;
-use crate::split::{Receiver, split_along};
+use crate::split::{Receiver, split_bill};
+use crate::terms::{Bill, Ending, Line};
+use crate::tree::Node;
 use crate::{Digest, limits};
 
 const PACKAGES: usize = 20;
 const CALLS: usize = 10_000;
+const NODES_MAX: usize = 24;
+
+/// What a call of a package costs that may absorb what its dependencies charge: more than all of them together.
+const DEAR: u128 = 100_000_000;
 
 /// An atomic unit, in pico.
 const UNIT: f64 = 1e6;
@@ -26,6 +32,23 @@ impl Numbers {
     }
 }
 
+/// Makes a price, of one function or of both.
+fn price(unit: Unit, amount: u128, export: Option<&str>) -> Price {
+    Price {
+        id: unit.to_string(),
+        on: PricedAct::Execute,
+        export: export.map(str::to_owned),
+        unit,
+        amount: Atomic(amount),
+        per: 1.try_into().expect("not zero"),
+        minimum: None,
+        max_per_call: None,
+        charge_on: ChargeOn::Success,
+        free: None,
+        tiers: None,
+    }
+}
+
 /// Makes a package that rests on some of those before it.
 fn package(index: usize, before: &[(Digest, Terms)], numbers: &mut Numbers) -> Terms {
     let payees = 1 + numbers.below(4);
@@ -35,13 +58,20 @@ fn package(index: usize, before: &[(Digest, Terms)], numbers: &mut Numbers) -> T
         share: share(payee),
         role: None,
     });
+    let price = match index % 5 {
+        1 => vec![price(Unit::Call, 70, Some("run")), price(Unit::Fuel, 1, None)],
+        2 => vec![price(Unit::Fuel, 2, Some("walk"))],
+        3 => vec![price(Unit::Call, DEAR, None)],
+        _ => Vec::new(),
+    };
+    let is_dear = price.first().is_some_and(|price| price.amount == Atomic(DEAR));
     let mut terms = Terms {
         release: format!("lab:p{index}@1.0.0").parse().expect("valid"),
         license: "MIT".into(),
         execute: Default::default(),
         import: true,
         fuel_max: 1_000_000,
-        price: Vec::new(),
+        price,
         payee: payee.collect(),
         currency: "USD".into(),
         accepts: Vec::new(),
@@ -52,7 +82,10 @@ fn package(index: usize, before: &[(Digest, Terms)], numbers: &mut Numbers) -> T
             0 | 1 => {
                 let share = (numbers.below(5) == 0).then(|| numbers.below(200) as u32);
                 let version = "1".parse().expect("valid");
-                let dependency = Dependency { version, share, absorb: false, calls_max: None };
+                // What charges as much itself would not be covered.
+                let cheap = other.price.iter().all(|price| price.amount < Atomic(DEAR));
+                let absorb = is_dear && cheap;
+                let dependency = Dependency { version, share, absorb, calls_max: None };
                 terms.more.dependencies.insert(other.release.package.clone(), dependency);
             }
             2 if terms.more.derived_from.len() < 1 + index % 2 => terms.more.derived_from.push(DerivedFrom {
@@ -68,6 +101,57 @@ fn package(index: usize, before: &[(Digest, Terms)], numbers: &mut Numbers) -> T
     terms
 }
 
+/// Makes what `importer` calls, and what that calls.
+fn grow(
+    importer: &Terms,
+    parent: Option<u32>,
+    packages: &[(Digest, Terms)],
+    numbers: &mut Numbers,
+    nodes: &mut Vec<Node>,
+) {
+    for (digest, terms) in packages {
+        let named = importer.more.dependencies.get(&terms.release.package);
+        let Some(named) = named else { continue };
+        for function in ["run", "walk"] {
+            if numbers.below(3) == 0 || nodes.len() >= NODES_MAX {
+                continue;
+            }
+            nodes.push(Node {
+                parent,
+                release: terms.release.clone(),
+                component: *digest,
+                terms: *digest,
+                function: format!("lab:{}/ops@1.0.0#{function}", terms.release.package.name())
+                    .parse()
+                    .expect("valid"),
+                calls: 1 + numbers.below(5),
+                fuel: numbers.below(100_000),
+            });
+            // What is absorbed calls nothing: that might be dear, and not covered.
+            if !named.absorb {
+                let node = nodes.len() as u32 - 1;
+                grow(terms, Some(node), packages, numbers, nodes);
+            }
+        }
+    }
+}
+
+/// What a call of a node charges, if it has a price.
+fn charged(terms: &Terms, node: &Node) -> Option<u64> {
+    let function = node.function.function();
+    let applies = |price: &&Price| price.export.as_deref().is_none_or(|export| export == function);
+    let amounts: Vec<u64> = terms
+        .price
+        .iter()
+        .filter(applies)
+        .map(|price| price.amount.0 as u64 * if price.unit == Unit::Call { node.calls } else { node.fuel })
+        .collect();
+    (!amounts.is_empty()).then(|| amounts.into_iter().sum())
+}
+
+/// Somebody's part of a bill: the release, and whose expense it is, from the caller on.
+type Way = Vec<Digest>;
+
 /// What everybody should have, without any rounding.
 struct Exact<'a> {
     works: &'a BTreeMap<Digest, Terms>,
@@ -75,6 +159,39 @@ struct Exact<'a> {
 }
 
 impl Exact<'_> {
+    /// Pays every part: what it was charged for, less the fee and what it absorbs.
+    fn pay(&mut self, root: Digest, own: f64, nodes: &[Node]) {
+        let mut parts: BTreeMap<Way, (f64, BTreeMap<Digest, u64>)> = BTreeMap::new();
+        parts.insert(vec![root], (own, BTreeMap::new()));
+        let mut places: Vec<(Digest, Way)> = Vec::new();
+        for node in nodes {
+            let root = (root, vec![root]);
+            let (importer, above) = node.parent.map_or(&root, |parent| &places[parent as usize]);
+            let named = &self.works[importer].more.dependencies[&node.release.package];
+            let place = match charged(&self.works[&node.terms], node) {
+                Some(amount) => {
+                    let payers = if named.absorb { &above[..] } else { &above[..above.len() - 1] };
+                    let way = [payers, &[node.terms]].concat();
+                    parts.entry(way.clone()).or_default().0 += amount as f64;
+                    way
+                }
+                None => {
+                    let (_, run) = parts.get_mut(above).expect("an importer comes first");
+                    *run.entry(node.terms).or_default() += node.fuel;
+                    above.clone()
+                }
+            };
+            places.push((node.terms, place));
+        }
+        for (way, (amount, run)) in &parts {
+            let absorbed =
+                parts.iter().filter(|(other, _)| other.len() == way.len() + 1 && other.starts_with(way));
+            let absorbed: f64 = absorbed.map(|(_, (amount, _))| amount).sum();
+            let terms = &self.works[way.last().expect("a release")];
+            self.divide(terms, (amount * 0.95 - absorbed) * UNIT, run, 0);
+        }
+    }
+
     fn divide(&mut self, terms: &Terms, amount: f64, run: &BTreeMap<Digest, u64>, depth: u32) {
         let part = |share: u32| amount * f64::from(share) / 10_000.0;
         let mut own = amount;
@@ -115,20 +232,27 @@ fn calls_over_a_graph_of_packages_conserve() {
         packages.push((terms.compute_digest(), terms));
     }
     let works: BTreeMap<Digest, Terms> = packages.iter().cloned().collect();
-    let (mut charged, mut paid) = (0, 0);
+    let (mut owed, mut paid, mut priced, mut absorbed) = (0, 0, 0, 0);
     for call in 0..CALLS {
-        let (_, root) = &packages[numbers.below(PACKAGES as u64) as usize];
-        let imported =
-            packages.iter().filter(|(_, terms)| root.more.dependencies.contains_key(&terms.release.package));
-        let run: BTreeMap<Digest, u64> =
-            imported.map(|(digest, _)| (*digest, numbers.below(1_000_000))).collect();
-        // Each is reached in two ways.
-        let halves = run.iter().flat_map(|(digest, fuel)| [(*digest, fuel / 2), (*digest, fuel - fuel / 2)]);
-        let charge = Atomic(u128::from(1 + numbers.below(1_000_000)));
-        let id = call.to_string();
-        let shares = split_along(charge, 500, root, halves, &works, &id).expect("all works are there");
-        charged += charge.to_pico().0;
+        let (digest, root) = &packages[numbers.below(PACKAGES as u64) as usize];
+        let mut nodes = Vec::new();
+        grow(root, None, &packages, &mut numbers, &mut nodes);
+        let is_dear = root.price.first().is_some_and(|price| price.amount == Atomic(DEAR));
+        let own = if is_dear { DEAR } else { u128::from(numbers.below(1_000_000)) };
+        let line = Line {
+            dependency: None,
+            price: "own".into(),
+            unit: Unit::Call,
+            quantity: 1,
+            amount: Atomic(own),
+        };
+        let bill = Bill::new(root, vec![line], &nodes, &works, Ending::Returned, u64::MAX);
+        let bill = bill.expect("all works are there");
+        let shares = split_bill(&bill, 500, &works, &call.to_string()).expect("all is covered");
+        owed += bill.charge().amount.to_pico().0;
         paid += shares.iter().map(|share| share.amount.0).sum::<u128>();
+        priced += usize::from(bill.parts().len() > 1);
+        absorbed += usize::from(bill.absorbed_by(0) > Atomic::ZERO);
         let mut found: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for share in &shares {
             if let Receiver::Payee(id) = &share.to {
@@ -138,9 +262,8 @@ fn calls_over_a_graph_of_packages_conserve() {
                 *ways += 1.0;
             }
         }
-        let net = charge.to_pico().0 as f64 * 0.95;
         let mut exact = Exact { works: &works, shares: BTreeMap::new() };
-        exact.divide(root, net, &run, 0);
+        exact.pay(*digest, own as f64, &nodes);
         for (id, exact) in exact.shares {
             let (amount, ways) = found.get(&id).copied().unwrap_or_default();
             let rounded = ways.max(1.0) * f64::from(limits::ROYALTY_DEPTH_MAX + 2);
@@ -150,5 +273,9 @@ fn calls_over_a_graph_of_packages_conserve() {
             );
         }
     }
-    assert_eq!(charged, paid);
+    assert_eq!(owed, paid);
+    assert!(
+        priced > CALLS / 4 && absorbed > CALLS / 100,
+        "{priced} with a priced dependency, {absorbed} with an absorbed one"
+    );
 }

@@ -1,9 +1,10 @@
 //! Who gets how much of a charge. Exact to the last unit, and the same for everybody who computes it.
 //!
 //! The waterfall: the operator's fee comes first, the rest is the *net*. Of the net a share goes to the works that a
-//! release derives from, a share to the unpriced dependencies that a call ran, and the rest to the payees. Amounts are in
-//! pico, so that a charge of one atomic unit still splits fairly. Nothing but what a payer paid is ever divided: work
-//! that nobody paid for earns nothing, however much of it there is.
+//! release derives from, a share to the unpriced dependencies that a call ran, and the rest to the payees. Dependencies with
+//! a price have parts of the bill of their own, and each is split so, by its own terms; what a release absorbs comes off its
+//! net before anybody has a share. Amounts are in pico, so that a charge of one atomic unit still splits fairly. Nothing but
+//! what a payer paid is ever divided: work that nobody paid for earns nothing, however much of it there is.
 
 mod along;
 mod remainder;
@@ -21,7 +22,7 @@ use crate::manifest::Payee;
 use crate::money::{Atomic, Pico};
 use crate::name::PackageName;
 
-pub use along::{WorksError, split_along};
+pub use along::{SplitError, split_bill};
 pub(crate) use remainder::largest_remainder;
 pub use work::{Royalty, Used, Work};
 
@@ -33,7 +34,7 @@ pub struct Share {
     /// How much.
     pub amount: Pico,
     /// The package that it is for, where that is not the one that was called: a dependency, or a work that one of them
-    /// derives from.
+    /// derives from. Of the operator's, the dependency whose part of the bill the fee is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<PackageName>,
 }
@@ -53,7 +54,8 @@ pub enum Receiver {
 /// `call` breaks ties, so that no payee wins every leftover unit. Parts of zero are left out. The parts always sum to
 /// the charge; without payees all of it is the operator's.
 pub fn split(charge: Atomic, fee_bps: u32, payees: &[Payee], call: &str) -> Vec<Share> {
-    waterfall(charge, fee_bps, &Work { payees: payees.to_vec(), ..Work::default() }, &[], call)
+    let work = Work { payees: payees.to_vec(), ..Work::default() };
+    waterfall(charge, Atomic::ZERO, fee_bps, &work, &[], call).expect("nothing is absorbed")
 }
 
 /// Divides an amount by weights, to the last unit; `salt` breaks ties. In the order of `weights`; empty where all weigh
@@ -66,23 +68,32 @@ pub fn spread(amount: Atomic, weights: &[(String, u64)], salt: &str) -> Vec<Atom
 /// Splits `charge` along all that `work` rests on: the operator, the works it derives from, the dependencies that the
 /// call ran, and its payees.
 ///
-/// `used` are the dependencies without a price of their own; those with one are paid by lines of the charge and are
-/// split apart. Otherwise like [`split`].
-pub fn waterfall(charge: Atomic, fee_bps: u32, work: &Work, used: &[Used], call: &str) -> Vec<Share> {
+/// `absorbed` is what it pays out of its net before all of them: its dependencies' parts of the bill, which are split
+/// apart. `used` are the dependencies without a price of their own. Otherwise like [`split`], but that the parts sum to the
+/// charge less what is absorbed; `None` where that is more than the net.
+pub fn waterfall(
+    charge: Atomic,
+    absorbed: Atomic,
+    fee_bps: u32,
+    work: &Work,
+    used: &[Used],
+    call: &str,
+) -> Option<Vec<Share>> {
     let total = charge.to_pico().0;
     // A manifest's payees always have something; those of a stranger's bundle may not.
     let fee = match work.is_payable() {
         true => total * u128::from(fee_bps.min(limits::OPERATOR_FEE_BPS_MAX)) / BPS,
         false => total,
     };
-    let mut shares = vec![Share { to: Receiver::Operator, amount: Pico(fee), through: None }];
-    if total > fee {
-        work.divide(total - fee, used, 0, call, &mut shares);
+    let net = (total - fee).checked_sub(absorbed.to_pico().0)?;
+    let mut shares = vec![Share { to: Receiver::Operator, amount: Pico(fee), through: work.package.clone() }];
+    if net > 0 {
+        work.divide(net, used, 0, call, &mut shares);
     }
     shares.retain(|share| share.amount > Pico::ZERO);
     let sum: u128 = shares.iter().map(|share| share.amount.0).sum();
-    assert_eq!(sum, total, "a split must sum to its charge");
-    shares
+    assert_eq!(sum, fee + net, "a split must sum to its charge");
+    Some(shares)
 }
 
 /// Basis points of the whole.

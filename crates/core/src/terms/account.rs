@@ -90,12 +90,13 @@ pub fn consumption(terms: &Terms, quote: &Quote, usage: &Usage, charge: &Charge)
     let added = |counter: &Counter| -> u64 {
         let key = counter.key.as_str();
         if key == PAID {
-            return u64::try_from(charge.amount.0).unwrap_or(u64::MAX);
+            let paid: u128 = charge.own().map(|line| line.amount.0).sum();
+            return u64::try_from(paid).unwrap_or(u64::MAX);
         }
         if key.starts_with("plan:") {
             return u64::from(usage.ending == Ending::Returned);
         }
-        let lines = charge.lines.iter();
+        let lines = charge.own();
         let Some(id) = key.strip_prefix("grant:") else {
             return lines.filter(|line| line.price == key).map(|line| line.quantity).sum();
         };

@@ -9,17 +9,19 @@ use super::{Line, Quote};
 use crate::limits;
 use crate::manifest::{Grant, Inclusion, Plan, Price, Terms, TierMode, Unit};
 use crate::money::{ATOMIC_DECIMALS, Atomic};
+use crate::name::ReleaseId;
 
 /// Makes a line.
 pub(super) fn make(price: &Price, quantity: u64, amount: u128) -> Line {
-    Line { price: price.id.clone(), unit: price.unit.clone(), quantity, amount: Atomic(amount) }
+    let (id, unit) = (price.id.clone(), price.unit.clone());
+    Line { dependency: None, price: id, unit, quantity, amount: Atomic(amount) }
 }
 
 /// Returns what `quantity` units cost `account`.
 pub(super) fn owed(terms: &Terms, price: &Price, account: &Account, quantity: u64) -> u128 {
     match is_included(terms, price, account) {
         true => 0,
-        false => reduced(terms, price, account, quantity, rated(price, account, quantity), Covers::Part),
+        false => reduced(terms, price, account, quantity, rated(price, account, quantity, 1), Covers::Part),
     }
 }
 
@@ -33,12 +35,19 @@ pub(super) fn most(terms: &Terms, price: &Price, account: &Account, quantity_max
     let steps = price.tiers.iter().flat_map(|tiers| &tiers.steps).filter_map(|step| step.up_to);
     let ends =
         steps.filter_map(|up_to| up_to.checked_sub(used)).filter(|end| (1..quantity_max).contains(end));
-    let rated = ends.chain([quantity_max]).map(|quantity| rated(price, account, quantity)).max();
+    let rated = ends.chain([quantity_max]).map(|quantity| rated(price, account, quantity, 1)).max();
     reduced(terms, price, account, quantity_max, rated.unwrap_or_default(), Covers::AllOrNothing)
 }
 
-/// Returns what units cost by the price itself.
-fn rated(price: &Price, account: &Account, quantity: u64) -> u128 {
+/// Makes the line of a dependency for its part in the call of another release: what its price says to an account of which
+/// nothing is known, for what it did in as many `calls`.
+pub(super) fn imported(release: &ReleaseId, price: &Price, quantity: u64, calls: u64) -> Line {
+    let amount = rated(price, &Account::default(), quantity, calls);
+    Line { dependency: Some(release.clone()), ..make(price, quantity, amount) }
+}
+
+/// Returns what the units of `calls` cost by the price itself.
+pub(super) fn rated(price: &Price, account: &Account, quantity: u64, calls: u64) -> u128 {
     let used = account.used.get(&price.id).copied();
     let free = match (&price.free, used) {
         (Some(free), Some(used)) => free.quantity.saturating_sub(used),
@@ -74,8 +83,9 @@ fn rated(price: &Price, account: &Account, quantity: u64) -> u128 {
         }
     };
     let amount = total.div_ceil(u128::from(price.per.get()));
-    let amount = amount.max(price.minimum.map_or(0, |minimum| minimum.0));
-    let amount = amount.min(price.max_per_call.map_or(u128::MAX, |max| max.0));
+    let of_each = |bound: Atomic| bound.0.saturating_mul(calls.into());
+    let amount = amount.max(price.minimum.map_or(0, of_each));
+    let amount = amount.min(price.max_per_call.map_or(u128::MAX, of_each));
     // Terms and fuel may come from a stranger's bundle: what no payment could carry must not overflow later.
     amount.min(limits::AMOUNT_MAX * 10u128.pow(ATOMIC_DECIMALS))
 }
@@ -154,16 +164,16 @@ fn is_included(terms: &Terms, price: &Price, account: &Account) -> bool {
     is_left || quota.overage_price.as_ref().is_some_and(|overage| *overage != price.id)
 }
 
-/// Cuts lines to what the account still pays in this month, the first lines first. Returns their sum.
-pub(super) fn cap(terms: &Terms, account: &Account, lines: &mut [Line]) -> Atomic {
+/// Cuts lines to what the account still pays in this month, the first lines first.
+pub(super) fn capped(terms: &Terms, account: &Account, mut lines: Vec<Line>) -> Vec<Line> {
     if let (Some(most), Some(paid)) = (terms.more.max_monthly_per_payer, account.paid) {
         let mut left = most.0.saturating_sub(paid.0);
-        for line in lines.iter_mut() {
+        for line in &mut lines {
             line.amount.0 = line.amount.0.min(left);
             left -= line.amount.0;
         }
     }
-    sum(lines)
+    lines
 }
 
 pub(super) fn sum(lines: &[Line]) -> Atomic {
@@ -174,7 +184,8 @@ impl Quote {
     /// Tells whether the charge may be less than the quote, so that a payer of the whole would be due a refund.
     pub fn is_ceiling(&self, terms: &Terms) -> bool {
         let price = |line: &Line| terms.price.iter().find(|price| price.id == line.price);
-        let counted = self.lines.iter().any(|line| line.unit != Unit::Call);
+        // What a dependency charges depends on how much of it is used, calls of it among that.
+        let counted = self.lines.iter().any(|line| line.unit != Unit::Call || line.dependency.is_some());
         let depends = self.lines.iter().filter_map(price).any(|price| {
             price.period().is_some()
                 || terms.more.discount.iter().any(|discount| discount.price == price.id)

@@ -2,10 +2,12 @@
 //!
 //! A quote is a function of the terms, the function, the fuel ceiling and the [account](Account), so that nobody has to
 //! store one: whoever asks later gets the same. A charge never exceeds its quote, and no account is charged more than
-//! one of which nothing is known, so that a payment can be asked for before its payer is. Holding and moving money is
-//! `ledger`'s part.
+//! one of which nothing is known, so that a payment can be asked for before its payer is. What dependencies charge for
+//! their part in a call stands on the same [bill](Bill). Holding and moving money is `ledger`'s part.
 
+mod absorb;
 mod account;
+mod bill;
 mod cheaper;
 mod line;
 #[cfg(test)]
@@ -17,10 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{ChargeOn, Edition, Price, PricedAct, Terms, Unit};
 use crate::money::Atomic;
-use crate::name::FunctionName;
+use crate::name::{FunctionName, ReleaseId, same_interface};
+use crate::tree::Node;
 use crate::{Digest, Hashed, limits};
 
+pub use absorb::{Uncovered, check_absorbed};
 pub use account::{Account, Counter, HeldPlan, PAID, consumption, counters};
+pub use bill::{Bill, BillError, Import, Part};
 pub use cheaper::{Dearer, cheaper_or_equal};
 
 /// The upper bound for one call.
@@ -35,15 +40,25 @@ pub struct Quote {
     /// Who asks, as far as it matters.
     #[serde(default, skip_serializing_if = "Account::is_unknown")]
     pub account: Account,
-    /// One line for each price that applies.
+    /// One line for each price that applies: those of the release, then those of dependencies.
     pub lines: Vec<Line>,
     /// The sum of the lines: the most that the call can cost.
     pub amount_max: Atomic,
 }
 
+impl Quote {
+    /// Returns the lines of dependencies.
+    pub fn dependencies(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.dependency.is_some())
+    }
+}
+
 /// One line of a quote or a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
+    /// The dependency that charges it; absent where that is the release that is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<ReleaseId>,
     /// The id of the price.
     pub price: String,
     /// What is counted.
@@ -141,6 +156,28 @@ pub struct Charge {
     pub amount: Atomic,
 }
 
+impl Charge {
+    fn of(lines: Vec<Line>) -> Self {
+        Self { amount: line::sum(&lines), lines }
+    }
+
+    /// Returns the lines of the release that was called, without those of dependencies.
+    pub fn own(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.dependency.is_none())
+    }
+}
+
+impl Price {
+    /// Tells whether it is charged for a call that ended so.
+    fn is_owed(&self, ending: Ending) -> bool {
+        match ending {
+            Ending::Returned => true,
+            Ending::GuestFailed => self.charge_on == ChargeOn::Attempt,
+            Ending::Aborted => false,
+        }
+    }
+}
+
 /// Tells whether `price` applies to a call of `function`.
 pub fn applies(price: &Price, function: &FunctionName) -> bool {
     let wanted = price.export.as_deref();
@@ -150,7 +187,7 @@ pub fn applies(price: &Price, function: &FunctionName) -> bool {
 /// Tells whether `export` means `function`, alone or among others.
 ///
 /// `export` is `interface#function`, `function`, the full `ns:pkg/interface@version#function`, or the whole interface
-/// `ns:pkg/interface`; an absent version matches any.
+/// `ns:pkg/interface`. An absent version matches any, another one what is compatible: so dependencies are linked.
 pub fn names(export: &str, function: &FunctionName) -> bool {
     let (interface, name) = match export.rsplit_once('#') {
         Some((interface, name)) => (Some(interface), Some(name)),
@@ -166,7 +203,7 @@ pub fn names(export: &str, function: &FunctionName) -> bool {
         (Some(wanted), Some(id)) => {
             let versionless = id.split('@').next().unwrap_or(id);
             let bare = versionless.rsplit('/').next().unwrap_or(versionless);
-            wanted == id || wanted == versionless || wanted == bare
+            same_interface(wanted, id) || wanted == versionless || wanted == bare
         }
     }
 }
@@ -181,52 +218,49 @@ pub fn edition_of<'a>(
     editions.iter().find(has).map(|(name, edition)| (name.as_str(), edition))
 }
 
-/// Returns the most that one call of `function` within `fuel_max` can cost `account`.
-pub fn quote(terms: &Hashed<Terms>, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
-    let mut lines: Vec<Line> = terms
-        .price
-        .iter()
-        .filter(|price| applies(price, function))
-        .map(|price| {
-            let quantity = count_max(&price.unit, fuel_max);
-            line::make(price, quantity, line::most(terms, price, &account, quantity))
-        })
-        .collect();
-    let amount_max = line::cap(terms, &account, &mut lines);
+/// Returns the most that one call of `function` within `fuel_max` can cost `account`, with what `imports` charge at most.
+pub fn quote(
+    terms: &Hashed<Terms>,
+    function: &FunctionName,
+    fuel_max: u64,
+    account: Account,
+    imports: &[Import],
+) -> Quote {
+    let prices = terms.price.iter().filter(|price| applies(price, function));
+    let lines = prices.map(|price| {
+        let quantity = count_max(&price.unit, fuel_max);
+        line::make(price, quantity, line::most(terms, price, &account, quantity))
+    });
+    let own = line::capped(terms, &account, lines.collect());
+    let Charge { lines, amount: amount_max } =
+        Bill::at_most(terms, own, imports, Ending::Returned, fuel_max).charge();
     Quote { terms: terms.digest(), function: function.clone(), fuel_max, account, lines, amount_max }
 }
 
-/// Returns what a call owes for `usage`.
+/// Returns the bill of a call for `usage`, in which `ran` took part, whose terms are among `works`.
 ///
-/// # Panics
-///
-/// When the result exceeds the quote, which would be a mistake in this module: a quote is made for the dearest reading
-/// that the meter can have, and readings beyond are cut to it.
-pub fn charge(terms: &Terms, quote: &Quote, usage: &Usage) -> Charge {
-    let owed = |price: &&Price| match usage.ending {
-        Ending::Returned => true,
-        Ending::GuestFailed => price.charge_on == ChargeOn::Attempt,
-        Ending::Aborted => false,
-    };
-    let mut lines: Vec<Line> = terms
-        .price
-        .iter()
-        .filter(|price| applies(price, &quote.function))
-        .filter(owed)
-        .map(|price| {
-            let quantity = usage.count(&price.unit, quote.fuel_max);
-            line::make(price, quantity, line::owed(terms, price, &quote.account, quantity))
-        })
-        .collect();
-    let amount = line::cap(terms, &quote.account, &mut lines);
-    assert!(amount <= quote.amount_max, "charge {amount} exceeds quote {}", quote.amount_max);
-    Charge { lines, amount }
+/// A quote is made for the dearest reading that the meter can have, and readings beyond are cut to it. A call tree that
+/// no such call can have is an error.
+pub fn bill<'a>(
+    terms: &'a Terms,
+    quote: &Quote,
+    usage: &Usage,
+    ran: &'a [Node],
+    works: &'a BTreeMap<Digest, Terms>,
+) -> Result<Bill<'a>, BillError> {
+    let prices = terms.price.iter().filter(|price| applies(price, &quote.function));
+    let lines = prices.filter(|price| price.is_owed(usage.ending)).map(|price| {
+        let quantity = usage.count(&price.unit, quote.fuel_max);
+        line::make(price, quantity, line::owed(terms, price, &quote.account, quantity))
+    });
+    let own = line::capped(terms, &quote.account, lines.collect());
+    let bill = Bill::new(terms, own, ran, works, usage.ending, quote.fuel_max)?;
+    let (charge, quote) = (bill.charge().amount, quote.amount_max);
+    if charge <= quote { Ok(bill) } else { Err(BillError::Exceeds { charge, quote }) }
 }
 
 /// Returns what a download costs, or the source in bulk: known before, and the same for everybody.
 pub fn sale_charge(terms: &Terms, act: PricedAct) -> Charge {
     let prices = terms.price.iter().filter(|price| price.on == act);
-    let lines: Vec<Line> = prices.map(|price| line::make(price, 1, price.amount.0)).collect();
-    let amount = line::sum(&lines);
-    Charge { lines, amount }
+    Charge::of(prices.map(|price| line::make(price, 1, price.amount.0)).collect())
 }

@@ -6,6 +6,7 @@ use crate::manifest::{
     PlanQuota, Step, TierMode, Tiers,
 };
 
+mod imports;
 mod vectors;
 
 pub(super) fn price(unit: Unit, amount: u128, per: u64) -> Price {
@@ -43,12 +44,21 @@ pub(super) fn function() -> FunctionName {
     "a:b/c@1.0.0#f".parse().expect("valid")
 }
 
-fn bill(terms: &Hashed<Terms>, account: Account, usage: &Usage) -> u128 {
-    charge(terms, &quote(terms, &function(), 1_000_000_000, account), usage).amount.0
+fn asked(terms: &Hashed<Terms>, fuel_max: u64, account: Account) -> Quote {
+    quote(terms, &function(), fuel_max, account, &[])
+}
+
+/// Charges for a call without dependencies.
+fn charge(terms: &Terms, quote: &Quote, usage: &Usage) -> Charge {
+    bill(terms, quote, usage, &[], &BTreeMap::new()).expect("nothing exceeds its quote").charge()
+}
+
+fn owed(terms: &Hashed<Terms>, account: Account, usage: &Usage) -> u128 {
+    charge(terms, &asked(terms, 1_000_000_000, account), usage).amount.0
 }
 
 fn charged(price: Price, fuel: u64, ending: Ending) -> u128 {
-    bill(&terms(vec![price], MoreTerms::default()), Account::default(), &Usage::of_fuel(fuel, ending))
+    owed(&terms(vec![price], MoreTerms::default()), Account::default(), &Usage::of_fuel(fuel, ending))
 }
 
 fn used(key: &str, units: u64) -> Account {
@@ -77,12 +87,12 @@ fn tiers_graduate_or_are_for_the_volume() {
     for (mode, expected) in [(TierMode::Graduated, 30_000), (TierMode::Volume, 20_000)] {
         let price = Price { tiers: tiers(mode), ..price(Unit::Event("row".into()), 2_000, 1) };
         let terms = terms(vec![price], MoreTerms::default());
-        assert_eq!(bill(&terms, used("p", 9_990), &usage), expected);
-        assert_eq!(bill(&terms, used("p", 0), &usage), 40_000);
-        assert_eq!(bill(&terms, used("p", 10_000), &usage), 20_000);
-        assert_eq!(bill(&terms, used("p", u64::MAX), &usage), 20_000);
+        assert_eq!(owed(&terms, used("p", 9_990), &usage), expected);
+        assert_eq!(owed(&terms, used("p", 0), &usage), 40_000);
+        assert_eq!(owed(&terms, used("p", 10_000), &usage), 20_000);
+        assert_eq!(owed(&terms, used("p", u64::MAX), &usage), 20_000);
         assert_eq!(
-            bill(&terms, Account::default(), &usage),
+            owed(&terms, Account::default(), &usage),
             40_000,
             "who is not known pays the dearest step"
         );
@@ -98,9 +108,9 @@ fn free_units_come_first_and_are_for_who_is_known() {
     for (before, bytes, expected) in
         [(0, 0, 0), (0, 100, 0), (0, 101, 5), (99, 1, 0), (90, 110, 30), (100, 100, 30), (100, 0, 5)]
     {
-        assert_eq!(bill(&terms, used("p", before), &usage(bytes)), expected, "{bytes} after {before}");
+        assert_eq!(owed(&terms, used("p", before), &usage(bytes)), expected, "{bytes} after {before}");
     }
-    assert_eq!(bill(&terms, Account::default(), &usage(100)), 30);
+    assert_eq!(owed(&terms, Account::default(), &usage(100)), 30);
 }
 
 #[test]
@@ -123,7 +133,7 @@ fn what_is_counted_is_what_the_unit_says() {
     ];
     for (unit, expected) in units {
         let terms = terms(vec![price(unit.clone(), 1, 1)], MoreTerms::default());
-        assert_eq!(bill(&terms, Account::default(), &usage), expected, "{unit}");
+        assert_eq!(owed(&terms, Account::default(), &usage), expected, "{unit}");
     }
 }
 
@@ -151,7 +161,7 @@ fn calls_and_downloads_are_charged_apart() {
     let download = Price { on: PricedAct::Download, ..price(Unit::Download, 500_000, 1) };
     assert_eq!(charged(download.clone(), 9, Ending::Returned), 0);
     let terms = terms(vec![price(Unit::Call, 7, 1), download.clone(), download], MoreTerms::default());
-    assert_eq!(quote(&terms, &function(), 9, Account::default()).amount_max, Atomic(7));
+    assert_eq!(asked(&terms, 9, Account::default()).amount_max, Atomic(7));
     let charge = sale_charge(&terms, PricedAct::Download);
     assert_eq!((charge.lines.len(), charge.amount), (2, Atomic(1_000_000)));
     assert_eq!((&charge.lines[0].unit, charge.lines[0].quantity), (&Unit::Download, 1));
@@ -177,7 +187,7 @@ fn discounts_are_for_their_time() {
         (Some("2027-01-01T00:00:00Z"), 11),
     ] {
         let account = Account { at: at.map(|at| at.parse().expect("a time")), ..Account::default() };
-        assert_eq!(bill(&terms, account, &usage), expected, "{at:?}");
+        assert_eq!(owed(&terms, account, &usage), expected, "{at:?}");
     }
 }
 
@@ -196,12 +206,12 @@ fn grants_reach_as_far_as_their_quota() {
     let usage = Usage::of_fuel(100, Ending::Returned);
     let holder = |units| Account { grants: ["g".to_owned()].into(), ..used("grant:g", units) };
     for (before, expected) in [(0, 0), (900, 0), (950, 50), (1_000, 100), (5_000, 100)] {
-        assert_eq!(bill(&terms, holder(before), &usage), expected, "after {before}");
+        assert_eq!(owed(&terms, holder(before), &usage), expected, "after {before}");
     }
-    assert_eq!(bill(&terms, used("grant:g", 0), &usage), 100, "a grant is for who has it");
-    assert_eq!(quote(&terms, &function(), 100, holder(900)).amount_max, Atomic(0));
+    assert_eq!(owed(&terms, used("grant:g", 0), &usage), 100, "a grant is for who has it");
+    assert_eq!(asked(&terms, 100, holder(900)).amount_max, Atomic(0));
     let at = Some("2026-11-22T12:00:00Z".parse().expect("a time"));
-    let quote = quote(&terms, &function(), 1_000, Account { at, ..holder(950) });
+    let quote = asked(&terms, 1_000, Account { at, ..holder(950) });
     let counted = consumption(&terms, &quote, &usage, &charge(&terms, &quote, &usage));
     let counted: Vec<(&str, u64)> =
         counted.iter().map(|(counter, units)| (counter.key.as_str(), *units)).collect();
@@ -231,9 +241,9 @@ fn a_plan_includes_calls_up_to_its_quota() {
             ..used("plan:team", units)
         };
         let bills = [holder(0, 1), holder(9, 1), holder(10, 1), holder(10, 2), holder(20, 2)]
-            .map(|account| bill(&terms, account, &usage));
+            .map(|account| owed(&terms, account, &usage));
         assert_eq!(bills, [0, 0, beyond, 0, beyond]);
-        assert_eq!(bill(&terms, used("plan:team", 0), &usage), 12);
+        assert_eq!(owed(&terms, used("plan:team", 0), &usage), 12);
     }
 }
 
@@ -245,7 +255,7 @@ fn a_month_has_a_cap() {
     let usage = Usage::of_fuel(1, Ending::Returned);
     for (paid, expected) in [(0, 60), (40, 60), (55, 45), (80, 20), (100, 0), (900, 0)] {
         let account = Account { paid: Some(Atomic(paid)), ..Account::default() };
-        assert_eq!(bill(&terms, account, &usage), expected, "after {paid}");
+        assert_eq!(owed(&terms, account, &usage), expected, "after {paid}");
     }
 }
 
@@ -403,7 +413,7 @@ proptest! {
     fn a_charge_is_within_its_quote(
         terms in any_terms(), account in any_account(), usage in any_usage(), fuel_max in 1u64..60,
     ) {
-        let quote = quote(&terms, &function(), fuel_max, account);
+        let quote = asked(&terms, fuel_max, account);
         let charge = charge(&terms, &quote, &usage);
         prop_assert!(charge.amount <= quote.amount_max);
         prop_assert_eq!(charge.amount.0, charge.lines.iter().map(|line| line.amount.0).sum::<u128>());
@@ -414,9 +424,9 @@ proptest! {
         terms in any_terms(), account in any_account(), usage in any_usage(), what in 0u8..6,
     ) {
         let less = forget(&account, what);
-        let (with, without) = (bill(&terms, account.clone(), &usage), bill(&terms, less.clone(), &usage));
+        let (with, without) = (owed(&terms, account.clone(), &usage), owed(&terms, less.clone(), &usage));
         prop_assert!(with <= without, "{with} with {account:?}, {without} with {less:?}");
-        let ceiling = |account| quote(&terms, &function(), 50, account).amount_max;
+        let ceiling = |account| asked(&terms, 50, account).amount_max;
         prop_assert!(ceiling(account) <= ceiling(less));
     }
 
@@ -444,7 +454,7 @@ proptest! {
         });
         prop_assert!(cheaper_or_equal(&old, &old).is_ok());
         if cheaper_or_equal(&old, &new).is_ok() {
-            let (was, is) = (bill(&old, account.clone(), &usage), bill(&new, account, &usage));
+            let (was, is) = (owed(&old, account.clone(), &usage), owed(&new, account, &usage));
             prop_assert!(is <= was, "{is} and not {was}");
         }
     }

@@ -78,16 +78,6 @@ pub fn broken(id: &'static str, message: String) -> ManifestError {
     ManifestError { rule: id, message, hint, line: None }
 }
 
-/// Refuses what a manifest may say, and what nothing would be done about: whoever is promised money must get it.
-pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
-    let reserved =
-        [(manifest.dependencies.values().any(|dependency| dependency.absorb), "`absorb` of a dependency")];
-    match reserved.into_iter().find(|(stands, _)| *stands) {
-        None => Ok(()),
-        Some((_, what)) => Err(broken(RESERVED, format!("there is {what}, which is not carried out yet"))),
-    }
-}
-
 /// Returns the first of many findings.
 fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
     items.into_iter().find_map(broken)
@@ -135,9 +125,6 @@ pub const EDITION_FILE: &str = "edition-file";
 /// A component that exports what belongs to an edition with another one.
 pub const EDITION_APART: &str = "edition-apart";
 
-/// What is read, and not carried out yet.
-pub const RESERVED: &str = "reserved";
-
 const READING: &[Rule] = &[
     reading(
         SYNTAX,
@@ -183,10 +170,5 @@ const PACKAGE: &[Rule] = &[
         "What belongs to an edition with a component of its own is exported by no other component: whoever has that one \
          would have it.",
         "build the component without it",
-    ),
-    beside(
-        RESERVED,
-        "Nothing is promised that this version does not carry out: `absorb` of a dependency.",
-        "leave it out; the name is kept for a later version",
     ),
 ];

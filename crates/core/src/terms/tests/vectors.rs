@@ -87,8 +87,8 @@ fn bills_are_the_same_for_everybody() {
     let bills = cases().into_iter().map(|(name, function, account, usage)| {
         let terms = model(name);
         let function: FunctionName = function.parse().expect("a function");
-        let quote = quote(&terms, &function, terms.fuel_max, account);
-        let charge = charge(&terms, &quote, &usage);
+        let quote = quote(&terms, &function, terms.fuel_max, account, &[]);
+        let charge = super::charge(&terms, &quote, &usage);
         json!({ "model": name, "usage": usage, "quote": quote, "charge": charge })
     });
     let bills: Vec<Value> = bills.collect();
