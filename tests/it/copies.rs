@@ -35,7 +35,6 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
         ),
         editions: Default::default(),
         component,
-        editions: Default::default(),
         files: None,
         source: None,
     }

@@ -37,7 +37,6 @@ fn package(name: &str, cases: &[(u32, u32)]) -> PackageFiles {
         tests: one_file("grade.toml", cases.iter().map(case).collect::<String>()),
         editions: Default::default(),
         component: wat::parse_str(GRADE).unwrap(),
-        editions: Default::default(),
         files: None,
         source: None,
     }

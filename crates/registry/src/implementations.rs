@@ -266,7 +266,7 @@ impl Registry {
             let fuel_max = live.terms.fuel_max.min(limits::FUEL_MAX);
             let amounts = functions
                 .filter(|name| name.interface() == Some(interface))
-                .map(|name| quote(&live.terms, name, fuel_max, Account::default()).amount_max);
+                .map(|name| live.quote(name, fuel_max, Account::default()).amount_max);
             implementations.push(Implementation {
                 amount_max: amounts.max().unwrap_or_default(),
                 spec_tests: spec.as_ref().map(|spec| spec_tests(spec, &own, &view.report)),

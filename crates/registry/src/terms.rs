@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
-use glassbox_core::manifest::{Manifest, PricedAct, Terms, lint};
+use glassbox_core::manifest::{Manifest, PricedAct, Terms};
 use glassbox_core::terms::{Account, Import, quote, sale_charge};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
