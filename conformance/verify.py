@@ -134,10 +134,9 @@ def same_interface(one, other):
     if one == other or not (at and its_at and name == its): return one == other
     try: return track(version) is not None and track(version) == track(other_version)
     except ValueError: return False
-def applies(price, name):
-    if price["on"] != "execute": return False
-    if "export" not in price: return True
-    export, (interface, _, own) = price["export"], name.rpartition("#")
+def applies(price, name): return price["on"] == "execute" and ("export" not in price or names(price["export"], name))
+def names(export, name):
+    interface, _, own = name.rpartition("#")
     wanted, hash_, short = export.rpartition("#")
     if not hash_ and "/" in export: wanted, short = export, own
     plain = interface.split("@")[0]
@@ -440,6 +439,8 @@ def verify(bundle, trust={}):
         for signature in entry["statement"]["signatures"]:
             said = envelope(entry["statement"] | {"signatures": [signature]}, signature["keyid"], kind)["predicate"]
         if kind == "terms-change": said = said | {"terms": digest(canonical(said["terms"]))}
+        own = (e["component"] for e in said.get("editions", {}).values() if any(names(export, receipt["function"]) for export in e["exports"]))
+        said = said | {"component": next(own, said["component"])}
         fields = ("release", "terms", "component", "files") + (("manifest",) if "manifest" in receipt else ())
         pins = [{f: one[f] for f in ("release", "component", "terms")} for one in receipt.get("dependencies", [])]
         same = all(said.get(f) == receipt.get(f) for f in fields) and said.get("dependencies", []) == pins

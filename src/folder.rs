@@ -31,12 +31,10 @@ fn read(folder: &Path) -> Result<PackageFiles, Failure> {
     })?;
     let manifest = Manifest::parse(&text).map_err(PublishError::from)?;
     let (tests, pattern) = split_pattern(&manifest.tests.public);
-    let component = inside(folder, &manifest.component.path)?;
-    let component = fs::read(&component).map_err(|error| {
-        let mut failure = Failure::io("read", &component, &error);
-        failure.hint = "build the component; the package's README says how".into();
-        failure
-    })?;
+    let component = component(folder, &manifest.component.path)?;
+    let own = manifest.edition.iter().filter_map(|(name, edition)| Some((name, edition.path.as_deref()?)));
+    let editions = own.map(|(name, path)| Ok((name.clone(), self::component(folder, path)?)));
+    let editions = editions.collect::<Result<_, Failure>>()?;
     let source = match &manifest.source {
         Some(source) => Some(collect(&inside(folder, &source.path)?, |_| true)?),
         None => None,
@@ -51,7 +49,17 @@ fn read(folder: &Path) -> Result<PackageFiles, Failure> {
         tests: collect(&inside(folder, tests)?, |name| name.ends_with(pattern))?,
         manifest: text,
         component,
+        editions,
         source,
+    })
+}
+
+fn component(folder: &Path, path: &str) -> Result<Vec<u8>, Failure> {
+    let path = inside(folder, path)?;
+    fs::read(&path).map_err(|error| {
+        let mut failure = Failure::io("read", &path, &error);
+        failure.hint = "build the component; the package's README says how".into();
+        failure
     })
 }
 

@@ -1,6 +1,7 @@
 //! The `glassbox` command: flags, files and printing. What it decides, it decides in the crates below.
 
 mod authorship;
+mod blocklists;
 mod cli;
 mod commands;
 mod embedded;

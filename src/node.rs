@@ -12,7 +12,7 @@ use glassbox_core::log::{Cosigner, KnownLog, LogKey};
 use glassbox_pay::wallet_file::{self, WalletFile};
 use glassbox_pay::{Devnet, PayError, Wallet};
 use glassbox_registry::{
-    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, Registry, RegistryConfig, Witness,
+    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, OidcIssuer, Registry, RegistryConfig, Witness,
 };
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::OperatorToken;
@@ -20,6 +20,7 @@ use glassbox_store::{Fault, Store, WitnessStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::blocklists::Feeds;
 use crate::cli::{RailArgs, WitnessedArgs};
 use crate::failure::Failure;
 use crate::home::{load_key, new_key, write_private};
@@ -32,10 +33,18 @@ pub(crate) struct NodeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) fee_bps: u32,
+    /// To whom shares go that nobody claims, where their terms name the commons.
+    pub(crate) commons: Option<String>,
+    /// The forges whose identity tokens prove grants.
+    pub(crate) oidc: Vec<OidcIssuer>,
+    /// The blocklists that are followed.
+    pub(crate) blocklists: Feeds,
     /// What components may use of this machine.
     pub(crate) allowed: Allowed,
     /// The variables that components may be shown, names and values.
     pub(crate) environment: Vec<(String, String)>,
+    /// Whether the tests of releases are tried on mutants.
+    pub(crate) mutants: bool,
     /// What the company allows whose registry it is.
     pub(crate) company: Option<CompanyPolicy>,
     /// Where payments are settled.
@@ -54,6 +63,7 @@ pub(crate) struct Node {
     operator: OperatorToken,
     witness: Option<Arc<Witness>>,
     witnesses: Witnesses,
+    feeds: Feeds,
     /// Held while the node lives: two registries in one folder would ruin it.
     _lock: File,
 }
@@ -79,6 +89,7 @@ impl Node {
         let rail = Rail::open(&config.rail, data, treasury).await?;
         let WitnessedArgs { witness, witness_quorum, witness_for } = config.witnessed;
         let witnesses = Witnesses::new(witness, witness_quorum)?;
+        let feeds = config.blocklists;
         let faults = config.faults.clone();
         let witness = match witness_for.is_empty() {
             true => None,
@@ -108,17 +119,21 @@ impl Node {
                 Env::system(),
                 RegistryConfig {
                     fee_bps: config.fee_bps,
+                    commons: config.commons,
+                    oidc: config.oidc,
+                    blocklists: feeds.keys(),
                     public_url: url.clone(),
                     host,
                     claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
                     domains: DomainConfig::default(),
+                    mutants: config.mutants,
                     company: config.company,
                 },
             );
             let registry = registry.await.context("cannot open the registry")?;
             registry.register_executor().await.context("cannot log what this executor says of itself")?;
             let devnet = rail.devnet;
-            Ok(Self { url, listener, registry, devnet, operator, witness, witnesses, _lock: lock })
+            Ok(Self { url, listener, registry, devnet, operator, witness, witnesses, feeds, _lock: lock })
         };
         Ok(open().await?)
     }
@@ -152,8 +167,10 @@ impl Node {
         };
         let app = glassbox_server::app(self.registry.clone(), options);
         let witnessing = tokio::spawn(self.witnesses.ask_for_ever(self.registry.clone()));
+        let following = tokio::spawn(self.feeds.follow_for_ever(self.registry.clone()));
         let served = glassbox_server::serve(self.listener, app, self.registry, stop).await;
         witnessing.abort();
+        following.abort();
         served.map_err(|error| Failure::error("io", format!("the server failed: {error}"), ""))
     }
 

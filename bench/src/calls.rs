@@ -8,7 +8,7 @@ use glassbox_sandbox::{Flow, Sandbox};
 
 use crate::bare::{Bare, failed};
 use crate::guests::{Function, Guest, LARGE_STACK, SMALL_STACK, returned};
-use crate::measure::{Candidate, on_this_thread, process_cpu, show_ns, take_turns, thread_cpu};
+use crate::measure::{Candidate, on_this_thread, process_cpu, show_ns, take_turns};
 use crate::report::Report;
 
 pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
@@ -28,19 +28,6 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let mut reused = bare_small.store().map_err(failed)?;
     let instance = bare_small.pre.instantiate(&mut reused).map_err(failed)?;
     let reused_add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut reused, "add").map_err(failed)?;
-    let ours = |name, guest: &Guest| -> Candidate<'_> {
-        let (guest, add, args, runtime) = (guest.clone(), &add, args.clone(), &runtime);
-        let run = move |times| {
-            runtime.block_on(async {
-                let start = thread_cpu();
-                for _ in 0..times {
-                    let _ = std::hint::black_box(guest.run_here(add, args.clone()).await);
-                }
-                thread_cpu() - start
-            })
-        };
-        (name, Box::new(run))
-    };
     let scheduled = |name, guest: &Guest| -> Candidate<'_> {
         let (guest, add, args, runtime) = (guest.clone(), &add, args.clone(), &runtime);
         let run = move |times| {
@@ -73,9 +60,9 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
             let _ = std::hint::black_box(reused_add.call(&mut reused, (20, 22)));
         }),
         bare("engine alone, fresh instance, 64 KiB stack", &bare_small),
-        ours("sandbox, fresh instance, 64 KiB stack", &small),
+        small.candidate("sandbox, fresh instance, 64 KiB stack", &runtime, &add, &args),
         bare("engine alone, fresh instance, 1 MiB stack", &bare_large),
-        ours("sandbox, fresh instance, 1 MiB stack", &large),
+        large.candidate("sandbox, fresh instance, 1 MiB stack", &runtime, &add, &args),
         scheduled("sandbox, in its turn on a thread for guests, one at a time", &small),
     ];
     let best = take_turns(9, 10_000, &mut candidates);

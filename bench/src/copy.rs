@@ -7,7 +7,7 @@ use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::Sandbox;
 
 use crate::guests::{Function, Guest, SMALL_STACK, returned};
-use crate::measure::{Candidate, on_this_thread, show_ns, take_turns, thread_cpu};
+use crate::measure::{on_this_thread, show_ns, take_turns};
 use crate::report::Report;
 
 const BYTES: usize = 10_000_000;
@@ -22,19 +22,6 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let text: Arc<[Value]> = [Value::String("7".repeat(BYTES))].into();
     let run = runtime.block_on(guest.run_here(&echo, bytes.clone()));
     ensure!(returned(&run)? == &bytes[0], "the echo is another");
-    let ours = |name, function, args: &Arc<[Value]>| -> Candidate<'_> {
-        let (guest, runtime, args) = (&guest, &runtime, args.clone());
-        let run = move |times| {
-            runtime.block_on(async {
-                let start = thread_cpu();
-                for _ in 0..times {
-                    let _ = std::hint::black_box(guest.run_here(function, args.clone()).await);
-                }
-                thread_cpu() - start
-            })
-        };
-        (name, Box::new(run))
-    };
     let source = vec![7_u8; BYTES];
     let mut target = vec![0_u8; BYTES];
     let mut candidates = [
@@ -42,8 +29,8 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
             target.copy_from_slice(std::hint::black_box(&source));
             std::hint::black_box(&mut target);
         }),
-        ours("echo of `list<u8>`", &echo, &bytes),
-        ours("echo of `string`", &echo_text, &text),
+        guest.candidate("echo of `list<u8>`", &runtime, &echo, &bytes),
+        guest.candidate("echo of `string`", &runtime, &echo_text, &text),
     ];
     let best = take_turns(7, 3, &mut candidates);
     let memcpy = best[0].1;

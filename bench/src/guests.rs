@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result};
 use glassbox_core::value::{FunctionType, Param, Type, Value};
 use glassbox_core::{Digest, FunctionName};
 use glassbox_sandbox::{Flow, Grants, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox};
+use tokio::runtime::Runtime;
+
+use crate::measure::{Candidate, thread_cpu};
 
 /// Linked with a stack of 64 KiB, as our templates are.
 pub(crate) const SMALL_STACK: &[u8] = include_bytes!("../guest/dist/small-stack.wasm");
@@ -28,6 +31,27 @@ impl Guest {
     /// Runs a function on this thread.
     pub(crate) async fn run_here(&self, function: &Function, args: Arc<[Value]>) -> Run {
         self.sandbox.run_here(&self.prepared, function.invocation(args)).await
+    }
+
+    /// Makes runs of a function on this thread a candidate.
+    pub(crate) fn candidate<'a>(
+        &'a self,
+        name: &'a str,
+        runtime: &'a Runtime,
+        function: &'a Function,
+        args: &Arc<[Value]>,
+    ) -> Candidate<'a> {
+        let args = args.clone();
+        let run = move |times| {
+            runtime.block_on(async {
+                let start = thread_cpu();
+                for _ in 0..times {
+                    let _ = std::hint::black_box(self.run_here(function, args.clone()).await);
+                }
+                thread_cpu() - start
+            })
+        };
+        (name, Box::new(run))
     }
 
     /// Runs a function on a thread for guests.

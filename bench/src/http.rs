@@ -135,11 +135,15 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
         };
         let config = RegistryConfig {
             fee_bps: 0,
+            commons: None,
+            oidc: Vec::new(),
+            blocklists: Vec::new(),
             public_url: format!("http://127.0.0.1:{port}"),
             host: HostConfig::default(),
             claim_amount: glassbox_core::limits::CLAIM_AMOUNT_DEFAULT,
             company: None,
             domains: DomainConfig::default(),
+            mutants: false,
         };
         let store = Store::open(&folder.join("store"))?;
         let rail = Arc::new(devnet.facilitator());
@@ -149,6 +153,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             manifest: MANIFEST.into(),
             wit: one_file("world.wit", include_str!("../guest/wit/world.wit"))?,
             tests: one_file("add.toml", CASES)?,
+            editions: Default::default(),
             component: SMALL_STACK.to_vec(),
             files: None,
             source: None,

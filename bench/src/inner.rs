@@ -8,7 +8,7 @@ use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::{Dependency, Grants, Sandbox};
 
 use crate::guests::{Function, Guest, returned};
-use crate::measure::{Candidate, show_ns, take_turns, thread_cpu};
+use crate::measure::{show_ns, take_turns};
 use crate::report::Report;
 
 /// Calls of one run, so many that making the two instances does not show.
@@ -38,23 +38,10 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     ensure!(returned(&counted)? == &Value::U32(CALLS), "the guest cannot count");
     let echoed = runtime.block_on(guest.run_here(&echo, many.clone()));
     ensure!(returned(&echoed)? == &many[0], "the echo is another");
-    let candidate = |name, function, args: &Arc<[Value]>| -> Candidate<'_> {
-        let (guest, runtime, args) = (&guest, &runtime, args.clone());
-        let run = move |times| {
-            runtime.block_on(async {
-                let start = thread_cpu();
-                for _ in 0..times {
-                    let _ = std::hint::black_box(guest.run_here(function, args.clone()).await);
-                }
-                thread_cpu() - start
-            })
-        };
-        (name, Box::new(run))
-    };
     let mut candidates = [
-        candidate("a run with one call of a dependency", &count, &once),
-        candidate("a run with 10,000", &count, &often),
-        candidate("1 MB into the dependency and back", &echo, &many),
+        guest.candidate("a run with one call of a dependency", &runtime, &count, &once),
+        guest.candidate("a run with 10,000", &runtime, &count, &often),
+        guest.candidate("1 MB into the dependency and back", &runtime, &echo, &many),
     ];
     let best = take_turns(7, 10, &mut candidates);
     let each = (best[1].1 - best[0].1) / f64::from(CALLS - 1);

@@ -1,12 +1,14 @@
 //! What metering costs, and whether a unit of fuel is the same time everywhere.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::Sandbox;
 
 use crate::bare::{Bare, failed};
 use crate::guests::{Function, Guest, SMALL_STACK, returned};
-use crate::measure::{Candidate, on_this_thread, take_turns, thread_cpu};
+use crate::measure::{on_this_thread, take_turns};
 use crate::report::Report;
 
 /// The kernels, how large, and how much dearer metering may make them.
@@ -29,27 +31,19 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     let mut rates = Vec::new();
     for (name, n, bound) in KERNELS {
         let function = Function::new(name, &[Type::U32], Type::U32)?;
-        let run = runtime.block_on(guest.run_here(&function, [Value::U32(n)].into()));
+        let args = [Value::U32(n)].into();
+        let run = runtime.block_on(guest.run_here(&function, Arc::clone(&args)));
         ensure!(
             returned(&run)? == &Value::U32(plain.kernel(name, n).map_err(failed)?),
             "{name} computes something else when metered"
         );
-        let metered = |times| {
-            runtime.block_on(async {
-                let start = thread_cpu();
-                for _ in 0..times {
-                    let _ = guest.run_here(&function, [Value::U32(n)].into()).await;
-                }
-                thread_cpu() - start
-            })
-        };
-        let mut candidates: [Candidate<'_>; 4] = [
+        let mut candidates = [
             on_this_thread("plain", || drop(plain.kernel(name, n))),
             on_this_thread("deterministic", || drop(same.kernel(name, n))),
             on_this_thread("engine's own fuel", || drop(engines_own.kernel(name, n))),
-            ("metered", Box::new(metered)),
+            guest.candidate("metered", &runtime, &function, &args),
         ];
-        let best = take_turns(9, 3, &mut candidates);
+        let best = take_turns(15, 3, &mut candidates);
         let [(_, plain_ns), (_, same_ns), (_, own_ns), (_, metered_ns)] = best[..] else {
             unreachable!("four candidates")
         };

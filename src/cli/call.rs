@@ -28,7 +28,7 @@ pub(crate) struct CallArgs {
     pub(crate) package: RemoteRef,
     /// The call in WAVE: `function(args)` or `interface.function(args)`
     pub(crate) call: String,
-    /// Call whichever package with the same interface is the `cheapest`, the `fastest`, or the `most-proven`
+    /// Call whichever package with the same interface is the `cheapest`, the `fastest`, or the `most-proven`; `pinned` is the named one
     #[arg(long, value_name = "HOW")]
     pub(crate) choose: Option<Choice>,
     #[command(flatten)]

@@ -130,8 +130,8 @@ Interface and tests come along, source and component where they may be had for n
     #[command(after_help = "Examples:\n  glassbox check\n  glassbox check examples/markdown --json")]
     Check(FolderArgs),
     /// Run the tests of a package in the sandbox
-    #[command(after_help = "Examples:\n  glassbox test\n  glassbox test examples/markdown")]
-    Test(FolderArgs),
+    #[command(after_help = "Examples:\n  glassbox test\n  glassbox test examples/markdown --mutants")]
+    Test(TestArgs),
     /// Check, test, sign and upload a package
     #[command(after_help = "Examples:\n  glassbox publish\n  glassbox publish examples/markdown --dry-run")]
     Publish(PublishArgs),
@@ -256,7 +256,12 @@ It shows what you sign. A release is sent by `glassbox publish --statement FILE`
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show who earned what
-    #[command(after_help = "Examples:\n  glassbox earnings\n  glassbox earnings docs:markdown --json")]
+    #[command(after_help = "\
+Examples:
+  glassbox earnings
+  glassbox earnings docs:markdown --json
+  glassbox earnings --by day,export,payer
+  glassbox earnings --month 2026-10 --receiver acct:ana@example.org --by day,package --csv > october.csv")]
     Earnings(EarningsArgs),
     /// Open the accounts of a company's registry, and their tokens and budgets
     #[command(subcommand)]

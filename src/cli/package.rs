@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, value_parser};
+use glassbox_core::account::Month;
 use glassbox_core::name::RemoteRef;
 use glassbox_core::{PackageName, PackageRef, limits};
 
@@ -53,6 +54,15 @@ pub(crate) struct FolderArgs {
     /// The folder of the package
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Try the tests on mutants of the component too, as registries do: copies with one small mistake each
+    #[arg(long)]
+    pub(crate) mutants: bool,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +133,51 @@ pub(crate) struct EarningsArgs {
     /// One package only
     #[arg(value_name = "NS:NAME")]
     pub(crate) package: Option<PackageName>,
+    /// What earnings are told apart by, beside who earned them [default: release]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub(crate) by: Vec<EarnedBy>,
+    /// One receiver only: a payee's id, or `operator`
+    #[arg(long, value_name = "ID")]
+    pub(crate) receiver: Option<String>,
+    /// The month by UTC, such as 2026-11
+    #[arg(long, conflicts_with_all = ["from", "until"])]
+    pub(crate) month: Option<Month>,
+    /// The first day that counts, such as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
+    /// The first day after it that counts no more
+    #[arg(long, value_name = "DAY")]
+    pub(crate) until: Option<String>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum EarnedBy {
+    /// Package
+    Package,
+    /// Release
+    Release,
+    /// Function, or what was sold otherwise
+    Export,
+    /// Day, in UTC
+    Day,
+    /// Kind of payer: a wallet, credit, an account, or one with a licence
+    Payer,
+}
+
+impl EarnedBy {
+    /// Returns the word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Release => "release",
+            Self::Export => "export",
+            Self::Day => "day",
+            Self::Payer => "payer",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use glassbox_core::key::PublicKey;
 use glassbox_store::Fault;
 
 use super::WitnessedArgs;
@@ -32,6 +33,16 @@ pub(crate) struct ServeArgs {
     /// The operator's fee, in basis points of each charge
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1500))]
     pub(crate) fee_bps: u32,
+    /// The payee to whom shares go that nobody claims within a year, where their terms name the commons
+    #[arg(long, value_name = "PAYEE")]
+    pub(crate) commons: Option<String>,
+    /// Take the word of this forge for the repositories of its workflows: its issuer, and its keys as a JSON Web Key Set;
+    /// may be repeated
+    #[arg(long, value_name = "ISSUER=URL|FILE", value_parser = variable)]
+    pub(crate) oidc_issuer: Vec<(String, String)>,
+    /// Follow a blocklist: the key that signs it, and where it is; may be repeated
+    #[arg(long, value_name = "KEY=URL|FILE", value_parser = feed)]
+    pub(crate) blocklist: Vec<(PublicKey, String)>,
     /// Let components use this host interface, or make HTTP requests to this URL and what lies below it, where their
     /// manifests declare it; may be repeated [default: wasi, which is all but HTTP requests]
     #[arg(long, value_name = "INTERFACE|URL")]
@@ -42,6 +53,9 @@ pub(crate) struct ServeArgs {
     /// Show components that may read the environment this variable; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
+    /// Leave the tests of releases untried on mutants of their components, which takes seconds of processor time for each
+    #[arg(long)]
+    pub(crate) no_mutants: bool,
     /// Serve a company: its accounts alone call, within the policy in this file
     #[arg(long, value_name = "FILE")]
     pub(crate) company: Option<PathBuf>,
@@ -52,6 +66,12 @@ pub(crate) struct ServeArgs {
     /// End the process at a write of the store, for drills: VERB:before or VERB:after
     #[arg(long, hide = true, value_name = "POINT")]
     pub(crate) crash_at: Vec<Fault>,
+}
+
+fn feed(text: &str) -> Result<(PublicKey, String), String> {
+    let (key, place) =
+        text.split_once('=').filter(|(_, place)| !place.is_empty()).ok_or("write KEY=URL or KEY=FILE")?;
+    Ok((key.parse().map_err(|_| "the key is a did:key")?, place.to_owned()))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -204,8 +204,9 @@ pub(super) async fn check_release(
     logged: &LoggedRelease,
     receipt: &Receipt,
 ) -> Result<(), Failure> {
-    let Release { release: id, component, files, dependencies, .. } = &logged.release;
-    if (receipt.component, receipt.files) == (*component, *files)
+    let Release { release: id, files, dependencies, .. } = &logged.release;
+    let component = logged.release.component_of(&receipt.function);
+    if (receipt.component, receipt.files) == (component, *files)
         && receipt.links(dependencies)
         && are_logged(remote, &receipt.dependencies).await?
     {

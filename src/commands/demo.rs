@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use glassbox_api::{CallBody, CallResponse, SearchQuery};
+use glassbox_api::{CallBody, CallResponse, EarningsQuery, SearchQuery};
 use glassbox_client::{Buyer, Call, Client, Trust};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
@@ -20,6 +20,7 @@ use glassbox_sandbox::Allowed;
 
 use super::call::{TypedCall, show, type_call};
 use super::{Context, depend, fork};
+use crate::blocklists::Feeds;
 use crate::cli::{DemoArgs, ForkArgs, RailArgs, WitnessedArgs};
 use crate::embedded::{self, File};
 use crate::failure::Failure;
@@ -111,11 +112,15 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
+        mutants: false,
         company: None,
         rail: RailArgs::devnet(),
         listen: args.listen,
         public_url: None,
         fee_bps: FEE_BPS,
+        commons: None,
+        oidc: Vec::new(),
+        blocklists: Feeds::default(),
         allowed: Allowed::without_network(),
         environment: Vec::new(),
         witnessed: WitnessedArgs::default(),
@@ -453,6 +458,7 @@ fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
         wit: below("wit")?,
         tests: below("tests")?,
         component,
+        editions: Default::default(),
         files: manifest
             .component
             .files
@@ -514,7 +520,7 @@ fn checks(story: &Story, report: &Report, first: usize) {
 }
 
 async fn earned(story: &Story, client: &Client, wallet: &Wallet) -> Result<(), Failure> {
-    let mut response = client.earnings(None).await?;
+    let mut response = client.earnings(&EarningsQuery::default()).await?;
     for row in response.earnings.iter_mut().filter(|row| row.receiver == "operator") {
         row.receiver = format!("operator ({} fee)", percent(FEE_BPS));
     }

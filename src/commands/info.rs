@@ -105,10 +105,15 @@ fn describe(release: &ReleaseResponse) -> String {
         format!("  tests      {} passed, at most {} fuel", tests.passed, tests.fuel_max),
         format!("  component  {} ({} bytes, {bytes})", release.component, release.component_bytes),
     ]);
+    lines.extend(tests.strength.iter().map(|strength| format!("  strength   its tests {strength}")));
     lines.extend(files);
     lines.extend(release.derived_from.iter().map(|parent| {
         let share = paint(MONEY, percent(parent.share));
         format!("  derives    from {}, which gets {share} of what it earns", parent.release)
+    }));
+    lines.extend(release.same_code_as.iter().map(|first| {
+        let said = if first.declared { "" } else { ", which it does not say" };
+        format!("  code       the same as {} had before{said}", first.release)
     }));
     lines.extend([
         format!("  fuel       at most {} a call", release.fuel_max),

@@ -11,6 +11,7 @@ mod channels;
 mod chargeback;
 mod confirm;
 mod credit;
+mod csv;
 mod demo;
 mod depend;
 mod devnet;

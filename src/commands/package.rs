@@ -1,11 +1,11 @@
 //! `glassbox check` and `glassbox test`: what the registry would say, at home.
 
 use glassbox_core::Digest;
-use glassbox_registry::{Listing, Package, TestReport, testing};
+use glassbox_registry::{Listing, Package, Strength, TestReport, strength, testing};
 use serde::Serialize;
 
 use super::{Context, depend};
-use crate::cli::FolderArgs;
+use crate::cli::{FolderArgs, TestArgs};
 use crate::failure::Failure;
 use crate::folder;
 use crate::output::{BAD, DIM, GOOD, MONEY, NAME, count, paint};
@@ -74,10 +74,34 @@ fn describe(checked: &Checked) -> String {
     lines.join("\n")
 }
 
-pub(super) async fn test(context: &Context, args: &FolderArgs) -> Result<(), Failure> {
-    let package = during("checking", folder::check(&args.dir)).await?;
-    let report = run_tests(context, &package).await?;
-    context.output.answer(&report, || describe_report(&report));
+/// What the tests showed, and what they notice.
+#[derive(Serialize)]
+struct Tested {
+    #[serde(flatten)]
+    report: TestReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strength: Option<Strength>,
+}
+
+pub(super) async fn test(context: &Context, args: &TestArgs) -> Result<(), Failure> {
+    let package = during("checking", folder::check(&args.folder.dir)).await?;
+    let sandbox = sandbox::temporary()?;
+    let dependencies = depend::links(context, &sandbox, &package).await?;
+    let testing = testing::run(&sandbox, &package, dependencies.clone());
+    let report = during("compiling and testing", testing).await?;
+    let strength = match args.mutants && report.holds() {
+        true => {
+            let trying = strength::measure(&sandbox, &package, dependencies, &report);
+            Some(during("trying the tests on mutants", trying).await?)
+        }
+        false => None,
+    };
+    let tested = Tested { report, strength };
+    context.output.answer(&tested, || {
+        let strength = tested.strength.iter().map(|strength| format!("\n{strength}"));
+        [describe_report(&tested.report)].into_iter().chain(strength).collect::<String>()
+    });
+    let report = tested.report;
     if report.holds() {
         return Ok(());
     }

@@ -5,10 +5,13 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{File, PublishRequest, PublishResponse};
+use glassbox_client::Client;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
+use glassbox_core::manifest::{Manifest, RoyaltyMode};
 use glassbox_core::release::{Pinned, Release};
+use glassbox_core::{PackageRef, ReleaseId};
 use glassbox_registry::Package;
 use serde::Serialize;
 
@@ -61,6 +64,7 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
         });
         return Ok(());
     }
+    warn_of_lost_royalties(context, client, &package).await;
     let statement = match &args.statement {
         Some(file) => sign::read(file)?,
         None => statement(&args.dir, &package, depend::pins(&remote, &package).await?, &key),
@@ -73,6 +77,30 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     let response = during("publishing", upload(&remote, &package, statement)).await?;
     context.output.answer(&response, || describe(&response, client.url()));
     Ok(())
+}
+
+/// Says where a royalty that must be paid would reach nobody: of this package, and of those that it derives from.
+async fn warn_of_lost_royalties(context: &Context, client: &Client, package: &Package) {
+    let requires = |manifest: &Manifest| {
+        let royalty = manifest.upstream.as_ref().and_then(|upstream| upstream.royalty.as_ref());
+        let is_required = royalty.is_some_and(|royalty| royalty.mode == RoyaltyMode::Required);
+        is_required && manifest.payee.is_empty()
+    };
+    if requires(&package.manifest) {
+        context.output.note("forks must pay a royalty, and no [[payee]] gets it: name one");
+    }
+    for parent in &package.manifest.derived_from {
+        let ReleaseId { package, version } = parent.release.clone();
+        let reference = PackageRef { package, version: Some(version) };
+        // What cannot be read here is refused there.
+        let manifest = client.manifest(&reference).await.ok().and_then(|text| Manifest::read(&text).ok());
+        if manifest.is_some_and(|manifest| requires(&manifest)) {
+            let name = &parent.release;
+            context
+                .output
+                .note(&format!("{name} requires a royalty and names no payee: none of its makers gets it"));
+        }
+    }
 }
 
 /// Signs what a package is made of, what it imports, and who made it: as the manifest says, or else the commits of its
@@ -100,6 +128,7 @@ pub(super) async fn upload(
         wit: wire(&files.wit),
         tests: wire(&files.tests),
         component: STANDARD.encode(&files.component),
+        editions: files.editions.iter().map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes))).collect(),
         files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
         statement,

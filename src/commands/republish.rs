@@ -3,6 +3,8 @@
 //! Everything is checked on the way: the other registry's log has the release, each layer is what its publisher signed, and
 //! the tests pass here. Name, terms and payees stay, and so does who answers for it.
 
+use std::collections::BTreeMap;
+
 use glassbox_api::PublishResponse;
 use glassbox_client::Buyer;
 use glassbox_core::dsse::Envelope;
@@ -88,10 +90,15 @@ async fn fetch(
     let wit = client.signed_files(&exact, "wit", signed.wit).await?;
     let tests = client.signed_files(&exact, "tests", signed.tests).await?;
     let source = layer("source", signed.source).await?;
+    if let Some(name) = signed.editions.0.keys().next() {
+        let message = format!("the edition `{name}` of {id} runs where it was published, and nowhere else");
+        return Err(Failure::no("download-not-allowed", message, "call it there"));
+    }
     // Last, for it may have a price.
     let component = client.download_signed(&page, id, signed.component, buyer).await?.bytes;
     let files = layer("files", signed.files).await?;
-    Ok((PackageFiles { manifest, wit, tests, component, files, source }, statement))
+    let editions = BTreeMap::new();
+    Ok((PackageFiles { manifest, wit, tests, component, editions, files, source }, statement))
 }
 
 fn describe(response: &PublishResponse) -> String {

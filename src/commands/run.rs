@@ -137,7 +137,8 @@ async fn execute(
     grants: &Grants,
     fuel: u64,
 ) -> Result<glassbox_sandbox::Run, Failure> {
-    let (compiler, grants, component) = (sandbox.clone(), grants.clone(), package.files.component.clone());
+    let (compiler, grants, component) =
+        (sandbox.clone(), grants.clone(), package.component_of(&function.name).to_vec());
     let work = move || compiler.compose(Digest::of(&component), &component, &grants, dependencies);
     let prepared = tokio::task::spawn_blocking(work).await;
     let prepared = prepared

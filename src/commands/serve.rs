@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use glassbox_core::limits;
-use glassbox_registry::CompanyPolicy;
+use glassbox_registry::{CompanyPolicy, OidcIssuer, OidcKeys};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::Context;
+use crate::blocklists::Feeds;
 use crate::cli::ServeArgs;
 use crate::failure::Failure;
 use crate::node::{Node, NodeConfig, interrupted};
@@ -36,6 +37,10 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
         listen: args.listen,
         public_url: args.public_url,
         fee_bps: args.fee_bps,
+        mutants: !args.no_mutants,
+        commons: args.commons,
+        blocklists: Feeds::new(args.blocklist),
+        oidc: args.oidc_issuer.into_iter().map(oidc).collect::<Result<_, _>>()?,
         company: args.company.as_deref().map(company).transpose()?,
         rail: args.rail,
         witnessed: args.witnessed,
@@ -52,6 +57,18 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     };
     context.output.answer(&answer, || describe(&answer));
     node.serve(interrupted()).await
+}
+
+/// Reads the keys of a forge, where they are in a file.
+fn oidc((issuer, keys): (String, String)) -> Result<OidcIssuer, Failure> {
+    let keys = match keys.starts_with("https://") || keys.starts_with("http://") {
+        true => OidcKeys::Url(keys),
+        false => {
+            let path = Path::new(&keys);
+            OidcKeys::Set(fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?)
+        }
+    };
+    Ok(OidcIssuer { issuer, keys })
 }
 
 /// Reads the policy of a company.

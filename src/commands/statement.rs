@@ -3,6 +3,7 @@
 use glassbox_api::{StatementResponse, StatementRow};
 
 use super::Context;
+use super::csv::quoted;
 use crate::cli::StatementArgs;
 use crate::failure::Failure;
 use crate::output::{DIM, HEAD, MONEY, paint};
@@ -38,18 +39,6 @@ fn csv(statement: &StatementResponse) -> String {
     [COLUMNS.to_owned()].into_iter().chain(statement.transfers.iter().map(row)).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes a field as RFC 4180 says. What a spreadsheet would take for a formula is made a text.
-fn quoted(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
-}
-
 fn describe(statement: &StatementResponse) -> String {
     if statement.transfers.is_empty() {
         return "Nothing has moved yet.".into();
@@ -71,22 +60,4 @@ fn describe(statement: &StatementResponse) -> String {
         lines.push(paint(HEAD, format!("${credits} in, ${debits} out")).to_string());
     }
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn fields_are_one_field_and_no_formula() {
-        for (text, field) in [
-            ("payee:acct:ana@example.org", "payee:acct:ana@example.org"),
-            ("journal 88, page 2", "\"journal 88, page 2\""),
-            ("the \"first\"", "\"the \"\"first\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("", ""),
-        ] {
-            assert_eq!(quoted(text), field);
-        }
-    }
 }

@@ -4,7 +4,7 @@ use glassbox_core::acts::{Act as _, Advisory};
 use glassbox_core::key::SecretKey;
 use glassbox_core::log::{Entry, Kind};
 use glassbox_core::sbom::CARGO_HOST;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
@@ -164,7 +164,7 @@ async fn an_advisory_that_fails_half_way_is_repeated() {
         for moment in [Moment::Before, Moment::After] {
             let stage = Stage::without_sweep().await;
             gift(&stage, "1.0.0").await;
-            stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+            stage.inject(verb, moment);
             assert_eq!(advise(&stage, first(), &publisher()).await.status, 500, "{verb} {moment:?}");
             let written = (verb, moment) != ("advise", Moment::Before);
             assert_eq!(gift(&stage, "1.0.0").await.get("advisories").is_some(), written, "{verb} {moment:?}");

@@ -6,6 +6,7 @@ use glassbox_registry::PackageFiles;
 use glassbox_registry::package::Package;
 use serde_json::{Value, json};
 
+use crate::composition::assert_known;
 use crate::packages::{self, bench, one_file, publisher};
 use crate::stage::Stage;
 
@@ -201,8 +202,7 @@ async fn a_version_is_published_once_and_a_namespace_has_one_owner() {
     let stage = Stage::new().await;
     let package = bench("1.0.0");
     let request = packages::request(&package, packages::sign(&package, &publisher()));
-    let again = stage.post("/v1/publish", &request).await;
-    assert_eq!((again.status, &again.json()["new"]), (200, &json!(false)), "{}", again.text);
+    assert_known(&stage.post("/v1/publish", &request).await);
 
     let changed = manifest("Functions that", "Tricks that");
     send(&stage, &changed).await.assert_problem(409, "release-exists");

@@ -11,7 +11,7 @@ use glassbox_core::Atomic;
 use glassbox_pay::chain::Chain;
 use glassbox_pay::faults::{MoveFault, VerifyFault};
 use glassbox_pay::{ErrorCode, Rejection, Scheme, x402};
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
@@ -26,7 +26,7 @@ const OPERATIONS: u64 = 1_500;
 /// How many confirmations make a payment final; the chain takes back fewer.
 const FINALITY: u64 = 4;
 
-const WRITES: [&str; 20] = [
+const WRITES: [&str; 24] = [
     "hold_call",
     "record_outcome",
     "post_call",
@@ -47,6 +47,10 @@ const WRITES: [&str; 20] = [
     "move_submission",
     "split_submission",
     "end_submission",
+    "drop_claim",
+    "lose_call",
+    "touch_owed",
+    "forget_replies",
 ];
 
 /// SplitMix64: small, and the same everywhere.
@@ -379,9 +383,9 @@ impl Chaos {
     }
 
     fn write_fault(&mut self) {
-        let verb = self.dice.pick(&WRITES).to_owned();
+        let verb = self.dice.pick(&WRITES);
         let moment = self.dice.pick(&[Moment::Before, Moment::After]);
-        self.stage.store().inject(Fault { verb, moment, abort: false });
+        self.stage.inject(verb, moment);
     }
 
     /// Everything in memory is gone, faults among it; what is left is decided, and must be right.

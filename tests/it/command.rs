@@ -80,7 +80,7 @@ impl Server {
     /// The same on a certain port.
     pub(crate) fn start_at(listen: &str, data: &Path, args: &[&str]) -> Self {
         let data = data.to_str().unwrap();
-        let serve = ["serve", "--listen", listen, "--data", data];
+        let serve = ["serve", "--listen", listen, "--data", data, "--no-mutants"];
         Self::spawn(&[&serve, args].concat())
     }
 
@@ -96,7 +96,14 @@ impl Server {
         let mut command = Command::new("bash");
         // Without the signal, a write that is too long fails as one on a full disk does.
         command.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &kib.to_string()]);
-        command.args([env!("CARGO_BIN_EXE_glassbox"), "serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.args([
+            env!("CARGO_BIN_EXE_glassbox"),
+            "serve",
+            "--no-mutants",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+        ]);
         command.arg(data).arg("--json").env("GLASSBOX_LOG", "off");
         Self::of(command)
     }

@@ -107,6 +107,7 @@ impl Made<'_> {
                         + if *often { 0 } else { imports.iter().map(|package| adds(package)).sum::<u32>() }
                 ),
             ),
+            editions: Default::default(),
             component: wat::parse_str(component).unwrap(),
             files: None,
             source: None,
@@ -161,6 +162,11 @@ fn signed(package: &PackageFiles, pins: Vec<Pinned>) -> Envelope {
 
 pub(crate) async fn send(stage: &Stage, package: &PackageFiles, pins: Vec<Pinned>) -> Reply {
     stage.post("/v1/publish", &packages::request(package, signed(package, pins))).await
+}
+
+/// Insists that what was sent is published already.
+pub(crate) fn assert_known(reply: &Reply) {
+    assert_eq!((reply.status, &reply.json()["new"]), (200, &json!(false)), "{}", reply.text);
 }
 
 pub(crate) async fn publish(stage: &Stage, package: &PackageFiles, imports: &[&PackageFiles]) {
@@ -303,6 +309,8 @@ async fn a_dependency_that_cannot_be_is_refused_by_name() {
     let yanked = act(&stage, "/v1/packages/lab/low/1.0.0/yank", yank.sign(&publisher())).await;
     assert_eq!(yanked.status, 201, "{}", yanked.text);
     send(&stage, &on("late", &[&low], ""), vec![good.clone()]).await.assert_problem(422, "dependency-yanked");
+    let again = async || send(&stage, &top, vec![good.clone()]).await;
+    assert_known(&again().await);
     assert_eq!(stage.post(&path("top"), &json!({ "args": [0] })).await.output(), 11);
     // What the operator stopped runs under no name.
     let quarantine =
@@ -310,6 +318,7 @@ async fn a_dependency_that_cannot_be_is_refused_by_name() {
     let statement = quarantine.sign(&keys().operator);
     let stopped = act(&stage, "/v1/packages/lab/low/1.0.0/quarantine", statement).await;
     assert_eq!(stopped.status, 201, "{}", stopped.text);
+    assert_known(&again().await);
     let refused = stage.post(&path("top"), &json!({ "args": [0] })).await;
     let problem = refused.assert_problem(403, "release-quarantined");
     assert!(problem["detail"].as_str().unwrap().contains("lab:low@1.0.0"), "{problem}");

@@ -1,7 +1,7 @@
 //! Crashes and power cuts: everything in memory is gone, and what is in the folder must be enough.
 
 use glassbox_pay::faults::MoveFault;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::json;
 
 use crate::buyer::bench;
@@ -23,7 +23,7 @@ async fn a_restart_decides_what_a_crash_left_open() {
                 let buyer = stage.buyer("payer", 1).await;
                 let body = json!({ "args": [1_000], "fuel": 50_000_000 });
                 let payment = buyer.sign(&bench("burn"), &body, "first").await;
-                stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                stage.inject(verb, moment);
                 let answered = buyer.send(&bench("burn"), &body, Some(&payment)).await.status == 200;
 
                 let stage = stage.reopen_after(end, Sweep::Off).await;

@@ -3,12 +3,11 @@
 use glassbox_core::Atomic;
 use glassbox_core::ledger::{Account, Kind};
 use glassbox_pay::x402;
-use glassbox_store::{Fault, Moment};
 use glassbox_token::{Caps, Token};
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply, bench};
-use crate::stage::{Stage, Sweep};
+use crate::stage::{MOMENTS, OPERATOR, Stage, Sweep};
 
 /// A holder of a token.
 struct Holder<'a> {
@@ -255,16 +254,17 @@ async fn credit_goes_back_once_and_only_for_who_owns_the_account() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_top_up_survives_a_crash_at_every_write() {
-    for verb in ["hold_call", "record_outcome", "post_call"] {
-        for moment in [Moment::Before, Moment::After] {
+    for verb in ["hold_call", "record_outcome", "open_credit", "post_call"] {
+        for moment in MOMENTS {
             let stage = Stage::without_sweep().await;
             let buyer = stage.buyer("ana", 10).await;
             let body = json!({ "usd": "1" });
             let asked = stage.post("/v1/credit", &body).await.required();
             let payment = x402::encode(&buyer.answer(&asked, "top-up"));
-            stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+            stage.inject(verb, moment);
             let reply = buyer.send("/v1/credit", &body, Some(&payment)).await;
             assert_eq!(reply.status, 500, "{verb} {moment:?}: {}", reply.text);
+            assert_eq!(stage.store().faults_waiting(), 0, "{verb} {moment:?}");
             let stage = stage.reopen(Sweep::Off).await;
             let reply = buyer.at(&stage).insist("/v1/credit", &body, &payment).await;
             assert_eq!(reply.status, 200, "{verb} {moment:?}: {}", reply.text);
@@ -275,5 +275,42 @@ async fn a_top_up_survives_a_crash_at_every_write() {
             assert_eq!(stage.store().owed(Kind::Refund, 9).await.unwrap(), []);
             stage.assert_sound().await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credit_that_an_operator_gives_while_a_write_fails_opens_nothing_for_nothing() {
+    for moment in MOMENTS {
+        let stage = Stage::new().await;
+        for verb in ["open_credit", "post_transfer"] {
+            let give = async || {
+                let request = stage.http.post(format!("{}/v1/operate/credit", stage.url));
+                let request = request.bearer_auth(OPERATOR).json(&json!({ "label": "ci", "usd": "1" }));
+                Reply::of(request.send().await.unwrap()).await
+            };
+            let given = stage.ask_twice(verb, moment, give).await.json();
+            let token = given["token"].as_str().unwrap().parse().unwrap();
+            let account = given["account"].as_str().unwrap().to_owned();
+            let holder = Holder { stage: &stage, account, token };
+            assert_eq!(holder.balance().await["available_usd"], "1", "{verb} {moment:?}");
+        }
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credit_that_goes_back_while_a_write_fails_goes_back_once() {
+    for moment in MOMENTS {
+        let stage = Stage::without_sweep().await;
+        let holder = Holder::with(&stage, "1").await;
+        let home = stage.buyer("home", 0).await.wallet.address();
+        let wish = json!({ "id": "all", "to": home.to_string(), "usd": "1" });
+        let ask = async || holder.post("/v1/credit/refund", &wish).await;
+        assert_eq!(stage.ask_twice("owe", moment, ask).await.status, 202, "{moment:?}");
+        stage.registry.reconcile().await;
+        stage.registry.reconcile().await;
+        assert_eq!(stage.balance(home).await, 1_000_000, "{moment:?}");
+        assert_eq!(holder.balance().await["available_usd"], "0", "{moment:?}");
+        stage.assert_sound().await;
     }
 }

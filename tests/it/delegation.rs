@@ -3,7 +3,7 @@
 use glassbox_core::Atomic;
 use glassbox_core::key::SecretKey;
 use glassbox_core::possession::{self, Covered};
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use glassbox_token::{Caps, Issuer, Token};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -273,7 +273,7 @@ async fn a_revocation_that_fails_half_way_is_repeated() {
         let stage = Stage::without_sweep().await;
         let owner = Agent::owner(&stage).await;
         let agent = owner.hand_on("agent", Caps::default());
-        stage.store().inject(Fault { verb: "revoke_block".into(), moment, abort: false });
+        stage.inject("revoke_block", moment);
         assert_eq!(agent.revoke(&json!({})).await.status, 500);
         assert_eq!(stage.store().faults_waiting(), 0);
         let stopped = agent.call(1, "a").await.code() == "token-spent";

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::buyer::Reply;
 use crate::command::Shell;
-use crate::composition::{leaf, path, payee, send};
+use crate::composition::{assert_known, leaf, path, payee, send};
 use crate::names::act;
 use crate::packages::publisher;
 use crate::receipts::stranger;
@@ -34,7 +34,7 @@ const REQUIRED: &str = "[upstream]\nroyalty = { share = 1000, mode = \"required\
 const NET: u128 = 9_500_000_000;
 
 /// Makes `lab:{name}` under a licence of its own.
-fn own(name: &str, terms: &str) -> PackageFiles {
+pub(crate) fn own(name: &str, terms: &str) -> PackageFiles {
     let files = leaf(name, terms);
     let manifest = files.manifest.replace("Apache-2.0", "LicenseRef-Lab");
     let manifest = manifest.replace("import = true", "execute = [\"remote\", \"local\"]\nimport = true");
@@ -166,8 +166,11 @@ async fn a_fork_that_cannot_be_is_refused_by_name() {
     let release = || "lab:root@1.0.0".parse().unwrap();
     let yank = Yank { release: release(), yanked: true, reason: "wrong".into(), sequence: 1 };
     let marked = |reply: Reply| assert_eq!(reply.status, 201, "{}", reply.text);
+    // What is published already stays so, and is only said again.
+    let again = async || send(&stage, &fork("fork", &[(&root, 1_000)], ""), Vec::new()).await;
     marked(act(&stage, "/v1/packages/lab/root/1.0.0/yank", yank.sign(&publisher())).await);
     refused(&stage, &fork("later", &[(&root, 1_000)], ""), "parent-yanked").await;
+    assert_known(&again().await);
     let back = Yank { release: release(), yanked: false, reason: "right".into(), sequence: 2 };
     marked(act(&stage, "/v1/packages/lab/root/1.0.0/yank", back.sign(&publisher())).await);
     let quarantine =
@@ -175,6 +178,7 @@ async fn a_fork_that_cannot_be_is_refused_by_name() {
     let statement = quarantine.sign(&keys().operator);
     marked(act(&stage, "/v1/packages/lab/root/1.0.0/quarantine", statement).await);
     refused(&stage, &fork("later", &[(&root, 1_000)], ""), "parent-quarantined").await;
+    assert_known(&again().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn};
 use glassbox_pay::x402::{self, ErrorCode};
 use glassbox_pay::{Rejection, Wallet, devnet};
 use glassbox_registry::Credit;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use glassbox_token::{Caps, Token};
 use jiff::Timestamp;
 use serde_json::json;
@@ -204,7 +204,7 @@ async fn a_download_survives_a_crash_at_every_write() {
             let stage = stage(Sweep::Off).await;
             let buyer = stage.buyer("ana", 1).await;
             let payment = sign(&stage, &buyer, &path("1.1.0"), "first").await;
-            stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+            stage.inject(verb, moment);
             let reply = get_paid(&stage, &path("1.1.0"), &payment).await;
             // Whether a reply was handed over is a note and no more.
             assert_eq!(

@@ -55,6 +55,7 @@ pub(crate) fn clock() -> PackageFiles {
             "clock.toml",
             "[[case]]\nname = \"not looking\"\ncall = \"look(0)\"\nexpect = \"0\"\n",
         ),
+        editions: Default::default(),
         component: wat::parse_str(CLOCK).unwrap(),
         files: None,
         source: None,

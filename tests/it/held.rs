@@ -8,7 +8,7 @@ use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
 use glassbox_registry::PackageFiles;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::grants::CLOCK;
@@ -33,6 +33,7 @@ fn package(name: &str, version: &str, component: &str, declared: &str) -> Packag
             format!("package lab:{name}@{version}; world w {{ export look: func(times: u32) -> u32; }}"),
         ),
         tests: one_file("look.toml", "[[case]]\nname = \"no\"\ncall = \"look(0)\"\nexpect = \"0\"\n"),
+        editions: Default::default(),
         component: wat::parse_str(component).unwrap(),
         files: None,
         source: None,
@@ -173,7 +174,7 @@ async fn only_a_second_key_of_the_namespace_confirms() {
     assert_eq!(changed.status, 201, "{}", changed.text);
     // A write that fails is repeated; the release runs once it is written and not before.
     for (moment, runs) in [(Moment::Before, false), (Moment::After, true)] {
-        stage.store().inject(Fault { verb: "confirm".into(), moment, abort: false });
+        stage.inject("confirm", moment);
         assert_eq!(act(&stage, CONFIRM, confirmation(&key(21))).await.status, 500);
         assert_eq!(stage.store().faults_waiting(), 0);
         let stage = &stage;
@@ -189,7 +190,7 @@ async fn a_release_to_be_held_is_held_also_where_publishing_failed_half_way() {
     for moment in [Moment::Before, Moment::After] {
         let stage = Stage::without_sweep().await;
         stage.publish(&pure("1.0.0")).await;
-        stage.store().inject(Fault { verb: "publish".into(), moment, abort: false });
+        stage.inject("publish", moment);
         let package = looking("1.0.1");
         let request = packages::request(&package, packages::sign(&package, &publisher()));
         assert_eq!(stage.post("/v1/publish", &request).await.status, 500);

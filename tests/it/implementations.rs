@@ -2,13 +2,14 @@
 
 use glassbox_core::acts::{Act as _, Quarantine};
 use glassbox_core::key::SecretKey;
+use glassbox_pay::x402;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
 use crate::names::act;
 use crate::packages::{self, one_file};
-use crate::stage::{Stage, keys};
+use crate::stage::{OPERATOR, Stage, keys, wallet};
 
 const INTERFACE: &str = "spec:twice/number@1.0.0";
 
@@ -67,6 +68,7 @@ fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
         ),
         wit,
         tests: one_file("twice.toml", cases),
+        editions: Default::default(),
         component: component(rounds),
         files: None,
         source: None,
@@ -111,9 +113,11 @@ async fn implementations_are_listed_with_what_they_show() {
         names(&all),
         ["cheap:twice@1.0.0", "odd:twice@1.0.0", "quick:twice@1.0.0", "spec:twice@1.0.0"]
     );
-    let fuel = |at: usize| all[at]["spec_fuel"].as_u64();
+    let fuel = |at: usize| all[at]["spec_tests"]["fuel"].as_u64();
     assert!(fuel(2) < fuel(3) && fuel(3) < fuel(0) && fuel(2).is_some(), "{all:?}");
-    assert_eq!(fuel(1), None, "it does not ship the spec's tests");
+    assert_eq!(all[1]["spec_tests"], json!({ "total": 1, "passed": 0 }), "it does not ship the spec's tests");
+    assert_eq!((&all[2]["spec_tests"]["passed"], &all[2]["max"]["usd"]), (&json!(1), &json!("0.004")));
+    assert!(all.iter().all(|one| one.get("run_us_median").is_none()), "nothing ran yet: {all:?}");
     let price = |at: usize| &all[at]["functions"][0];
     assert_eq!((&price(0)["name"], &price(0)["price"]), (&json!("double"), &json!("$0.001 per call")));
     assert_eq!(stage.get("/v1/interfaces/spec/twice/other@1.0.0").await.json()["implementations"], json!([]));
@@ -137,6 +141,119 @@ async fn implementations_are_listed_with_what_they_show() {
     assert_eq!(usage(2), (json!(1), json!(0), json!(5)), "{all:?}");
     let chosen = stage.get("/v1/choose/spec/twice/latest/double?by=most-proven").await.json();
     assert_eq!((&chosen["release"], &chosen["among"]), (&json!("quick:twice@1.0.0"), &json!(4)), "{chosen}");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn implementations_are_put_in_the_order_that_is_asked_for() {
+    let stage = market().await;
+    let payer = stage.buyer("payer", 1).await;
+    for n in 0..5 {
+        payer.pay("/v1/call/odd/twice/1.0.0/double", json!([n]), &n.to_string()).await.output();
+    }
+    for (by, first, last) in [
+        ("use", "cheap", "spec"),
+        ("price", "cheap", "quick"),
+        ("fuel", "quick", "odd"),
+        ("time", "odd", "spec"),
+        ("tests", "cheap", "odd"),
+        ("name", "cheap", "spec"),
+    ] {
+        let path = format!("/v1/interfaces/spec/twice/number@1.0.0?by={by}");
+        let sorted = stage.get(&path).await.json()["implementations"].as_array().unwrap().clone();
+        let release = |one: Option<&Value>| one.unwrap()["release"].as_str().unwrap().to_owned();
+        let ends = (release(sorted.first()), release(sorted.last()));
+        assert_eq!(ends, (format!("{first}:twice@1.0.0"), format!("{last}:twice@1.0.0")), "{by}");
+    }
+    let path = "/v1/interfaces/spec/twice/number@1.0.0?by=luck";
+    stage.get(path).await.assert_problem(400, "ranking-invalid");
+    let interfaces = stage.get("/v1/interfaces").await.json();
+    assert_eq!(
+        interfaces,
+        json!({ "total": 1, "interfaces": [{ "name": INTERFACE, "implementations": 4 }] })
+    );
+}
+
+/// Finds nothing in a page that is not text: every tag is one of ours, and nothing is loaded or run.
+fn assert_harmless(page: &Reply) {
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    for bad in ["<script", "<img", "javascript:", "<b>", "\u{202e}"] {
+        assert!(!page.text.contains(bad), "{bad}: {}", page.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_compare_implementations_on_a_page() {
+    let stage = market().await;
+    for (name, times) in [("ana", 3), ("ben", 2), ("cy", 1)] {
+        let buyer = stage.buyer(name, 1).await;
+        for n in 0..times {
+            buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([n]), &format!("{name} {n}")).await.output();
+        }
+    }
+    let mut hostile = package("evil:twice", 1, "0", CASES);
+    let described = "<script>alert(1)</script> \u{202e}<b>gnp</b><img src=x onload=x>";
+    let described = format!("version = \"1.0.0\"\ndescription = {}", json!(described));
+    hostile.manifest = hostile.manifest.replacen("version = \"1.0.0\"", &described, 1);
+    let request = packages::request(&hostile, packages::sign(&hostile, &SecretKey::from_seed(&[99; 32])));
+    let reply = stage.post("/v1/publish", &request).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+
+    let all = stage.get("/interfaces").await;
+    assert_harmless(&all);
+    assert!(all.text.contains("href=\"/interfaces/spec/twice/number@1.0.0\""), "{}", all.text);
+    let page = stage.get("/interfaces/spec/twice/number@1.0.0?by=price").await;
+    std::fs::write("/tmp/market/page.html", &page.text).unwrap();
+    std::fs::write("/tmp/market/csp", page.header("content-security-policy").unwrap()).unwrap();
+    std::fs::write("/tmp/market/all.html", &all.text).unwrap();
+    assert_harmless(&page);
+    assert!(page.text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", page.text);
+    let at = |text: &str| page.text.find(text).unwrap_or_else(|| panic!("no `{text}` in {}", page.text));
+    assert!(at(">evil:twice<") < at(">cheap:twice<") && at(">cheap:twice<") < at(">quick:twice<"));
+    for path in ["/interfaces/no/such/thing@1.0.0", "/interfaces/%3Cb%3E/x/%3Cscript%3E"] {
+        let page = stage.get(path).await;
+        assert_eq!(page.status, 404, "{path}");
+        assert_harmless(&page);
+    }
+    stage.get("/interfaces/spec/twice/number@1.0.0?by=luck").await.assert_problem(400, "ranking-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payers_who_belong_together_or_to_a_payee_do_not_count() {
+    let stage = market().await;
+    let quick = async || {
+        let all = listed(&stage).await;
+        let one = all.iter().find(|one| one["release"] == "quick:twice@1.0.0").unwrap();
+        (one["payers"].as_u64().unwrap(), one["payers_organic"].as_u64().unwrap())
+    };
+    for name in ["ana", "ben", "cy"] {
+        let buyer = stage.buyer(name, 1).await;
+        buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([1]), name).await.output();
+    }
+    assert_eq!(quick().await, (3, 3));
+    // What one of them paid for with credit, too, is the same payer's; an account that another bought is another.
+    for (n, name, counted) in [(1, "ana", 3), (2, "ana", 3), (3, "dan", 4)] {
+        let buyer = stage.buyer(name, 2).await;
+        let body = json!({ "usd": "1" });
+        let asked = stage.post("/v1/credit", &body).await;
+        let payment = x402::encode(&buyer.answer(&asked.required(), &format!("credit {n}")));
+        let bought = buyer.send("/v1/credit", &body, Some(&payment)).await.json();
+        let url = format!("{}/v1/call/quick/twice/1.0.0/double", stage.url);
+        let call = stage.http.post(url).json(&json!({ "args": [n] }));
+        let called = call.bearer_auth(bought["token"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!(Reply::of(called).await.output(), 2 * n);
+        assert_eq!(quick().await, (3 + n, counted), "{name}");
+    }
+    // The payee is paid at an address that the operator wrote down: whoever pays from there pays themselves.
+    let address = wallet("ben").address().to_string();
+    let (payee, state) = ("acct:twice@quick.example", "verified");
+    let known = json!({ "payee": payee, "state": state, "address": address, "reason": "known" });
+    let url = format!("{}/v1/operate/payees", stage.url);
+    let decided = stage.http.post(url).json(&known).bearer_auth(OPERATOR).send().await.unwrap();
+    assert!(decided.status().is_success());
+    assert_eq!(quick().await, (6, 3));
     stage.assert_sound().await;
 }
 

@@ -127,7 +127,7 @@ async fn charged_once_and_answered(data: &Path, payer: &Payer, n: u64) {
     assert!(again.replayed);
     assert_eq!((again.call, again.output), (first.call, first.output));
     assert_eq!(payer.spent(&client).await, PRICE);
-    let earnings = client.earnings(None).await.unwrap();
+    let earnings = client.earnings(&Default::default()).await.unwrap();
     assert_eq!((earnings.total_usd.as_str(), earnings.earnings[0].calls), ("0.002", 1));
 }
 

@@ -2,7 +2,7 @@
 
 use glassbox_core::ledger::{Account, Kind};
 use glassbox_pay::faults::MoveFault;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
@@ -148,7 +148,7 @@ async fn a_payout_survives_lost_answers_and_crashes() {
             written => {
                 let (verb, moment) = written.split_once(' ').unwrap();
                 let moment = if moment == "before" { Moment::Before } else { Moment::After };
-                stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                stage.inject(verb, moment);
             }
         }
         let _ = operate(&stage, "/v1/operate/payouts", Some(&request)).await;

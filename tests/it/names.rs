@@ -16,7 +16,7 @@ use glassbox_core::key::SecretKey;
 use glassbox_core::manifest::Terms;
 use glassbox_core::{Namespace, limits};
 use glassbox_registry::{Package, PackageFiles};
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
@@ -343,8 +343,14 @@ async fn a_domain_vouches_and_when_it_lapses_keys_are_frozen_and_releases_work()
     assert!(runs(&stage, "1.0.0").await);
     stage.publish(&bench("1.1.0")).await;
 
+    // Where it was noted that the domain is asked, it is not asked at once again; where it was not, it is.
     domains.say(Ok(vouches));
-    assert_eq!(prove().await.json()["frozen"], false);
+    for (moment, frozen) in [(Moment::After, true), (Moment::Before, false)] {
+        stage.world.advance(Duration::from_secs(61));
+        let ask = async || stage.post("/v1/namespaces/lab/proof", &json!({})).await;
+        let asked = stage.ask_twice("note_domain_asked", moment, ask).await.json();
+        assert_eq!(asked["frozen"], frozen, "{moment:?}: {asked}");
+    }
     assert_eq!(act(&stage, path, change.sign(&own)).await.status, 201);
 }
 
@@ -402,7 +408,6 @@ async fn a_flood_of_acts_ends_at_so_many_a_minute() {
 async fn an_act_whose_write_fails_is_done_once_when_it_is_sent_again() {
     for moment in [Moment::Before, Moment::After] {
         let stage = Stage::without_sweep().await;
-        let inject = |verb: &str| stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
         let own = publisher();
         let release: glassbox_core::ReleaseId = "lab:bench@1.0.0".parse().unwrap();
         let yank = Yank { release: release.clone(), yanked: true, reason: "broken".into(), sequence: 1 };
@@ -418,7 +423,7 @@ async fn an_act_whose_write_fails_is_done_once_when_it_is_sent_again() {
             ("mark_release", "/v1/packages/lab/bench/1.0.0/quarantine", quarantine.sign(&keys().operator)),
         ] {
             let size = log_size(&stage).await;
-            inject(verb);
+            stage.inject(verb, moment);
             let failed = act(&stage, path, statement.clone()).await;
             assert_eq!((failed.status, failed.code().as_str()), (500, "internal"), "{path} {moment:?}");
             if path.ends_with("quarantine") {

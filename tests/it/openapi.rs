@@ -30,8 +30,10 @@ post /v1/devnet/rpc
 get /v1/earnings
 get /v1/executors/{did}
 get /v1/executors/{did}/contradictions/{digest}
+get /v1/interfaces
 get /v1/interfaces/{ns}/{package}/{interface}
 post /v1/licenses
+post /v1/licenses/oidc
 get /v1/log/proof/{index}
 get /v1/log/standing/{about}
 get /v1/namespaces/{ns}
@@ -52,6 +54,7 @@ post /v1/operate/accounts/{account}/tokens
 post /v1/operate/accounts/{account}/tokens/{id}/revoke
 get /v1/operate/actions
 get /v1/operate/audit
+get /v1/operate/blocklists
 get /v1/operate/chargeback
 post /v1/operate/claims
 post /v1/operate/credit
@@ -90,6 +93,7 @@ get /v1/sboms
 get /v1/search
 get /v1/serve/{ns}/{name}/{version}/
 get /v1/serve/{ns}/{name}/{version}/{path}
+post /v1/tips
 post /v1/verify
 get /v1/verify/{digest}
 ";

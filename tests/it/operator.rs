@@ -1,12 +1,13 @@
 //! What an operator decides: how far payees are known, whose earnings wait, and what comes of notices.
 
 use glassbox_core::limits;
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
 use crate::command::{Server, Shell};
 use crate::packages;
-use crate::stage::{OPERATOR, Stage, wallet};
+use crate::stage::{MOMENTS, OPERATOR, Stage, wallet};
 
 async fn operate(stage: &Stage, path: &str, body: Option<Value>) -> Reply {
     let url = format!("{}/v1/operate{path}", stage.url);
@@ -190,6 +191,48 @@ async fn a_notice_is_decided_by_a_person_and_answered() {
     give(notice("lab:bench", "other", "again")).await.assert_problem(409, "notices-full");
     for path in ["notices", "actions", "payees"] {
         stage.get(&format!("/v1/operate/{path}")).await.assert_problem(401, "operator-only");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_while_a_write_fails_is_so_when_it_is_asked_for_again() {
+    for moment in MOMENTS {
+        let stage = Stage::new().await;
+        // What was written and said to have failed is written twice, where it may be.
+        let times = if moment == Moment::After { 2 } else { 1 };
+        let address = wallet("ana's").address().to_string();
+        let verified = json!({ "payee": ANA, "state": "verified", "address": address, "reason": "a test" });
+        let verify = async || operate(&stage, "/payees", Some(verified.clone())).await;
+        let payees = stage.ask_twice("set_payee", moment, verify).await.json();
+        let payee = &payees["payees"][0];
+        assert_eq!((&payee["state"], &payee["address"]), (&json!("verified"), &json!(address)), "{moment:?}");
+        for (frozen, packages) in [(true, 1), (false, 0)] {
+            let freeze = async || freeze(&stage, "lab:bench", frozen).await;
+            let left = stage.ask_twice("set_freeze", moment, freeze).await.json();
+            assert_eq!(left["frozen"].as_array().unwrap().len(), packages, "{moment:?}");
+        }
+
+        let text = json!({ "about": "lab:bench", "ground": "other", "text": "it is slow" });
+        let give = async || stage.post("/v1/notices", &text).await;
+        let given = stage.ask_twice("add_notice", moment, give).await;
+        assert_eq!(given.status, 201, "{}", given.text);
+        let open =
+            async || operate(&stage, "/notices", None).await.json()["notices"].as_array().unwrap().len();
+        assert_eq!(open().await, times, "{moment:?}");
+        let id = given.json()["id"].as_str().unwrap().to_owned();
+        let act = json!({ "state": "acted", "reason": "it is faster now" });
+        let decide = async || operate(&stage, &format!("/notices/{id}"), Some(act.clone())).await;
+        assert_eq!(stage.ask_twice("decide_notice", moment, decide).await.json()["state"], "acted");
+        assert_eq!(open().await, times - 1, "{moment:?}");
+
+        // The record says what was done as often as it was; a notice is decided once.
+        let actions = operate(&stage, "/actions", None).await.json();
+        let actions = actions["actions"].as_array().unwrap();
+        for (action, count) in [("verified", times), ("frozen", times), ("thawed", times), ("acted", 1)] {
+            let found = actions.iter().filter(|row| row["action"] == action).count();
+            assert_eq!(found, count, "{action} {moment:?}");
+        }
+        stage.assert_sound().await;
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn example(name: &str) -> PackageFiles {
         manifest: std::fs::read_to_string(folder.join("glassbox.toml")).unwrap(),
         wit: files(&folder.join("wit")),
         tests: files(&folder.join("tests")),
+        editions: Default::default(),
         component: std::fs::read(folder.join("dist").join(format!("{name}.wasm"))).unwrap(),
         files: None,
         source: Some(files(&folder.join("src"))),
@@ -173,6 +174,7 @@ pub(crate) fn bench(version: &str) -> PackageFiles {
         manifest: BENCH_MANIFEST.replace("VERSION", version),
         wit: one_file("world.wit", format!("package lab:bench@{version};\n{BENCH_WIT}")),
         tests: one_file("bench.toml", BENCH_CASES),
+        editions: Default::default(),
         component: wat::parse_str(BENCH).unwrap(),
         files: None,
         source: None,
@@ -214,6 +216,11 @@ pub(crate) fn request(package: &PackageFiles, statement: Envelope) -> PublishReq
         wit: files(&package.wit),
         tests: files(&package.tests),
         component: STANDARD.encode(&package.component),
+        editions: package
+            .editions
+            .iter()
+            .map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes)))
+            .collect(),
         files: package.files.as_ref().map(files),
         source: package.source.as_ref().map(files),
         statement,

@@ -16,7 +16,7 @@ use glassbox_core::receipt::{
 use glassbox_core::value::Value as Typed;
 use glassbox_core::{Digest, limits};
 use glassbox_registry::ReceiptProof;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -104,7 +104,7 @@ async fn a_batch_that_cannot_be_written_is_logged_once_by_the_next_sweep() {
             let stage = Stage::without_sweep().await;
             let buyer = stage.buyer("payer", 1).await;
             let receipt = double(&buyer, 21).await;
-            stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+            stage.inject(verb, moment);
             sweep(&stage).await;
             let stage = stage.reopen(Sweep::Off).await;
             stage.registry.reconcile().await;
@@ -123,7 +123,7 @@ async fn a_receipt_whose_call_cannot_be_posted_is_counted_once() {
         let buyer = stage.buyer("payer", 1).await;
         let body = json!({ "args": [21] });
         let payment = buyer.sign(&bench("double"), &body, "first").await;
-        stage.store().inject(Fault { verb: "post_call".into(), moment, abort: false });
+        stage.inject("post_call", moment);
         buyer.send(&bench("double"), &body, Some(&payment)).await;
         let receipt = buyer.insist(&bench("double"), &body, &payment).await.receipt().0;
         sweep(&stage).await;
@@ -271,7 +271,7 @@ async fn an_accusation_that_cannot_be_written_stops_the_executor_the_next_time()
         let buyer = stage.buyer("payer", 1).await;
         let honest = double(&buyer, 21).await;
         let certificate = accusation(&[&honest, &lie(&honest, 43, 1)]);
-        stage.store().inject(Fault { verb: "log_of_executor".into(), moment, abort: false });
+        stage.inject("log_of_executor", moment);
         assert_eq!(stage.post("/v1/contradictions", &certificate).await.status, 500);
         let again = stage.post("/v1/contradictions", &certificate).await;
         assert_eq!(again.status, if moment == Moment::Before { 201 } else { 200 }, "{}", again.text);

@@ -11,7 +11,7 @@ use glassbox_pay::scheme::batch::ChannelConfig;
 use glassbox_pay::wallet::DepositTerms;
 use glassbox_pay::x402::{self, PaymentPayload, PaymentRequired, PaymentRequirements};
 use glassbox_pay::{B256, Facilitator as _, U256, devnet};
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply, bench};
@@ -348,7 +348,7 @@ async fn claims_and_refunds_survive_lost_answers_and_crashes() {
                 }
                 (verb, moment) => {
                     let moment = if moment == "before" { Moment::Before } else { Moment::After };
-                    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                    stage.inject(verb, moment);
                 }
             }
             let wish = async |stage: &Stage| {

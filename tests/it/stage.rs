@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use glassbox_core::key::SecretKey;
+use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::log::LogKey;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::devnet::Clock;
 use glassbox_pay::{Address, Chain, Devnet, Facilitator as _, Faulty, PayError, Settler, Wallet};
 use glassbox_registry::{
-    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig,
+    CompanyPolicy, DomainConfig, Env, HostConfig, Keys, OidcIssuer, PackageFiles, Registry, RegistryConfig,
 };
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
-use glassbox_store::{PowerCut, Store};
+use glassbox_store::{Fault, Moment, PowerCut, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -33,6 +33,12 @@ pub(crate) const FEE_BPS: u32 = 500;
 /// What opens the operator's routes of every stage.
 pub(crate) const OPERATOR: &str = "gbo_stage";
 
+/// To whom shares go that nobody claims, where their terms name the commons.
+pub(crate) const COMMONS: &str = "acct:commons@stage.example";
+
+/// When a write can fail: before it happened, and after.
+pub(crate) const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+
 /// How long any scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,6 +50,10 @@ pub(crate) struct World {
     domains: DomainConfig,
     /// What the company allows whose registry it is.
     company: Option<CompanyPolicy>,
+    /// The forges whose identity tokens prove grants.
+    oidc: Vec<OidcIssuer>,
+    /// Whose blocklists count.
+    blocklists: Vec<PublicKey>,
 }
 
 impl World {
@@ -54,6 +64,8 @@ impl World {
             drawn: Arc::default(),
             domains: DomainConfig::default(),
             company: None,
+            oidc: Vec::new(),
+            blocklists: Vec::new(),
         }
     }
 
@@ -170,6 +182,21 @@ impl Stage {
         Self::open(folder, World { domains, ..World::default() }, Sweep::Off).await
     }
 
+    /// A registry with nothing published, which believes a forge.
+    pub(crate) async fn with_oidc(issuer: OidcIssuer) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::open(folder, World { oidc: vec![issuer], ..World::default() }, Sweep::Off).await
+    }
+
+    /// A registry that has `lab:bench@1.0.0` and follows the blocklists of a key.
+    pub(crate) async fn with_blocklist(key: PublicKey) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let world = World { blocklists: vec![key], ..World::default() };
+        let stage = Self::open(folder, world, Sweep::Off).await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage
+    }
+
     /// A company's registry that has `lab:bench@1.0.0`, and looks for undecided calls only when it is told to.
     pub(crate) async fn of_company(policy: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -268,8 +295,11 @@ impl Stage {
     /// Makes a payer with as many dollars of play money.
     pub(crate) async fn buyer(&self, name: &str, usd: u32) -> Buyer {
         let wallet = wallet(name);
-        if usd > 0 {
-            self.devnet().faucet(wallet.address(), Atomic(u128::from(usd) * 1_000_000)).await.unwrap();
+        let mut left = u128::from(usd) * 1_000_000;
+        while left > 0 {
+            let amount = left.min(limits::FAUCET_AMOUNT_MAX);
+            self.devnet().faucet(wallet.address(), Atomic(amount)).await.unwrap();
+            left -= amount;
         }
         Buyer::new(self, wallet)
     }
@@ -299,10 +329,14 @@ impl<C: Chain + 'static> Stage<C> {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let config = RegistryConfig {
             fee_bps: FEE_BPS,
+            commons: Some(COMMONS.into()),
+            oidc: world.oidc.clone(),
+            blocklists: world.blocklists.clone(),
             public_url: url.clone(),
             host,
             claim_amount: limits::CLAIM_AMOUNT_DEFAULT,
             domains: world.domains.clone(),
+            mutants: false,
             company: world.company.clone(),
         };
         let registry =
@@ -330,6 +364,20 @@ impl<C: Chain + 'static> Stage<C> {
 
     pub(crate) fn store(&self) -> &Store {
         self.registry.store()
+    }
+
+    /// Makes the next write of a verb fail.
+    pub(crate) fn inject(&self, verb: &str, moment: Moment) {
+        self.store().inject(Fault { verb: verb.into(), moment, abort: false });
+    }
+
+    /// Asks for something whose write fails, insists that the failure is said, and asks for the same again.
+    pub(crate) async fn ask_twice(&self, verb: &str, moment: Moment, ask: impl AsyncFn() -> Reply) -> Reply {
+        self.inject(verb, moment);
+        let failed = ask().await;
+        assert_eq!((failed.status, failed.code().as_str()), (500, "internal"), "{verb} {moment:?}");
+        assert_eq!(self.store().faults_waiting(), 0, "{verb} {moment:?}");
+        ask().await
     }
 
     /// Publishes under the usual key, over HTTP, and insists that it is new.

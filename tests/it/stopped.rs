@@ -5,10 +5,11 @@ use glassbox_core::acts::{Act as _, Quarantine};
 use glassbox_core::dsse::Envelope;
 use glassbox_registry::PackageFiles;
 use glassbox_sandbox::Grants;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::json;
 
 use crate::buyer::Reply;
+use crate::composition::assert_known;
 use crate::names::act;
 use crate::packages::{self, bench, publisher};
 use crate::stage::{Stage, Sweep, keys, sandbox};
@@ -55,6 +56,9 @@ async fn a_quarantine_stops_a_running_executor() {
     let again = bench("1.2.0");
     let request = packages::request(&again, packages::sign(&again, &publisher()));
     stage.post("/v1/publish", &request).await.assert_problem(403, "release-quarantined");
+    // What was published before is said again, and does not run either.
+    let request = packages::request(&twin(), packages::sign(&twin(), &publisher()));
+    assert_known(&stage.post("/v1/publish", &request).await);
     assert!(!is_compiled());
     // So after a restart, and no longer than it lasts.
     let stage = stage.reopen(Sweep::On).await;
@@ -69,7 +73,7 @@ async fn a_quarantine_stops_a_running_executor() {
 async fn a_quarantine_counts_also_where_its_answer_was_lost() {
     let stage = Stage::without_sweep().await;
     gift(&stage, "1.0.0").await.output();
-    stage.store().inject(Fault { verb: "mark_release".into(), moment: Moment::After, abort: false });
+    stage.inject("mark_release", Moment::After);
     assert_eq!(stop(&stage, quarantine(true, 1)).await.status, 500);
     gift(&stage, "1.0.0").await.assert_problem(403, "release-quarantined");
     assert!(!is_compiled());

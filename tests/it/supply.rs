@@ -7,7 +7,7 @@ use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
 use glassbox_core::receipt::audit::VerificationResult;
 use glassbox_core::sbom::CARGO_HOST;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::json;
 
 use crate::packages::{self, publisher};
@@ -171,7 +171,7 @@ async fn an_attestation_that_fails_half_way_is_repeated() {
     for moment in [Moment::Before, Moment::After] {
         let stage = Stage::without_sweep().await;
         let rebuilt = rebuilt(&key(40), "2026-11-22T00:00:00Z");
-        stage.store().inject(Fault { verb: "attest".into(), moment, abort: false });
+        stage.inject("attest", moment);
         assert_eq!(stage.post(ATTESTATIONS, &rebuilt).await.status, 500);
         let again = stage.post(ATTESTATIONS, &rebuilt).await;
         assert_eq!(again.status, if moment == Moment::Before { 201 } else { 200 }, "{}", again.text);

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use glassbox_core::{Atomic, limits};
 use glassbox_pay::chain::Standing;
-use glassbox_pay::{Facilitator as _, Scheme, devnet, x402};
+use glassbox_pay::faults::MoveFault;
+use glassbox_pay::{Chain, ErrorCode, Facilitator as _, Rejection, Scheme, devnet, x402};
 use glassbox_registry::PayoutTerms;
-use glassbox_store::{Fault, Moment};
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
 use crate::ground::{FINALITY, Ground, InProcess, Node};
 use crate::payer::{ON_CHAIN, Payer, Way, charged, worth};
 use crate::schemes::offer;
-use crate::stage::wallet;
+use crate::stage::{MOMENTS, Stage, wallet};
 
 macro_rules! on_every_chain {
     ($($row:ident)*) => {
@@ -176,19 +176,22 @@ pub(crate) fn terms() -> PayoutTerms {
     PayoutTerms { addresses: addresses.into(), ..PayoutTerms::default() }
 }
 
+/// Returns what arrived there.
+async fn paid_out<C: Chain + 'static>(stage: &Stage<C>) -> Vec<u128> {
+    let mut paid = Vec::new();
+    for name in ["boss", "ana's", "ben's"] {
+        paid.push(stage.balance(wallet(name).address()).await);
+    }
+    paid
+}
+
 async fn a_payout_that_is_taken_back_is_paid_again<G: Ground>(ground: &G) {
     let stage = ground.stage();
     let mut payer = ground.payer("ana").await;
     let order = payer.order(Way::Exact, "double", json!({ "args": [21] }), "first").await;
     payer.pays(&order).await.output();
     ground.finish().await;
-    let paid = async || {
-        let mut paid = Vec::new();
-        for name in ["boss", "ana's", "ben's"] {
-            paid.push(stage.balance(wallet(name).address()).await);
-        }
-        paid
-    };
+    let paid = async || paid_out(stage).await;
     let plan = stage.registry.pay_out_earnings(&terms()).await.unwrap();
     assert_eq!(plan.total, Atomic(2_000));
     assert_eq!(paid().await, [100, 1_330, 570]);
@@ -242,11 +245,7 @@ impl Node {
     }
 
     async fn paid(&self) -> Vec<u128> {
-        let mut paid = Vec::new();
-        for name in ["boss", "ana's", "ben's"] {
-            paid.push(self.stage().balance(wallet(name).address()).await);
-        }
-        paid
+        paid_out(self.stage()).await
     }
 }
 
@@ -358,7 +357,7 @@ async fn the_rest_of_a_channel_that_is_taken_back_is_returned_again<G: Ground>(g
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_back_survives_writes_that_fail() {
     for verb in ["post_owed", "touch_submission", "move_submission", "end_submission"] {
-        for moment in [Moment::Before, Moment::After] {
+        for moment in MOMENTS {
             let case = format!("{verb} {moment:?}");
             let ground = InProcess::new().await;
             let mut payer = ground.payer("ana").await;
@@ -367,7 +366,7 @@ async fn what_is_taken_back_survives_writes_that_fail() {
             let order = payer.order(Way::Exact, "burn", body, "first").await;
             payer.pays(&order).await.output();
             ground.mine(FINALITY).await;
-            ground.stage().store().inject(Fault { verb: verb.into(), moment, abort: false });
+            ground.stage().inject(verb, moment);
             for _ in 0..2 {
                 ground.stage().registry.reconcile().await;
             }
@@ -379,6 +378,60 @@ async fn what_is_taken_back_survives_writes_that_fail() {
             assert_eq!(ground.stage().store().faults_waiting(), 0, "{case}");
             assert_eq!(ground.stage().balance(payer.address()).await, 5_000_000 - 100, "{case}: once");
         }
+    }
+}
+
+/// The same on the way of what fills a channel.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deposit_that_is_taken_back_survives_writes_that_fail() {
+    for verb in ["touch_call", "mark_standing", "learn_channel"] {
+        for moment in MOMENTS {
+            let case = format!("{verb} {moment:?}");
+            let ground = InProcess::new().await;
+            let stage = ground.stage();
+            let mut payer = ground.payer("ana").await;
+            ground.finish().await;
+            let before = worth(stage, &payer).await;
+            let order = payer.order(Way::Deposit, "double", json!({ "args": [21] }), "first").await;
+            let reply = payer.pays(&order).await;
+            stage.inject(verb, moment);
+            stage.registry.reconcile().await;
+            ground.reorg(1).await;
+            for _ in 0..2 {
+                stage.registry.reconcile().await;
+            }
+            assert_eq!(stage.store().faults_waiting(), 0, "{case}");
+            ground.finish().await;
+            assert_eq!(before - worth(stage, &payer).await, charged(&reply), "{case}: once");
+            assert_eq!(stage.registry.claim_channels().await.unwrap(), Atomic(2_000), "{case}");
+            ground.finish().await;
+        }
+    }
+}
+
+/// What was paid together is paid one by one after a refusal, also where the first try to write that down failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_that_is_taken_apart_survives_writes_that_fail() {
+    for moment in MOMENTS {
+        let ground = InProcess::new().await;
+        let stage = ground.stage();
+        let mut payer = ground.payer("ana").await;
+        let order = payer.order(Way::Exact, "double", json!({ "args": [21] }), "first").await;
+        payer.pays(&order).await.output();
+        ground.finish().await;
+        assert_eq!(stage.registry.pay_out_earnings(&terms()).await.unwrap().total, Atomic(2_000));
+        ground.reorg(1).await;
+        stage.inject("split_submission", moment);
+        for _ in 0..2 {
+            let rejection = Rejection::new(ErrorCode::InsufficientFunds, "scripted");
+            stage.rail.next_pay_out(MoveFault::Rejected(rejection));
+            stage.registry.reconcile().await;
+        }
+        assert_eq!(stage.store().faults_waiting(), 0, "{moment:?}");
+        assert_eq!(stage.store().submissions(9).await.unwrap().len(), 3, "{moment:?}: one by one");
+        ground.finish().await;
+        assert_eq!(paid_out(stage).await, [100, 1_330, 570], "{moment:?}: once");
+        assert_eq!(stage.registry.pay_out_earnings(&terms()).await.unwrap().total, Atomic::ZERO);
     }
 }
 

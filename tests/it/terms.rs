@@ -15,7 +15,7 @@ use glassbox_core::release::Release;
 use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::x402;
 use glassbox_registry::{Package, PackageFiles};
-use glassbox_store::{Fault, Moment, NewEntry};
+use glassbox_store::{Moment, NewEntry};
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
@@ -292,7 +292,7 @@ async fn what_was_paid_before_a_change_is_answered_and_not_paid_again() {
     let body = json!({ "args": [21] });
     let payment = buyer.sign(&bench("double"), &body, "first").await;
     // It is paid, and nobody noted that its payer has the answer.
-    stage.store().inject(Fault { verb: "mark_delivered".into(), moment: Moment::Before, abort: false });
+    stage.inject("mark_delivered", Moment::Before);
     let first = buyer.send(&bench("double"), &body, Some(&payment)).await;
     assert_eq!(first.output(), 42);
     assert_eq!(reprice(&stage, 2_000, 500).await.status, 201);
@@ -354,7 +354,7 @@ async fn a_change_that_fails_half_way_is_repeated_or_repaired_and_every_price_is
                 let case = format!("{verb} {moment:?}, then {repair}");
                 let stage = Stage::without_sweep().await;
                 let buyer = stage.buyer("payer", 1).await;
-                stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
+                stage.inject(verb, moment);
                 let failed = reprice(&stage, 2_000, 500).await;
                 assert_eq!((failed.status, failed.code().as_str()), (500, "internal"), "{case}");
                 // What nobody can see in the log yet holds for nobody yet.
@@ -427,6 +427,13 @@ async fn a_client_takes_cheaper_terms_out_of_the_log_and_no_dearer_ones_whoever_
     stage.store().append(vec![entry]).await.unwrap();
     stage.registry.reconcile().await;
     assert_eq!(stage.registry.checkpoint().size, 3);
+    // Whoever reads the whole log sees it.
+    let checked = shell.run(&["log", "check"]);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        said.contains("entry 2 about `lab:bench` changes terms for dearer ones: price `double`"),
+        "{said}"
+    );
     // It cannot say which entries led there, or it says so and is caught.
     shell.refused(&["download", "lab:bench"], "log-unproved");
     shell.ok(&["mirror", &stage.url, "--to", folder.to_str().unwrap()]);

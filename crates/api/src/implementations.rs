@@ -3,13 +3,34 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{Money, SameCodeResponse, StrengthResponse};
+
+/// The interfaces that packages export.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InterfacesResponse {
+    /// How many there are. Beyond five hundred, the rest is not listed.
+    pub total: usize,
+    /// Those first that most packages export.
+    pub interfaces: Vec<InterfaceSummary>,
+}
+
+/// An interface that packages export.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InterfaceSummary {
+    /// Its name.
+    #[schema(example = "acme:text/slug@1.0.0")]
+    pub name: String,
+    /// How many packages export it.
+    pub implementations: usize,
+}
+
 /// The packages that export an interface.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ImplementationsResponse {
     /// The interface.
     #[schema(example = "acme:text/slug@1.0.0")]
     pub interface: String,
-    /// Each by its newest release; first those that most payers use who have nothing to do with them.
+    /// Each by its newest release, in the order that was asked for: unless another, by payers who have nothing to do with it.
     pub implementations: Vec<ImplementationResponse>,
 }
 
@@ -27,17 +48,42 @@ pub struct ImplementationResponse {
     pub functions: Vec<ImplementedFunction>,
     /// What it may use of the host; nothing where it only computes.
     pub grants: Vec<String>,
+    /// The most that a call costs, of the function that costs most.
+    pub max: Money,
     /// How many of its own tests passed when it was published.
     pub tests_passed: usize,
-    /// The fuel that the tests of the package took which the interface is named after, where it ships all of them and passed.
+    /// What the tests show of it that the package has which the interface is named after; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spec_fuel: Option<u64>,
+    pub spec_tests: Option<SpecTestsResponse>,
+    /// What trying its own tests on mutants of its component showed; absent until they were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<StrengthResponse>,
+    /// How long a run takes on this registry, in microseconds: the median of the newest that returned, at most 101 since the
+    /// registry started, without waiting in line. Absent below five. It depends on what callers ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_us_median: Option<u64>,
     /// How many paid for it within thirty days.
     pub payers: usize,
-    /// How many of them count: none of its payees, at least three, who pay a tenth of a cent a call or more.
+    /// How many of them count: unrelated to whoever is paid and to one another as far as the ledger tells, at least three, who
+    /// pay a tenth of a cent a call or more.
     pub payers_organic: usize,
     /// How many paid calls there were within thirty days.
     pub calls: u64,
+    /// The release of another publisher that first had its code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_code_as: Option<SameCodeResponse>,
+}
+
+/// What the tests of the package that an interface is named after show of an implementation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SpecTestsResponse {
+    /// How many there are.
+    pub total: usize,
+    /// How many of them it ships and passes.
+    pub passed: usize,
+    /// The fuel that they took, where it passes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
 }
 
 /// A function of an interface, as one package has it.
@@ -56,7 +102,7 @@ pub struct ChosenResponse {
     /// The release.
     #[schema(example = "acme:slug@1.0.0")]
     pub release: String,
-    /// How: `cheapest`, `fastest` or `most-proven`.
+    /// How: `cheapest`, `fastest`, `most-proven` or `pinned`.
     pub choice: String,
     /// Of how many.
     pub among: usize,

@@ -14,6 +14,8 @@ mod receipts;
 mod supply;
 mod token;
 
+use std::collections::BTreeMap;
+
 use glassbox_core::dsse::Envelope;
 use glassbox_core::log::{InclusionProof, MapProof, Standing, StandingProof};
 use glassbox_core::receipt::Bundle;
@@ -26,20 +28,25 @@ pub use company::{
     ChargebackSum, DecisionRequest, PayInRequest, SettleRequest, SettleResponse,
 };
 pub use implementations::{
-    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction,
+    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
+    InterfacesResponse, SpecTestsResponse,
 };
-pub use license::{LicenseBody, LicenseResponse, RedeemBody, TipBody, TipResponse};
+pub use license::{
+    ForSaleResponse, LicenseBody, LicenseResponse, OidcBody, RedeemBody, SpreadBody, SpreadResponse,
+    SpreadTipResponse, TipBody, TipResponse,
+};
 pub use money::{
     AuditResponse, BalanceResponse, ClaimResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest,
-    CreditResponse, EarningRow, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest, PayoutResponse,
-    PayoutRow, StatementResponse, StatementRow,
+    CreditResponse, EarningRow, EarningsQuery, EarningsResponse, FaucetRequest, GrantRequest, PayoutRequest,
+    PayoutResponse, PayoutRow, StatementResponse, StatementRow,
 };
 pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
 };
 pub use operator::{
-    ActionRow, ActionsResponse, FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse,
-    NoticesResponse, PayeeRequest, PayeeResponse, PayeesResponse,
+    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
+    FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
+    PayeeResponse, PayeesResponse, UnclaimedResponse,
 };
 pub use problem::Problem;
 pub use receipts::{
@@ -90,6 +97,9 @@ pub struct Descriptor {
     pub profile: String,
     /// The operator's fee, in basis points of each charge.
     pub fee_bps: u32,
+    /// The payee to whom shares go that nobody claims, where their terms name the commons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commons: Option<String>,
     /// How payments are made.
     pub payment: PaymentDescriptor,
 }
@@ -138,6 +148,9 @@ pub struct PublishRequest {
     pub tests: Vec<File>,
     /// The component, in base64.
     pub component: String,
+    /// The components that editions have of their own, in base64, by the names of these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub editions: BTreeMap<String, String>,
     /// The files that it may read, where it ships any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
@@ -179,6 +192,35 @@ pub struct TestSummary {
     pub failed: usize,
     /// The most fuel that a case burnt.
     pub fuel_max: u64,
+    /// What trying them on mutants of the component showed; absent until they were tried, soon after publish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<StrengthResponse>,
+}
+
+/// How strong tests are: how many small mistakes in the functions that they run they notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StrengthResponse {
+    /// How many mutants failed a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 27)]
+    pub caught: Option<usize>,
+    /// Of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 32)]
+    pub mutants: Option<usize>,
+    /// In place of both, why they were not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<String>,
+}
+
+impl std::fmt::Display for StrengthResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.caught, self.mutants, &self.unmeasured) {
+            (Some(caught), Some(mutants), _) => write!(f, "caught {caught} of {mutants} mutants"),
+            (_, _, Some(why)) => write!(f, "not tried on mutants: {why}"),
+            _ => f.write_str("not tried on mutants"),
+        }
+    }
 }
 
 /// What to search for.
@@ -307,9 +349,15 @@ pub struct ReleaseResponse {
     /// What a download costs; absent where it is free, or not allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<Money>,
+    /// The plans and licences that can be bought or taken, which an agent should tell its people of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub for_sale: Vec<ForSaleResponse>,
     /// The works that it derives from, and what they get of what it earns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived_from: Vec<DerivedFromResponse>,
+    /// The release of another publisher that first had its code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_code_as: Option<SameCodeResponse>,
     /// The fuel ceiling of a call that names none.
     pub fuel_max: u64,
     /// What the tests showed at publish.
@@ -354,6 +402,17 @@ pub struct DerivedFromResponse {
     pub terms: String,
     /// What it gets of all that the deriving release receives, of 10000.
     pub share: u32,
+}
+
+/// The release that first had some code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SameCodeResponse {
+    /// The release.
+    pub release: String,
+    /// The key that published it, as a `did:key`.
+    pub publisher: String,
+    /// Whether the later one says that it derives from that package.
+    pub declared: bool,
 }
 
 /// The files that a release ships for its component to read.
@@ -463,8 +522,8 @@ pub struct CallBody {
     /// what lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
-    /// Which implementation of the function's interface to call: `cheapest`, `fastest` or `most-proven`; the package that
-    /// is named when absent.
+    /// Which implementation of the function's interface to call: `cheapest`, `fastest`, `most-proven`, or `pinned`
+    /// to the package that is named, as when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose: Option<String>,
 }

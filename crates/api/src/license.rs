@@ -19,6 +19,22 @@ pub struct LicenseBody {
     pub licensee: Option<String>,
 }
 
+/// A plan or a licence that can be bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForSaleResponse {
+    /// What it is: `plan:ID` or `offer:ID`.
+    #[schema(example = "plan:team")]
+    pub item: String,
+    /// What it costs, each.
+    pub price: Money,
+    /// What is counted, `seat` or `copy`, where anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The licence that it grants, as an SPDX expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<String>,
+}
+
 /// A licence that was taken.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LicenseResponse {
@@ -51,4 +67,49 @@ pub struct RedeemBody {
     /// The signed statement, a DSSE envelope.
     #[schema(value_type = Object)]
     pub license: Envelope,
+}
+
+/// A grant that an identity token of a forge proves.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OidcBody {
+    /// The release, `ns:name@version`, or a package for its newest.
+    #[schema(example = "acme:fold@1.2.0")]
+    pub release: String,
+    /// The id of the grant in the manifest.
+    #[schema(example = "oss")]
+    pub grant: String,
+    /// Who shall have it, as registries know payers: an account of credit, or an address.
+    pub holder: String,
+    /// The token, whose audience is this registry's URL, `#`, and the holder.
+    pub token: String,
+}
+
+/// Gifts to all that a company used in a month.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpreadBody {
+    /// The month whose calls decide who has how much.
+    #[schema(example = "2026-11")]
+    pub month: String,
+    /// How much in all, in dollars.
+    pub usd: String,
+}
+
+/// Gifts that were given.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SpreadResponse {
+    /// One for each package that accepts them.
+    pub tips: Vec<SpreadTipResponse>,
+}
+
+/// A package's part of them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SpreadTipResponse {
+    /// The package.
+    pub package: String,
+    /// How many calls of it the company made.
+    pub calls: u64,
+    /// What its payees have.
+    pub charged: Money,
 }

@@ -1,14 +1,36 @@
 //! What is earned, held, bought and paid out.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Money;
+
+/// Whose earnings, and what they are told apart by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, IntoParams)]
+pub struct EarningsQuery {
+    /// Those with a package, `ns:name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Those of a receiver: a payee's id, or `operator`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
+    /// What they are told apart by, joined by commas: `package`, `release`, `export`, `day` and `payer`; `release` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The first day that counts, in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(example = "2026-11-01")]
+    pub from: Option<String>,
+    /// The first day after it that counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(example = "2026-12-01")]
+    pub until: Option<String>,
+}
 
 /// Who earned what.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EarningsResponse {
-    /// The rows, by release and receiver.
+    /// The rows, in the order of what they are told apart by, then of their receivers.
     pub earnings: Vec<EarningRow>,
     /// The sum over all rows, in dollars.
     pub total_usd: String,
@@ -16,14 +38,28 @@ pub struct EarningsResponse {
     pub play_money: bool,
 }
 
-/// What somebody earned with a release.
+/// What somebody earned. What earnings are not told apart by is absent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EarningRow {
     /// Who: a payee's id, or `operator`.
     pub receiver: String,
+    /// With which package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// With which release.
-    pub release: String,
-    /// How many charges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// With which function; `download`, `license` and `tip` are what was sold otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<String>,
+    /// On which day, in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// What kind of payer paid: `licensed` had a licence of the package, such as a plan; of the others, a `wallet`, prepaid
+    /// `credit`, or an `account` of a company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
+    /// In how many calls, or sales.
     pub calls: u64,
     /// Millionths of a millionth of a dollar, as digits.
     pub pico: String,

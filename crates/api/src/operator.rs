@@ -27,6 +27,20 @@ pub struct PayeesResponse {
     pub payees: Vec<PayeeResponse>,
     /// The packages, by their names.
     pub frozen: Vec<FreezeResponse>,
+    /// What nobody claims yet, by payee.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unclaimed: Vec<UnclaimedResponse>,
+}
+
+/// What a payee earned whom nobody knows.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UnclaimedResponse {
+    /// The payee.
+    pub payee: String,
+    /// How much, in pico: millionths of an atomic unit.
+    pub pico: String,
+    /// When the oldest of it becomes somebody else's.
+    pub lapses_at: String,
 }
 
 /// A payee, as the operator knows it.
@@ -149,6 +163,42 @@ pub struct ActionRow {
     pub about: String,
     /// `unverified`, `verified`, `suspended`, `frozen`, `thawed`, `acted` or `dismissed`.
     pub action: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The blocklists that the operator follows.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BlocklistsResponse {
+    /// One for each.
+    pub feeds: Vec<BlocklistResponse>,
+}
+
+/// A blocklist, and what became of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BlocklistResponse {
+    /// Whose it is.
+    pub key: String,
+    /// What it is called, where one was ever taken.
+    pub name: Option<String>,
+    /// Its number.
+    pub sequence: Option<u64>,
+    /// Until when there is another.
+    pub expires: Option<String>,
+    /// Whether that time is over. It counts all the same.
+    pub stale: bool,
+    /// Why the last that came was not taken.
+    pub problem: Option<String>,
+    /// What is on it.
+    pub entries: Vec<BlocklistEntry>,
+}
+
+/// Something that is on a blocklist.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BlocklistEntry {
+    /// `package:`, `component:`, `publisher:` or `payee:`, and which.
+    #[schema(example = "package:acme:evil")]
+    pub about: String,
     /// Why.
     pub reason: String,
 }

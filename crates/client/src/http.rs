@@ -5,7 +5,7 @@ use std::time::Duration;
 use glassbox_api::{
     ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
     AuditResponse, BalanceResponse, CallResponse, ChosenResponse, ClaimResponse, ContradictionResponse,
-    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsResponse,
+    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsQuery, EarningsResponse,
     ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, ImplementationsResponse, NamespaceResponse,
     PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
     QuoteResponse, ReleaseResponse, RevokeRequest, SearchQuery, SearchResponse, StatementResponse,
@@ -181,6 +181,17 @@ impl Client {
         self.bytes(self.expect_success(response).await?).await
     }
 
+    /// The same of an edition that has a component of its own.
+    pub async fn edition_component(
+        &self,
+        reference: &PackageRef,
+        edition: &str,
+    ) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::GET, &component_path(reference)).query(&[("edition", edition)]);
+        let response = self.send(request).await?;
+        self.bytes(self.expect_success(response).await?).await
+    }
+
     /// Returns the most that a call can cost.
     pub async fn quote(
         &self,
@@ -202,7 +213,7 @@ impl Client {
         self.get(&format!("/v1/interfaces/{}", path.join("/")), &[]).await
     }
 
-    /// Chooses among the packages that have the same function: `cheapest`, `fastest` or `most-proven`.
+    /// Chooses among the packages that have the same function: `cheapest`, `fastest`, `most-proven` or `pinned`.
     pub async fn choose(
         &self,
         reference: &PackageRef,
@@ -260,12 +271,13 @@ impl Client {
         String::from_utf8(bytes).map_err(|_| self.odd("a checkpoint that is not text".into()))
     }
 
-    /// Returns who earned what, with one package or with all.
-    pub async fn earnings(&self, package: Option<&PackageName>) -> Result<EarningsResponse, ClientError> {
-        match package {
-            Some(package) => self.get("/v1/earnings", &[("package", &package.to_string())]).await,
-            None => self.get("/v1/earnings", &[]).await,
-        }
+    /// Returns who earned what.
+    pub async fn earnings(&self, query: &EarningsQuery) -> Result<EarningsResponse, ClientError> {
+        let EarningsQuery { package, receiver, by, from, until } = query;
+        let asked =
+            [("package", package), ("receiver", receiver), ("by", by), ("from", from), ("until", until)];
+        let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        self.get("/v1/earnings", &asked.collect::<Vec<_>>()).await
     }
 
     /// Returns what an address has.

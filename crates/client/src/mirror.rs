@@ -227,7 +227,12 @@ impl Sync<'_> {
         self.set(&exact, "wit", release.wit).await?;
         self.set(&exact, "tests", release.tests).await?;
         if let Some(source) = release.source {
-            self.set(&exact, "source", source).await?;
+            match self.set(&exact, "source", source).await {
+                Err(ClientError::Problem(refused)) if matches!(refused.status, 402 | 403) => {
+                    self.report.not_free += 1;
+                }
+                copied => copied?,
+            }
         }
         // The page is not proved, but a wrong one could only make us ask in vain.
         if !page.download || page.download_price.is_some() {

@@ -125,6 +125,18 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._@-".contains(b))
 }
 
+impl Month {
+    /// Returns the month after it.
+    pub fn next(&self) -> String {
+        let (year, month) = self.0.split_once('-').expect("a month has two parts");
+        let number = |part: &str| part.parse::<u32>().expect("both are digits");
+        match (number(year), number(month)) {
+            (year, 12) => format!("{:04}-01", year + 1),
+            (year, month) => format!("{year:04}-{:02}", month + 1),
+        }
+    }
+}
+
 fn is_month(text: &str) -> bool {
     let Some((year, month)) = text.split_once('-') else { return false };
     let digits = |part: &str, count| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
@@ -199,6 +211,9 @@ mod tests {
     fn months_are_written_one_way() {
         for text in ["2026-01", "2026-12", "0001-10"] {
             assert_eq!(text.parse::<Month>().expect(text).as_str(), text);
+        }
+        for (text, next) in [("2026-01", "2026-02"), ("2026-12", "2027-01"), ("0001-10", "0001-11")] {
+            assert_eq!(text.parse::<Month>().expect(text).next(), next);
         }
         for text in ["", "2026", "2026-1", "2026-00", "2026-13", "26-01", "2026-1a", "2026-01-01", "2026/01"]
         {

@@ -231,6 +231,7 @@ mod tests {
             files: None,
             source: None,
             dependencies: Vec::new(),
+            editions: Default::default(),
             authorship: Default::default(),
         };
         assert!(matches!(

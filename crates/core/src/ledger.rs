@@ -17,6 +17,7 @@
 //!
 //! An account of a company that pays beforehand spends credit, which came by its bank.
 //!
+//! What nobody claims of earnings becomes somebody else's by a *lapse*, see [`escrow`](crate::escrow).
 //! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
 //! else's.
 
@@ -145,10 +146,14 @@ pub enum Kind {
     Payout,
     /// A deposit that the chain took back.
     Loss,
+    /// A share that nobody claimed, becoming somebody else's.
+    Lapse,
+    /// A part of a charge going back, because a promise was broken.
+    Reversal,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Deposit, "deposit"),
         (Self::Voucher, "voucher"),
         (Self::Invoice, "invoice"),
@@ -160,6 +165,8 @@ impl Kind {
         (Self::Grant, "grant"),
         (Self::Payout, "payout"),
         (Self::Loss, "loss"),
+        (Self::Lapse, "lapse"),
+        (Self::Reversal, "reversal"),
     ];
 
     /// Returns the word that the database stores.

@@ -749,3 +749,95 @@ pub const ORGANIC_PAYERS_MIN: usize = 3;
 
 /// The least that they pay for a call on average. Below it, use is cheaper to make up than what it is good for.
 pub const ORGANIC_AVERAGE_MIN: crate::Atomic = crate::Atomic(1_000);
+
+/// How many days a share waits for a payee that nobody knows, from the day on which it was earned: a year.
+pub const UNCLAIMED_DAYS: i64 = 365;
+
+/// The most days of payees in an answer that lists what nobody claimed.
+pub const UNCLAIMED_LISTED_MAX: usize = 100_000;
+
+/// How many periods of support are judged in one sweep.
+pub const SUPPORT_BATCH: usize = 100;
+
+/// How many pages of one release's source everybody together may read in an hour: ten people who read one every half
+/// minute. Whoever wants it faster wants it in bulk.
+pub const SOURCE_PAGES_PER_HOUR: u32 = 1_200;
+
+/// The longest identity token of a forge, in bytes: those in use have some 2,000.
+pub const OIDC_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a grant lasts that an identity token proves, in seconds: the workflow that asked for it is over by then.
+pub const OIDC_GRANT_SECONDS: i64 = 60 * 60;
+
+/// By how much the clock of a forge may be ahead, in seconds.
+pub const OIDC_SKEW_SECONDS: i64 = 60;
+
+/// The most entries of a blocklist.
+pub const BLOCKLIST_ENTRIES_MAX: usize = 10_000;
+
+/// The longest entry of one, in bytes: a payee's id, with the word before it.
+pub const BLOCKED_BYTES_MAX: usize = PAYEE_ID_BYTES_MAX + 16;
+
+/// The longest file of one, in bytes: all of its entries, with short reasons, in base64.
+pub const BLOCKLIST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// By how much the clock of whoever signs one may be ahead, in seconds.
+pub const BLOCKLIST_SKEW_SECONDS: i64 = 60 * 60;
+
+/// The most functions of a component that can be told apart when they are entered: the pages between what no guest may have
+/// and where a memory ends, less what it may have.
+pub const FUNCTIONS_MARKED_MAX: u32 = 1 << 14;
+
+/// The largest component whose tests are tried on mutants, in bytes. Each mutant is compiled whole, in half a second at this size.
+pub const MUTANTS_COMPONENT_BYTES_MAX: usize = 512 * 1024;
+
+/// How many mutants a component's tests are tried on. Enough to tell good tests from poor ones.
+pub const MUTANTS_MAX: usize = 32;
+
+/// The fewest mutants that say anything about tests.
+pub const MUTANTS_MIN: usize = 8;
+
+/// The most fuel that all mutants of a component may burn together. About ten seconds of work.
+pub const MUTANTS_FUEL_MAX: u64 = 250_000_000_000;
+
+/// What a test may burn of a mutant, as a multiple of what it burns of the component: beyond that, the mutant loops.
+pub const MUTANT_FUEL_FACTOR: u64 = 4;
+
+/// What a test may burn of a mutant at least. Some mistakes make a short way a little longer.
+pub const MUTANT_FUEL_MIN: u64 = 1_000_000;
+
+/// The least code by which a component is known again under another name, in bytes. The glue of a wrapper is shorter, and the
+/// same for all of one interface.
+pub const CODE_COMPARED_BYTES_MIN: usize = 1_024;
+
+/// How long a publisher's key is new, in milliseconds: a week from its first release.
+pub const KEY_NEW_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The most packages that a new key may begin within a day. More than a person has ready, and little for whoever floods a
+/// registry; another key costs nothing, but each has its own namespaces.
+pub const NEW_KEY_PACKAGES_MAX: usize = 20;
+
+/// The time that they are counted over, in milliseconds: a day.
+pub const NEW_KEY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The most charges that are added up for one answer about earnings. About a second of reading.
+pub const EARNINGS_CHARGES_MAX: usize = 500_000;
+
+/// The most calls of a package that are looked at to say who pays for it. Read in some ten milliseconds.
+pub const USAGE_CALLS_MAX: usize = 20_000;
+
+/// The most releases whose payees are gathered to tell who is related to a package. Far beyond what one imports and derives
+/// from.
+pub const RELATED_RELEASES_MAX: usize = 256;
+
+/// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
+pub const IMPLEMENTATIONS_MAX: usize = 256;
+
+/// The most interfaces that a page lists: more than anybody reads.
+pub const INTERFACES_LISTED_MAX: usize = 500;
+
+/// How many of the newest runs of a release tell how long one takes. An odd number has a middle.
+pub const RUN_TIMES_KEPT: usize = 101;
+
+/// The fewest runs that tell how long one takes: below, the first one, which loads the code, weighs too much.
+pub const RUN_TIMES_MIN: usize = 5;

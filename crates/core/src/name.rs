@@ -300,7 +300,9 @@ impl FunctionName {
 
     /// Tells whether `text` names this function in any accepted form: full, `interface.function`, or bare.
     pub fn matches(&self, text: &str) -> bool {
-        text == self.function || text == self.short() || text == self.to_string()
+        // Every form ends so, and nothing is put together for the functions that are not meant.
+        text.ends_with(&self.function)
+            && (text == self.function || text == self.short() || text == self.to_string())
     }
 }
 

@@ -1,10 +1,13 @@
 //! The release statement: what a publisher signs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::{Envelope, Predicate, Signers, Subject};
 use crate::key::{PublicKey, SecretKey};
-use crate::name::ReleaseId;
+use crate::name::{FunctionName, ReleaseId};
+use crate::terms::names;
 use crate::{Digest, limits};
 
 /// What a release is made of, layer by layer. Signed by its publisher and embedded in the log.
@@ -32,9 +35,45 @@ pub struct Release {
     /// The releases that stand behind the packages that it imports, ascending: what runs is exactly these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Pinned>,
+    /// The editions that have a component of their own.
+    #[serde(default, skip_serializing_if = "Editions::is_empty")]
+    pub editions: Editions,
     /// Who made it. Absent means unknown.
     #[serde(default)]
     pub authorship: Authorship,
+}
+
+/// The components of editions, by the names of these. What belongs to none of them is the release's own component's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Editions(pub BTreeMap<String, EditionComponent>);
+
+/// A component that stands for a part of a release's exports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EditionComponent {
+    /// Its bytes.
+    pub component: Digest,
+    /// The interfaces and functions that it is called for.
+    pub exports: BTreeSet<String>,
+}
+
+impl Editions {
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the component that a call of `function` runs, where it is not the release's own.
+    pub fn component_of(&self, function: &FunctionName) -> Option<Digest> {
+        let has = |edition: &&EditionComponent| edition.exports.iter().any(|export| names(export, function));
+        self.0.values().find(has).map(|edition| edition.component)
+    }
+
+    /// Returns all of their components.
+    pub fn components(&self) -> impl Iterator<Item = Digest> {
+        self.0.values().map(|edition| edition.component)
+    }
 }
 
 /// A dependency, as it was resolved when its importer was published.
@@ -124,6 +163,11 @@ impl Release {
     /// Returns the one subject of the statement: the component.
     pub fn subject(&self) -> Subject {
         Subject::new(format!("{}.wasm", self.release.package.name()), self.component)
+    }
+
+    /// Returns the component that a call of `function` runs.
+    pub fn component_of(&self, function: &FunctionName) -> Digest {
+        self.editions.component_of(function).unwrap_or(self.component)
     }
 
     /// Signs this statement.

@@ -44,7 +44,7 @@ pub(crate) fn call_schema() -> Value {
             "max_price": { "type": "string", "description": "refuse above these dollars, e.g. \"0.01\"" },
             "fuel": { "type": "integer", "description": "ceiling; bounds prices by fuel" },
             "grants": strings("allow only these host interfaces or URLs"),
-            "choose": { "enum": ["cheapest", "fastest", "most-proven"], "description": "any package with the same interface" },
+            "choose": { "enum": ["cheapest", "fastest", "most-proven", "pinned"], "description": "any package with the same interface" },
             "idempotency_key": { "type": "string", "description": "same key, same answer: safe to repeat" },
         },
         "required": ["id", "function"],

@@ -7,7 +7,7 @@
 
 use glassbox_core::license::Item;
 use glassbox_core::manifest::{FreeScope, Price, Requirement, Terms};
-use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, names};
+use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, edition_of};
 use glassbox_core::{Atomic, FunctionName};
 use glassbox_store::{Consumed, NewLicense};
 use jiff::Timestamp;
@@ -155,12 +155,10 @@ fn bounds(prices: &[&Price], at: Timestamp) -> Vec<(Counter, u64)> {
 }
 
 /// Returns the edition that a function belongs to, and what it requires.
-fn requirement<'a>(
+pub(crate) fn requirement<'a>(
     terms: &'a Terms,
     function: &FunctionName,
 ) -> Option<(&'a str, &'a Requirement)> {
-    let mut editions = terms.more.edition.iter();
-    let (name, edition) =
-        editions.find(|(_, edition)| edition.exports.iter().any(|export| names(export, function)))?;
-    Some((name.as_str(), edition.requires.as_ref()?))
+    let (name, edition) = edition_of(&terms.more.edition, function)?;
+    Some((name, edition.requires.as_ref()?))
 }

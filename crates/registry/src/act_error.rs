@@ -5,7 +5,8 @@ use glassbox_core::dsse::DsseError;
 use glassbox_core::limits;
 use glassbox_store::StoreError;
 
-use crate::error::{LOG_BEHIND, PublishError, RegistryError, Retry};
+use crate::error::{LOG_BEHIND, RegistryError, Retry};
+use crate::publish_error::PublishError;
 
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +112,7 @@ pub(crate) fn code(error: &StoreError) -> &'static str {
         StoreError::ReleaseExists(_) => "release-exists",
         StoreError::NamespaceTaken { .. } => "namespace-taken",
         StoreError::NamespaceConfusable { .. } => "namespace-confusable",
+        StoreError::TooManyPackages { .. } => "packages-too-many",
         StoreError::NoNamespace(_) => "namespace-not-found",
         StoreError::NoRelease(_) => "release-not-found",
         StoreError::Refused(refusal) => match refusal {
@@ -141,6 +143,9 @@ pub(crate) fn next(error: &StoreError) -> &'static str {
         "release-exists" => "releases are immutable: raise the version",
         "namespace-taken" => "publish under a namespace of your own, or with a key that controls this one",
         "namespace-confusable" => "choose a name that cannot be taken for another",
+        "packages-too-many" => {
+            "publish the rest tomorrow; a week from its first release on, a key begins as many as it likes"
+        }
         "namespace-not-found" => "publish in it to claim it, or claim it with `glassbox namespace policy`",
         "release-not-found" => "name a release that was published",
         "threshold-missed" => {

@@ -13,13 +13,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{ChargeOn, Terms, Unit};
+use glassbox_core::manifest::{ChargeOn, Place, Terms, Unit};
 use glassbox_core::receipt::{Bundle, Opening, Outcome, Request};
 use glassbox_core::split::split_bill;
-use glassbox_core::terms::{Account, Quote, Usage, bill, consumption};
+use glassbox_core::terms::{Account, Quote, Usage, bill, consumption, edition_of};
 use glassbox_core::tree::{Linked, Node};
 use glassbox_core::value::{Value, binary, json};
-use glassbox_core::{Atomic, Digest, PackageRef, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageRef, limits};
 use glassbox_pay::x402::SettleResponse;
 use glassbox_sandbox::{
     Allowed, FailureKind, Flow, Function, Invocation, Outcome as RunOutcome, Run, RunLimits,
@@ -28,6 +28,7 @@ use glassbox_store::CallRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use crate::account::requirement;
 use crate::company::Caller;
 use crate::depend::{Composed, nodes};
 use crate::error::{CallError, RegistryError, failure_code};
@@ -141,10 +142,7 @@ impl CallFailure {
                  manifest does not declare"
                     .into()
             }
-            "too-many-calls" => {
-                "change the arguments, or tell the publisher: it calls a dependency more often than its manifest says"
-                    .into()
-            }
+            "too-many-calls" => "change the arguments: with these it calls a dependency too often".into(),
             _ if self.deterministic => "change the arguments; these will fail again".into(),
             _ => "call again".into(),
         }
@@ -160,6 +158,8 @@ impl CallFailure {
 pub(crate) struct Plan {
     pub(crate) live: Arc<Live>,
     pub(crate) function: Function,
+    /// The component that runs: that of the function's edition, or the release's own.
+    pub(crate) component: Digest,
     pub(crate) args: Arc<[Value]>,
     pub(crate) quote: Quote,
     pub(crate) request: Digest,
@@ -198,7 +198,7 @@ impl Registry {
         let Some(payment) = request.payment.take() else {
             let mut plan = self.plan_to_run(&request, None).await?;
             return match self.price(&plan.live, &plan.quote, plan.resource.as_ref()) {
-                None => self.call_free(plan, None).await.and_then(deliver),
+                None => self.call_free(plan, None, None).await.and_then(deliver),
                 Some(required) => {
                     if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
                         plan.quote = free;
@@ -245,9 +245,10 @@ impl Registry {
     /// The same on a release that was found.
     fn plan_on(&self, live: Arc<Live>, request: &CallRequest) -> Result<Plan, CallError> {
         let function = live.function(&request.function)?.clone();
-        if !live.runs_here() {
+        if !live.runs_here(&function.name) {
             return Err(CallError::NotRemote);
         }
+        let component = live.component_of(&function.name);
         let invalid = |error| CallError::Arguments { error, signature: function.signature.clone() };
         let args = json::args_from_json(&function.ty, &request.args).map_err(invalid)?;
         let fuel_max = live.fuel_ceiling(request.fuel_max)?;
@@ -259,7 +260,7 @@ impl Registry {
         let allows = self.granted(&live, allowed.as_deref())?;
         let bound = |terms: Digest| {
             let bound = Request {
-                component: live.component,
+                component,
                 files: live.files.map(|files| files.digest),
                 terms,
                 function: &function.name,
@@ -283,6 +284,7 @@ impl Registry {
         Ok(Plan {
             live,
             function,
+            component,
             args: args.into(),
             quote,
             request,
@@ -295,9 +297,13 @@ impl Registry {
     }
 
     /// A call that costs nothing needs no hold, and nothing of it is kept but what a company's account used: the receipt is
-    /// the caller's. Whoever calls without an account has not shown who they are, and what takes a licence is not theirs.
-    async fn call_free(&self, plan: Plan, caller: Option<&Caller>) -> Result<CallReply, CallError> {
-        let payer = caller.map(Caller::payer);
+    /// the caller's. `payer` is who the caller has shown to be: whoever has not shown it has no licence.
+    async fn call_free(
+        &self,
+        plan: Plan,
+        caller: Option<&Caller>,
+        payer: Option<String>,
+    ) -> Result<CallReply, CallError> {
         self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
@@ -311,7 +317,7 @@ impl Registry {
     /// A call for which a free unit was taken. It is given back where nothing would have been charged.
     async fn call_taken(&self, plan: Plan) -> Result<CallReply, CallError> {
         let (live, taken) = (plan.live.clone(), plan.quote.clone());
-        let reply = self.call_free(plan, None).await;
+        let reply = self.call_free(plan, None, None).await;
         let used = reply.as_ref().is_ok_and(|reply| {
             reply.stored.failure.is_none()
                 || live.terms.price.iter().any(|price| price.charge_on == ChargeOn::Attempt)
@@ -336,7 +342,16 @@ impl Registry {
         }
         let Some(mut order) = self.order(&plan.live, &plan.quote, plan.request, plan.resource.as_ref())
         else {
-            return self.call_free(plan, payment.caller()).await;
+            let payer = match &payment {
+                Payment::Account(caller) => Some(caller.payer()),
+                Payment::Credit(credit) if requirement(&plan.live.terms, &plan.function.name).is_some() => {
+                    let asked = (&plan.function.name, Atomic::ZERO);
+                    Some(self.shown_by_credit(credit, &plan.live.id, Some(plan.component), asked).await?)
+                }
+                // A chain shows to everybody what was signed, so that it says nothing of who presents it.
+                Payment::Credit(_) | Payment::X402(_) | Payment::X402V1(_) => None,
+            };
+            return self.call_free(plan, payment.caller(), payer).await;
         };
         order.requests.clone_from(&plan.requests);
 
@@ -395,7 +410,7 @@ impl Registry {
             request,
             requests: vec![request],
             release: live.id.clone(),
-            component: Some(live.component),
+            component: Some(live.component_of(&quote.function)),
             function: quote.function.clone(),
             amount_max: quote.amount_max,
             run_ms_max: limits::QUEUE_WAIT_MS_MAX + limits::CALL_WALL_MS_MAX,
@@ -421,13 +436,20 @@ impl Registry {
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
+        let ran = self.run_once(plan, call, payer).await;
+        self.note_answer(&plan.live, &ran).await;
+        ran
+    }
+
+    async fn run_once(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
         // Here, and not where a call comes in: what was bought before is still handed out.
         if self.is_quarantined() {
             return Err(CallError::ExecutorQuarantined);
         }
         // It may have waited for its payment, and it may be stopped while it is loaded.
         self.check_quarantine(&plan.live)?;
-        let Composed { prepared, linked } = self.composed(&plan.live, &plan.allows.grants).await?;
+        let Composed { prepared, linked } =
+            self.composed(&plan.live, plan.component, &plan.allows.grants).await?;
         let files = self.files_of(&plan.live).await?;
         self.check_quarantine(&plan.live)?;
         let started_at_ms = self.env.now_ms();
@@ -448,8 +470,11 @@ impl Registry {
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);
         }
+        if matches!(run.outcome, RunOutcome::Returned(_)) {
+            self.run_times.note(&plan.live.id, run.elapsed);
+        }
         let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
-        let works = self.works(&plan.live.terms, &inner, &plan.live.imports).await?;
+        let works = self.works(&plan.live.terms, &inner, plan.live.imports.of(&plan.function.name)).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)
     }
 
@@ -497,14 +522,14 @@ impl Registry {
         };
         let bill = bill(&plan.live.terms, &plan.quote, &usage, &inner, &works)
             .map_err(|error| damaged(error.to_string()))?;
-        let charge = bill.charge();
         // Before anything is settled that could not be divided.
         split_bill(&bill, self.config.fee_bps, &works, call).map_err(|error| damaged(error.to_string()))?;
+        let charge = bill.charge();
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),
             manifest: Some(plan.live.manifest_digest),
-            component: plan.live.component,
+            component: plan.component,
             world: Some(plan.live.manifest.spec.world.clone()),
             files: plan.live.files.map(|files| files.digest),
             function: plan.function.name.clone(),
@@ -557,8 +582,11 @@ impl Live {
         }
     }
 
-    pub(crate) fn runs_here(&self) -> bool {
-        self.terms.execute.contains(&glassbox_core::manifest::Place::Remote)
+    /// Tells whether a registry may run a function.
+    pub(crate) fn runs_here(&self, function: &FunctionName) -> bool {
+        let edition = edition_of(&self.terms.more.edition, function);
+        let own = edition.and_then(|(_, edition)| edition.execute.as_ref());
+        own.unwrap_or(&self.terms.execute).contains(&Place::Remote)
     }
 }
 

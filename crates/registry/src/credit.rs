@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use glassbox_core::ledger::{self, Account, Kind, Transfer};
 use glassbox_core::possession::Proof;
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::{Atomic, Digest, Pico, limits};
+use glassbox_core::{Atomic, Digest, FunctionName, Pico, ReleaseId, limits};
 use glassbox_pay::Address;
 use glassbox_pay::x402::{PaymentPayload, Resource, SettleResponse};
 use glassbox_store::{Budget, CreditAccount};
@@ -146,20 +146,51 @@ impl Registry {
         u64::try_from(self.env.now_ms() / 1_000).unwrap_or_default()
     }
 
-    /// Checks a token against an order. Its totals, and whether it was taken back, are for the ledger to check.
-    pub(crate) fn check_credit(&self, credit: Credit, order: &Order) -> Result<Tender, CallError> {
-        let (account, key) = self.known_credit(&credit)?;
+    /// Returns the account that a token shows for what costs nothing: none of its totals is used.
+    pub(crate) async fn shown_by_credit(
+        &self,
+        credit: &Credit,
+        release: &ReleaseId,
+        component: Option<Digest>,
+        asked: (&FunctionName, Atomic),
+    ) -> Result<String, CallError> {
+        let (account, _) = self.known_credit(credit)?;
+        let verified = self.authorized(credit, release, component, asked)?;
+        for (block, _) in verified.blocks() {
+            if self.store.is_revoked(&account, &block.to_string()).await? {
+                return Err(CallError::Token("it was taken back".into()));
+            }
+        }
+        Ok(account)
+    }
+
+    /// Verifies a token, and that it allows this.
+    fn authorized(
+        &self,
+        credit: &Credit,
+        release: &ReleaseId,
+        component: Option<Digest>,
+        (function, amount_max): (&FunctionName, Atomic),
+    ) -> Result<Arc<Verified>, CallError> {
         let verified = self.verified(&credit.token)?;
         let request = Request {
-            release: &order.release,
-            component: order.component,
-            function: &order.function,
-            amount_max: order.amount_max,
+            release,
+            component,
+            function,
+            amount_max,
             now_s: self.now_s(),
             audience: &self.config.public_url,
             holder: credit.proof.map(|proof| proof.key),
         };
         verified.authorize(&request).map_err(|refusal| CallError::Token(refusal.to_string()))?;
+        Ok(verified)
+    }
+
+    /// Checks a token against an order. Its totals, and whether it was taken back, are for the ledger to check.
+    pub(crate) fn check_credit(&self, credit: Credit, order: &Order) -> Result<Tender, CallError> {
+        let (account, key) = self.known_credit(&credit)?;
+        let asked = (&order.function, order.amount_max);
+        let verified = self.authorized(&credit, &order.release, order.component, asked)?;
         if credit.identifier.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::NONCE_BYTES_MAX) {
             return Err(CallError::NonceTooLong);
         }
@@ -239,6 +270,7 @@ impl Registry {
             posted: Posted::Sale,
             consumed: None,
             license: None,
+            accruals: Vec::new(),
         })
     }
 

@@ -11,11 +11,11 @@ use glassbox_core::manifest::{self, Unit};
 use glassbox_core::release::Pinned;
 use glassbox_core::terms::{Import, Uncovered};
 use glassbox_core::tree::{Linked, Node};
-use glassbox_core::{PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
-use crate::imports::check_prices;
+use crate::imports::{Imports, check_prices};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Package;
@@ -146,7 +146,7 @@ impl Registry {
         &self,
         package: &Package,
         pins: &[Pinned],
-    ) -> Result<Result<Vec<Import>, DependencyError>, RegistryError> {
+    ) -> Result<Result<Imports, DependencyError>, RegistryError> {
         let named = &package.manifest.dependencies;
         if !pins.is_sorted() {
             return Ok(Err(DependencyError::Unordered));
@@ -167,7 +167,7 @@ impl Registry {
                 return Ok(Err(refused));
             }
         }
-        Ok(check_prices(package, &self.pinned(pins).await?))
+        check_prices(package, self.pinned(pins).await?).await
     }
 
     /// Checks one pin, and what it rests on.
@@ -235,11 +235,22 @@ impl Registry {
         Ok(Err(DependencyError::TooDeep(live.id.clone())))
     }
 
-    /// Returns a release with everything that it imports.
-    pub(crate) async fn composed(&self, live: &Live, grants: &Grants) -> Result<Composed, RegistryError> {
-        let (dependencies, linked) =
-            self.links(&live.dependencies, &live.manifest.dependencies, &live.imports, grants).await?;
-        Ok(Composed { prepared: self.prepared(live, grants, dependencies).await?, linked })
+    /// Returns a component of a release with everything that it imports.
+    pub(crate) async fn composed(
+        &self,
+        live: &Live,
+        component: Digest,
+        grants: &Grants,
+    ) -> Result<Composed, RegistryError> {
+        let (dependencies, linked) = self
+            .links(
+                &live.dependencies,
+                &live.manifest.dependencies,
+                live.imports.of_component(component),
+                grants,
+            )
+            .await?;
+        Ok(Composed { prepared: self.prepared(live, component, grants, dependencies).await?, linked })
     }
 
     /// Returns what stands behind the imports of a release that pins `pins` and is granted `grants`, of which `imports` may
@@ -256,7 +267,7 @@ impl Registry {
             for pin in pins {
                 let live = self.runnable(&exact(&pin.release)).await?;
                 let grants = live.grants.under(grants);
-                let Composed { prepared, linked } = self.composed(&live, &grants).await?;
+                let Composed { prepared, linked } = self.composed(&live, live.component, &grants).await?;
                 let memory_bytes = live.manifest.memory_max_bytes();
                 let calls_max = named.get(&pin.release.package).and_then(|named| named.calls_max);
                 let charged = imports.iter().find(|import| import.terms.digest() == pin.terms);

@@ -1,6 +1,7 @@
-//! Downloads: free where the terms say nothing else, or sold once and open from then on to whoever paid.
+//! Downloads, also of the source in bulk: free where the terms say nothing else, or sold once and open from then on to
+//! whoever paid.
 //!
-//! One payment is for the component and the files that it reads. What shows that it was made is the receipt of x402, which
+//! One payment is for the component and the files that it reads, another for the source. What shows that it was made is the receipt of x402, which
 //! says who paid for what: there was no run that a receipt of ours could speak of, and what the bytes are is said by the
 //! publisher's statement.
 //!
@@ -11,12 +12,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use glassbox_core::dsse::Envelope;
+use glassbox_core::escrow::accruals;
 use glassbox_core::files::Files;
 use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
-use glassbox_core::manifest::Terms;
+use glassbox_core::manifest::{MachineAccess, Place, PricedAct, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split_bill;
-use glassbox_core::terms::{Bill, Charge, download_charge};
+use glassbox_core::terms::{Bill, Charge, sale_charge};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
@@ -37,6 +40,9 @@ use crate::settle::{Closing, Posted, Recorded};
 /// The name under which a download stands among the functions of its release, in the store and in the caps of tokens.
 const DOWNLOAD: &str = "glassbox:registry/releases#download";
 
+/// The name under which a source stands there.
+const SOURCE: &str = "glassbox:registry/releases#source";
+
 /// A request for what a release is made of.
 #[derive(Debug, Clone)]
 pub struct DownloadRequest {
@@ -46,6 +52,10 @@ pub struct DownloadRequest {
     pub payment: Option<Payment>,
     /// A payer that shows who it is, to be let in again.
     pub sign_in: Option<SignIn>,
+    /// A licence that includes it.
+    pub license: Option<Envelope>,
+    /// The edition whose component is wanted; the release's own where none is named.
+    pub edition: Option<String>,
 }
 
 /// What was asked for, and why it may leave.
@@ -64,6 +74,8 @@ pub enum Access {
     Free,
     /// Whoever signed in had paid for it.
     SignedIn,
+    /// Whoever asks has a licence that includes it.
+    Licensed,
     /// It is paid. The reply is absent where the same payment bought it long ago.
     Paid(Option<Box<DownloadReply>>),
 }
@@ -86,8 +98,11 @@ pub struct DownloadReply {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Purchase {
-    /// What is bought: the URL of the component.
+    /// What is bought: the URL of the component, or of the source.
     download: String,
+    /// What it is bought for.
+    #[serde(default = "download")]
+    act: PricedAct,
     pub(crate) terms: Hashed<Terms>,
     /// The terms of the works that it derives from.
     #[serde(default)]
@@ -95,40 +110,55 @@ pub(crate) struct Purchase {
     fee_bps: u32,
 }
 
+fn download() -> PricedAct {
+    PricedAct::Download
+}
+
 impl Purchase {
     pub(crate) fn charge(&self) -> Charge {
-        download_charge(&self.terms)
+        sale_charge(&self.terms, self.act)
     }
 }
 
 impl Registry {
-    /// Returns the component's bytes, where the terms let them be downloaded, for their price.
+    /// Returns the bytes of the component, or of that of an edition, where the terms let them be downloaded, for their price.
     pub async fn component(
         self: &Arc<Self>,
-        request: DownloadRequest,
+        mut request: DownloadRequest,
     ) -> Result<Download<Vec<u8>>, CallError> {
-        let (live, request) = self.downloadable(request).await?;
-        let access = self.access(&live, request).await?;
-        Ok(Download { content: self.store.object(live.component).await?, access })
+        let live = self.found(&mut request, PricedAct::Download).await?;
+        let component = live.downloadable(request.edition.as_deref())?;
+        let access = self.access(&live, PricedAct::Download, request).await?;
+        Ok(Download { content: self.store.object(component).await?, access })
     }
 
     /// Returns the files that the component may read, where the terms let it be downloaded, for the price of both.
     pub async fn component_files(
         self: &Arc<Self>,
-        request: DownloadRequest,
+        mut request: DownloadRequest,
     ) -> Result<Download<Files>, CallError> {
-        let (live, request) = self.downloadable(request).await?;
+        let live = self.found(&mut request, PricedAct::Download).await?;
+        live.downloadable(None)?;
         let files = live.files.ok_or(RegistryError::NoFiles)?;
-        let access = self.access(&live, request).await?;
+        let access = self.access(&live, PricedAct::Download, request).await?;
         let content = unpack_files(&live.id, &self.store.object(files.object).await?)?;
         Ok(Download { content, access })
     }
 
-    /// Finds the release, by what was bought where the payment bought it before.
-    async fn downloadable(
-        &self,
+    /// Returns the source in bulk, on the terms that it has for machines.
+    pub async fn source(
+        self: &Arc<Self>,
         mut request: DownloadRequest,
-    ) -> Result<(Arc<Live>, DownloadRequest), CallError> {
+    ) -> Result<Download<Files>, CallError> {
+        let live = self.found(&mut request, PricedAct::Source).await?;
+        let source = live.source.ok_or(RegistryError::NoSource)?;
+        let access = self.access(&live, PricedAct::Source, request).await?;
+        let content = unpack_files(&live.id, &self.store.object(source.object).await?)?;
+        Ok(Download { content, access })
+    }
+
+    /// Finds the release, by what was bought where the payment bought it before.
+    async fn found(&self, request: &mut DownloadRequest, act: PricedAct) -> Result<Arc<Live>, CallError> {
         let mut is_bought = false;
         if let Some(payment) = &request.payment
             && let Some(row) = self.presented(self.known(payment).as_ref()).await?
@@ -137,24 +167,37 @@ impl Registry {
             is_bought = true;
         }
         let live = self.live(&request.release).await?;
-        if !is_bought {
+        // What people may read without an account, programs may, too.
+        if !is_bought && (act == PricedAct::Download || live.machines() != MachineAccess::Free) {
             self.check_quarantine(&live)?;
             let allowed = self.granted(&live, None)?;
-            self.gate(&live, &allowed, live.download.amount, request.payment.as_ref()).await?;
+            self.gate(&live, &allowed, live.price_of(act).amount, request.payment.as_ref()).await?;
         }
-        match live.manifest.component_is_public() {
-            true => Ok((live, request)),
-            false => Err(RegistryError::NotDownloadable.into()),
-        }
+        Ok(live)
     }
 
     /// Says why a download may leave: it is free, or was paid, or is paid now.
-    async fn access(self: &Arc<Self>, live: &Live, request: DownloadRequest) -> Result<Access, CallError> {
-        if live.download.amount == Atomic::ZERO {
-            return Ok(Access::Free);
+    async fn access(
+        self: &Arc<Self>,
+        live: &Live,
+        act: PricedAct,
+        request: DownloadRequest,
+    ) -> Result<Access, CallError> {
+        let machines = if act == PricedAct::Source { live.machines() } else { MachineAccess::Metered };
+        match machines {
+            MachineAccess::Free => return Ok(Access::Free),
+            MachineAccess::Denied => return Err(RegistryError::SourceDenied.into()),
+            MachineAccess::Metered if live.price_of(act).amount == Atomic::ZERO => return Ok(Access::Free),
+            MachineAccess::Metered | MachineAccess::Licensed => {}
         }
-        let order = self.download_order(live);
-        let DownloadRequest { payment, sign_in, .. } = request;
+        let order = self.download_order(live, act);
+        let DownloadRequest { payment, sign_in, license, .. } = request;
+        if self.is_licensed(live, act, &order.function, license.as_ref(), payment.as_ref()).await? {
+            return Ok(Access::Licensed);
+        }
+        if machines == MachineAccess::Licensed {
+            return Err(Self::source_licensed(live));
+        }
         if let Some(sign_in) = sign_in {
             match self.signed_in(&sign_in, &order.required.resource.url) {
                 Ok(payer) if self.store.has_paid(&payer, &order.requests).await? => {
@@ -172,6 +215,7 @@ impl Registry {
         let Some(payment) = payment else { return Err(order.unpaid()) };
         let purchase = Purchase {
             download: order.required.resource.url.clone(),
+            act,
             terms: live.terms.clone(),
             works: self.works(&live.terms, &[], &[]).await?,
             fee_bps: self.config.fee_bps,
@@ -188,7 +232,7 @@ impl Registry {
         payment: &SettledPayment,
         mut settlement: Option<SettleResponse>,
     ) -> Result<Closing, CallError> {
-        let Purchase { download, terms, works, fee_bps } = purchase;
+        let Purchase { download, act: _, terms, works, fee_bps } = purchase;
         let charged = purchase.charge().amount;
         let receipt = self.sign_receipt(payment, download);
         if let Some(settlement) = &mut settlement {
@@ -199,25 +243,42 @@ impl Registry {
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
-        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale, consumed: None, license: None })
+        let accruals = accruals(&shares, terms, works);
+        Ok(Closing {
+            charge,
+            reply,
+            receipt: None,
+            posted: Posted::Sale,
+            consumed: None,
+            license: None,
+            accruals,
+        })
     }
 
-    fn download_order(&self, live: &Live) -> Order {
-        let amount = live.download.amount;
+    fn download_order(&self, live: &Live, act: PricedAct) -> Order {
+        let amount = live.price_of(act).amount;
+        let (what, described, mime_type, function) = match act {
+            PricedAct::Source => ("source", "the source", "application/json", SOURCE),
+            _ => ("component", "the component, with its files,", "application/wasm", DOWNLOAD),
+        };
         let resource = Resource {
-            url: self.release_url(&live.id, "component"),
-            description: Some(format!("the component of {}, and its files", live.id)),
-            mime_type: Some("application/wasm".into()),
+            url: self.release_url(&live.id, what),
+            description: Some(format!("{described} of {}", live.id)),
+            mime_type: Some(mime_type.into()),
         };
         let mut required = self.sale_requirements(resource, amount, Flow::Upfront);
         let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
         self.advertise(&mut required, Some((sign_in::NAME, sign_in)));
+        let request = |terms: &Hashed<Terms>| match act {
+            PricedAct::Source => source_request(live, terms),
+            _ => download_request(live, terms),
+        };
         Order {
-            request: download_request(live, &live.terms),
-            requests: live.under_all_terms(|terms| download_request(live, terms)),
+            request: request(&live.terms),
+            requests: live.under_all_terms(request),
             release: live.id.clone(),
-            component: Some(live.component),
-            function: DOWNLOAD.parse::<FunctionName>().expect("a function name"),
+            component: (act == PricedAct::Download).then_some(live.component),
+            function: function.parse::<FunctionName>().expect("a function name"),
             amount_max: amount,
             required,
             run_ms_max: 0,
@@ -260,6 +321,35 @@ impl Registry {
         }
         Ok(signed.address.to_string())
     }
+}
+
+impl Live {
+    /// Returns what one of the things costs that are sold as they are.
+    fn price_of(&self, act: PricedAct) -> &Charge {
+        if act == PricedAct::Source { &self.source_price } else { &self.download }
+    }
+
+    /// Returns the component that is downloaded: the release's own, or that of an edition, where their terms allow it.
+    fn downloadable(&self, edition: Option<&str>) -> Result<Digest, RegistryError> {
+        let (component, places) = match edition {
+            None => (self.component, None),
+            Some(name) => {
+                let edition = self.terms.more.edition.get(name).ok_or(RegistryError::NotDownloadable)?;
+                let own = self.editions.0.get(name).map(|edition| edition.component);
+                (own.unwrap_or(self.component), edition.execute.as_ref())
+            }
+        };
+        match places.unwrap_or(&self.terms.execute).contains(&Place::Local) {
+            true => Ok(component),
+            false => Err(RegistryError::NotDownloadable),
+        }
+    }
+}
+
+/// Returns what a payment for a source buys.
+fn source_request(live: &Live, terms: &Hashed<Terms>) -> Digest {
+    let source = live.source.map_or([0; 32], |source| *source.digest.as_bytes());
+    Digest::of_parts(&[b"glassbox-source/1\0", &source, terms.digest().as_bytes()])
 }
 
 /// Returns what a payment for a download buys.

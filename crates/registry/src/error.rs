@@ -1,24 +1,16 @@
 //! What the registry refuses, each with a stable code, whether a retry helps, what was charged, and what to do next.
 
-use glassbox_core::case::CaseError;
-use glassbox_core::dsse::DsseError;
-use glassbox_core::files::FilesError;
 use glassbox_core::license::{Item, LicenseError};
-use glassbox_core::manifest::ManifestError;
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
-use glassbox_core::{Atomic, PackageName, PackageRef, Pico, ReleaseId, Version, limits};
+use glassbox_core::{Atomic, PackageName, PackageRef, Pico, ReleaseId, limits};
 use glassbox_pay::x402::extensions::sign_in::SignInError;
 use glassbox_pay::x402::{PaymentRequired, SettleResponse};
-use glassbox_sandbox::{AllowedError, BadPath, SandboxError, SbomError, UnknownGrant, WorldMismatch};
+use glassbox_sandbox::{AllowedError, SandboxError};
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
 use crate::company::PolicyRefusal;
-use crate::depend::DependencyError;
-use crate::derive::DerivationError;
-use crate::testing::TestReport;
-use crate::{act_error, component_error};
 
 /// Writes an error with all its causes, outermost first: for whoever prints it, once, at the edge.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -94,9 +86,18 @@ pub enum RegistryError {
     /// The release ships no files.
     #[error("this release ships no files")]
     NoFiles,
+    /// Machines have the source not in bulk.
+    #[error("the terms of this release do not let machines have its source in bulk")]
+    SourceDenied,
+    /// Machines have the source in bulk for a price, or with a licence.
+    #[error("the source of this release is not free for machines")]
+    SourceNotFree,
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
+    /// More charges would have to be added up than one answer may take.
+    #[error("more than {} charges would have to be added up", limits::EARNINGS_CHARGES_MAX)]
+    TooManyCharges,
     /// No such receipt, or it was of a free call.
     #[error("there is no receipt `{0}`")]
     NoReceipt(String),
@@ -112,143 +113,6 @@ pub enum RegistryError {
     /// Something stored cannot be read.
     #[error("release {0} is damaged: {1}")]
     Damaged(String, String),
-    /// A worker thread failed.
-    #[error("an internal worker failed")]
-    Worker,
-}
-
-/// Why a package was not published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The manifest.
-    #[error("glassbox.toml is not valid")]
-    Manifest(#[from] ManifestError),
-    /// A set of files.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// A file that a guest cannot be shown.
-    #[error(transparent)]
-    FileTree(#[from] BadPath),
-    /// The manifest names files, and there are none.
-    #[error("`files` names `{0}`, where there are none")]
-    NoFiles(String),
-    /// There are files that the manifest does not name.
-    #[error("there are files, and the manifest names none")]
-    UndeclaredFiles,
-    /// A WIT or test file that is not UTF-8.
-    #[error("`{0}` is not UTF-8 text")]
-    NotText(String),
-    /// The component is too large.
-    #[error("the component has {size_bytes} bytes, more than the {} allowed", limits::COMPONENT_BYTES_MAX)]
-    ComponentTooLarge {
-        /// How large it is.
-        size_bytes: usize,
-    },
-    /// The component or the WIT.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    /// What the component says of its parts.
-    #[error(transparent)]
-    Sbom(#[from] SbomError),
-    /// The component is not what its world says.
-    #[error(transparent)]
-    World(#[from] WorldMismatch),
-    /// A grant that does not exist.
-    #[error(transparent)]
-    Grant(#[from] UnknownGrant),
-    /// The component imports what no host provides.
-    #[error("the component imports {}, which no executor provides", .0.join(", "))]
-    ForeignImports(Vec<String>),
-    /// The manifest and the WIT name different packages.
-    #[error("the manifest says `{manifest}` and the WIT package is `{wit}`")]
-    PackageNameDiffers {
-        /// The manifest's name.
-        manifest: String,
-        /// The WIT package's.
-        wit: String,
-    },
-    /// The manifest and the WIT name different versions.
-    #[error("the manifest says version {manifest} and the WIT package is at {wit}")]
-    VersionDiffers {
-        /// The manifest's version.
-        manifest: Version,
-        /// The WIT package's.
-        wit: Version,
-    },
-    /// A price is for a function that there is not.
-    #[error("price `{price}` is for `{export}`, which is not exported")]
-    NoSuchExport {
-        /// The price's id.
-        price: String,
-        /// What it names.
-        export: String,
-        /// What there is.
-        exports: Vec<String>,
-    },
-    /// A test file.
-    #[error(transparent)]
-    CaseFile(#[from] CaseError),
-    /// A test case that does not fit the interface.
-    #[error("{file}: case `{name}`: {reason}")]
-    Case {
-        /// The file.
-        file: String,
-        /// The case.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// There are too many cases.
-    #[error("{count} test cases are more than the {} allowed", limits::TEST_CASES_MAX)]
-    TooManyCases {
-        /// How many there are.
-        count: usize,
-    },
-    /// Tests failed.
-    #[error("{} of {} test cases failed", .0.failed, .0.failed + .0.passed)]
-    TestsFailed(Box<TestReport>),
-    /// The statement is not signed, or not a release.
-    #[error("the release statement is not valid")]
-    Statement(#[from] DsseError),
-    /// The statement is too long for the log.
-    #[error("the statement has more than {} bytes", limits::STATEMENT_PUBLISHED_BYTES_MAX)]
-    StatementTooLong,
-    /// Several keys signed, and none is named as the one that answers for the release.
-    #[error("no signer is named as `accountable` in the statement's authorship")]
-    NobodyAccountable,
-    /// The operator's key decides over no name.
-    #[error("the operator's key cannot publish")]
-    Operator,
-    /// The layers have more bytes than a release may have.
-    #[error("{what} has {size_bytes} bytes, more than the {max_bytes} allowed")]
-    LayerTooLarge {
-        /// Which layer.
-        what: &'static str,
-        /// How large it is.
-        size_bytes: usize,
-        /// How large it may be.
-        max_bytes: usize,
-    },
-    /// The statement is about something else than what was sent.
-    #[error("the signed statement does not match what was sent: {0} differs")]
-    StatementDiffers(&'static str),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The operator stopped a release that has this component.
-    #[error("the component is that of {release}, which is quarantined: {reason}")]
-    Quarantined {
-        /// The release.
-        release: String,
-        /// Why.
-        reason: String,
-    },
-    /// A dependency.
-    #[error(transparent)]
-    Dependency(#[from] DependencyError),
-    /// A work that it derives from.
-    #[error(transparent)]
-    Derivation(#[from] DerivationError),
     /// A worker thread failed.
     #[error("an internal worker failed")]
     Worker,
@@ -370,6 +234,20 @@ pub enum CallError {
         /// What it requires.
         item: Item,
     },
+    /// An identity token proves nothing.
+    #[error("the identity token proves nothing: {0}")]
+    Oidc(String),
+    /// The keys of an issuer cannot be had.
+    #[error("the keys of `{issuer}` cannot be had: {reason}")]
+    OidcSilent {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The source takes a licence, and none came.
+    #[error("machines have the source in bulk with a licence: `{0}`")]
+    SourceLicensed(Item),
     /// The package takes no tips.
     #[error("this package takes no tips here")]
     NoTips,
@@ -457,8 +335,11 @@ impl RegistryError {
             Self::Quarantined { .. } => "release-quarantined",
             Self::NotDownloadable => "component-not-downloadable",
             Self::NoFiles => "files-not-published",
+            Self::SourceDenied => "source-denied",
+            Self::SourceNotFree => "source-not-free",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
+            Self::TooManyCharges => "earnings-too-many",
             Self::Name(_) => "name-invalid",
             Self::Store(StoreError::LogBehind { .. }) => "log-behind",
             Self::Store(_) | Self::Pay(_) | Self::Damaged(..) | Self::Worker => "internal",
@@ -480,10 +361,17 @@ impl RegistryError {
                 "call it here: POST /v1/call/{namespace}/{name}/{version}/{function}".into()
             }
             Self::NoFiles => "its component reads none; there is nothing to download".into(),
+            Self::SourceDenied => {
+                "people read it a file at a time: add ?file=; for more, ask its publisher".into()
+            }
+            Self::SourceNotFree => {
+                "GET /v1/packages/{namespace}/{name}/{version}/source says what it takes".into()
+            }
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()
             }
+            Self::TooManyCharges => "name a package, a receiver or a shorter time".into(),
             Self::Name(_) => "correct the name".into(),
             Self::Store(StoreError::LogBehind { .. }) => LOG_BEHIND.into(),
             _ => "try again later; the operator's log has the cause".into(),
@@ -493,77 +381,6 @@ impl RegistryError {
     /// Returns whether asking again can help.
     pub fn retry(&self) -> Retry {
         if self.code() == "internal" { Retry::After(5) } else { Retry::AfterChange }
-    }
-}
-
-impl PublishError {
-    /// Returns the stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Manifest(_) => "manifest-invalid",
-            Self::Files(_) | Self::FileTree(_) | Self::UndeclaredFiles | Self::NotText(_) => "files-invalid",
-            Self::NoFiles(_) => "files-not-found",
-            Self::ComponentTooLarge { .. } => "component-too-large",
-            Self::Sandbox(error) => component_error::code(error),
-            Self::Quarantined { .. } => "release-quarantined",
-            Self::Sbom(_) => "sbom-invalid",
-            Self::World(_) => "world-mismatch",
-            Self::Grant(_) => "grant-unknown",
-            Self::ForeignImports(_) => "import-not-granted",
-            Self::Dependency(error) => error.code(),
-            Self::Derivation(error) => error.code(),
-            Self::PackageNameDiffers { .. } => "name-differs",
-            Self::VersionDiffers { .. } => "version-differs",
-            Self::NoSuchExport { .. } => "export-not-found",
-            Self::CaseFile(_) | Self::Case { .. } | Self::TooManyCases { .. } => "test-invalid",
-            Self::TestsFailed(_) => "tests-failed",
-            Self::Statement(_) => "statement-invalid",
-            Self::StatementDiffers(_) => "statement-differs",
-            Self::StatementTooLong | Self::NobodyAccountable => "statement-invalid",
-            Self::Operator => "operator-key",
-            Self::LayerTooLarge { .. } => "files-invalid",
-            Self::Store(error) => act_error::code(error),
-            Self::Worker => "internal",
-        }
-    }
-
-    /// Returns what to do next.
-    pub fn next(&self) -> String {
-        match self {
-            Self::Manifest(error) => error.hint.clone(),
-            Self::NoFiles(_) => "name a folder with files in it, or leave `files` out".into(),
-            Self::UndeclaredFiles => "name their folder as `files` in [component]".into(),
-            Self::Files(_) | Self::FileTree(_) | Self::NotText(_) => "leave it out, or rename it".into(),
-            Self::ComponentTooLarge { .. } => "strip debug information, or optimise for size".into(),
-            Self::Sandbox(error) => component_error::next(error),
-            Self::Quarantined { .. } => "correct what is wrong with it, and build it anew".into(),
-            Self::Sbom(_) => "build it anew, or take the section out: `wasm-tools strip -d`".into(),
-            Self::World(_) => "make the component and its world agree; see the list above".into(),
-            Self::Grant(_) => "write it like `wasi:random/random` in `imports-allow`".into(),
-            Self::ForeignImports(_) => {
-                "name the package under [dependencies], or compose it into the component".into()
-            }
-            Self::Dependency(error) => error.next().into(),
-            Self::Derivation(error) => error.next(),
-            Self::PackageNameDiffers { wit, .. } => {
-                format!("write name = \"{wit}\", or rename the WIT package")
-            }
-            Self::VersionDiffers { wit, .. } => {
-                format!("write version = \"{wit}\", or change the WIT package")
-            }
-            Self::NoSuchExport { exports, .. } => format!("name one of {}", exports.join(", ")),
-            Self::CaseFile(_) | Self::Case { .. } => "correct the case; values are written in WAVE".into(),
-            Self::TooManyCases { .. } => "keep the cases that tell implementations apart".into(),
-            Self::TestsFailed(_) => "run `glassbox test` to see each".into(),
-            Self::LayerTooLarge { .. } => "leave generated files out".into(),
-            Self::Statement(_)
-            | Self::StatementDiffers(_)
-            | Self::StatementTooLong
-            | Self::NobodyAccountable => "publish again with `glassbox publish`".into(),
-            Self::Operator => "publish with a key of your own".into(),
-            Self::Store(error) => act_error::next(error).into(),
-            Self::Worker => "try again later; nothing was published".into(),
-        }
     }
 }
 
@@ -596,7 +413,9 @@ impl CallError {
             Self::AccountRequired => "account-required",
             Self::Account(_) => "account-refused",
             Self::Policy(_) => "company-refused",
-            Self::NotEntitled { .. } => "license-required",
+            Self::NotEntitled { .. } | Self::SourceLicensed(_) => "license-required",
+            Self::Oidc(_) => "oidc-refused",
+            Self::OidcSilent { .. } => "oidc-silent",
             Self::NoTips => "tips-not-accepted",
             Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
             Self::License(LicenseError::Units { .. }) | Self::Licensee => "license-invalid",
@@ -659,7 +478,19 @@ impl CallError {
             Self::Account(_) => "ask whoever operates this registry for a token".into(),
             Self::Policy(refusal) => refusal.next.clone(),
             Self::NotEntitled { item, .. } => {
-                format!("buy it: `glassbox license buy` with {item}; or pay with the account that has it")
+                format!(
+                    "buy it: `glassbox license buy` with {item}; or pay with the account that has it. What costs nothing is \
+                     called with a token of that account"
+                )
+            }
+            Self::Oidc(_) => {
+                "ask the forge for a token with the audience REGISTRY#HOLDER, in a workflow of a public repository".into()
+            }
+            Self::OidcSilent { .. } => "try again later, or tell the operator".into(),
+            Self::SourceLicensed(item) => {
+                format!(
+                    "buy it: `glassbox license buy` with {item}; then send `Authorization: License` with it in base64"
+                )
             }
             Self::NoTips => "see `funding` of [tips] in its manifest, where there is one".into(),
             Self::License(LicenseError::NoItem(_)) => "see [[plan]] and [[offer]] of its manifest".into(),

@@ -4,19 +4,23 @@ use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::StandingProof;
+use glassbox_core::manifest::MachineAccess;
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote};
-use glassbox_core::{PackageName, PackageRef, Pico, Version, limits};
+use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
-use glassbox_store::{Filter, PackageRow, ReceiptProof, ReleaseRow};
+use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
 
 use crate::call::{PaidResource, StoredReply};
+use crate::depend::exact;
 use crate::error::{CallError, RegistryError};
+use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Listing;
 use crate::publish::unpack_files;
+use crate::strength::Strength;
 use crate::testing::TestReport;
 
 /// One search result.
@@ -45,6 +49,8 @@ pub struct ReleaseView {
     pub listing: Listing,
     /// What the tests showed at publish.
     pub report: TestReport,
+    /// What trying the tests on mutants showed, once they were.
+    pub strength: Option<Strength>,
     /// What the publisher says of who made it.
     pub authorship: Authorship,
 }
@@ -56,21 +62,19 @@ pub enum ReleaseFile {
     Wit,
     /// The test files.
     Tests,
-    /// The source files, for people to read.
+    /// The source files, where they are free for machines.
     Source,
 }
 
-/// What somebody earned.
-#[derive(Debug, Clone)]
-pub struct Earnings {
-    /// Who: a payee's id, or `operator`.
-    pub receiver: String,
-    /// With which release.
-    pub release: String,
-    /// How many charges.
-    pub calls: u64,
-    /// Their sum.
-    pub amount: Pico,
+/// The release that first had the code of another, by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SameCode {
+    /// The release.
+    pub release: ReleaseId,
+    /// The key that signed it, as a `did:key`.
+    pub publisher: String,
+    /// Whether the other says that it derives from that package.
+    pub declared: bool,
 }
 
 impl Registry {
@@ -131,9 +135,33 @@ impl Registry {
         let object = match file {
             ReleaseFile::Wit => row.wit,
             ReleaseFile::Tests => row.tests,
-            ReleaseFile::Source => row.source.ok_or(RegistryError::NoSource)?,
+            ReleaseFile::Source => {
+                let source = row.source.ok_or(RegistryError::NoSource)?;
+                match self.live(&exact(&row.id)).await?.machines() {
+                    MachineAccess::Free => source,
+                    MachineAccess::Denied => return Err(RegistryError::SourceDenied),
+                    MachineAccess::Metered | MachineAccess::Licensed => {
+                        return Err(RegistryError::SourceNotFree);
+                    }
+                }
+            }
         };
         unpack_files(&row.id, &self.store.object(object).await?)
+    }
+
+    /// Returns the source for somebody who reads it, whatever machines may do with it in bulk.
+    ///
+    /// # Errors
+    ///
+    /// Also when all readers together read faster than people do.
+    pub async fn source_to_read(&self, reference: &PackageRef) -> Result<(ReleaseId, Files), CallError> {
+        let row = self.release_row(reference).await?;
+        let source = row.source.ok_or(RegistryError::NoSource)?;
+        if !self.readers.enter(&row.id, self.env.now_ms()) {
+            return Err(CallError::Busy);
+        }
+        let files = unpack_files(&row.id, &self.store.object(source).await?)?;
+        Ok((row.id, files))
     }
 
     /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.
@@ -168,19 +196,17 @@ impl Registry {
         Ok(stored)
     }
 
-    /// Returns who earned what, with one package or with all.
-    pub async fn earnings(&self, package: Option<&PackageName>) -> Result<Vec<Earnings>, RegistryError> {
-        let rows = self.store.earnings(package.map(PackageName::to_string)).await?;
-        let earning = |row: glassbox_store::Earning| Earnings {
-            receiver: match row.account {
-                glassbox_core::ledger::Account::Payee(id) => id,
-                account => account.to_string(),
-            },
-            release: row.release.to_string(),
-            calls: row.calls,
-            amount: row.amount,
-        };
-        Ok(rows.into_iter().map(earning).collect())
+    /// Returns the release of another publisher that first had the code of this one, where there is one. Nothing follows from it
+    /// here: who copied, and whether that was allowed, is for people to say.
+    pub async fn same_code(&self, live: &Live) -> Result<Option<SameCode>, RegistryError> {
+        let Some(first) = self.store.first_with_code_of(&live.id).await? else { return Ok(None) };
+        let FirstRelease { release, publisher } = first;
+        if release.package == live.id.package || publisher == live.publisher.to_string() {
+            return Ok(None);
+        }
+        let parents = &live.terms.more.derived_from;
+        let declared = parents.iter().any(|parent| parent.release.package == release.package);
+        Ok(Some(SameCode { release, publisher, declared }))
     }
 
     /// Tells whether a key decides over the names of a package's namespace.
@@ -221,6 +247,7 @@ fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     Ok(ReleaseView {
         listing: parse(&id, &row.listing)?,
         report: parse(&id, &row.report)?,
+        strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
         authorship: statement.predicate.authorship,
         row,
     })

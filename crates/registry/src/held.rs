@@ -10,10 +10,11 @@ use glassbox_core::manifest::{HTTP_INTERFACE, Manifest};
 use glassbox_core::{PackageName, PackageRef, Version};
 use glassbox_store::ReleaseRow;
 
-use crate::error::{CallError, PublishError, RegistryError};
+use crate::error::{CallError, RegistryError};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::{Listing, Package};
+use crate::publish_error::PublishError;
 
 /// Why a held release was not let go.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ mod act_error;
 mod acts;
 mod advisory;
 mod audit;
+mod blocklists;
 mod call;
 mod channels;
 mod company;
@@ -17,8 +18,12 @@ mod depend;
 mod derive;
 mod domain;
 mod download;
+mod earnings;
+mod editions;
+mod entitled;
 mod env;
 mod error;
+mod escrow;
 mod executor;
 mod find;
 mod held;
@@ -31,20 +36,27 @@ mod license;
 mod live;
 mod meter;
 mod offer;
+mod oidc;
 mod open;
 mod operator;
+mod organic;
+mod pace;
 pub mod package;
 mod payment;
 mod payout;
 mod publish;
+mod publish_error;
+mod readers;
 mod receipts;
 mod recover;
 mod replay;
 mod sale;
 mod settle;
 mod shelf;
+pub mod strength;
 mod submissions;
 mod supply;
+mod support;
 mod terms;
 pub mod testing;
 mod tip;
@@ -56,32 +68,40 @@ pub use act_error::ActError;
 pub use acts::{ActReply, NamespaceView};
 pub use advisory::{AdviseError, AdvisoryView, Affecting};
 pub use audit::{Finding, LedgerAudit};
+pub use blocklists::{Blocked, FeedView};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
-    PolicyRefusal,
+    PolicyRefusal, SpreadTip,
 };
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;
 pub use download::{Access, Download, DownloadReply, DownloadRequest};
+pub use earnings::{day_starts_ms, day_text};
 pub use env::{Env, rfc3339};
-pub use error::{CallError, CreditError, PublishError, RegistryError, Retry, chain, failure_code};
+pub use error::{CallError, CreditError, RegistryError, Retry, chain, failure_code};
 pub use executor::{AccusationError, Accused, ExecutorStanding};
-pub use find::{Earnings, Found, ReleaseFile, ReleaseView};
+pub use find::{Found, ReleaseFile, ReleaseView, SameCode};
 pub use held::ConfirmError;
 pub use host::HostConfig;
-pub use implementations::{Choice, Chosen, Implementation, UnknownChoice, Usage};
+pub use implementations::{
+    Choice, Chosen, Implementation, Interface, Ranking, SpecTests, UnknownChoice, UnknownRanking,
+};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
+pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};
 pub use open::{Keys, Registry, RegistryConfig};
 pub use operator::{NOTICE_GROUNDS, OperatorError};
+pub use organic::Usage;
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;
 pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
+pub use publish_error::PublishError;
 pub use replay::{Code, Rerun, replay, rerun};
+pub use strength::Strength;
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;
 pub use tip::TipReply;
@@ -89,7 +109,8 @@ pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
-    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, Filter, Freeze, Held,
-    Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof, TransferRow, UseRow, UseSum,
+    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, EarnedBy, Earning,
+    EarningKey, EarningsQuery, Filter, Freeze, Held, Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof,
+    TransferRow, UnclaimedRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

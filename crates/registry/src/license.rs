@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glassbox_core::dsse::Envelope;
+use glassbox_core::escrow::accruals;
 use glassbox_core::license::{Item, License, LicenseError, Sale};
 use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
@@ -158,6 +159,7 @@ impl Registry {
         let reply = LicenseReply { license: envelope, charged, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
+        let accruals = accruals(&shares, &sale.terms, &sale.works);
         Ok(Closing {
             charge,
             reply,
@@ -165,6 +167,7 @@ impl Registry {
             posted: Posted::Sale,
             consumed: None,
             license: Some(kept),
+            accruals,
         })
     }
 
@@ -219,7 +222,7 @@ impl Registry {
     }
 }
 
-fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError> {
+pub(crate) fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError> {
     Ok(NewLicense {
         id: license.id.clone(),
         package: license.release.package.clone(),

@@ -6,15 +6,16 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
-use glassbox_core::manifest::{Manifest, Terms};
-use glassbox_core::release::{Pinned, Release};
-use glassbox_core::terms::{Account, Charge, Import, Quote, download_charge, quote};
+use glassbox_core::manifest::{MachineAccess, Manifest, PricedAct, Terms};
+use glassbox_core::release::{Editions, Pinned, Release};
+use glassbox_core::terms::{Account, Charge, Quote, quote, sale_charge};
 use glassbox_core::{Digest, FunctionName, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow, TermsRow};
 use jiff::Timestamp;
 
 use crate::error::{CallError, RegistryError};
+use crate::imports::Imports;
 use crate::known::Known;
 use crate::open::Registry;
 use crate::package::{grants, texts};
@@ -38,16 +39,22 @@ pub struct Live {
     pub(crate) history: Arc<[Stood]>,
     /// What a download costs; nothing where it is free.
     pub download: Charge,
+    /// What the source costs in bulk, where it is sold.
+    pub source_price: Charge,
     /// The interface.
     pub spec: Spec,
     /// The component's digest.
     pub component: Digest,
+    /// The components of editions that have one of their own.
+    pub editions: Editions,
     /// The files that it ships for the component to read.
     pub files: Option<ReleaseFiles>,
+    /// The source, where it is published.
+    pub source: Option<ReleaseFiles>,
     /// The releases that stand behind its imports.
     pub dependencies: Vec<Pinned>,
     /// What of them may cost something in a call.
-    pub imports: Vec<Import>,
+    pub(crate) imports: Imports,
     /// What it may use of the host.
     pub grants: Grants,
     /// The events that it may report, by name.
@@ -69,6 +76,17 @@ pub struct ReleaseFiles {
     pub digest: Digest,
 }
 
+impl ReleaseFiles {
+    /// Pairs an object with what was signed of it; nothing where there is an object of which nothing was.
+    fn of(object: Option<Digest>, signed: Option<Digest>) -> Option<Option<Self>> {
+        match (object, signed) {
+            (Some(object), Some(digest)) => Some(Some(Self { object, digest })),
+            (Some(_), None) => None,
+            (None, _) => Some(None),
+        }
+    }
+}
+
 impl Live {
     fn of(
         row: &ReleaseRow,
@@ -87,20 +105,20 @@ impl Live {
         let manifest = manifest.with_terms(&terms);
         Ok(Self {
             id: row.id.clone(),
-            download: download_charge(&terms),
+            download: sale_charge(&terms, PricedAct::Download),
+            source_price: sale_charge(&terms, PricedAct::Source),
             terms,
             terms_index: index,
             history: history.into(),
             spec: Spec::parse(&texts, Some(&manifest.spec.world))
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
-            files: match (row.files, signed.files) {
-                (Some(object), Some(digest)) => Some(ReleaseFiles { object, digest }),
-                (Some(_), None) => return Err(damaged("its statement names no files".into())),
-                (None, _) => None,
-            },
+            editions: signed.editions,
+            files: ReleaseFiles::of(row.files, signed.files).ok_or_else(|| damaged("its files".into()))?,
+            source: ReleaseFiles::of(row.source, signed.source)
+                .ok_or_else(|| damaged("its source".into()))?,
             dependencies: signed.dependencies,
-            imports: Vec::new(),
+            imports: Imports::default(),
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             // A component that loses the price of an event goes on reporting it.
             events,
@@ -114,7 +132,17 @@ impl Live {
 
     /// Returns the most that a call of `function` within `fuel_max` can cost `account`.
     pub(crate) fn quote(&self, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
-        quote(&self.terms, function, fuel_max, account, &self.imports)
+        quote(&self.terms, function, fuel_max, account, self.imports.of(function))
+    }
+
+    /// Returns the component that a call of `function` runs.
+    pub(crate) fn component_of(&self, function: &FunctionName) -> Digest {
+        self.editions.component_of(function).unwrap_or(self.component)
+    }
+
+    /// Returns on which terms machines have the source in bulk.
+    pub(crate) fn machines(&self) -> MachineAccess {
+        self.manifest.source.as_ref().map(|source| source.machines).unwrap_or_default()
     }
 
     /// Finds a function by any of its names.
@@ -190,9 +218,17 @@ impl Registry {
         Ok(live)
     }
 
-    /// Refuses a release that the operator stopped, and one that has the component of such a release under another name.
+    /// Refuses a release that the operator stopped, one that has the component of such a release under another name, and one
+    /// that a blocklist has.
     pub(crate) fn check_quarantine(&self, live: &Live) -> Result<(), RegistryError> {
-        let Some((stopped, reason)) = self.stopped_by(&live.component) else { return Ok(()) };
+        if let Some(blocked) = self.blocked(live) {
+            let (release, reason) = (live.id.clone().into(), blocked.to_string());
+            return Err(RegistryError::Quarantined { release, reason });
+        }
+        let mut components = [live.component].into_iter().chain(live.editions.components());
+        let Some((stopped, reason)) = components.find_map(|component| self.stopped_by(&component)) else {
+            return Ok(());
+        };
         let own = self.marks(&live.id).quarantine;
         let reason = match own.set {
             true => own.reason,
@@ -208,19 +244,20 @@ impl Registry {
         Some((stopped, reason))
     }
 
-    /// Returns the compiled component of a release. Compiled at publish, so this loads it, from memory or from disk.
+    /// Returns a component of a release, compiled. Compiled at publish, so this loads it, from memory or from disk.
     pub(crate) async fn prepared(
         &self,
         live: &Live,
+        component: Digest,
         grants: &Grants,
         dependencies: Vec<Dependency>,
     ) -> Result<Arc<Prepared>, RegistryError> {
-        if let Some(prepared) = self.sandbox.prepared(live.component, grants, &dependencies) {
+        if let Some(prepared) = self.sandbox.prepared(component, grants, &dependencies) {
             return Ok(prepared);
         }
-        let component = self.store.object(live.component).await?;
-        let (sandbox, digest, grants) = (self.sandbox.clone(), live.component, grants.clone());
-        let work = move || sandbox.compose(digest, &component, &grants, dependencies);
+        let bytes = self.store.object(component).await?;
+        let (sandbox, grants) = (self.sandbox.clone(), grants.clone());
+        let work = move || sandbox.compose(component, &bytes, &grants, dependencies);
         let composed = tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Worker)?;
         composed.map_err(|error| RegistryError::Damaged(live.id.to_string(), error.to_string()))
     }

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tracing::error;
 
 use crate::advisory::Affecting;
+use crate::blocklists::Blocklists;
 use crate::company::CompanyPolicy;
 use crate::domain::DomainConfig;
 use crate::env::Env;
@@ -26,6 +27,9 @@ use crate::host::HostConfig;
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
+use crate::oidc::OidcIssuer;
+use crate::pace::RunTimes;
+use crate::readers::Readers;
 use crate::shelf::Shelf;
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
@@ -57,6 +61,14 @@ pub struct RegistryConfig {
     pub claim_amount: Atomic,
     /// How domains are asked which keys they vouch for.
     pub domains: DomainConfig,
+    /// Whether the tests of releases are tried on mutants of their components, once they are published.
+    pub mutants: bool,
+    /// Whose blocklists count.
+    pub blocklists: Vec<PublicKey>,
+    /// The forges whose identity tokens prove grants.
+    pub oidc: Vec<OidcIssuer>,
+    /// The payee to whom shares go that nobody claims, where their terms name the commons.
+    pub commons: Option<String>,
     /// What the company allows whose registry it is. Accounts alone call then.
     pub company: Option<CompanyPolicy>,
 }
@@ -83,6 +95,8 @@ pub struct Registry {
     /// The components of quarantined releases, which run under no name, with the release.
     pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
+    pub(crate) readers: Readers,
+    pub(crate) blocklists: RwLock<Blocklists>,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     /// Who cosigns the log's checkpoints.
     pub(crate) witnesses: RwLock<Vec<CosignerKey>>,
@@ -93,6 +107,7 @@ pub struct Registry {
     pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
+    pub(crate) run_times: RunTimes,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -128,14 +143,18 @@ impl Registry {
             affecting: Mutex::default(),
             acts: Mutex::default(),
             files: Shelf::default(),
+            readers: Readers::default(),
+            blocklists: RwLock::default(),
             witnessing: Witnessing::default(),
             running: Running::default(),
             free_work: FreeWork::default(),
+            run_times: RunTimes::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),
         });
         registry.read_marks().await?;
+        registry.read_blocklists().await?;
         registry.recall_quarantine().await?;
         registry.reconcile().await;
         Ok(registry)

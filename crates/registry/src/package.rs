@@ -3,23 +3,26 @@
 //! The command line checks with exactly this code before it uploads, and the registry again after: a publisher
 //! learns at home what the registry would say.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
-use glassbox_core::manifest::{Manifest, Terms, Unit, lint};
-use glassbox_core::release::Release;
+use glassbox_core::manifest::{Manifest, PricedAct, Terms, Unit, lint};
+use glassbox_core::release::{EditionComponent, Editions, Release};
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::{Account, Import, applies, download_charge, names, quote};
+use glassbox_core::terms::{Account, applies, edition_of, names, quote, sale_charge};
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, Version, limits};
 use glassbox_sandbox::{
-    FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, inspect, read_sbom,
+    FileSet, Function, Grants, ImportKind, Inspection, Spec, UnknownGrant, code_digest, inspect, read_sbom,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::PublishError;
+use crate::editions;
+use crate::imports::Imports;
+use crate::publish_error::PublishError;
 
 /// The files of a package.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct PackageFiles {
     pub tests: Files,
     /// The component's bytes.
     pub component: Vec<u8>,
+    /// The bytes of the components that editions have of their own, by the names of these.
+    pub editions: BTreeMap<String, Vec<u8>>,
     /// The files that it may read, under paths relative to their folder, where the release ships any.
     pub files: Option<Files>,
     /// The source files, where they are published.
@@ -55,6 +60,8 @@ pub struct Package {
     pub grants: Grants,
     /// The test cases.
     pub cases: Vec<CheckedCase>,
+    /// By what its code is known again under other names.
+    pub code: Digest,
 }
 
 /// A test case whose call and expectation are well typed.
@@ -131,11 +138,12 @@ pub struct FunctionListing {
 
 impl Listing {
     /// Returns the same with what it costs by a manifest with other terms, and with what its imports may cost.
-    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &[Import]) -> Self {
+    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &Imports) -> Self {
         let terms = Hashed::new(Terms::of(manifest));
         for function in &mut self.functions {
             function.price = price_text(&terms, &function.name);
-            let quote = quote(&terms, &function.name, terms.fuel_max, Account::default(), imports);
+            let quote =
+                quote(&terms, &function.name, terms.fuel_max, Account::default(), imports.of(&function.name));
             let charged: u128 = quote.dependencies().map(|line| line.amount.0).sum();
             if charged > 0 {
                 let own = Some(function.price.as_str()).filter(|_| quote.lines[0].dependency.is_none());
@@ -158,26 +166,26 @@ impl Package {
     /// Checks `files`. The first failure is returned, with what to do about it.
     pub fn check(files: PackageFiles) -> Result<Self, PublishError> {
         let manifest = Manifest::parse(&files.manifest)?;
-        if files.component.len() > limits::COMPONENT_BYTES_MAX {
-            return Err(PublishError::ComponentTooLarge { size_bytes: files.component.len() });
+        let size_bytes = files.component.len() + files.editions.values().map(Vec::len).sum::<usize>();
+        if size_bytes > limits::COMPONENT_BYTES_MAX {
+            return Err(PublishError::ComponentTooLarge { size_bytes });
         }
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
-        lint::check_reserved(&manifest)?;
         check_exports(&manifest, &spec)?;
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
-        let foreign = inspection.imports_of(ImportKind::Foreign, &grants);
-        // What is behind them is known where the log is.
-        if !foreign.is_empty() && manifest.dependencies.is_empty() {
-            return Err(PublishError::ForeignImports(foreign));
+        check_imports(&manifest, &inspection, &grants)?;
+        editions::check(&manifest, &spec, &inspection, &files, &grants)?;
+        let mut sbom = read_sbom(&files.component)?;
+        for component in files.editions.values() {
+            sbom.merge(read_sbom(component)?);
         }
-        spec.check_world(&files.component)?;
-        let sbom = read_sbom(&files.component)?;
         let cases = check_cases(&spec, &files.tests)?;
-        Ok(Self { files, manifest, spec, inspection, sbom, grants, cases })
+        let code = code(&files)?;
+        Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })
     }
 
     /// Returns the statement that the publisher signs. Where there are dependencies, they are still to be pinned.
@@ -192,8 +200,25 @@ impl Package {
             files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
             dependencies: Vec::new(),
+            editions: self.editions(),
             authorship: self.manifest.authorship(),
         }
+    }
+
+    /// Returns the components of editions, as the statement names them.
+    pub fn editions(&self) -> Editions {
+        let of = |(name, component): (&String, &Vec<u8>)| {
+            let exports = self.manifest.edition.get(name)?.exports.clone();
+            Some((name.clone(), EditionComponent { component: Digest::of(component), exports }))
+        };
+        Editions(self.files.editions.iter().filter_map(of).collect())
+    }
+
+    /// Returns the component that a call of `function` runs.
+    pub fn component_of(&self, function: &FunctionName) -> &[u8] {
+        let edition = edition_of(&self.manifest.edition, function);
+        let own = edition.and_then(|(name, _)| self.files.editions.get(name));
+        own.unwrap_or(&self.files.component)
     }
 
     /// Returns the host interfaces that it uses, or that what it imports may use by its grants.
@@ -240,6 +265,30 @@ impl Package {
             download: self.manifest.component_is_public(),
             download_price: download_price(&terms),
         }
+    }
+}
+
+/// Returns by what code is known again: what the component computes, with the files that it reads; where it computes too
+/// little to tell, its bytes.
+fn code(files: &PackageFiles) -> Result<Digest, PublishError> {
+    let Some(code) = code_digest(&files.component)? else { return Ok(Digest::of(&files.component)) };
+    Ok(match &files.files {
+        Some(files) => Digest::of(format!("{code} {}", files.digest())),
+        None => code,
+    })
+}
+
+/// Refuses a component that imports what nobody could answer.
+pub(crate) fn check_imports(
+    manifest: &Manifest,
+    inspection: &Inspection,
+    grants: &Grants,
+) -> Result<(), PublishError> {
+    let foreign = inspection.imports_of(ImportKind::Foreign, grants);
+    // What is behind them is known where the log is.
+    match foreign.is_empty() || !manifest.dependencies.is_empty() {
+        true => Ok(()),
+        false => Err(PublishError::ForeignImports(foreign)),
     }
 }
 
@@ -328,15 +377,6 @@ pub(crate) fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), Publ
             let message = format!("edition `{name}` is for `{missing}`, which is not exported");
             return Err(lint::broken(lint::EXPORT_EXISTS, message).into());
         }
-        let is_priced =
-            |function: &&Function| manifest.price.iter().any(|price| applies(price, &function.name));
-        let within =
-            |function: &&Function| edition.exports.iter().any(|export| names(export, &function.name));
-        let bare = spec.functions().iter().filter(within).find(|function| !is_priced(function));
-        if let Some(bare) = bare.filter(|_| edition.requires.is_some()) {
-            let message = format!("`{}` of edition `{name}` has no price", bare.name.short());
-            return Err(lint::broken(lint::EDITION_PRICED, message).into());
-        }
     }
     Ok(())
 }
@@ -391,7 +431,8 @@ fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
 
 /// Writes what a download costs, for people; nothing where it is free.
 fn download_price(terms: &Terms) -> Option<String> {
-    let amount = Some(download_charge(terms).amount).filter(|amount| *amount > Atomic::ZERO)?;
+    let amount =
+        Some(sale_charge(terms, PricedAct::Download).amount).filter(|amount| *amount > Atomic::ZERO)?;
     Some(format!("${}", amount.to_decimal()))
 }
 

@@ -4,8 +4,10 @@
 //! All of one run is paid in one transaction, or one by one where that is refused; its id and their numbers make each
 //! payment happen once. What was signed to pay never expires, so what is refused stays owed and does not go back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use glassbox_core::blocklist::Listed;
 use glassbox_core::ledger::{Account, Kind, payout};
 use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::{Atomic, Pico, limits};
@@ -56,7 +58,7 @@ pub struct PayoutLine {
     /// Where to.
     pub to: Option<Address>,
     /// Why it is not paid now.
-    pub waits: Option<&'static str>,
+    pub waits: Option<Cow<'static, str>>,
 }
 
 impl Registry {
@@ -71,11 +73,16 @@ impl Registry {
                 Account::Payee(id) => payees.get(id),
                 _ => None,
             };
-            line(
-                terms,
-                payee,
-                PayoutLine { account, payable, frozen, amount: Atomic::ZERO, to: None, waits: None },
-            )
+            let blocked = match &account {
+                Account::Payee(id) => self.listed(&Listed::Payee(id.clone())),
+                _ => None,
+            };
+            let earned = PayoutLine { account, payable, frozen, amount: Atomic::ZERO, to: None, waits: None };
+            let mut line = line(terms, payee, earned);
+            if let Some(blocked) = blocked {
+                line.waits = Some(blocked.to_string().into());
+            }
+            line
         };
         let mut lines: Vec<PayoutLine> = self.store.payable().await?.into_iter().map(due).collect();
         let (made, why) = match self.rail.can_pay_out() {
@@ -83,7 +90,7 @@ impl Registry {
             false => (0, "this rail cannot pay out"),
         };
         for late in lines.iter_mut().filter(|line| line.waits.is_none()).skip(made) {
-            late.waits = Some(why);
+            late.waits = Some(why.into());
         }
         let payments = payments(&lines);
         let fee = match payments.is_empty() {
@@ -231,7 +238,7 @@ fn line(terms: &PayoutTerms, payee: Option<&PayeeRow>, earned: PayoutLine) -> Pa
         Some(_) if amount == Atomic::ZERO => Some("it is less than the smallest unit"),
         Some(_) => None,
     };
-    PayoutLine { amount, to, waits, ..earned }
+    PayoutLine { amount, to, waits: waits.map(Cow::Borrowed), ..earned }
 }
 
 fn payments(lines: &[PayoutLine]) -> Vec<PayOut> {

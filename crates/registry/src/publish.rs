@@ -5,21 +5,23 @@
 
 use std::collections::BTreeSet;
 
+use glassbox_core::blocklist::Listed;
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::terms::Import;
-use glassbox_core::{Digest, Hashed, ReleaseId};
+use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
-use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument};
+use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
 use crate::acts::is_loggable;
-use crate::error::{PublishError, RegistryError};
+use crate::error::RegistryError;
+use crate::imports::Imports;
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
+use crate::publish_error::PublishError;
 use crate::terms::least_price;
 use crate::testing::{self, TestReport};
 
@@ -43,7 +45,7 @@ pub struct PublishReply {
 }
 
 impl Registry {
-    /// Publishes a package under the key that signed its statement.
+    /// Publishes a package under the key that signed its statement. The very same again does nothing.
     pub async fn publish(
         &self,
         files: PackageFiles,
@@ -58,22 +60,11 @@ impl Registry {
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
-        let stopped = self.stopped_by(&Digest::of(&package.files.component));
-        if let Some((release, reason)) = stopped {
-            return Err(PublishError::Quarantined { release: release.to_string(), reason });
-        }
-        let imports = self.check_dependencies(&package, &pins).await.map_err(flatten)??;
-        self.check_parents(&package).await.map_err(flatten)??;
-        let links = self.links(&pins, &package.manifest.dependencies, &imports, &package.grants).await;
-        let (dependencies, _) = links.map_err(flatten)?;
-        let report = testing::run(&self.sandbox, &package, dependencies).await?;
-        if !report.holds() {
-            return Err(PublishError::TestsFailed(Box::new(report)));
-        }
-        let mut release = self.keep(&package, &imports, (publisher, signers), statement, &report).await?;
-        release.hold_reasons = self.widened(&package).await?;
-        let id = release.id.clone();
-        let published = self.store.publish(release).await?;
+        let id = package.manifest.release();
+        let (published, report) = match self.published(&id, publisher, &statement).await? {
+            Some((index, report)) => (Published::Already(index), report),
+            None => self.publish_new(&package, (publisher, signers), statement, &pins).await?,
+        };
         self.publish_log().await.map_err(flatten)?;
         self.await_witnesses().await;
         let (new, index) = match published {
@@ -93,11 +84,62 @@ impl Registry {
         })
     }
 
+    /// Returns the log index of the very same release by the same key, and what its tests showed; `None` where it was not
+    /// published. What came later of what it stands on makes no difference to it.
+    async fn published(
+        &self,
+        id: &ReleaseId,
+        publisher: PublicKey,
+        statement: &Envelope,
+    ) -> Result<Option<(u64, TestReport)>, PublishError> {
+        let Some(row) = self.store.release(id).await? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
+        let logged: Envelope = serde_json::from_str(&row.statement).map_err(damaged)?;
+        if row.publisher != publisher.to_string() || logged.payload_digest() != statement.payload_digest() {
+            return Ok(None);
+        }
+        Ok(Some((row.log_index, serde_json::from_str(&row.report).map_err(damaged)?)))
+    }
+
+    /// Checks what a release stands on, runs its tests and writes it.
+    async fn publish_new(
+        &self,
+        package: &Package,
+        (publisher, signers): (PublicKey, Signers),
+        statement: Envelope,
+        pins: &[Pinned],
+    ) -> Result<(Published, TestReport), PublishError> {
+        let editions = package.editions();
+        let own = Digest::of(&package.files.component);
+        let components: Vec<Digest> = [own].into_iter().chain(editions.components()).collect();
+        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
+        let named = [Listed::Package(package.manifest.package.name.clone())].into_iter().chain(keys);
+        let mut named = named.chain(components.iter().copied().map(Listed::Component));
+        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
+            return Err(blocked.into());
+        }
+        let stopped = components.iter().find_map(|component| self.stopped_by(component));
+        if let Some((release, reason)) = stopped {
+            return Err(PublishError::Quarantined { release: release.to_string(), reason });
+        }
+        let imports = self.check_dependencies(package, pins).await.map_err(flatten)??;
+        self.check_parents(package).await.map_err(flatten)??;
+        let links = self.links(pins, &package.manifest.dependencies, &[], &package.grants).await;
+        let (dependencies, _) = links.map_err(flatten)?;
+        let report = testing::run(&self.sandbox, package, dependencies).await?;
+        if !report.holds() {
+            return Err(PublishError::TestsFailed(Box::new(report)));
+        }
+        let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
+        release.hold_reasons = self.widened(package).await?;
+        Ok((self.store.publish(release).await?, report))
+    }
+
     /// Keeps the layers as objects and says what to write about them.
     async fn keep(
         &self,
         package: &Package,
-        imports: &[Import],
+        imports: &Imports,
         (publisher, signers): (PublicKey, Signers),
         statement: Envelope,
         report: &TestReport,
@@ -108,12 +150,16 @@ impl Registry {
             None => Ok(None),
         };
         let json = |value: serde_json::Result<String>| value.expect("our own documents have string keys");
+        for component in files.editions.values() {
+            self.store.put_object(component.clone()).await?;
+        }
         Ok(NewRelease {
             id: package.manifest.release(),
             publisher,
             statement,
             signers,
             manifest: files.manifest.clone(),
+            code: package.code,
             component: self.store.put_object(files.component.clone()).await?,
             wit: self.store.put_object(files.wit.pack()).await?,
             tests: self.store.put_object(files.tests.pack()).await?,
@@ -124,6 +170,8 @@ impl Registry {
             search: search_document(package, imports),
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
+            // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
+            new_packages_max: self.config.company.is_none().then_some(limits::NEW_KEY_PACKAGES_MAX),
             now_ms: self.env.now_ms(),
         })
     }
@@ -143,7 +191,7 @@ fn check_statement(
     let dependencies = signed.dependencies.clone();
     let expected = Release { authorship: signed.authorship.clone(), dependencies, ..package.statement() };
     let accountable = signed.authorship.accountable_of(&signers).ok_or(PublishError::NobodyAccountable)?;
-    let layers: [(&'static str, bool); 10] = [
+    let layers: [(&'static str, bool); 11] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
@@ -151,6 +199,7 @@ fn check_statement(
         ("the WIT", signed.wit == expected.wit),
         ("the tests", signed.tests == expected.tests),
         ("the component", signed.component == expected.component),
+        ("a component of an edition", signed.editions == expected.editions),
         ("the files", signed.files == expected.files),
         ("the source", signed.source == expected.source),
         ("the authorship", signed.authorship.is_bounded()),
@@ -161,7 +210,7 @@ fn check_statement(
     }
 }
 
-fn search_document(package: &Package, imports: &[Import]) -> SearchDocument {
+fn search_document(package: &Package, imports: &Imports) -> SearchDocument {
     let manifest = &package.manifest.package;
     SearchDocument {
         name: manifest.name.to_string(),
@@ -174,7 +223,7 @@ fn search_document(package: &Package, imports: &[Import]) -> SearchDocument {
     }
 }
 
-fn facts(package: &Package, imports: &[Import]) -> Facts {
+fn facts(package: &Package, imports: &Imports) -> Facts {
     let terms = Hashed::new(Terms::of(&package.manifest));
     let callable = package.spec.functions().iter().filter(|function| function.callable.is_ok());
     let names = |function: &Function| {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use glassbox_core::escrow::{Accrual, accruals};
 use glassbox_core::ledger::{Transfer, charge, refund};
 use glassbox_core::log::Checkpoint;
 use glassbox_core::manifest::Terms;
@@ -19,7 +20,7 @@ use glassbox_pay::chain::Standing as OnChain;
 use glassbox_pay::payment::Authorization;
 use glassbox_pay::scheme::batch;
 use glassbox_pay::x402::{PaymentRequired, PaymentRequirements, Resource, SettleResponse};
-use glassbox_pay::{B256, Settlement, hex};
+use glassbox_pay::{Address, B256, Settlement, hex};
 use glassbox_store::{
     CallState, ChannelPosting, Consumed, NewLicense, NewReceipt, Outcome as StoredOutcome, OwedTransfer,
     Posting, Standing,
@@ -177,6 +178,8 @@ pub(crate) struct Closing {
     pub(crate) consumed: Option<Consumed>,
     /// The licence, where one was bought.
     pub(crate) license: Option<NewLicense>,
+    /// What payees have of the charge, and whose it would become.
+    pub(crate) accruals: Vec<Accrual>,
 }
 
 /// What came in for a call, and how sure it is.
@@ -398,7 +401,7 @@ impl Registry {
         let Collected { payment, response, transaction, standing, channel } = collected;
         let owed = recorded.owed();
         let release = recorded.terms().map(|terms| terms.release.to_string());
-        let Closing { charge, reply, receipt, posted, consumed, license } = match recorded {
+        let Closing { charge, reply, receipt, posted, consumed, license, mut accruals } = match recorded {
             Recorded::Run(executed) => self.close_run(*executed, payment.clone(), response)?,
             Recorded::TopUp(top_up) => self.close_top_up(top_up, &payment, response).await?,
             Recorded::Download(purchase) => self.close_download(call, &purchase, &payment, response)?,
@@ -408,6 +411,8 @@ impl Registry {
         let rail = format!("x402:{}", payment.network);
         let refund = (payment.refund > Atomic::ZERO).then(|| refund(&rail, &payment.payer, payment.refund));
         let amount = payment.amount;
+        // An address is its own proof.
+        accruals.retain(|accrual| accrual.payee.parse::<Address>().is_err());
         let posting = Posting {
             amount,
             transaction,
@@ -419,6 +424,7 @@ impl Registry {
             receipt,
             consumed,
             license,
+            accruals,
         };
         let now_ms = self.env.now_ms();
         match from {
@@ -449,7 +455,9 @@ impl Registry {
             payment.x402_receipt = Some(receipt.digest());
             attest(response, &receipt);
         }
-        let charge = charge(&payment.payer, &executed.shares());
+        let shares = executed.shares();
+        let charge = charge(&payment.payer, &shares);
+        let accruals = accruals(&shares, &executed.opening.terms, &executed.opening.works);
         let consumed = executed.consumed_by(&payment.payer);
         let terms_index = executed.terms_index;
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
@@ -463,6 +471,7 @@ impl Registry {
             posted: Posted::Run(Box::new(CallReply { stored, replayed: false })),
             consumed,
             license: None,
+            accruals,
         })
     }
 

@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
-use glassbox_core::manifest::{Manifest, Terms, lint};
-use glassbox_core::terms::{Account, Import, download_charge, quote};
+use glassbox_core::manifest::{Manifest, PricedAct, Terms};
+use glassbox_core::terms::{Account, quote, sale_charge};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
 use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
 
 use crate::act_error::ActError;
 use crate::acts::ActReply;
-use crate::error::{PublishError, RegistryError};
-use crate::imports::check_covered;
+use crate::error::RegistryError;
+use crate::imports::{Imports, check_covered};
 use crate::live::{Live, signed_release};
 use crate::open::Registry;
 use crate::package::{Listing, check_exports};
 use crate::payment::Payment;
+use crate::publish_error::PublishError;
 
 /// Terms that a release has, or had.
 #[derive(Debug, Clone)]
@@ -66,7 +67,8 @@ impl Live {
     fn under(&self, stood: &Stood) -> Self {
         Self {
             manifest: self.manifest.clone().with_terms(&stood.terms),
-            download: download_charge(&stood.terms),
+            download: sale_charge(&stood.terms, PricedAct::Download),
+            source_price: sale_charge(&stood.terms, PricedAct::Source),
             terms: stood.terms.clone(),
             terms_index: stood.index,
             ..self.clone()
@@ -163,15 +165,16 @@ fn check_manifest(manifest: &Manifest, terms: &Terms, live: &Live) -> Result<(),
         return Err(PublishError::StatementDiffers("the terms"));
     }
     manifest.check()?;
-    lint::check_reserved(manifest)?;
     check_exports(manifest, &live.spec)?;
     Ok(check_covered(terms, &live.spec, &live.imports)?)
 }
 
 /// Returns the most that a call of the cheapest function costs.
-pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec, imports: &[Import]) -> Atomic {
+pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec, imports: &Imports) -> Atomic {
     let callable = spec.functions().iter().filter(|function| function.callable.is_ok());
-    let price = callable
-        .map(|function| quote(terms, &function.name, terms.fuel_max, Account::default(), imports).amount_max);
+    let price = callable.map(|function| {
+        quote(terms, &function.name, terms.fuel_max, Account::default(), imports.of(&function.name))
+            .amount_max
+    });
     price.min().unwrap_or(Atomic::ZERO)
 }

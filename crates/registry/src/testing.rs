@@ -1,17 +1,19 @@
 //! Running a package's test cases, at home and at publish.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
+use glassbox_core::terms::edition_of;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
-    Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, RunLimits, Sandbox,
+    Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::PublishError;
 use crate::package::{CheckedCase, Package, file_set};
+use crate::publish_error::PublishError;
 
 /// What the test cases of a release showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,20 +52,26 @@ impl TestReport {
     }
 }
 
-/// Compiles the component of `package`, links it to its dependencies, and runs every case in a fresh instance, within the
-/// manifest's limits.
+/// Compiles the components of `package`, links them to its dependencies, and runs every case in a fresh instance of the one
+/// that its function belongs to, within the manifest's limits.
 pub async fn run(
     sandbox: &Sandbox,
     package: &Package,
     dependencies: Vec<Dependency>,
 ) -> Result<TestReport, PublishError> {
-    let component: Arc<[u8]> = package.files.component.as_slice().into();
-    let prepared = prepare(sandbox, component, package, dependencies).await?;
-    let files = package.files.files.as_ref().map(|files| Arc::new(file_set(files)));
+    let main = prepare(sandbox, &package.files.component, package, dependencies.clone()).await?;
+    let mut editions = BTreeMap::new();
+    for (name, component) in &package.files.editions {
+        let prepared = prepare(sandbox, component, package, dependencies.clone()).await?;
+        editions.insert(name.as_str(), prepared);
+    }
+    let bench = Bench::new(sandbox, package, flow(package));
     let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
     let mut fuel_left = limits::PUBLISH_FUEL_MAX;
     for case in &package.cases {
-        let case = run_case(sandbox, &prepared, files.as_ref(), package, case, fuel_left).await;
+        let edition = edition_of(&package.manifest.edition, &case.function.name);
+        let prepared = edition.and_then(|(name, _)| editions.get(name)).unwrap_or(&main);
+        let case = judge(case, &bench.run(prepared, case, fuel_left).await);
         fuel_left = fuel_left.saturating_sub(case.fuel);
         report.passed += usize::from(case.passed);
         report.failed += usize::from(!case.passed);
@@ -74,50 +82,84 @@ pub async fn run(
 }
 
 /// Compiling takes seconds for a large component, so it must not stand on a thread that serves others.
-async fn prepare(
+pub(crate) async fn prepare(
     sandbox: &Sandbox,
-    component: Arc<[u8]>,
+    component: &[u8],
     package: &Package,
     dependencies: Vec<Dependency>,
 ) -> Result<Arc<Prepared>, PublishError> {
     let (sandbox, grants) = (sandbox.clone(), package.grants.clone());
+    let component = component.to_vec();
     let work = move || sandbox.compose(Digest::of(&component), &component, &grants, dependencies);
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Worker)??)
 }
 
-async fn run_case(
-    sandbox: &Sandbox,
-    prepared: &Arc<Prepared>,
-    files: Option<&Arc<FileSet>>,
-    package: &Package,
-    checked: &CheckedCase,
-    fuel_left: u64,
-) -> CaseReport {
-    let function = &checked.function;
-    let limits = RunLimits {
-        fuel: package.manifest.fuel_max().min(fuel_left),
-        memory_bytes: package.manifest.memory_max_bytes(),
-        ..RunLimits::default()
-    };
-    let args: Arc<[Value]> = checked.args.as_slice().into();
-    let events = package.manifest.events().map(str::to_owned).collect();
-    let run = loop {
-        let args = args.clone();
-        // A case must pass wherever and whenever it runs, and a publisher has no requests to make at others' cost.
-        let effects = Effects::Live { environment: &[], egress: &Egress::none() };
-        let invocation = Invocation {
-            effects,
-            files,
-            events: Some(&events),
-            ..Invocation::new(&function.name, &function.ty, args, limits)
-        };
-        let run = sandbox.run(prepared, invocation, flow(package)).await;
-        // Others keep the threads busy; the publisher has time.
-        if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {
-            break run;
+/// Where the cases of a package are run.
+pub(crate) struct Bench<'a> {
+    sandbox: &'a Sandbox,
+    package: &'a Package,
+    files: Option<Arc<FileSet>>,
+    events: BTreeSet<String>,
+    flow: Flow,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(sandbox: &'a Sandbox, package: &'a Package, flow: Flow) -> Self {
+        Self {
+            sandbox,
+            package,
+            files: package.files.files.as_ref().map(|files| Arc::new(file_set(files))),
+            events: package.manifest.events().map(str::to_owned).collect(),
+            flow,
         }
-    };
-    let detail = compare(&function.ty, checked, &run.outcome).err().or_else(|| {
+    }
+
+    /// Runs a case in a fresh instance, within so much fuel and the manifest's limits.
+    pub(crate) async fn run(&self, prepared: &Arc<Prepared>, checked: &CheckedCase, fuel_max: u64) -> Run {
+        self.run_within(prepared, checked, self.package.manifest.fuel_max().min(fuel_max), false).await
+    }
+
+    /// Runs a case on a marked copy and returns the functions that it enters. Marks burn more than any manifest has to allow.
+    pub(crate) async fn entered(&self, marked: &Arc<Prepared>, checked: &CheckedCase) -> BTreeSet<u32> {
+        self.run_within(marked, checked, limits::FUEL_MAX, true).await.entered
+    }
+
+    async fn run_within(
+        &self,
+        prepared: &Arc<Prepared>,
+        checked: &CheckedCase,
+        fuel: u64,
+        marked: bool,
+    ) -> Run {
+        let function = &checked.function;
+        let limits = RunLimits {
+            fuel,
+            memory_bytes: self.package.manifest.memory_max_bytes(),
+            ..RunLimits::default()
+        };
+        let args: Arc<[Value]> = checked.args.as_slice().into();
+        loop {
+            // A case must pass wherever and whenever it runs, and a publisher has no requests to make at others' cost.
+            let effects = Effects::Live { environment: &[], egress: &Egress::none() };
+            let invocation = Invocation {
+                effects,
+                files: self.files.as_ref(),
+                events: Some(&self.events),
+                marked,
+                ..Invocation::new(&function.name, &function.ty, args.clone(), limits)
+            };
+            let run = self.sandbox.run(prepared, invocation, self.flow.clone()).await;
+            // Others keep the threads busy; whoever tests has time.
+            if !matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy) {
+                return run;
+            }
+        }
+    }
+}
+
+/// Says whether a run is what its case expects.
+pub(crate) fn judge(checked: &CheckedCase, run: &Run) -> CaseReport {
+    let detail = compare(&checked.function.ty, checked, &run.outcome).err().or_else(|| {
         let max = checked.case.fuel_max?;
         (run.fuel_used > max)
             .then(|| format!("burnt {} fuel, more than the {max} of `max-fuel`", run.fuel_used))

@@ -1,7 +1,9 @@
 //! Tips: gifts to the payees of a package that accepts them. The operator takes no part of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use glassbox_core::escrow::accruals;
 use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CallError, CreditError, RegistryError};
 use crate::hold::Order;
+use crate::live::Live;
 use crate::open::Registry;
 use crate::payment::Payment;
 use crate::sale::Flow;
@@ -39,6 +42,13 @@ pub(crate) struct Tip {
     pub(crate) terms: Hashed<Terms>,
 }
 
+impl Live {
+    /// Tells whether there is anybody here who would have a gift.
+    pub(crate) fn accepts_tips(&self) -> bool {
+        self.manifest.tips.as_ref().is_some_and(|tips| tips.accept) && !self.terms.payee.is_empty()
+    }
+}
+
 impl Registry {
     /// Gives a tip to the payees of a release.
     pub async fn tip(
@@ -48,8 +58,7 @@ impl Registry {
         payment: Option<Payment>,
     ) -> Result<TipReply, CallError> {
         let live = self.runnable(release).await?;
-        let accepts = live.manifest.tips.as_ref().is_some_and(|tips| tips.accept);
-        if !accepts || live.terms.payee.is_empty() {
+        if !live.accepts_tips() {
             return Err(CallError::NoTips);
         }
         if !(1..=limits::CREDIT_AMOUNT_MAX).contains(&amount.0) {
@@ -94,6 +103,15 @@ impl Registry {
         let reply = TipReply { release: tip.terms.release.clone(), amount: tip.tip, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
-        Ok(Closing { charge, reply, receipt: None, posted: Posted::Sale, consumed: None, license: None })
+        let accruals = accruals(&shares, &tip.terms, &BTreeMap::new());
+        Ok(Closing {
+            charge,
+            reply,
+            receipt: None,
+            posted: Posted::Sale,
+            consumed: None,
+            license: None,
+            accruals,
+        })
     }
 }

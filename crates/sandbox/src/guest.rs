@@ -36,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) limits: RunLimits,
     /// `None` where the component asks nothing of the host, which then has nothing to make ready.
     pub(crate) outside: Option<Outside>,
+    /// Whether to note the functions that are entered.
+    pub(crate) marked: bool,
 }
 
 /// What the host needs to answer a guest.
@@ -56,6 +58,7 @@ struct Ended {
     inner: Vec<InnerCalls>,
     events: BTreeMap<String, u64>,
     waited: Duration,
+    entered: BTreeSet<u32>,
 }
 
 impl Job {
@@ -73,6 +76,7 @@ impl Job {
             inner: ended.inner,
             events: ended.events,
             waited: ended.waited,
+            entered: ended.entered,
         }
     }
 
@@ -85,6 +89,7 @@ impl Job {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
+            entered: BTreeSet::new(),
         };
         let ty = &self.export.ty;
         let lowered = match binary::measure_args(ty, &self.args) {
@@ -134,6 +139,7 @@ impl Job {
         let inner = call.map(|call| call.take_tree()).unwrap_or_default();
         let waited = guest.waited();
         let events = store.data_mut().host.as_mut().map(|host| host.events.take()).unwrap_or_default();
+        let entered = store.data_mut().memory.take_entered();
         let (result, fuel_used) = match returned {
             Ok((value, fuel_used)) => (Ok(value), fuel_used),
             Err(failure) => {
@@ -147,7 +153,7 @@ impl Job {
                 (Err(failure), fuel_used)
             }
         };
-        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited }
+        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited, entered }
     }
 
     /// Makes what all components of the call share, where there are several.
@@ -204,7 +210,8 @@ impl Job {
         call: Option<&Arc<Call>>,
     ) -> wasmtime::Result<Store<Guest>> {
         let memory = Meter::new(fuel, self.limits.memory_bytes, self.limits.table_elements)
-            .within(call.map(|call| call.whole.clone()));
+            .within(call.map(|call| call.whole.clone()))
+            .marking(self.marked);
         let inner = Inner::of(call, &self.prepared, fuel);
         let lists = self.export.shape.is_none() && self.export.ty.result.as_ref().is_some_and(holds_list);
         let output_bytes = self.limits.output_bytes;

@@ -24,6 +24,7 @@
 
 mod artifact;
 mod bytes;
+mod code;
 mod codegen;
 mod compose;
 mod convert;
@@ -40,6 +41,7 @@ mod inspect;
 mod isolate;
 mod link;
 mod meter;
+mod mutants;
 mod prepare;
 mod run;
 mod sbom;
@@ -49,6 +51,7 @@ mod spec;
 mod world;
 mod wrapper;
 
+pub use code::code_digest;
 pub use codegen::Codegen;
 pub use compose::Dependency;
 pub use engine::{Sandbox, SandboxConfig};
@@ -65,6 +68,7 @@ pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use isolate::{
     CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,
 };
+pub use mutants::{Mutant, marked, mutants};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use sbom::{SbomError, read_sbom};

@@ -1,5 +1,6 @@
 //! What a running guest may take of the machine, and what it costs: memory and tables.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use wasmtime::{ResourceLimiter, Trap};
 
 use crate::host::Host;
 use crate::inner::Inner;
+use crate::mutants::Marks;
 
 /// What the host knows of one running guest.
 pub(crate) struct Guest {
@@ -79,6 +81,8 @@ pub(crate) struct Meter {
     refused: bool,
     /// What is held together with others, where there are others.
     whole: Option<Arc<Whole>>,
+    /// The functions that were entered, where that is asked for.
+    marks: Option<Marks>,
 }
 
 /// What all guests of one call hold together.
@@ -123,7 +127,7 @@ impl Meter {
     /// Makes a meter; memory and tables may cost `fuel_max` at most.
     pub(crate) fn new(fuel_max: u64, bytes_max: usize, elements_max: usize) -> Self {
         let costs = &Profile::current().host;
-        let (fuel_used, bytes, elements, peak_bytes, refused, whole) = Default::default();
+        let (fuel_used, bytes, elements, peak_bytes, refused, whole, marks) = Default::default();
         Self {
             costs,
             fuel_used,
@@ -135,12 +139,23 @@ impl Meter {
             peak_bytes,
             refused,
             whole,
+            marks,
         }
     }
 
     /// Counts what is held towards what is held together with others, too.
     pub(crate) fn within(self, whole: Option<Arc<Whole>>) -> Self {
         Self { whole, ..self }
+    }
+
+    /// Notes the marks of functions that are entered, where that is asked for.
+    pub(crate) fn marking(self, marked: bool) -> Self {
+        Self { marks: marked.then(Marks::default), ..self }
+    }
+
+    /// Takes the functions out that were entered.
+    pub(crate) fn take_entered(&mut self) -> BTreeSet<u32> {
+        self.marks.take().map(Marks::into_numbers).unwrap_or_default()
     }
 
     fn allow(&mut self, fuel_max: u64) {
@@ -185,6 +200,9 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if self.marks.as_mut().is_some_and(|marks| marks.note(current, desired)) {
+            return Ok(false);
+        }
         // Beyond its own maximum the growth fails anyway and must not be counted.
         let possible = maximum.is_none_or(|maximum| desired <= maximum);
         let by = desired.saturating_sub(current);

@@ -34,6 +34,8 @@ pub struct Invocation<'a> {
     pub files: Option<&'a Arc<FileSet>>,
     /// The names of the events that it may report, or `None` where it may report any.
     pub events: Option<&'a BTreeSet<String>>,
+    /// Whether it is a [`marked`](crate::marked) copy, which tells what functions are entered.
+    pub marked: bool,
 }
 
 impl<'a> Invocation<'a> {
@@ -44,7 +46,16 @@ impl<'a> Invocation<'a> {
         args: Arc<[Value]>,
         limits: RunLimits,
     ) -> Self {
-        Self { function, ty, args, limits, effects: Effects::default(), files: None, events: None }
+        Self {
+            function,
+            ty,
+            args,
+            limits,
+            effects: Effects::default(),
+            files: None,
+            events: None,
+            marked: false,
+        }
     }
 }
 
@@ -111,6 +122,8 @@ pub struct Run {
     pub events: BTreeMap<String, u64>,
     /// How long it waited for answers from outside. No replay can tell.
     pub waited: Duration,
+    /// The functions that it entered, where it was asked to tell.
+    pub entered: BTreeSet<u32>,
 }
 
 /// How a run ended.
@@ -222,6 +235,7 @@ impl Run {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
+            entered: BTreeSet::new(),
         }
     }
 }
@@ -276,6 +290,7 @@ impl Sandbox {
             events: invocation.events.cloned(),
         });
         let limits = invocation.limits.capped();
-        Ok(Job { prepared: prepared.clone(), export, args: invocation.args, limits, outside })
+        let marked = invocation.marked;
+        Ok(Job { prepared: prepared.clone(), export, args: invocation.args, limits, outside, marked })
     }
 }

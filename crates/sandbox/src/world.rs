@@ -11,6 +11,11 @@ impl Spec {
     /// It may export more and import less than the world says. Imports of WASI beyond the world are allowed: they are
     /// inert unless granted. Versions of interfaces are compared as semantic versions.
     pub fn check_world(&self, component: &[u8]) -> Result<(), WorldMismatch> {
+        self.check_world_without(component, &[])
+    }
+
+    /// Checks the same, and lets it leave out some of the exports, by their names in [`Spec::exports`].
+    pub fn check_world_without(&self, component: &[u8], left_out: &[String]) -> Result<(), WorldMismatch> {
         let world = format!("{}/{}", self.package(), self.world_name());
         let refused = |problem: String| WorldMismatch {
             world: world.clone(),
@@ -33,7 +38,11 @@ impl Spec {
         };
         let mismatch = WorldMismatch {
             world: world.clone(),
-            missing_exports: report.missing_exports().map(|(name, _)| name.to_owned()).collect(),
+            missing_exports: report
+                .missing_exports()
+                .filter(|(name, _)| !left_out.iter().any(|left_out| left_out == name))
+                .map(|(name, _)| name.to_owned())
+                .collect(),
             unexpected_imports: report
                 .imports_not_in_target()
                 .filter(|name| !is_tolerated(name) && !types_only(name))

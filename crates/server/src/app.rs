@@ -1,5 +1,6 @@
 //! The router: which path leads where, and what surrounds every route.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,18 +20,29 @@ use utoipa_axum::routes;
 
 use crate::discovery as d;
 use crate::routes as r;
-use crate::{mcp, problem};
+use crate::{mcp, pages, problem};
 
-/// What a server is made of.
+/// What a server is made of. One allocation, as axum clones it several times for each request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
     /// The registry.
     pub registry: Arc<Registry>,
     /// What the operator set.
-    pub options: Arc<Options>,
+    pub options: Options,
     metrics: Metrics,
     mcp: glassbox_mcp::Http,
     publishes: Arc<Semaphore>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -126,6 +138,7 @@ fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(r::find::descriptor))
         .routes(routes!(r::find::search))
+        .routes(routes!(r::implementations::interfaces))
         .routes(routes!(r::implementations::list))
         .routes(routes!(r::implementations::one))
         .routes(routes!(r::find::packages))
@@ -136,7 +149,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::manifest))
         .routes(routes!(r::find::wit))
         .routes(routes!(r::find::tests))
-        .routes(routes!(r::find::source))
+        .routes(routes!(r::source::source))
         .routes(routes!(r::supply::sbom))
         .routes(routes!(r::supply::made_of))
         .routes(routes!(r::supply::attestations, r::supply::attest))
@@ -147,7 +160,9 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::download::files))
         .routes(routes!(r::licenses::buy))
         .routes(routes!(r::licenses::redeem))
+        .routes(routes!(r::licenses::prove))
         .routes(routes!(r::licenses::tip))
+        .routes(routes!(r::licenses::spread))
         .routes(routes!(r::call::quote))
         .routes(routes!(r::call::call, r::call::ask))
         .routes(routes!(r::call::receipt))
@@ -185,6 +200,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::ledger::grant))
         .routes(routes!(r::operator::payees, r::operator::decide_payee))
         .routes(routes!(r::operator::freeze))
+        .routes(routes!(r::operator::blocklists))
         .routes(routes!(r::operator::give))
         .routes(routes!(r::operator::notice))
         .routes(routes!(r::operator::notices))
@@ -221,13 +237,13 @@ fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 /// Returns the whole service, for a listener or for a test without one.
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
     let witness = options.witness.clone();
-    let state = App {
+    let state = App(Arc::new(Parts {
         mcp: mcp::transport(&registry.config().public_url),
         registry,
-        options: Arc::new(options),
+        options,
         metrics: Metrics::of_process(),
         publishes: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_MAX)),
-    };
+    }));
     let (router, paths) = router().split_for_parts();
     let document = document(paths).to_pretty_json().expect("the document has string keys");
     let json = [("content-type", "application/json")];
@@ -245,10 +261,14 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .route("/.well-known/api-catalog", get(d::wellknown::api_catalog))
         .route("/.well-known/x402", get(d::wellknown::x402))
         .route("/SKILL.md", get(d::wellknown::skill))
+        .route("/robots.txt", get(d::usage::robots))
+        .route("/license.xml", get(d::usage::license))
         .route("/llms.txt", get(d::text::llms))
         .route("/llms-full.txt", get(d::text::llms_full))
         .route("/problems", get(d::problems::all))
         .route("/problems/{code}", get(d::problems::one))
+        .route("/interfaces", get(pages::all))
+        .route("/interfaces/{ns}/{package}/{interface}", get(pages::one))
         .route("/search", post(d::ard::search))
         .route("/explore", post(d::ard::explore))
         .route("/agents", get(d::ard::agents))

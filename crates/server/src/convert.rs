@@ -4,23 +4,41 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
     AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, File, FilesResponse, FilesSummary,
-    FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse,
-    SearchResult, TestSummary,
+    ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse,
+    ReleaseResponse, SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
-use glassbox_core::manifest::DerivedFrom;
+use glassbox_core::license::Item;
+use glassbox_core::manifest::{DerivedFrom, MoreTerms, SaleUnit};
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
 use glassbox_pay::PaymentRequired;
 use glassbox_registry::{
-    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, ReleaseView, TestReport,
+    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, ReleaseView, SameCode, Strength,
+    TestReport,
 };
 
-pub(crate) fn tests(report: &TestReport) -> TestSummary {
-    TestSummary { passed: report.passed, failed: report.failed, fuel_max: report.fuel_max }
+pub(crate) fn tests(report: &TestReport, strength: Option<Strength>) -> TestSummary {
+    TestSummary {
+        passed: report.passed,
+        failed: report.failed,
+        fuel_max: report.fuel_max,
+        strength: strength.map(self::strength),
+    }
+}
+
+pub(crate) fn strength(strength: Strength) -> StrengthResponse {
+    match strength {
+        Strength::Measured { caught, mutants } => {
+            StrengthResponse { caught: Some(caught), mutants: Some(mutants), unmeasured: None }
+        }
+        Strength::Unmeasured { unmeasured } => {
+            StrengthResponse { caught: None, mutants: None, unmeasured: Some(unmeasured) }
+        }
+    }
 }
 
 fn summary(function: &FunctionListing) -> FunctionSummary {
@@ -59,12 +77,13 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
 pub(crate) struct Known<'a> {
     pub(crate) marks: Marks,
     pub(crate) affecting: &'a [Affecting],
+    pub(crate) same_code: Option<SameCode>,
     pub(crate) now_ms: i64,
 }
 
 pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> ReleaseResponse {
-    let Known { marks, affecting, now_ms } = known;
-    let ReleaseView { row, listing, report, authorship } = view;
+    let Known { marks, affecting, same_code, now_ms } = known;
+    let ReleaseView { row, listing, report, strength, authorship } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
             name: listed.name.short(),
@@ -98,9 +117,11 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         }),
         download: listing.download,
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
+        for_sale: for_sale(&live.terms.more),
         derived_from: live.terms.more.derived_from.iter().map(derived_from).collect(),
+        same_code_as: same_code.map(self::same_code),
         fuel_max: live.terms.fuel_max,
-        tests: tests(&report),
+        tests: tests(&report, strength),
         authorship: self::authorship(authorship, &row.publisher),
         yanked: mark(marks.yank),
         quarantined: mark(marks.quarantine),
@@ -113,6 +134,33 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         advisories: notes(affecting),
         held: live.held.clone().filter(|held| held.is_held(now_ms)).map(self::held),
     }
+}
+
+pub(crate) fn same_code(first: SameCode) -> SameCodeResponse {
+    let SameCode { release, publisher, declared } = first;
+    SameCodeResponse { release: release.to_string(), publisher, declared }
+}
+
+fn for_sale(more: &MoreTerms) -> Vec<ForSaleResponse> {
+    let unit = |unit: Option<SaleUnit>| {
+        unit.map(|unit| match unit {
+            SaleUnit::Seat => "seat".to_owned(),
+            SaleUnit::Copy => "copy".to_owned(),
+        })
+    };
+    let plans = more.plan.iter().map(|plan| ForSaleResponse {
+        item: Item::Plan(plan.id.clone()).to_string(),
+        price: plan.amount.into(),
+        unit: unit(plan.unit),
+        grants: None,
+    });
+    let offers = more.offer.iter().map(|offer| ForSaleResponse {
+        item: Item::Offer(offer.id.clone()).to_string(),
+        price: offer.amount.into(),
+        unit: unit(offer.unit),
+        grants: Some(offer.grants.clone()),
+    });
+    plans.chain(offers).collect()
 }
 
 fn derived_from(parent: &DerivedFrom) -> DerivedFromResponse {

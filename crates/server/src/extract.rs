@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
+use glassbox_core::dsse::Envelope;
 use glassbox_core::possession::{self, Covered, Proof};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
@@ -262,6 +263,22 @@ pub(crate) fn sign_in(headers: &HeaderMap) -> Result<Option<SignIn>, Refusal> {
     decode(headers, sign_in::HEADER, |detail| {
         let next = "send base64 of an answered challenge, or leave the header out to get one";
         Refusal::new(StatusCode::BAD_REQUEST, "sign-in-malformed", detail, next)
+    })
+}
+
+/// What a licence comes with: the scheme of RSL.
+const LICENSE: &str = "License ";
+
+/// Reads the signed licence of a request, where it shows one.
+pub(crate) fn license(headers: &HeaderMap) -> Result<Option<Envelope>, Refusal> {
+    let Some(token) = text(headers, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix(LICENSE))
+    else {
+        return Ok(None);
+    };
+    x402::decode(token.trim()).map(Some).map_err(|error| {
+        let detail = format!("the licence of the Authorization header: {error}");
+        let next = "send base64 of the signed licence, as it was sold";
+        Refusal::new(StatusCode::BAD_REQUEST, "license-malformed", detail, next)
     })
 }
 

@@ -7,6 +7,7 @@ mod discovery;
 mod extract;
 mod mcp;
 mod mirror;
+mod pages;
 mod problem;
 mod routes;
 mod serve;

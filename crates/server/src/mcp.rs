@@ -107,6 +107,7 @@ pub(crate) async fn read_release(registry: &Registry, id: &PackageRef) -> Result
     let known = convert::Known {
         marks: registry.marks(&live.id),
         affecting: &registry.affecting(&live.id).await?,
+        same_code: registry.same_code(&live).await?,
         now_ms: registry.now_ms(),
     };
     Ok(convert::release(view, &live, known))

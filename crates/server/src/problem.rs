@@ -136,7 +136,9 @@ fn status_of(code: &str) -> StatusCode {
         }
         "notice-not-found" => StatusCode::NOT_FOUND,
         "notices-full" | "notice-decided" => StatusCode::CONFLICT,
-        "token-spent" | "license-required" | "license-refused" => StatusCode::FORBIDDEN,
+        "token-spent" | "license-required" | "license-refused" | "source-denied" | "oidc-refused" => {
+            StatusCode::FORBIDDEN
+        }
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
@@ -144,10 +146,13 @@ fn status_of(code: &str) -> StatusCode {
         | "act-out-of-order" | "act-without-effect" | "policy-pending" | "policy-not-pending" => {
             StatusCode::CONFLICT
         }
-        "too-many-failures" => StatusCode::TOO_MANY_REQUESTS,
-        "busy" | "settlement-pending" | "log-behind" | "domain-silent" | "executor-quarantined" => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        "too-many-failures" | "packages-too-many" => StatusCode::TOO_MANY_REQUESTS,
+        "busy"
+        | "settlement-pending"
+        | "log-behind"
+        | "domain-silent"
+        | "oidc-silent"
+        | "executor-quarantined" => StatusCode::SERVICE_UNAVAILABLE,
         "call-timed-out" => StatusCode::GATEWAY_TIMEOUT,
         "component-too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -156,6 +161,7 @@ fn status_of(code: &str) -> StatusCode {
         | "fuel-ceiling-invalid"
         | "nonce-too-long"
         | "license-invalid"
+        | "earnings-too-many"
         | "grants-invalid" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -23,11 +23,21 @@ pub async fn serve(
     // Apart from one another: a domain may take its time, and money must not wait for it.
     let calls =
         tokio::spawn(sweep(registry.clone(), SWEEP, |registry| async move { registry.reconcile().await }));
+    let mutants = registry.config().mutants.then(|| {
+        tokio::spawn(sweep(registry.clone(), SWEEP, |registry| async move {
+            if let Err(error) = registry.measure_next().await {
+                tracing::error!(%error, "Cannot find what tests to try on mutants");
+            }
+        }))
+    });
     let domains =
         tokio::spawn(sweep(registry, DOMAIN_SWEEP, |registry| async move { registry.prove_domains().await }));
     let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
     calls.abort();
     domains.abort();
+    if let Some(mutants) = mutants {
+        mutants.abort();
+    }
     served
 }
 

@@ -5,6 +5,7 @@
 use glassbox_core::acts::{Claim, Marks, Moment, NamespaceAct, NamespaceState, Quarantine, Right, Yank};
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::log::Kind;
+use glassbox_core::release::Release;
 use glassbox_core::{Digest, Namespace, PackageName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -145,12 +146,7 @@ impl Store {
                 Ok(Published::New(index))
             })
             .await;
-        if written.as_ref().is_err_and(StoreError::is_refusal) {
-            return written;
-        }
-        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package, now_ms).await?;
-        written
+        self.show_in_search(written, &package, now_ms).await
     }
 
     /// Returns the releases that were ever yanked or quarantined, with what holds of each.
@@ -178,13 +174,21 @@ impl Store {
     pub async fn quarantined_components(&self) -> Result<Vec<(Digest, ReleaseId)>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT component, package || '@' || version FROM releases
+                "SELECT component, package || '@' || version, statement FROM releases
                  WHERE marks ->> '$.quarantine.set' = 1 ORDER BY log_index DESC",
             )?;
             let rows = statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<Result<Vec<(String, String)>, _>>()?;
-            rows.into_iter().map(|(component, release)| Ok((parse(&component)?, parse(&release)?))).collect()
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(String, String, String)>, _>>()?;
+            let mut components = Vec::new();
+            for (component, release, statement) in rows {
+                let release: ReleaseId = parse(&release)?;
+                let statement: Envelope = serde_json::from_str(&statement).map_err(StoreError::corrupt)?;
+                let (signed, _) = statement.open::<Release>().map_err(StoreError::corrupt)?;
+                components.push((parse(&component)?, release.clone()));
+                components.extend(signed.predicate.editions.components().map(|one| (one, release.clone())));
+            }
+            Ok(components)
         })
         .await
     }

@@ -35,6 +35,8 @@ pub struct AdvisoryRow {
     pub log_index: u64,
     /// When it came, in Unix milliseconds.
     pub created_at: i64,
+    /// When its first word came.
+    pub first_at: i64,
     /// The version of the part that it is about, where it is about a part of the release that was asked for.
     pub part_version: Option<String>,
 }
@@ -50,17 +52,19 @@ pub enum Advised {
     Conflict,
 }
 
-const COLUMNS: &str = "a.seq, a.envelope, a.log_index, a.created_at";
+const COLUMNS: &str = "a.seq, a.envelope, a.log_index, a.created_at, a.first_at";
 
-type Raw = (i64, String, i64, i64, Option<String>);
+type Raw = (i64, String, i64, i64, i64, Option<String>);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 
-fn read((seq, envelope, log_index, created_at, part_version): Raw) -> Result<AdvisoryRow, StoreError> {
+fn read(
+    (seq, envelope, log_index, created_at, first_at, part_version): Raw,
+) -> Result<AdvisoryRow, StoreError> {
     let envelope = serde_json::from_str(&envelope).map_err(StoreError::corrupt)?;
-    Ok(AdvisoryRow { seq, envelope, log_index: log_index as u64, created_at, part_version })
+    Ok(AdvisoryRow { seq, envelope, log_index: log_index as u64, created_at, first_at, part_version })
 }
 
 impl Store {
@@ -82,8 +86,9 @@ impl Store {
             let index = log::append(transaction, Kind::Advisory, about, envelope)?;
             // A new number, so that whoever follows the feed sees it again.
             transaction.execute(
-                "INSERT OR REPLACE INTO advisories (id, about, modified, envelope, log_index, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO advisories (id, about, modified, envelope, log_index, created_at, first_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6,
+                         COALESCE((SELECT first_at FROM advisories WHERE id = ?1), ?6))",
                 params![id, about, modified, json, index as i64, now_ms],
             )?;
             Ok(Advised::New)

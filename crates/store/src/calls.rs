@@ -16,6 +16,7 @@
 //! chain is asked for the money; after *posted*, its reply leaves, which a voucher or credit must have paid for whatever
 //! happens; after *voided*, somebody is told that nothing was charged, and nothing may be later.
 
+use glassbox_core::escrow::Accrual;
 use glassbox_core::ledger::{Kind, Transfer};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -29,6 +30,7 @@ use crate::licenses::{self, NewLicense};
 use crate::receipts::{self, NewReceipt};
 use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
+use crate::unclaimed;
 use crate::usage::{self, Consumed};
 
 /// The states of a call.
@@ -135,6 +137,8 @@ pub struct Posting {
     pub consumed: Option<Consumed>,
     /// The licence, where one was bought.
     pub license: Option<NewLicense>,
+    /// What payees have of the charge who may be nobody yet.
+    pub accruals: Vec<Accrual>,
 }
 
 /// How sure it is that a call stays paid.
@@ -509,6 +513,7 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
     if let Some(license) = &posting.license {
         licenses::insert(transaction, license)?;
     }
+    unclaimed::accrue(transaction, &posting.accruals, now_ms)?;
     // The outcome has become the reply; keeping both would store every output twice.
     transaction
         .prepare_cached(

@@ -62,6 +62,14 @@ pub enum StoreError {
         /// The one that it looks like.
         other: Namespace,
     },
+    /// A new key began as many packages of late as it may.
+    #[error("{key} is new, and began {max} packages within a day")]
+    TooManyPackages {
+        /// The key, as a `did:key`.
+        key: String,
+        /// How many it may begin.
+        max: usize,
+    },
     /// Nobody claimed the namespace.
     #[error("nobody has the namespace `{0}`")]
     NoNamespace(Namespace),
@@ -101,6 +109,7 @@ impl StoreError {
                 | Self::NamespaceTaken { .. }
                 | Self::Refused(_)
                 | Self::NamespaceConfusable { .. }
+                | Self::TooManyPackages { .. }
                 | Self::NoNamespace(_)
                 | Self::NoRelease(_)
         )

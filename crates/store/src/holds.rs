@@ -134,7 +134,6 @@ impl Store {
                 Ok(())
             })
             .await;
-        self.refresh_search(&id.package, now_ms).await?;
-        confirmed
+        self.show_in_search(confirmed, &id.package, now_ms).await
     }
 }

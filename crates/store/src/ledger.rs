@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use glassbox_core::ledger::{Account, Kind, Transfer};
 use glassbox_core::money::PICO_PER_ATOMIC;
-use glassbox_core::{Atomic, Pico, ReleaseId};
+use glassbox_core::{Atomic, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
@@ -50,19 +50,6 @@ pub struct TransferRow {
     pub reference: Option<String>,
     /// When it was written, in Unix milliseconds.
     pub created_at: i64,
-}
-
-/// What one receiver earned with one release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earning {
-    /// The receiver: a payee or the operator.
-    pub account: Account,
-    /// The release that was paid for.
-    pub release: ReleaseId,
-    /// How many charges.
-    pub calls: u64,
-    /// Their sum.
-    pub amount: Pico,
 }
 
 /// A transfer that the rail has not paid out yet: a refund, or a payout.
@@ -288,35 +275,6 @@ impl Store {
         .await
     }
 
-    /// Returns what each receiver earned with each release. With `package`, of that package only.
-    pub async fn earnings(&self, package: Option<String>) -> Result<Vec<Earning>, StoreError> {
-        self.read(move |connection| {
-            let mut sums: BTreeMap<(String, String), (u64, u128)> = BTreeMap::new();
-            let mut statement = connection.prepare(
-                "SELECT credit, release, amount FROM transfers JOIN calls ON calls.id = subject
-                 WHERE transfers.state = 'posted' AND kind = 'charge'
-                   AND (?1 IS NULL OR release LIKE ?1 || '@%')",
-            )?;
-            let mut rows = statement.query([package])?;
-            while let Some(row) = rows.next()? {
-                let amount = amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?;
-                let sum = sums.entry((row.get(1)?, row.get(0)?)).or_default();
-                sum.0 += 1;
-                sum.1 += amount;
-            }
-            let read = |((release, account), (calls, amount)): ((String, String), (u64, u128))| {
-                Ok(Earning {
-                    account: parse(&account)?,
-                    release: parse(&release)?,
-                    calls,
-                    amount: Pico(amount),
-                })
-            };
-            sums.into_iter().map(read).collect()
-        })
-        .await
-    }
-
     /// Returns what of one kind the rail still owes, at most `limit`: first what was not asked for in vain of late. Nothing
     /// goes back of a payment that the chain may still take back itself, nor of credit that was bought by one.
     pub async fn owed(&self, kind: Kind, limit: usize) -> Result<Vec<OwedTransfer>, StoreError> {
@@ -426,6 +384,25 @@ pub(crate) fn owed_where(
         });
     }
     Ok(owed)
+}
+
+/// Returns the posted transfers of a subject, in their order.
+pub(crate) fn transfers_of(connection: &Connection, subject: &str) -> Result<Vec<Transfer>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, debit, credit, amount FROM transfers WHERE subject = ?1 AND state = 'posted' ORDER BY id",
+    )?;
+    let mut rows = statement.query([subject])?;
+    let mut transfers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |column: usize| row.get::<_, String>(column);
+        transfers.push(Transfer {
+            kind: parse(&text(0)?)?,
+            debit: parse(&text(1)?)?,
+            credit: parse(&text(2)?)?,
+            amount: Pico(amount_from_sql(&row.get::<_, Vec<u8>>(3)?)?),
+        });
+    }
+    Ok(transfers)
 }
 
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {

@@ -63,6 +63,20 @@ pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bo
     Ok(written == 1)
 }
 
+/// Returns plans whose period is over and that nobody judged yet.
+pub(crate) fn to_judge(
+    connection: &Connection,
+    now_s: i64,
+    limit: usize,
+) -> Result<Vec<NewLicense>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM licenses WHERE judged_at IS NULL AND item GLOB 'plan:*' AND until_s <= ?1
+         ORDER BY until_s LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![now_s, limit as i64], read)?;
+    rows.collect::<Result<Vec<_>, _>>()?.into_iter().collect()
+}
+
 impl Store {
     /// Keeps a licence that was not sold here. Returns whether it is new.
     pub async fn keep_license(&self, license: NewLicense) -> Result<bool, StoreError> {

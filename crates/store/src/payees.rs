@@ -12,6 +12,7 @@ use rusqlite::{Row, params};
 use crate::error::StoreError;
 use crate::notices::{Action, record};
 use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::unclaimed;
 
 /// How far an operator knows a payee.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,6 +95,9 @@ impl Store {
                  ON CONFLICT (id) DO UPDATE SET state = ?2, address = COALESCE(?3, address), reason = ?4, at = ?5",
                 params![id, state.as_str(), address, reason, at],
             )?;
+            if *state == PayeeState::Verified || address.is_some() {
+                unclaimed::claimed(transaction, id)?;
+            }
             let action = Action {
                 number: 0,
                 at: *at,

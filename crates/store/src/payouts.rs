@@ -11,6 +11,7 @@ use crate::ledger::{self, OwedTransfer};
 use crate::sheet::Decision;
 use crate::sqlite::{Store, amount_from_sql};
 use crate::submissions::{self, Moved};
+use crate::unclaimed;
 
 /// Something to be paid out of an account.
 #[derive(Debug, Clone)]
@@ -63,6 +64,9 @@ impl Store {
             for Owing { subject, transfer, payee } in &owing {
                 if ledger::available(transaction, &transfer.debit)? < transfer.amount {
                     return Err(StoreError::Overdrawn(transfer.debit.to_string()));
+                }
+                if let Account::Payee(payee) = &transfer.debit {
+                    unclaimed::claimed(transaction, payee)?;
                 }
                 let transfer = std::slice::from_ref(transfer);
                 ledger::insert(transaction, subject, transfer, "pending", Some(payee), now_ms)?;

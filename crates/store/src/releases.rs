@@ -12,6 +12,7 @@ use crate::acts;
 use crate::error::StoreError;
 use crate::holds;
 use crate::log;
+use crate::newcomers;
 use crate::sboms;
 use crate::search::SearchDocument;
 use crate::sqlite::{Store, parse};
@@ -47,6 +48,10 @@ pub struct NewRelease {
     pub search: SearchDocument,
     /// What the component is made of.
     pub sbom: Sbom,
+    /// By what its code is known again under other names.
+    pub code: Digest,
+    /// How many packages the publisher may begin within a day while its key is new; any number when absent.
+    pub new_packages_max: Option<usize>,
     /// Why it shall be held, for people; nothing where it need not be.
     pub hold_reasons: Vec<String>,
     /// When, in Unix milliseconds.
@@ -89,6 +94,8 @@ pub struct ReleaseRow {
     pub search: String,
     /// The test report, as JSON.
     pub report: String,
+    /// What trying the tests on mutants showed, as JSON, once they were.
+    pub strength: Option<String>,
     /// The index of its log entry.
     pub log_index: u64,
     /// When it was published, in Unix milliseconds.
@@ -107,21 +114,21 @@ pub struct PackageRow {
 }
 
 const COLUMNS: &str = "package, version, publisher, statement, manifest, component, wit, tests, listing, \
-                       search, report, source, files, log_index, published_at";
+                       search, report, source, files, strength, log_index, published_at";
 
-struct RawRow([String; 11], [Option<String>; 2], i64, i64);
+struct RawRow([String; 11], [Option<String>; 3], i64, i64);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<RawRow> {
     let mut texts: [String; 11] = Default::default();
     for (index, text) in texts.iter_mut().enumerate() {
         *text = row.get(index)?;
     }
-    Ok(RawRow(texts, [row.get(11)?, row.get(12)?], row.get(13)?, row.get(14)?))
+    Ok(RawRow(texts, [row.get(11)?, row.get(12)?, row.get(13)?], row.get(14)?, row.get(15)?))
 }
 
 impl RawRow {
     fn read(self) -> Result<ReleaseRow, StoreError> {
-        let RawRow(texts, [source, files], log_index, published_at) = self;
+        let RawRow(texts, [source, files, strength], log_index, published_at) = self;
         let [
             package,
             version,
@@ -149,6 +156,7 @@ impl RawRow {
             listing,
             search,
             report,
+            strength,
             log_index: log_index as u64,
             published_at,
         })
@@ -197,13 +205,13 @@ impl Store {
                         return Ok(Published::Already(index as u64));
                     }
                     Some(_) => return Err(StoreError::ReleaseExists(id.clone())),
-                    None => {}
+                    None => newcomers::check(transaction, &release)?,
                 }
                 let index = log::append(transaction, Kind::Release, &package, &release.statement)?;
                 transaction.execute(
                     "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,
-                        tests, source, listing, search, report, log_index, published_at, files)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                        tests, source, listing, search, report, log_index, published_at, files, code)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
                     params![
                         package,
                         version,
@@ -221,6 +229,7 @@ impl Store {
                         index as i64,
                         release.now_ms,
                         release.files.map(|digest| digest.to_string()),
+                        release.code.to_string(),
                     ],
                 )?;
                 sboms::write(transaction, id, &release.sbom)?;
@@ -231,20 +240,26 @@ impl Store {
                 Ok(Published::New(index))
             })
             .await;
-        if published.as_ref().is_err_and(StoreError::is_refusal) {
-            return published;
-        }
-        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package, now_ms).await?;
-        published
+        self.show_in_search(published, &package, now_ms).await
     }
 
-    /// Makes search show the newest release of a package, which need not be the one that was just written.
-    pub(crate) async fn refresh_search(&self, package: &PackageName, now_ms: i64) -> Result<(), StoreError> {
-        match self.newest_release(package, now_ms).await? {
-            Some(newest) => self.inner.search.replace(vec![newest.search_document()?]),
-            None => self.inner.search.remove(package),
+    /// Makes search show the newest release of a package after a write about it, and returns what came of the write. What was
+    /// refused left all as it was.
+    pub(crate) async fn show_in_search<T>(
+        &self,
+        written: Result<T, StoreError>,
+        package: &PackageName,
+        now_ms: i64,
+    ) -> Result<T, StoreError> {
+        if written.as_ref().is_err_and(StoreError::is_refusal) {
+            return written;
         }
+        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
+        match self.newest_release(package, now_ms).await? {
+            Some(newest) => self.inner.search.replace(vec![newest.search_document()?])?,
+            None => self.inner.search.remove(package)?,
+        }
+        written
     }
 
     /// Returns the release, or `None`.
@@ -304,6 +319,35 @@ impl Store {
     /// Returns the newest releases of all packages, in the order of their names, for the index and for listings.
     pub async fn newest_releases(&self, now_ms: i64) -> Result<Vec<ReleaseRow>, StoreError> {
         self.read(move |connection| newest(connection, now_ms)).await
+    }
+
+    /// Returns the release that was published first of those whose tests were not tried on mutants.
+    pub async fn untried_release(&self) -> Result<Option<ReleaseRow>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM releases INDEXED BY releases_untried
+                     WHERE strength IS NULL ORDER BY log_index LIMIT 1"
+                ))?
+                .query_row([], raw)
+                .optional()?
+                .map(RawRow::read)
+                .transpose()
+        })
+        .await
+    }
+
+    /// Writes what trying a release's tests on mutants showed, as JSON.
+    pub async fn set_strength(&self, id: &ReleaseId, strength: String) -> Result<(), StoreError> {
+        let (package, version) = (id.package.to_string(), id.version.to_string());
+        self.write("set_strength", move |transaction| {
+            transaction.execute(
+                "UPDATE releases SET strength = ?3 WHERE package = ?1 AND version = ?2",
+                params![package, version, strength],
+            )?;
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {

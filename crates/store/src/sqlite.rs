@@ -35,6 +35,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("company.sql"),
     include_str!("payers.sql"),
     include_str!("payees.sql"),
+    include_str!("codes.sql"),
+    include_str!("earnings.sql"),
+    include_str!("strength.sql"),
+    include_str!("unclaimed.sql"),
+    include_str!("support.sql"),
+    include_str!("blocklists.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
@@ -293,10 +299,38 @@ where
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::{StatementStatus, ToSql};
+
     use super::*;
 
     fn level(connection: &Connection) -> Result<i64, StoreError> {
         Ok(connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?)
+    }
+
+    /// SQLite would otherwise plan anew whatever has a value as its limit, or compares with a value what an index has a literal
+    /// for.
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_values_are() {
+        let planned_anew = |connection: &Connection, select: &str, values: [&dyn ToSql; 2]| {
+            let mut statement = connection.prepare(select).unwrap();
+            for value in values {
+                statement.query([value]).unwrap().next().unwrap();
+            }
+            statement.get_status(StatementStatus::RePrepare)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("glassbox.sqlite");
+        let mut ours = connect(&database).unwrap();
+        migrate(&mut ours).unwrap();
+        let usual = Connection::open(&database).unwrap();
+        let limited = "SELECT id FROM calls WHERE state IN ('held', 'executed') ORDER BY updated_at LIMIT ?1";
+        let compared = "SELECT id FROM transfers WHERE state = ?1";
+        for (select, values) in
+            [(limited, [&9 as &dyn ToSql, &100]), (compared, [&"pending" as &dyn ToSql, &"posted"])]
+        {
+            assert_eq!(planned_anew(&ours, select, values), 0, "{select}");
+            assert!(planned_anew(&usual, select, values) > 0, "{select}: it need not be asked for any more");
+        }
     }
 
     #[tokio::test]

@@ -82,12 +82,7 @@ impl Store {
                 Ok(Published::New(index))
             })
             .await;
-        if written.as_ref().is_err_and(StoreError::is_refusal) {
-            return written;
-        }
-        // Also after a failure: the write may have happened, and search must not wait for a restart to learn of it.
-        self.refresh_search(&package, now_ms).await?;
-        written
+        self.show_in_search(written, &package, now_ms).await
     }
 
     /// Returns the changes of a release's terms, in the order of the log.

@@ -8,7 +8,7 @@ use glassbox_core::log::{Checkpoint, Cosigner, LogKey, open_checkpoint};
 use glassbox_core::manifest::Payee;
 use glassbox_core::release::Release;
 use glassbox_core::split::split;
-use glassbox_core::{Atomic, Digest, ReleaseId};
+use glassbox_core::{Atomic, Digest, ReleaseId, limits};
 use glassbox_store::{
     Backing, CallState, Fault, Filter, Hold, Moment, Moved, NewCall, NewRelease, Outcome, Posting, PowerCut,
     Published, SearchDocument, Standing, Store, StoreError, WitnessStore, Witnessed,
@@ -63,6 +63,7 @@ fn posting() -> Posting {
         receipt: None,
         consumed: None,
         license: None,
+        accruals: Vec::new(),
     }
 }
 
@@ -226,6 +227,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        editions: Default::default(),
         authorship: Default::default(),
     };
     NewRelease {
@@ -248,6 +250,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         report: "{}".into(),
         sbom: Default::default(),
         hold_reasons: Vec::new(),
+        code: digest,
+        new_packages_max: None,
         now_ms: 1,
     }
 }
@@ -511,4 +515,50 @@ async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
     powered = cut_off(powered);
     assert_eq!(found(&powered, "d").await, Some((CallState::Voided, false)), "somebody was told");
     assert_eq!(found(&powered, "b").await, Some((CallState::Posted, true)));
+}
+
+#[tokio::test]
+async fn a_new_key_begins_so_many_packages_a_day() {
+    let Stage { store, .. } = stage();
+    let key = SecretKey::from_seed(&[3; 32]);
+    let publish = async |id: &str, now_ms: i64| {
+        let limited = NewRelease { new_packages_max: Some(2), now_ms, ..release(id, &key, id) };
+        store.publish(limited).await
+    };
+    let day = limits::NEW_KEY_WINDOW_MS;
+    publish("new:a@1.0.0", 1).await.expect("the first");
+    publish("new:b@1.0.0", 1).await.expect("the second");
+    let refused = publish("new:c@1.0.0", 1).await;
+    assert!(matches!(refused, Err(StoreError::TooManyPackages { max: 2, .. })), "{refused:?}");
+    publish("new:a@1.1.0", 1).await.expect("more of what it has");
+    store.publish(release("new:d@1.0.0", &key, "d")).await.expect("where nothing is limited");
+    publish("new:c@1.0.0", 1 + day).await.expect("on another day");
+    for id in ["new:e@1.0.0", "new:f@1.0.0", "new:g@1.0.0"] {
+        publish(id, 1 + limits::KEY_NEW_MS).await.expect("the key is not new any more");
+    }
+}
+
+#[tokio::test]
+async fn the_first_release_with_some_code_is_found() {
+    let Stage { store, .. } = stage();
+    let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    for (id, key, code) in
+        [("ana:a@1.0.0", &ana, "one"), ("ana:a@1.1.0", &ana, "two"), ("eve:b@1.0.0", &eve, "two")]
+    {
+        let component = format!("{id} {code}");
+        let new = NewRelease { code: Digest::of(code), ..release(id, key, &component) };
+        store.publish(new).await.expect("new");
+    }
+    for (id, first) in
+        [("ana:a@1.0.0", "ana:a@1.0.0"), ("ana:a@1.1.0", "ana:a@1.1.0"), ("eve:b@1.0.0", "ana:a@1.1.0")]
+    {
+        let found =
+            store.first_with_code_of(&id.parse().expect("valid")).await.expect("read").expect("there");
+        assert_eq!(
+            (found.release.to_string().as_str(), found.publisher),
+            (first, ana.public().to_string()),
+            "{id}"
+        );
+    }
+    assert_eq!(store.first_with_code_of(&"no:such@1.0.0".parse().expect("valid")).await.expect("read"), None);
 }

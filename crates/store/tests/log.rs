@@ -130,6 +130,19 @@ async fn whichever_write_of_the_log_fails_it_is_shown_in_the_end_and_never_forke
 }
 
 #[tokio::test]
+async fn acts_are_appended_all_or_none() {
+    for (moment, there) in [(Moment::Before, 0), (Moment::After, 3)] {
+        let stage = Stage::new();
+        stage.store.inject(fault("append", moment));
+        let failed = stage.append(0..3).await;
+        assert!(matches!(failed, Err(StoreError::Injected)), "{failed:?}");
+        assert_eq!(stage.store.faults_waiting(), 0);
+        assert_eq!(stage.append(3..4).await.expect("appended"), there, "{moment:?}");
+        assert_eq!(stage.publish(0).await.expect("shown"), stage.shown().await);
+    }
+}
+
+#[tokio::test]
 async fn the_log_never_signs_a_root_whose_tiles_are_unreadable() {
     let stage = Stage::new();
     stage.append(0..3).await.expect("appended");

@@ -52,6 +52,7 @@ fn posting(consumed: Option<Consumed>) -> Posting {
         receipt: None,
         consumed,
         license: None,
+        accruals: Vec::new(),
     }
 }
 

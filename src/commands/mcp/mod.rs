@@ -141,7 +141,8 @@ impl Proxy {
         let priced = release.response.functions.iter().any(|it| it.name == name && it.price != "free");
         let alone = release.response.grants.is_empty()
             && release.response.files.is_none()
-            && release.logged.release.dependencies.is_empty();
+            && release.logged.release.dependencies.is_empty()
+            && release.logged.release.editions.is_empty();
         priced && alone && function.callable.is_ok() && is_free_to_download(&release.response)
     }
 

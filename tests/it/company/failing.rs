@@ -4,18 +4,12 @@
 use std::time::Duration;
 
 use glassbox_core::Atomic;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use super::{Agent, ask, new_account, operate, refused};
 use crate::buyer::Reply;
-use crate::stage::{Stage, Sweep, until};
-
-const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
-
-fn inject(stage: &Stage, verb: &str, moment: Moment) {
-    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
-}
+use crate::stage::{MOMENTS, Stage, Sweep, until};
 
 /// Asks the same as long as the answer is missing.
 async fn insist(ask: impl AsyncFn() -> Reply) -> Reply {
@@ -53,7 +47,7 @@ async fn a_write_of_a_call_that_fails_charges_its_account_once() {
                     let approved = approving.bearer_auth(crate::stage::OPERATOR).send().await.unwrap();
                     assert_eq!(approved.status(), 200, "{case}");
 
-                    inject(&stage, verb, moment);
+                    stage.inject(verb, moment);
                     let reply = agent.call_as("double", 21, "job").await;
                     if reply.status != 200 {
                         assert_eq!((reply.status, reply.code().as_str()), (500, "internal"), "{case}");
@@ -87,10 +81,10 @@ async fn a_run_that_comes_to_nothing_gives_all_back_whatever_fails() {
             let case = format!("{verb} {moment:?}");
             let stage = Stage::of_company("budget.account-month = '0.002'").await;
             let agent = Agent::new(&stage, "ci-bot").await;
-            inject(&stage, verb, moment);
+            stage.inject(verb, moment);
             if verb == "release_call" {
                 // A hold that is left by itself is let go of.
-                inject(&stage, "hold_call", Moment::After);
+                stage.inject("hold_call", Moment::After);
             }
             let reply = agent.call_as("boom", 1, "job").await;
             assert!([422, 500].contains(&reply.status), "{case}: {}", reply.text);
@@ -114,7 +108,7 @@ async fn a_free_call_that_cannot_be_written_down_is_not_answered() {
     for (moment, noted) in [(Moment::Before, 1), (Moment::After, 2)] {
         let stage = Stage::of_company("").await;
         let agent = Agent::new(&stage, "ci-bot").await;
-        inject(&stage, "note_use", moment);
+        stage.inject("note_use", moment);
         let reply = agent.call("gift", 1_234_567).await;
         assert_eq!((reply.status, reply.code().as_str()), (500, "internal"));
         assert!(!reply.text.contains("2469134"), "{}", reply.text);
@@ -129,10 +123,7 @@ async fn what_the_operator_asks_for_is_done_once_however_often_it_is_asked() {
     for moment in MOMENTS {
         let stage = Stage::of_company("approval.above = '0.003'").await;
         let failing = async |verb: &str, path: &str, body: Value| {
-            inject(&stage, verb, moment);
-            let reply = operate(&stage, path, &body).await;
-            assert_eq!((reply.status, reply.code().as_str()), (500, "internal"), "{verb} {moment:?}");
-            operate(&stage, path, &body).await
+            stage.ask_twice(verb, moment, async || operate(&stage, path, &body).await).await
         };
         let account = json!({ "name": "ci-bot", "cost_center": "it" });
         assert_eq!(failing("open_account", "/accounts", account).await.status, 200);
@@ -184,7 +175,7 @@ async fn a_decision_that_fails_half_way_is_decided_once() {
             let request = stage.http.post(&path).json(&json!({ "approve": approve }));
             Reply::of(request.bearer_auth(crate::stage::OPERATOR).send().await.unwrap()).await
         };
-        inject(&stage, "decide_approval", moment);
+        stage.inject("decide_approval", moment);
         assert_eq!(decide(true).await.status, 500);
         let again = decide(true).await.json();
         assert_eq!((&again["state"], &again["decided_by"]), (&json!("approved"), &json!("operator")));

@@ -5,6 +5,7 @@ mod failing;
 mod money;
 mod policy;
 mod prices;
+mod tips;
 
 use glassbox_registry::{AccountStanding, NewAccount};
 use serde_json::{Value, json};

@@ -99,7 +99,8 @@ async fn a_call_by_invoice_credits_the_payees_and_is_paid_out_once_it_is_settled
     assert_eq!((payer.debits, payer.credits), (Atomic(6_000).to_pico(), Atomic(6_000).to_pico()));
     assert_eq!(agent.standing(&stage).await.owed, Atomic(6_000).to_pico());
     assert_eq!(stage.payments().await, 0, "no chain was asked");
-    let earned: u128 = stage.registry.earnings(None).await.unwrap().iter().map(|row| row.amount.0).sum();
+    let earned: u128 =
+        stage.registry.earnings(Default::default()).await.unwrap().iter().map(|row| row.amount.0).sum();
     assert_eq!(earned, Atomic(6_000).to_pico().0);
     assert_eq!(stage.store().payable().await.unwrap(), [], "nothing of it came in yet");
 

@@ -14,6 +14,18 @@ async fn rows_are_paid_and_a_replay_counts_the_same() {
     let stage = stage_with(&package).await;
     let wit = stage.get("/v1/packages/shop/goods/1.0.0/wit").await;
     assert_eq!(wit.header("content-usage"), Some("train-ai=n, search=y"));
+    let robots = stage.get("/robots.txt").await.text;
+    let line = "Content-Usage: /v1/packages/shop/goods/ train-ai=n, search=y\n";
+    assert!(robots.starts_with("User-agent: *\nAllow: /\n") && robots.contains(line), "{robots}");
+    assert!(robots.ends_with(&format!("License: {}/license.xml\n", stage.url)), "{robots}");
+    let license = stage.get("/license.xml").await.text;
+    for part in [
+        "<content url=\"/v1/packages/shop/goods/\">",
+        "<prohibits type=\"usage\">ai-train</prohibits>",
+        "<permits type=\"usage\">search</permits>",
+    ] {
+        assert!(license.contains(part), "{part}: {license}");
+    }
     let ana = Customer::with(&stage, "ana", "1").await;
     // Rounded up to a millionth of a dollar: 7 rows at 5,000 for ten.
     for (rows, cost) in [(0, 0), (7, 3_500), (200, 100_000), (100_000, 100_000)] {

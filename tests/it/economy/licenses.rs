@@ -11,12 +11,13 @@ use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::{Atomic, Digest};
 use glassbox_pay::x402;
 use glassbox_registry::{Package, PackageFiles};
+use glassbox_store::Moment;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Customer, PAYEE, earned, goods, net, priced, stage_with};
 use crate::packages::{one_file, publisher};
-use crate::stage::{Stage, keys};
+use crate::stage::{MOMENTS, Stage, keys};
 
 const LICENSES: &str = "/v1/packages/shop/goods/1.0.0/licenses";
 
@@ -52,6 +53,15 @@ async fn a_plan_includes_what_its_seats_reach_for() {
     stage.world.advance(Duration::from_secs(32 * 24 * 3_600));
     assert_eq!(ana.pays("double", 6).await, 10_000);
     stage.assert_sound().await;
+    // Earnings say what kind of payer it was, and not who: of the two who pay by credit, one had a plan for a while.
+    let classes = stage.get("/v1/earnings?by=payer&receiver=acct:ana@shop.example").await.json();
+    let row = |at: usize| {
+        let row = &classes["earnings"][at];
+        (row["payer"].as_str().unwrap(), row["calls"].as_u64().unwrap(), row["pico"].as_str().unwrap())
+    };
+    let (credit, licensed) = (net(20_000).to_string(), net(4_030_000).to_string());
+    assert_eq!((row(0), row(1)), (("credit", 2, credit.as_str()), ("licensed", 4, licensed.as_str())));
+    assert!(!classes.to_string().contains(&ana.account) && !classes.to_string().contains(&ben.account));
 }
 
 const CORE: &str = "[edition.ce]\nexports = [\"double\"]\n\
@@ -207,6 +217,23 @@ async fn a_grant_is_for_whom_the_publisher_names() {
     assert_eq!(ana.pays("double", 5).await, 10_000, "and ends");
     assert_eq!(earned(&stage).await, net(10_000 * 4 + 5_000));
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_cannot_be_written_down_is_handed_in_again() {
+    for moment in MOMENTS {
+        let package = priced(FOLD);
+        let stage = stage_with(&package).await;
+        let ana = Customer::with(&stage, "ana", "1").await;
+        let good = grant(&stage, &package, "academic", &ana.account, &publisher(), 30);
+        let hand_in = async || stage.post("/v1/licenses", &json!({ "license": good })).await;
+        let kept = stage.ask_twice("keep_license", moment, hand_in).await;
+        assert_eq!(kept.status, if moment == Moment::After { 200 } else { 201 }, "{}", kept.text);
+        for (n, cost) in [(1, 2_500), (2, 2_500), (3, 10_000)] {
+            assert_eq!(ana.pays("double", n).await, cost, "{moment:?}: call {n}");
+        }
+        stage.assert_sound().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,17 @@
 //! Every way to earn that a manifest can say: the right party is paid, and whoever has no right is refused by name.
 
 mod data;
+mod editions;
+mod escrow;
+mod examples;
 mod licenses;
+mod manifests;
+mod models;
+mod oidc;
 mod prices;
 mod refusals;
+mod source;
+mod support;
 
 use glassbox_core::files::Files;
 use glassbox_core::ledger::Account;
@@ -55,7 +63,7 @@ world goods {
 const METER: &str =
     "package glassbox:meter@1.0.0; interface events { emit: func(name: string, count: u64); }";
 
-const PAYEE: &str = "
+pub(crate) const PAYEE: &str = "
 [security]
 contact = \"security@shop.example\"
 support-until = 2029-12-31
@@ -65,7 +73,7 @@ share = 10000
 ";
 
 /// Makes `shop:goods@1.0.0` under a licence, with what else its manifest says.
-fn goods(license: &str, component: &str, rest: &str) -> PackageFiles {
+pub(crate) fn goods(license: &str, component: &str, rest: &str) -> PackageFiles {
     let wit = [("world.wit", WIT), ("deps/meter.wit", METER)];
     PackageFiles {
         manifest: format!(
@@ -77,6 +85,7 @@ fn goods(license: &str, component: &str, rest: &str) -> PackageFiles {
             "goods.toml",
             "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n",
         ),
+        editions: Default::default(),
         component: wat::parse_str(COMPONENT).unwrap(),
         files: None,
         source: None,
@@ -101,7 +110,8 @@ struct Customer<'a> {
 
 impl<'a> Customer<'a> {
     async fn with(stage: &'a Stage, name: &str, usd: &str) -> Self {
-        let buyer = stage.buyer(name, 100).await;
+        let whole = usd.split('.').next().and_then(|whole| whole.parse::<u32>().ok()).unwrap_or_default();
+        let buyer = stage.buyer(name, whole.max(99) + 1).await;
         let body = json!({ "usd": usd });
         let asked = stage.post("/v1/credit", &body).await;
         let payment = x402::encode(&buyer.answer(&asked.required(), name));

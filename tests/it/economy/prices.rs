@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use glassbox_core::Atomic;
 use glassbox_core::ledger::Account;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 
 use super::{Customer, earned, net, path, pays_by_wallet, priced, stage_with};
 
@@ -135,7 +135,7 @@ async fn a_charge_that_failed_to_be_written_counts_once() {
     let ana = Customer::with(&stage, "ana", "1").await;
     assert_eq!(ana.pays("double", 1).await, 0);
     for (n, moment) in [(2, Moment::Before), (3, Moment::After)] {
-        stage.store().inject(Fault { verb: "post_held_call".into(), moment, abort: false });
+        stage.inject("post_held_call", moment);
         let failed = ana.call("double", n).await;
         assert!(failed.status >= 500, "{}", failed.text);
         stage.registry.reconcile().await;
@@ -147,4 +147,27 @@ async fn a_charge_that_failed_to_be_written_counts_once() {
     let spent = stage.store().balance(&Account::Payer(ana.account.clone())).await.unwrap().debits.0;
     assert_eq!(spent, 2 * 2_000 * 1_000_000);
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_free_is_not_run_before_it_is_written_down() {
+    for (moment, taken) in [(Moment::Before, 0), (Moment::After, 1)] {
+        let stage = stage_with(&priced(
+            "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.002\"\n\
+             free = { quantity = 4, period = \"day\", scope = \"anonymous\" }\n",
+        ))
+        .await;
+        let call =
+            async |function: &str| stage.post(&path(function), &serde_json::json!({ "args": [4] })).await;
+        // What could not be written down is not run.
+        let first = stage.ask_twice("take_free", moment, async || call("double").await).await;
+        assert_eq!(first.receipt().1.account.used["each"], taken, "{moment:?}");
+        // What could not be given back is lost to its day, and nobody is charged for it.
+        let again = stage.ask_twice("give_back_free", moment, async || call("boom").await).await;
+        again.assert_problem(422, "guest-failed");
+        let second = call("double").await;
+        assert_eq!(second.receipt().1.account.used["each"], 2, "{moment:?}");
+        assert_eq!(earned(&stage).await, 0);
+        stage.assert_sound().await;
+    }
 }

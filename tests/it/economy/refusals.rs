@@ -38,22 +38,7 @@ async fn a_refusal_names_its_rule() {
             ),
             "edition-component",
         ),
-        (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "reserved"),
-        (priced("[splits]\nunclaimed = \"commons\"\n"), "reserved"),
-        (
-            priced(
-                "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
-                 [[grant]]\nid = \"ci\"\nprices = [\"each\"]\npercent-off = 100\nproof = \"oidc-repository\"\n",
-            ),
-            "reserved",
-        ),
-        (
-            priced(
-                "[edition.ee]\nexports = [\"double\"]\nrequires = \"plan:team\"\n\
-                 [[plan]]\nid = \"team\"\namount = \"2\"\nincludes = [\"edition:ee\"]\n",
-            ),
-            "edition-priced",
-        ),
+        (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "edition-file"),
         (priced("[edition.ee]\nexports = [\"triple\"]\n"), "export-exists"),
     ] {
         let problem = refused(&stage, &package).await;

@@ -10,6 +10,7 @@ use glassbox_pay::evm::{finalize_withdraw, initiate_withdraw};
 use glassbox_pay::faults::MoveFault;
 use glassbox_pay::x402;
 use glassbox_pay::{B256, ErrorCode, Facilitator as _, Rejection, Scheme};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -55,7 +56,8 @@ async fn i09_a_payment_that_the_chain_took_back_is_settled_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i09_a_payment_that_is_lost_for_good_is_the_operators_loss() {
-    for way in [Way::Exact, Way::Upto] {
+    let faults = [None, Some(Moment::Before), Some(Moment::After)];
+    for (way, fault) in [Way::Exact, Way::Upto].into_iter().flat_map(|way| faults.map(|fault| (way, fault))) {
         let stage = Stage::without_sweep().await;
         let mut payer = Payer::new(&stage, "ana").await;
         let weather = stage.devnet().weather();
@@ -69,16 +71,21 @@ async fn i09_a_payment_that_is_lost_for_good_is_the_operators_loss() {
         weather.reorg(1).await.unwrap();
         // Until the authorization is over, there is hope; after that, there is none.
         stage.world.advance(Duration::from_secs(3_600));
+        if let Some(moment) = fault {
+            stage.inject("lose_call", moment);
+        }
         for _ in 0..3 {
             mine_and_reconcile(&stage, 3).await;
         }
-        assert_eq!(stage.balance(payer.address()).await, before, "{way:?}: no charge, and no refund of it");
-        assert_eq!(stage.balance(stage.devnet().treasury()).await, treasury, "{way:?}");
-        assert_eq!(stage.store().unsettled_calls(9).await.unwrap().len(), 0, "{way:?}");
+        let case = format!("{way:?} {fault:?}");
+        assert_eq!(stage.store().faults_waiting(), 0, "{case}");
+        assert_eq!(stage.balance(payer.address()).await, before, "{case}: no charge, and no refund of it");
+        assert_eq!(stage.balance(stage.devnet().treasury()).await, treasury, "{case}");
+        assert_eq!(stage.store().unsettled_calls(9).await.unwrap().len(), 0, "{case}");
         stage.assert_sound().await;
         // The receivers keep their shares; the operator bears the charge.
         let operator = stage.store().balance(&Account::Operator).await.unwrap();
-        assert_eq!(operator.debits, Atomic(charged(&reply)).to_pico(), "{way:?}");
+        assert_eq!(operator.debits, Atomic(charged(&reply)).to_pico(), "{case}: once");
         assert_eq!(
             payer.pays(&order).await.receipt().1.call,
             reply.receipt().1.call,

@@ -14,7 +14,7 @@ use glassbox_core::{Atomic, Pico, limits};
 use glassbox_pay::faults::MoveFault;
 use glassbox_pay::x402::{self, PaymentPayload};
 use glassbox_pay::{Address, B256, ErrorCode, Facilitator as _, Rejection, Scheme, Settlement};
-use glassbox_store::{Fault, Moment};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -33,10 +33,6 @@ async fn purse(stage: &Stage, payer: &Payer) -> (u128, u128, Pico) {
 /// All that a payer gave so far.
 async fn given(stage: &Stage, payer: &Payer) -> u128 {
     6_000_000 - worth(stage, payer).await
-}
-
-fn inject(stage: &Stage, verb: &str, moment: Moment) {
-    stage.store().inject(Fault { verb: verb.into(), moment, abort: false });
 }
 
 /// Lets time pass on the chain, and has the registry look.
@@ -216,7 +212,7 @@ async fn survives(way: Way, verbs: &[&str]) {
                 let spent = given(&stage, &payer).await;
                 let body = json!({ "args": [1_000 + number], "fuel": 50_000_000 });
                 let order = payer.order(way, "burn", body, &case).await;
-                inject(&stage, verb, moment);
+                stage.inject(verb, moment);
                 let struck = order.send(&payer.buyer).await;
                 assert!(
                     struck.status == 200 || struck.json()["charged"] == "unknown",
@@ -282,7 +278,7 @@ async fn i06_no_claim_is_lost_or_made_twice_in_a_crash() {
             let case = format!("{moment:?}, calls go on: {calls_go_on}");
             let stage = Stage::without_sweep().await;
             let mut payer = Payer::with_channel(&stage, "ana").await;
-            inject(&stage, "post_claims", moment);
+            stage.inject("post_claims", moment);
             assert!(stage.registry.claim_channels().await.is_err(), "{case}");
             let stage = stage.reopen(Sweep::Off).await;
             payer.at(&stage);

@@ -6,15 +6,18 @@ use std::path::{Component, Path, PathBuf};
 use super::{Finding, TextFile};
 
 /// Where error codes are given, and the page that explains each.
-const CODE_FILES: [&str; 10] = [
+const CODE_FILES: [&str; 13] = [
     "crates/registry/src/act_error.rs",
     "crates/registry/src/advisory.rs",
     "crates/registry/src/call.rs",
     "crates/registry/src/company/accounts.rs",
+    "crates/registry/src/component_error.rs",
     "crates/registry/src/depend.rs",
+    "crates/registry/src/derive.rs",
     "crates/registry/src/error.rs",
     "crates/registry/src/held.rs",
     "crates/registry/src/operator.rs",
+    "crates/registry/src/publish_error.rs",
     "crates/registry/src/supply.rs",
     "crates/server/src/problem.rs",
 ];

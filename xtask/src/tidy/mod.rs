@@ -6,6 +6,7 @@
 mod documents;
 mod floors;
 mod sources;
+mod writes;
 
 use std::fmt;
 use std::fs;
@@ -62,6 +63,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let mut findings = floors::check(root)?;
     findings.extend(sources::check(&files, &paths));
     findings.extend(documents::check(root, &files));
+    findings.extend(writes::check(&files));
     if findings.is_empty() {
         eprintln!("tidy: {} files are in order", paths.len());
         return Ok(());

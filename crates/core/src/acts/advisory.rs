@@ -191,6 +191,13 @@ impl Advisory {
         self.osv.withdrawn.is_none() && self.osv.affected.iter().any(|affected| affected.has(version))
     }
 
+    /// Tells whether it says that the fault is critical: `severity` is `CRITICAL` under `database_specific`, where advisories
+    /// have the word beside the numbers.
+    pub fn is_critical(&self) -> bool {
+        let severity = self.osv.rest.get("database_specific").and_then(|more| more.get("severity")?.as_str());
+        severity.is_some_and(|severity| severity.eq_ignore_ascii_case("critical"))
+    }
+
     /// Returns the versions that are said to be without the fault, in the order in which they are named.
     pub fn fixed(&self) -> Vec<String> {
         let ranges = self.osv.affected.iter().flat_map(|affected| &affected.ranges);

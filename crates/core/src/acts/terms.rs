@@ -6,7 +6,7 @@ use super::ActRefusal;
 use crate::hashed::Document as _;
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
-use crate::release::{Pinned, Release};
+use crate::release::{Editions, Pinned, Release};
 use crate::terms::cheaper_or_equal;
 use crate::{Digest, limits};
 
@@ -30,6 +30,9 @@ pub struct TermsChange {
     /// The releases that stand behind its imports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Pinned>,
+    /// The editions that have a component of their own.
+    #[serde(default, skip_serializing_if = "Editions::is_empty")]
+    pub editions: Editions,
     /// The digest of the terms until now.
     pub previous: Digest,
     /// The terms from now on.
@@ -39,13 +42,14 @@ pub struct TermsChange {
 impl TermsChange {
     /// Makes the change of a release from the terms with the digest `previous` to others.
     pub fn new(release: &Release, previous: Digest, terms: Terms) -> Self {
-        let Release { release: id, manifest, component, files, dependencies, .. } = release;
+        let Release { release: id, manifest, component, files, dependencies, editions, .. } = release;
         Self {
             release: id.clone(),
             manifest: *manifest,
             component: *component,
             files: *files,
             dependencies: dependencies.clone(),
+            editions: editions.clone(),
             previous,
             terms,
         }

@@ -64,6 +64,7 @@ fn release() -> Release {
         files: Some(Digest::of("files")),
         source: None,
         dependencies: Vec::new(),
+        editions: Default::default(),
         authorship: Authorship::default(),
     }
 }

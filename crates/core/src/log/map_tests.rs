@@ -131,6 +131,7 @@ impl Story {
             files: None,
             source: None,
             dependencies: Vec::new(),
+            editions: Default::default(),
             authorship: Authorship::default(),
         };
         let statement = release.sign(&self.key);

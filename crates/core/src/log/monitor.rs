@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use super::map::MemoryMap;
 use super::{Change, Entry, Kind, SignedCheckpoint, Standing, Tree};
-use crate::Digest;
 use crate::acts::TermsChange;
+use crate::manifest::Terms;
+use crate::terms::cheaper_or_equal;
+use crate::{Digest, ReleaseId};
 
 /// What a monitor knows after some entries.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +21,8 @@ pub struct Monitor {
     standings: BTreeMap<String, Standing>,
     kinds: BTreeMap<&'static str, u64>,
     findings: Vec<Finding>,
+    /// The terms of releases that were ever changed, which entries have whole. Those of others stand in manifests.
+    changed: BTreeMap<ReleaseId, Terms>,
 }
 
 /// What is wrong with a log.
@@ -50,6 +54,15 @@ pub enum Finding {
         index: u64,
         /// What it is about.
         about: String,
+    },
+    /// A change of terms after another one that is dearer than that, whoever signed it.
+    Dearer {
+        /// Its index.
+        index: u64,
+        /// What it is about.
+        about: String,
+        /// What of it is dearer.
+        what: String,
     },
     /// The checkpoint is of other entries.
     Root {
@@ -85,15 +98,28 @@ impl Monitor {
         if read.previous != before.as_ref().map(|before| before.head) {
             self.findings.push(Finding::Unchained { index, about: about.clone() });
         }
-        let change_of_terms = (read.kind == Kind::Terms).then(|| Entry::terms_change(entry));
-        let stood = |change: TermsChange| {
-            let terms = before.as_ref().and_then(|before| before.terms.get(&change.release.version));
-            terms == Some(&change.previous)
-        };
-        if change_of_terms.is_some_and(|change| !change.is_some_and(stood)) {
-            self.findings.push(Finding::Unfounded { index, about: about.clone() });
+        if read.kind == Kind::Terms {
+            let stood = |change: &TermsChange| {
+                let terms = before.as_ref().and_then(|before| before.terms.get(&change.release.version));
+                terms == Some(&change.previous)
+            };
+            match Entry::terms_change(entry).filter(stood) {
+                Some(change) => self.follow(index, &about, change),
+                None => self.findings.push(Finding::Unfounded { index, about: about.clone() }),
+            }
         }
         self.standings.insert(about, Standing::after(before, &change));
+    }
+
+    /// Takes over what a change says the terms are, and says where that is dearer than what the change before it said.
+    fn follow(&mut self, index: u64, about: &str, change: TermsChange) {
+        let TermsChange { release, terms, .. } = change;
+        if let Some(before) = self.changed.get(&release)
+            && let Err(dearer) = cheaper_or_equal(before, &terms)
+        {
+            self.findings.push(Finding::Dearer { index, about: about.to_owned(), what: dearer.to_string() });
+        }
+        self.changed.insert(release, terms);
     }
 
     /// Returns the tree of all entries read.
@@ -142,6 +168,9 @@ impl std::fmt::Display for Finding {
             }
             Self::Unfounded { index, about } => {
                 write!(f, "entry {index} about `{about}` changes terms that did not stand")
+            }
+            Self::Dearer { index, about, what } => {
+                write!(f, "entry {index} about `{about}` changes terms for dearer ones: {what}")
             }
             Self::Root { computed, signed } => {
                 write!(f, "the entries come to {computed}, and {signed} is signed")

@@ -179,7 +179,7 @@ pub enum WorkKind {
     Dataset,
     /// Words that an agent follows.
     Skill,
-    /// Answers and examples.
+    /// Answers and examples, which its functions give.
     Knowledge,
 }
 

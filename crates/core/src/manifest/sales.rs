@@ -203,7 +203,7 @@ pub struct GrantQuota {
 pub enum GrantProof {
     /// A licence that the publisher signed for them.
     LicenseToken,
-    /// The identity token of a public repository's workflow, which the publisher checks before signing a licence.
+    /// The identity token of a public repository's workflow, which the registry checks against the keys of its forge.
     OidcRepository,
 }
 

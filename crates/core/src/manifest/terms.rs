@@ -35,7 +35,7 @@ pub struct Terms {
     pub payee: Vec<Payee>,
     /// The currency of every amount.
     pub currency: String,
-    /// The ways in which it may be paid: `x402:SCHEME`, or `x402:SCHEME:NETWORK`.
+    /// The ways in which it may be paid: `x402:SCHEME`, `x402:SCHEME:NETWORK` or `x402:SCHEME:NETWORK/TOKEN`.
     pub accepts: Vec<String>,
     /// What else the manifest says of money and rights.
     #[serde(flatten)]
@@ -116,10 +116,13 @@ impl Terms {
 
     /// Tells whether it may be paid by a scheme of x402 on a network.
     pub fn accepts(&self, scheme: &str, network: &str) -> bool {
-        self.accepts
-            .iter()
-            .filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme))
-            .any(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(network))
+        self.accepts.iter().filter_map(|way| way.strip_prefix("x402:")?.strip_prefix(scheme)).any(|rest| {
+            match rest.strip_prefix(':') {
+                None => rest.is_empty(),
+                // The token, where it is named, is the network's.
+                Some(way) => way.split('/').next() == Some(network),
+            }
+        })
     }
 }
 

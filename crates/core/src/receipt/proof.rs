@@ -208,13 +208,15 @@ fn signers(entry: &str, receipt: &Receipt) -> Result<String, String> {
     let (sets, signers) = match entry.kind {
         Kind::Release => {
             let (signed, signers) = entry.statement.open::<Release>().map_err(odd)?;
-            let Release { release, terms, manifest, component, files, dependencies, .. } = signed.predicate;
+            let component = signed.predicate.component_of(&receipt.function);
+            let Release { release, terms, manifest, files, dependencies, .. } = signed.predicate;
             (sets(&release, terms, manifest, component, files, &dependencies), signers)
         }
         Kind::Terms => {
             let (signed, signers) = entry.statement.open::<TermsChange>().map_err(odd)?;
-            let TermsChange { release, terms, manifest, component, files, dependencies, .. } =
+            let TermsChange { release, terms, manifest, component, files, dependencies, editions, .. } =
                 signed.predicate;
+            let component = editions.component_of(&receipt.function).unwrap_or(component);
             (sets(&release, terms.compute_digest(), manifest, component, files, &dependencies), signers)
         }
         _ => return Err("the entry sets no terms".into()),

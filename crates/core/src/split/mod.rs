@@ -23,6 +23,7 @@ use crate::money::{Atomic, Pico};
 use crate::name::PackageName;
 
 pub use along::{SplitError, split_bill};
+pub(crate) use remainder::largest_remainder;
 pub use work::{Royalty, Used, Work};
 
 /// One receiver's part of a charge.
@@ -55,6 +56,13 @@ pub enum Receiver {
 pub fn split(charge: Atomic, fee_bps: u32, payees: &[Payee], call: &str) -> Vec<Share> {
     let work = Work { payees: payees.to_vec(), ..Work::default() };
     waterfall(charge, Atomic::ZERO, fee_bps, &work, &[], call).expect("nothing is absorbed")
+}
+
+/// Divides an amount by weights, to the last unit; `salt` breaks ties. In the order of `weights`; empty where all weigh
+/// nothing.
+pub fn spread(amount: Atomic, weights: &[(String, u64)], salt: &str) -> Vec<Atomic> {
+    let weights: Vec<_> = weights.iter().map(|(id, weight)| (id.clone(), u128::from(*weight))).collect();
+    largest_remainder(amount.0, &weights, salt).into_iter().map(Atomic).collect()
 }
 
 /// Splits `charge` along all that `work` rests on: the operator, the works it derives from, the dependencies that the

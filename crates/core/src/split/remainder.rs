@@ -5,7 +5,7 @@ use crate::Digest;
 /// Divides `amount` by `weights`: `floor(amount × w / W)` each, the leftover units by largest remainder, ties by
 /// ascending SHA-256 of `salt || id`. Every part is within one unit of the exact figure. In the order of `weights`;
 /// empty where all weigh nothing.
-pub(super) fn largest_remainder(amount: u128, weights: &[(String, u128)], salt: &str) -> Vec<u128> {
+pub(crate) fn largest_remainder(amount: u128, weights: &[(String, u128)], salt: &str) -> Vec<u128> {
     let weight_sum: u128 = weights.iter().map(|(_, weight)| weight).sum();
     if weight_sum == 0 {
         return Vec::new();

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ChargeOn, Price, PricedAct, Terms, Unit};
+use crate::manifest::{ChargeOn, Edition, Price, PricedAct, Terms, Unit};
 use crate::money::Atomic;
 use crate::name::{FunctionName, ReleaseId, same_interface};
 use crate::tree::Node;
@@ -208,6 +208,16 @@ pub fn names(export: &str, function: &FunctionName) -> bool {
     }
 }
 
+/// Returns the edition that a function belongs to, with its name; nothing where it belongs to none.
+pub fn edition_of<'a>(
+    editions: &'a BTreeMap<String, Edition>,
+    function: &FunctionName,
+) -> Option<(&'a str, &'a Edition)> {
+    let has =
+        |(_, edition): &(&String, &Edition)| edition.exports.iter().any(|export| names(export, function));
+    editions.iter().find(has).map(|(name, edition)| (name.as_str(), edition))
+}
+
 /// Returns the most that one call of `function` within `fuel_max` can cost `account`, with what `imports` charge at most.
 pub fn quote(
     terms: &Hashed<Terms>,
@@ -249,8 +259,8 @@ pub fn bill<'a>(
     if charge <= quote { Ok(bill) } else { Err(BillError::Exceeds { charge, quote }) }
 }
 
-/// Returns what a download costs: known before, and the same for everybody.
-pub fn download_charge(terms: &Terms) -> Charge {
-    let prices = terms.price.iter().filter(|price| price.on == PricedAct::Download);
+/// Returns what a download costs, or the source in bulk: known before, and the same for everybody.
+pub fn sale_charge(terms: &Terms, act: PricedAct) -> Charge {
+    let prices = terms.price.iter().filter(|price| price.on == act);
     Charge::of(prices.map(|price| line::make(price, 1, price.amount.0)).collect())
 }

@@ -162,7 +162,7 @@ fn calls_and_downloads_are_charged_apart() {
     assert_eq!(charged(download.clone(), 9, Ending::Returned), 0);
     let terms = terms(vec![price(Unit::Call, 7, 1), download.clone(), download], MoreTerms::default());
     assert_eq!(asked(&terms, 9, Account::default()).amount_max, Atomic(7));
-    let charge = download_charge(&terms);
+    let charge = sale_charge(&terms, PricedAct::Download);
     assert_eq!((charge.lines.len(), charge.amount), (2, Atomic(1_000_000)));
     assert_eq!((&charge.lines[0].unit, charge.lines[0].quantity), (&Unit::Download, 1));
 }

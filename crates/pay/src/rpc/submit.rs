@@ -102,11 +102,20 @@ impl Inner {
         let (before, signed) = (last(attempts), self.book.signed());
         // Nothing that is asked depends on anything else, so all of it is asked at once.
         let (tried, fees, coins, place) = tokio::join!(
-            self.try_once(call),
+            self.try_unknown(call),
             self.fees(),
             self.node.coins(self.wallet.address()),
             self.place()
         );
+        let (block, mined) = place?;
+        let tried = match tried {
+            Some(tried) => tried,
+            // It was tried behind this block, or is tried again behind it.
+            None => match self.tried.take(call, block) {
+                Some(gas) => Ok(gas),
+                None => self.node.gas(call).await,
+            },
+        };
         let gas = match tried {
             // What others do to the contracts in between may cost some more.
             Ok(gas) => gas.saturating_add(gas / 4),
@@ -127,7 +136,7 @@ impl Inner {
             return Ok(sent_by_another());
         }
         let (block, mined) = match self.book.signed() == signed {
-            true => place?,
+            true => (block, mined),
             // Others have sent meanwhile.
             false => self.place().await?,
         };
@@ -144,15 +153,9 @@ impl Inner {
         Ok(Step::Waits("the transaction waits for a block".to_owned()))
     }
 
-    /// Returns the gas that a call takes. To estimate is to try, once for each block.
-    async fn try_once(&self, call: &Call) -> Result<u64, NodeError> {
-        if self.tried.knows(call) {
-            let block = self.node.height().await?;
-            if let Some(gas) = self.tried.take(call, block) {
-                return Ok(gas);
-            }
-        }
-        self.node.gas(call).await
+    /// Returns the gas that a call takes, or nothing where it was tried behind some block. To estimate is to try.
+    async fn try_unknown(&self, call: &Call) -> Option<Result<u64, NodeError>> {
+        if self.tried.knows(call) { None } else { Some(self.node.gas(call).await) }
     }
 
     /// Returns the latest block, and how many of the account's transactions there are in blocks.

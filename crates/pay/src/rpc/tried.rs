@@ -50,3 +50,42 @@ impl Tried {
 fn key(call: &Call) -> B256 {
     keccak256([call.from.as_slice(), call.to.as_slice(), &call.data].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+
+    use super::*;
+
+    fn call(number: usize) -> Call {
+        Call { from: Address::ZERO, to: Address::ZERO, data: number.to_be_bytes().to_vec().into() }
+    }
+
+    #[test]
+    fn a_call_is_remembered_once_and_behind_its_block_alone() {
+        let tried = Tried::default();
+        assert_eq!((tried.knows(&call(0)), tried.take(&call(0), 7)), (false, None));
+        tried.remember(&call(0), 21_000, 7);
+        assert_eq!(tried.take(&call(1), 7), None);
+        for block in [6, 8] {
+            assert_eq!(tried.take(&call(0), block), None, "{block}");
+        }
+        assert!(tried.knows(&call(0)));
+        assert_eq!(tried.take(&call(0), 7), Some(21_000));
+        assert_eq!(tried.take(&call(0), 7), None, "what is submitted has changed the next block");
+        // What was tried behind another block is forgotten with the first that is tried behind a new one.
+        tried.remember(&call(0), 21_000, 7);
+        tried.remember(&call(1), 42_000, 8);
+        assert_eq!((tried.knows(&call(0)), tried.take(&call(1), 8)), (false, Some(42_000)));
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_no_more() {
+        let tried = Tried::default();
+        for number in 0..=RPC_TRIED_MAX {
+            tried.remember(&call(number), 21_000, 7);
+            assert!(tried.behind().gas.len() <= RPC_TRIED_MAX, "{number}");
+        }
+        assert!(tried.knows(&call(RPC_TRIED_MAX)), "the newest is");
+    }
+}

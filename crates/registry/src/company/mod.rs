@@ -11,6 +11,7 @@ mod accounts;
 mod chargeback;
 mod license;
 mod policy;
+mod tips;
 
 use glassbox_core::account::{AccountName, CostCenter, Month, Paying};
 use glassbox_core::{Atomic, Digest, PackageRef, limits};
@@ -23,6 +24,7 @@ pub use self::accounts::{AccountError, NewAccount, NewToken};
 pub use self::chargeback::Chargeback;
 use self::policy::Asked;
 pub use self::policy::{CompanyPolicy, PolicyRefusal};
+pub use self::tips::SpreadTip;
 use crate::call::{Plan, StoredReply};
 use crate::depend::exact;
 use crate::env::rfc3339;

@@ -1,6 +1,6 @@
 //! Running in a child: what is said over its pipes, and what the child does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ pub(super) struct Call {
     pub(super) limits: RunLimits,
     pub(super) payer: String,
     pub(super) package: String,
+    pub(super) marked: bool,
 }
 
 /// A component and what it is composed of. None of it has grants.
@@ -119,6 +120,7 @@ pub(super) enum Answer {
         memory_peak_bytes: usize,
         elapsed: Duration,
         inner: Vec<InnerCalls>,
+        entered: BTreeSet<u32>,
     },
 }
 
@@ -207,14 +209,17 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
     let prepared = call.component.prepare(sandbox).map_err(|error| internal(&error))?;
     let args = binary::decode_args(&call.ty, args).map_err(|error| internal(&error))?;
     let flow = Flow::new(call.payer.as_str(), call.package.as_str());
-    let invocation = Invocation::new(&call.function, &call.ty, args.into(), call.limits);
+    let invocation = Invocation {
+        marked: call.marked,
+        ..Invocation::new(&call.function, &call.ty, args.into(), call.limits)
+    };
     Ok(sandbox.run(&prepared, invocation, flow).await)
 }
 
 fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec<u8>) {
-    let (outcome, fuel_used, memory_peak_bytes, elapsed, inner) = match run {
-        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed, run.inner),
-        Err(failure) => (Outcome::Failed(failure), 0, 0, Duration::ZERO, Vec::new()),
+    let (outcome, fuel_used, memory_peak_bytes, elapsed, inner, entered) = match run {
+        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed, run.inner, run.entered),
+        Err(failure) => (Outcome::Failed(failure), 0, 0, Duration::ZERO, Vec::new(), BTreeSet::new()),
     };
     let encoded = match outcome {
         Outcome::Returned(value) => binary::encode_result(ty, value.as_ref())
@@ -229,7 +234,7 @@ fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec
             (Some(Ending { kind, message, dependency }), Vec::new())
         }
     };
-    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed, inner }, body)
+    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed, inner, entered }, body)
 }
 
 /// Reads the outcome of an [`Answer::Ended`].

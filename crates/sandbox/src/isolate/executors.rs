@@ -1,6 +1,6 @@
 //! The parent's side of running in children: starts them, asks them, and starts them again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -87,7 +87,7 @@ impl Executors {
     /// Runs one function in a child. Dropping the future ends the guest at its next yield.
     pub(crate) async fn run(&self, prepared: &Prepared, invocation: Invocation<'_>, flow: Flow) -> Run {
         // What cannot observe anything needs no effects and no files.
-        let Invocation { function, ty, args, limits, .. } = invocation;
+        let Invocation { function, ty, args, limits, marked, .. } = invocation;
         let never_answered = || Run {
             outcome: Outcome::Failed(Failure::new(FailureKind::Internal, "the sandbox failed")),
             fuel_used: 0,
@@ -98,6 +98,7 @@ impl Executors {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
+            entered: BTreeSet::new(),
         };
         let body = match binary::encode_args(ty, &args) {
             Ok(body) => body,
@@ -113,10 +114,14 @@ impl Executors {
             limits,
             payer: flow.payer.to_string(),
             package: flow.package.to_string(),
+            marked,
         };
         let Some(mut asked) = self.ask(call, body) else { return never_answered() };
         match (&mut asked.answer).await {
-            Ok((Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, inner, .. }, body)) => Run {
+            Ok((
+                Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, inner, entered, .. },
+                body,
+            )) => Run {
                 outcome: outcome(ty, failure, &body),
                 // Whatever a child says, nobody pays for more than was agreed.
                 fuel_used: fuel_used.min(limits.fuel),
@@ -128,6 +133,7 @@ impl Executors {
                 inner,
                 events: BTreeMap::new(),
                 waited: Duration::ZERO,
+                entered,
             },
             _ => never_answered(),
         }

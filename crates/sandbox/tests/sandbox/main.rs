@@ -17,6 +17,7 @@ mod http;
 mod inspection;
 mod isolation;
 mod metering;
+mod mutants;
 mod mutations;
 mod outcomes;
 mod program;

@@ -8,6 +8,7 @@ pub(crate) mod listing;
 pub(crate) mod openapi;
 pub(crate) mod problems;
 pub(crate) mod text;
+pub(crate) mod usage;
 pub(crate) mod wellknown;
 
 use axum::http::Uri;

@@ -7,10 +7,12 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::{FilesResponse, Problem};
 use glassbox_pay::x402;
 use glassbox_registry::{Access, DownloadRequest};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Head, Path, payment, reference, sign_in};
+use crate::extract::{Head, Path, Query, license, payment, reference, sign_in};
 use crate::problem::Refusal;
 
 /// The header of a paid download: its receipt, in base64 as x402 writes it.
@@ -19,12 +21,22 @@ const RECEIPT: &str = "glassbox-receipt";
 /// Path of a release.
 type ReleasePath = Path<(String, String, String)>;
 
+/// Which component of a release is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ComponentQuery {
+    /// That of an edition, where it has one of its own; the release's when absent.
+    edition: Option<String>,
+}
+
 /// Returns the component, where the terms let it be downloaded. Where that has a price it answers 402 with what x402 asks
 /// for; a payment is for the component and its files, and whoever paid gets them again by signing in with the key that
 /// paid.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/component", tag = "find",
-    params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload"),
-           ("SIGN-IN-WITH-X" = Option<String>, Header, description = "base64 of the answered challenge of the 402")),
+    params(ComponentQuery,
+           ("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload"),
+           ("SIGN-IN-WITH-X" = Option<String>, Header, description = "base64 of the answered challenge of the 402"),
+           ("Authorization" = Option<String>, Header, description = "`License` with base64 of a signed licence that includes it")),
     responses((status = 200, body = Vec<u8>, content_type = "application/wasm",
                headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"),
                        ("glassbox-receipt" = String, description = "base64 of the signed receipt of x402, where it was paid"))),
@@ -36,9 +48,11 @@ type ReleasePath = Path<(String, String, String)>;
 pub(crate) async fn component(
     State(app): State<App>,
     Path(path): ReleasePath,
+    Query(query): Query<ComponentQuery>,
     head: Head,
 ) -> Result<Response, Refusal> {
-    let download = app.registry.component(request(&app, &path, &head).await?).await?;
+    let request = DownloadRequest { edition: query.edition, ..request(&app, &path, &head).await? };
+    let download = app.registry.component(request).await?;
     let body = ([(header::CONTENT_TYPE, "application/wasm")], download.content);
     Ok(respond(body, &download.access))
 }
@@ -47,7 +61,8 @@ pub(crate) async fn component(
 /// component.
 #[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/files", tag = "find",
     params(("PAYMENT-SIGNATURE" = Option<String>, Header, description = "base64 of an x402 version 2 PaymentPayload"),
-           ("SIGN-IN-WITH-X" = Option<String>, Header, description = "base64 of the answered challenge of the 402")),
+           ("SIGN-IN-WITH-X" = Option<String>, Header, description = "base64 of the answered challenge of the 402"),
+           ("Authorization" = Option<String>, Header, description = "`License` with base64 of a signed licence that includes it")),
     responses((status = 200, body = FilesResponse,
                headers(("PAYMENT-RESPONSE" = String, description = "base64 of an x402 SettleResponse"),
                        ("glassbox-receipt" = String, description = "base64 of the signed receipt of x402, where it was paid"))),
@@ -65,7 +80,7 @@ pub(crate) async fn files(
     Ok(respond(Json(convert::files(&download.content)), &download.access))
 }
 
-async fn request(
+pub(super) async fn request(
     app: &App,
     (ns, name, version): &(String, String, String),
     head: &Head,
@@ -74,10 +89,12 @@ async fn request(
         release: reference(ns, name, version)?,
         payment: payment(app, head).await?,
         sign_in: sign_in(&head.headers)?,
+        license: license(&head.headers)?,
+        edition: None,
     })
 }
 
-fn respond(body: impl IntoResponse, access: &Access) -> Response {
+pub(super) fn respond(body: impl IntoResponse, access: &Access) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     if !matches!(access, Access::Free) {

@@ -8,6 +8,7 @@ use glassbox_api::{
     Descriptor, FilesResponse, PackageResponse, PaymentDescriptor, Problem, ReleaseResponse, SearchQuery,
     SearchResponse, SearchResult,
 };
+use glassbox_core::PackageRef;
 use glassbox_core::profile::Profile;
 use glassbox_registry::{Filter, Marks, Registry, ReleaseFile};
 
@@ -35,6 +36,7 @@ pub(crate) async fn descriptor(State(app): State<App>) -> Json<Descriptor> {
         mirror_of: None,
         profile: Profile::current().digest().to_string(),
         fee_bps: app.registry.config().fee_bps,
+        commons: app.registry.config().commons.clone(),
         payment: PaymentDescriptor {
             label: rail.label().into(),
             schemes: rail.schemes().iter().map(|scheme| scheme.as_str().to_owned()).collect(),
@@ -135,9 +137,16 @@ const CONTENT_USAGE: HeaderName = HeaderName::from_static("content-usage");
 async fn layer(app: &App, path: (String, String, String), file: ReleaseFile) -> Result<Response, Refusal> {
     let reference = reference(&path.0, &path.1, &path.2)?;
     let files = app.registry.files(&reference, file).await?;
-    let mut response = Json(convert::files(&files)).into_response();
-    // What the publisher says of training and searching goes with every text.
-    if let Some(usage) = &app.registry.live(&reference).await?.manifest.usage
+    with_usage(app, &reference, Json(convert::files(&files)).into_response()).await
+}
+
+/// Adds what the publisher says of training and searching, which goes with every text.
+pub(super) async fn with_usage(
+    app: &App,
+    reference: &PackageRef,
+    mut response: Response,
+) -> Result<Response, Refusal> {
+    if let Some(usage) = &app.registry.live(reference).await?.manifest.usage
         && let Ok(usage) = HeaderValue::from_str(&usage.to_header())
         && !usage.is_empty()
     {
@@ -158,11 +167,4 @@ pub(crate) async fn wit(State(app): State<App>, Path(path): ReleasePath) -> Resu
     responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn tests(State(app): State<App>, Path(path): ReleasePath) -> Result<Response, Refusal> {
     layer(&app, path, ReleaseFile::Tests).await
-}
-
-/// Returns the source files, where they are published.
-#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/source", tag = "find",
-    responses((status = 200, body = FilesResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(crate) async fn source(State(app): State<App>, Path(path): ReleasePath) -> Result<Response, Refusal> {
-    layer(&app, path, ReleaseFile::Source).await
 }

@@ -4,32 +4,66 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use glassbox_api::{
-    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, Problem,
+    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
+    InterfacesResponse, Problem, SpecTestsResponse,
 };
-use glassbox_core::PackageRef;
-use glassbox_registry::{Choice, Chosen, Implementation, Registry, UnknownChoice};
+use glassbox_core::{PackageRef, limits};
+use glassbox_registry::{
+    Choice, Chosen, Implementation, Interface, Ranking, Registry, SpecTests, UnknownChoice, UnknownRanking,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
+use crate::convert;
 use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
 
-/// Lists the packages that export an interface: what they cost, what their tests show, what they may use, and who pays.
-#[utoipa::path(get, path = "/v1/interfaces/{ns}/{package}/{interface}", tag = "find",
+/// Lists the interfaces that packages export, at most five hundred.
+#[utoipa::path(get, path = "/v1/interfaces", tag = "find", responses((status = 200, body = InterfacesResponse)))]
+pub(crate) async fn interfaces(State(app): State<App>) -> Result<Json<InterfacesResponse>, Refusal> {
+    let interfaces = app.registry.interfaces().await?;
+    let total = interfaces.len();
+    let summary = |Interface { name, implementations }| InterfaceSummary { name, implementations };
+    let interfaces = interfaces.into_iter().take(limits::INTERFACES_LISTED_MAX).map(summary).collect();
+    Ok(Json(InterfacesResponse { total, interfaces }))
+}
+
+/// In which order implementations are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct RankingQuery {
+    /// `use`, `price`, `fuel`, `time`, `tests` or `name`; `use` when absent.
+    by: Option<String>,
+}
+
+impl RankingQuery {
+    pub(crate) fn read(&self) -> Result<Ranking, Refusal> {
+        let Some(by) = &self.by else { return Ok(Ranking::default()) };
+        by.parse().map_err(|error: UnknownRanking| {
+            let next = "name one of them, or leave it out to sort by use";
+            Refusal::new(StatusCode::BAD_REQUEST, "ranking-invalid", error.to_string(), next)
+        })
+    }
+}
+
+/// Lists the packages that export an interface: what they cost, what their tests show, how long they take, what they may
+/// use, and who pays.
+#[utoipa::path(get, path = "/v1/interfaces/{ns}/{package}/{interface}", tag = "find", params(RankingQuery),
     responses((status = 200, body = ImplementationsResponse), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Path((ns, package, interface)): Path<(String, String, String)>,
+    Query(query): Query<RankingQuery>,
 ) -> Result<Json<ImplementationsResponse>, Refusal> {
     let interface = format!("{ns}:{package}/{interface}");
-    let implementations = app.registry.implementations(&interface).await?;
+    let implementations = app.registry.implementations(&interface, query.read()?).await?;
     let implementations = implementations.into_iter().map(|one| response(&interface, one)).collect();
     Ok(Json(ImplementationsResponse { interface, implementations }))
 }
 
 fn response(interface: &str, one: Implementation) -> ImplementationResponse {
-    let Implementation { view, spec_fuel, usage } = one;
+    let Implementation { view, amount_max, spec_tests, run_us, usage, same_code } = one;
+    let of_spec = |SpecTests { total, passed, fuel }| SpecTestsResponse { total, passed, fuel };
     let of_interface = view.listing.functions.into_iter().filter(|it| it.name.interface() == Some(interface));
     let functions = of_interface
         .map(|function| ImplementedFunction { name: function.name.function().into(), price: function.price })
@@ -40,18 +74,22 @@ fn response(interface: &str, one: Implementation) -> ImplementationResponse {
         license: view.listing.license,
         functions,
         grants: view.listing.grants,
+        max: amount_max.into(),
         tests_passed: view.report.passed,
-        spec_fuel,
+        spec_tests: spec_tests.map(of_spec),
+        strength: view.strength.map(convert::strength),
+        run_us_median: run_us,
         payers: usage.payers,
         payers_organic: usage.payers_organic,
         calls: usage.calls,
+        same_code_as: same_code.map(convert::same_code),
     }
 }
 
 /// How to choose.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(crate) struct ChoiceQuery {
-    /// `cheapest`, `fastest` or `most-proven`.
+    /// `cheapest`, `fastest`, `most-proven`, or `pinned` to the one that is named.
     by: String,
 }
 

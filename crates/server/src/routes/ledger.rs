@@ -125,7 +125,7 @@ fn response(plan: PayoutPlan) -> PayoutResponse {
         frozen_usd: (line.frozen > Pico::ZERO).then(|| line.frozen.to_decimal()),
         amount: line.amount.into(),
         to: line.to.map(|to| to.to_string()),
-        waits: line.waits.map(str::to_owned),
+        waits: line.waits.map(std::borrow::Cow::into_owned),
     };
     PayoutResponse {
         total: plan.total.into(),

@@ -4,13 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use glassbox_api::{LicenseBody, LicenseResponse, Problem, RedeemBody, TipBody, TipResponse};
+use glassbox_api::{
+    LicenseBody, LicenseResponse, OidcBody, Problem, RedeemBody, SpreadBody, SpreadResponse,
+    SpreadTipResponse, TipBody, TipResponse,
+};
+use glassbox_core::Atomic;
+use glassbox_core::account::{Month, WordError};
 use glassbox_pay::x402::{self, SettleResponse};
-use glassbox_registry::LicenseRequest;
+use glassbox_registry::{CallError, LicenseRequest, OidcRequest, SpreadTip};
 
 use super::money::dollars;
 use crate::app::App;
-use crate::extract::{Body, Head, Path, payment, reference};
+use crate::extract::{Body, Head, Path, caller, payment, reference};
 use crate::problem::Refusal;
 
 /// Sells a licence: a plan, or an offer. Without a payment it answers 402 with what x402 asks for; what costs nothing is
@@ -92,4 +97,41 @@ pub(crate) async fn redeem(
         true => Ok(StatusCode::CREATED),
         false => Ok(StatusCode::OK),
     }
+}
+
+/// Gives a grant to whoever a forge vouches for: its identity token says that a workflow runs for a public repository. The
+/// grant lasts for an hour.
+#[utoipa::path(post, path = "/v1/licenses/oidc", tag = "money", request_body = OidcBody,
+    responses((status = 201, body = LicenseResponse), (status = 200, body = LicenseResponse, description = "by the same token before"),
+              (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+              (status = 422, body = Problem), (status = 503, body = Problem, description = "the forge's keys cannot be had")))]
+pub(crate) async fn prove(State(app): State<App>, Body(body): Body<OidcBody>) -> Result<Response, Refusal> {
+    let OidcBody { release, grant, holder, token } = body;
+    let request = OidcRequest { release: release.parse()?, grant, holder, token };
+    let (license, new) = app.registry.grant_by_oidc(request).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(sold((status, Json(LicenseResponse { license, charged: Atomic::ZERO.into() })), None))
+}
+
+/// Spreads tips over all that a company used in a month, at its own registry, by the calls of each package. The account whose
+/// token comes pays; the same month again is the same tips.
+#[utoipa::path(post, path = "/v1/tips", tag = "company", request_body = SpreadBody,
+    responses((status = 200, body = SpreadResponse), (status = 400, body = Problem), (status = 401, body = Problem),
+              (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn spread(
+    State(app): State<App>,
+    head: Head,
+    Body(body): Body<SpreadBody>,
+) -> Result<Json<SpreadResponse>, Refusal> {
+    let caller = caller(&app, &head).await?.ok_or(CallError::AccountRequired)?;
+    let month: Month = body.month.parse().map_err(|error: WordError| {
+        Refusal::new(StatusCode::BAD_REQUEST, "account-invalid", error.to_string(), "correct the word")
+    })?;
+    let given = app.registry.spread_tips(&caller, &month, dollars(&body.usd)?).await?;
+    let tip = |tip: SpreadTip| SpreadTipResponse {
+        package: tip.package.to_string(),
+        calls: tip.calls,
+        charged: tip.reply.amount.into(),
+    };
+    Ok(Json(SpreadResponse { tips: given.into_iter().map(tip).collect() }))
 }

@@ -16,5 +16,6 @@ pub(crate) mod operator;
 pub(crate) mod publish;
 pub(crate) mod receipts;
 pub(crate) mod serve;
+pub(crate) mod source;
 pub(crate) mod supply;
 pub(crate) mod witness;

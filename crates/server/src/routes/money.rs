@@ -6,47 +6,79 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use glassbox_api::{
     BalanceResponse, CreditBalanceResponse, CreditRefundRequest, CreditRequest, CreditResponse, EarningRow,
-    EarningsResponse, FaucetRequest, Problem, RevokeRequest,
+    EarningsQuery, EarningsResponse, FaucetRequest, Problem, RevokeRequest,
 };
-use glassbox_core::{Atomic, PackageName, Pico, limits};
+use glassbox_core::ledger::Account;
+use glassbox_core::{Atomic, Pico, limits};
 use glassbox_pay::{Address, Devnet, x402};
-use glassbox_registry::{Credit, RegistryError, TokenError};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use glassbox_registry::{Credit, EarnedBy, Earning, RegistryError, TokenError, day_starts_ms, day_text};
 
 use crate::app::App;
 use crate::extract::{Body, Head, Path, Query, credit, read, signed};
 use crate::problem::Refusal;
 
-/// Whose earnings.
-#[derive(Debug, Deserialize, IntoParams)]
-pub(crate) struct EarningsQuery {
-    /// A package, `ns:name`; all when absent.
-    package: Option<String>,
-}
-
-/// Returns who earned what.
+/// Returns who earned what: the sums of what the ledger has.
 #[utoipa::path(get, path = "/v1/earnings", tag = "money", params(EarningsQuery),
     responses((status = 200, body = EarningsResponse), (status = 400, body = Problem)))]
 pub(crate) async fn earnings(
     State(app): State<App>,
     Query(query): Query<EarningsQuery>,
 ) -> Result<Json<EarningsResponse>, Refusal> {
-    let package: Option<PackageName> = query.package.map(|name| name.parse()).transpose()?;
-    let earnings = app.registry.earnings(package.as_ref()).await?;
-    let total: u128 = earnings.iter().map(|row| row.amount.0).sum();
-    let row = |row: glassbox_registry::Earnings| EarningRow {
-        receiver: row.receiver,
-        release: row.release,
-        calls: row.calls,
-        pico: row.amount.to_string(),
-        usd: row.amount.to_decimal(),
-    };
+    let earnings = app.registry.earnings(read_query(query)?).await?;
+    let total: u128 = earnings.iter().map(|earning| earning.amount.0).sum();
     Ok(Json(EarningsResponse {
         earnings: earnings.into_iter().map(row).collect(),
         total_usd: Pico(total).to_decimal(),
         play_money: app.options.devnet.is_some(),
     }))
+}
+
+fn read_query(query: EarningsQuery) -> Result<glassbox_registry::EarningsQuery, Refusal> {
+    let EarningsQuery { package, receiver, by, from, until } = query;
+    let invalid = |detail: String, next: &str| {
+        Refusal::new(StatusCode::BAD_REQUEST, "earnings-query-invalid", detail, next)
+    };
+    let day = |text: &String| {
+        day_starts_ms(text).ok_or_else(|| {
+            let detail =
+                format!("`{}` is no day", text.chars().take(limits::QUOTED_CHARS_MAX).collect::<String>());
+            invalid(detail, "write a day such as 2026-11-22")
+        })
+    };
+    let word = |word: &str| {
+        word.parse::<EarnedBy>().map_err(|detail| invalid(detail, "name some of them, joined by commas"))
+    };
+    Ok(glassbox_registry::EarningsQuery {
+        package: package.map(|name| name.parse()).transpose()?,
+        receiver: receiver.map(|receiver| match receiver.as_str() {
+            "operator" => Account::Operator,
+            _ => Account::Payee(receiver),
+        }),
+        by: match by.as_deref() {
+            None => vec![EarnedBy::Release],
+            Some(words) => words.split(',').map(word).collect::<Result<_, _>>()?,
+        },
+        from_ms: from.as_ref().map(day).transpose()?,
+        until_ms: until.as_ref().map(day).transpose()?,
+    })
+}
+
+fn row(earning: Earning) -> EarningRow {
+    let Earning { key, calls, amount } = earning;
+    EarningRow {
+        receiver: match key.account {
+            Account::Payee(id) => id,
+            account => account.to_string(),
+        },
+        package: key.package.map(|package| package.to_string()),
+        release: key.release.map(|release| release.to_string()),
+        export: key.export,
+        day: key.day.map(day_text),
+        payer: key.payer.map(|payer| payer.to_string()),
+        calls,
+        pico: amount.to_string(),
+        usd: amount.to_decimal(),
+    }
 }
 
 pub(super) fn address(text: &str) -> Result<Address, Refusal> {

@@ -1,14 +1,17 @@
 //! Payees as their operator knows them, packages whose earnings wait, notices from others, and the record of all that.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_api::{
-    ActionRow, ActionsResponse, FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse,
-    NoticesResponse, PayeeRequest, PayeeResponse, PayeesResponse, Problem,
+    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
+    FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
+    PayeeResponse, PayeesResponse, Problem, UnclaimedResponse,
 };
 use glassbox_core::{PackageName, PackageRef, limits};
-use glassbox_registry::{Action, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339};
+use glassbox_registry::{Action, FeedView, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -34,7 +37,18 @@ async fn payees_response(app: &App) -> Result<Json<PayeesResponse>, Refusal> {
         reason: freeze.reason,
         at: rfc3339(freeze.at),
     };
+    let mut unclaimed: BTreeMap<String, (u128, i64)> = BTreeMap::new();
+    for (row, lapses) in app.registry.unclaimed().await? {
+        let sum = unclaimed.entry(row.payee).or_insert((0, lapses));
+        *sum = (sum.0 + row.amount.0, sum.1.min(lapses));
+    }
+    let unclaimed = unclaimed.into_iter().map(|(payee, (pico, day))| UnclaimedResponse {
+        payee,
+        pico: pico.to_string(),
+        lapses_at: rfc3339(day * 24 * 60 * 60 * 1_000),
+    });
     Ok(Json(PayeesResponse {
+        unclaimed: unclaimed.collect(),
         payees: app.registry.payees().await?.into_iter().map(payee).collect(),
         frozen: app.registry.freezes().await?.into_iter().map(freeze).collect(),
     }))
@@ -190,4 +204,28 @@ pub(crate) async fn actions(
         more: page.len() == limits::STATEMENT_ROWS_MAX,
         actions: page.into_iter().map(row).collect(),
     }))
+}
+
+/// Returns the blocklists that are followed, what is on them, and why one was not taken.
+#[utoipa::path(get, path = "/v1/operate/blocklists", tag = "operate",
+    responses((status = 200, body = BlocklistsResponse), (status = 401, body = Problem)))]
+pub(crate) async fn blocklists(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Json<BlocklistsResponse>, Refusal> {
+    operator(&app, &headers)?;
+    let feed = |FeedView { key, list, stale, problem }: FeedView| BlocklistResponse {
+        key,
+        name: list.as_ref().map(|list| list.name.clone()),
+        sequence: list.as_ref().map(|list| list.sequence),
+        expires: list.as_ref().map(|list| list.expires.to_string()),
+        stale,
+        problem,
+        entries: list
+            .into_iter()
+            .flat_map(|list| list.entries)
+            .map(|entry| BlocklistEntry { about: entry.about.to_string(), reason: entry.reason })
+            .collect(),
+    };
+    Ok(Json(BlocklistsResponse { feeds: app.registry.blocklists().into_iter().map(feed).collect() }))
 }

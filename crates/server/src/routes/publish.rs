@@ -31,16 +31,17 @@ pub(crate) async fn publish(
     place: Place,
     Body(request): PublishBody,
 ) -> Result<(StatusCode, Json<PublishResponse>), Refusal> {
-    let component = STANDARD.decode(&request.component).map_err(|error| {
-        let detail = format!("`component` is not base64: {error}");
-        Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, "send the component's bytes in base64")
-    })?;
+    let decode = |text: String| {
+        STANDARD.decode(text).map_err(|error| invalid(format!("a component is not base64: {error}")))
+    };
+    let edition = |(name, text)| Ok((name, decode(text)?));
     let text = limits::TEXT_FILE_BYTES_MAX;
     let package = PackageFiles {
         manifest: request.manifest,
         wit: files(request.wit, text)?,
         tests: files(request.tests, text)?,
-        component,
+        component: decode(request.component)?,
+        editions: request.editions.into_iter().map(edition).collect::<Result<_, Refusal>>()?,
         files: request.files.map(|shipped| files(shipped, limits::RELEASE_FILES_BYTES_MAX)).transpose()?,
         source: request.source.map(|source| files(source, text)).transpose()?,
     };
@@ -55,7 +56,7 @@ pub(crate) async fn publish(
         release: reply.release.to_string(),
         new: reply.new,
         component: reply.component.to_string(),
-        tests: convert::tests(&reply.report),
+        tests: convert::tests(&reply.report, None),
         entry: String::from_utf8_lossy(&reply.entry).into_owned(),
         proof: reply.proof,
         held: reply.held.map(convert::held),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use glassbox_core::account::{AccountName, CostCenter, Month};
-use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::error::StoreError;
@@ -171,6 +171,27 @@ impl Store {
                  {OF_MONTH} AND number > ?2 ORDER BY number LIMIT ?3"
             ))?;
             statement.query_map(params![month.as_str(), after, limit as i64], read)?.map(|row| row?).collect()
+        })
+        .await
+    }
+
+    /// Returns how often each package was called in a month by all accounts, in the order of their names. What was bought of
+    /// it, and given to it, is no call.
+    pub async fn package_uses(&self, month: &Month) -> Result<Vec<(PackageName, u64)>, StoreError> {
+        let month = month.clone();
+        self.read(move |connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT account_uses.release, COUNT(*) {OF_MONTH}
+                 AND account_uses.function NOT LIKE 'glassbox:registry/releases#%' GROUP BY account_uses.release"
+            ))?;
+            let mut rows = statement.query([month.as_str()])?;
+            let mut packages: BTreeMap<PackageName, u64> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let release: ReleaseId = parse(&row.get::<_, String>(0)?)?;
+                let calls: i64 = row.get(1)?;
+                *packages.entry(release.package).or_default() += u64::try_from(calls).unwrap_or_default();
+            }
+            Ok(packages.into_iter().collect())
         })
         .await
     }

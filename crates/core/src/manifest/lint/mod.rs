@@ -9,7 +9,7 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
-use super::{GrantProof, Inclusion, MachineAccess, Manifest, ManifestError, Unclaimed};
+use super::{Manifest, ManifestError};
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -78,32 +78,6 @@ pub fn broken(id: &'static str, message: String) -> ManifestError {
     ManifestError { rule: id, message, hint, line: None }
 }
 
-/// Refuses what a manifest may say, and what nothing would be done about: whoever is promised money must get it.
-pub fn check_reserved(manifest: &Manifest) -> Result<(), ManifestError> {
-    let machines = manifest.source.as_ref().map(|source| source.machines);
-    let included = manifest.plan.iter().flat_map(|plan| &plan.includes);
-    let reserved = [
-        (
-            manifest.splits.as_ref().is_some_and(|splits| splits.unclaimed == Unclaimed::Commons),
-            "`unclaimed = \"commons\"`",
-        ),
-        (manifest.edition.values().any(|edition| edition.path.is_some()), "`path` of an edition"),
-        (
-            matches!(machines, Some(MachineAccess::Metered | MachineAccess::Licensed)),
-            "a source that is metered or licensed",
-        ),
-        (included.into_iter().any(|inclusion| *inclusion == Inclusion::Download), "downloads in a plan"),
-        (
-            manifest.grant.iter().any(|grant| grant.proof == GrantProof::OidcRepository),
-            "a grant by `oidc-repository`",
-        ),
-    ];
-    match reserved.into_iter().find(|(stands, _)| *stands) {
-        None => Ok(()),
-        Some((_, what)) => Err(broken(RESERVED, format!("there is {what}, which is not carried out yet"))),
-    }
-}
-
 /// Returns the first of many findings.
 fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
     items.into_iter().find_map(broken)
@@ -142,11 +116,14 @@ pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
 
-/// A function of an edition that requires something, and has no price.
-pub const EDITION_PRICED: &str = "edition-priced";
+/// An edition with a component of its own that has a part of an interface.
+pub const EDITION_WHOLE: &str = "edition-whole";
 
-/// What is read, and not carried out yet.
-pub const RESERVED: &str = "reserved";
+/// An edition that names a component, and comes without it.
+pub const EDITION_FILE: &str = "edition-file";
+
+/// A component that exports what belongs to an edition with another one.
+pub const EDITION_APART: &str = "edition-apart";
 
 const READING: &[Rule] = &[
     reading(
@@ -179,14 +156,19 @@ const PACKAGE: &[Rule] = &[
         "write it as the WIT has it",
     ),
     beside(
-        EDITION_PRICED,
-        "Every function of an edition that requires something has a price: only whoever pays shows who they are.",
-        "add a [[price]] for it, and includes = [\"execute:PRICE\"] to the plan whose holders shall not pay it",
+        EDITION_WHOLE,
+        "An edition with a component of its own has whole interfaces, and functions of the world itself.",
+        "write exports = [\"ns:pkg/interface\"], or move the functions to an interface of their own",
     ),
     beside(
-        RESERVED,
-        "Nothing is promised that this version does not carry out: `unclaimed = \"commons\"`, a component of an edition's \
-         own, a source that is metered or licensed, downloads in a plan, grants by `oidc-repository`.",
-        "leave it out; the name is kept for a later version",
+        EDITION_FILE,
+        "Each edition that names a `path` comes with that component, and no other does.",
+        "build it, and name it in [edition.NAME]",
+    ),
+    beside(
+        EDITION_APART,
+        "What belongs to an edition with a component of its own is exported by no other component: whoever has that one \
+         would have it.",
+        "build the component without it",
     ),
 ];

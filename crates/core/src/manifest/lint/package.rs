@@ -27,13 +27,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "kind-supported",
-        holds: "`kind` is \"component\" or \"dataset\".",
+        holds: "`kind` is \"component\", \"dataset\" or \"knowledge\".",
         fix: "leave `kind` out; what has no component cannot be published here",
         check: Check::Manifest(|manifest| {
             let kind = manifest.package.kind;
-            when(matches!(kind, WorkKind::Skill | WorkKind::Knowledge), || {
-                "`kind` names a work that is no component".into()
-            })
+            when(kind == WorkKind::Skill, || "`kind` names a work that is no component".into())
         }),
     },
     Rule {

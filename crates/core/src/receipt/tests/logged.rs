@@ -5,7 +5,7 @@ use crate::acts::{Act as _, ReceiptBatch, TermsChange};
 use crate::limits;
 use crate::log::cosignature::attach;
 use crate::log::{self, Cosigner, Entry, Kind, KnownLog, LogKey, LogPolicy};
-use crate::release::{Authorship, Release};
+use crate::release::{Authorship, EditionComponent, Editions, Release};
 
 pub(super) fn log_key() -> LogKey {
     LogKey::new("example.org/log", SecretKey::from_seed(&[3; 32])).expect("a valid name")
@@ -36,6 +36,7 @@ fn release() -> Release {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        editions: Default::default(),
         authorship: Authorship::default(),
     }
 }
@@ -217,6 +218,16 @@ fn a_change_of_terms_proves_the_price_of_what_was_called_after_it() {
     for change in refused {
         assert_eq!(failing(&under(&change_entry(change))), ["price"]);
     }
+    // What runs is the component of the function's edition, where that has one.
+    let of_edition = |component: &str, own: &str, export: &str| {
+        let edition = EditionComponent { component: Digest::of(own), exports: [export.to_owned()].into() };
+        let editions = Editions([("ee".to_owned(), edition)].into());
+        let component = Digest::of(component);
+        failing(&under(&change_entry(|change| (change.component, change.editions) = (component, editions))))
+    };
+    assert_eq!(of_edition("another", "component", "double"), [""; 0]);
+    assert_eq!(of_edition("component", "another", "other"), [""; 0]);
+    assert_eq!(of_edition("component", "another", "double"), ["price"]);
     // Logged after the call, and signed by one of the two that it names.
     let unseen = resigned(|receipt| receipt.checkpoint.size = 0);
     assert_eq!(failing(&logged_under(&change_entry(|_| {}), unseen, 5, 3, 1)), ["price"]);

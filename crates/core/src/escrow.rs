@@ -1,0 +1,136 @@
+//! Shares that nobody claims: they wait for their payee, and become somebody else's where they waited too long.
+//!
+//! Whose is decided by the terms of the charge, when it is made: a change of terms moves nothing that was earned before.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::ledger::{Account, Kind, Transfer};
+use crate::manifest::{Terms, Unclaimed};
+use crate::money::Pico;
+use crate::split::{Receiver, Share, largest_remainder};
+
+/// Whose a share becomes that nobody claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heirs {
+    /// The other payees', by their shares.
+    Payees(BTreeMap<String, u32>),
+    /// The commons' that the operator names.
+    Commons,
+}
+
+/// What a payee has of a charge, for as long as nobody claims it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accrual {
+    /// The payee.
+    pub payee: String,
+    /// How much.
+    pub amount: Pico,
+    /// Whose it becomes.
+    pub heirs: Heirs,
+}
+
+/// Returns what the payees of a charge have of it, and whose it would become. `terms` are those of what was sold, `works`
+/// those of all that it rests on.
+pub fn accruals(shares: &[Share], terms: &Terms, works: &BTreeMap<Digest, Terms>) -> Vec<Accrual> {
+    let accrual = |share: &Share| {
+        let Receiver::Payee(payee) = &share.to else { return None };
+        let pays = |terms: &&Terms| {
+            share.through.as_ref().is_none_or(|package| terms.release.package == *package)
+                && terms.payee.iter().any(|one| one.id == *payee)
+        };
+        let work = [terms].into_iter().chain(works.values()).find(pays)?;
+        Some(Accrual { payee: payee.clone(), amount: share.amount, heirs: heirs(work, payee) })
+    };
+    shares.iter().filter_map(accrual).collect()
+}
+
+fn heirs(terms: &Terms, payee: &str) -> Heirs {
+    match terms.more.splits.as_ref().map(|splits| splits.unclaimed).unwrap_or_default() {
+        Unclaimed::Commons => Heirs::Commons,
+        Unclaimed::Payees => {
+            let others = terms.payee.iter().filter(|other| other.id != payee && other.share > 0);
+            Heirs::Payees(others.map(|other| (other.id.clone(), other.share)).collect())
+        }
+    }
+}
+
+/// Returns the transfers that make `amount` of `payee`'s somebody else's: of those among `heirs` who can be paid. None where
+/// nobody can yet.
+///
+/// `commons` is the operator's; `salt` breaks ties.
+pub fn lapse(
+    payee: &str,
+    amount: Pico,
+    heirs: &Heirs,
+    can_be_paid: impl Fn(&str) -> bool,
+    commons: Option<&str>,
+    salt: &str,
+) -> Vec<Transfer> {
+    let weights: Vec<(String, u128)> = match heirs {
+        Heirs::Commons => commons.map(|commons| (commons.to_owned(), 1)).into_iter().collect(),
+        Heirs::Payees(others) => {
+            let known = others.iter().filter(|(id, _)| can_be_paid(id));
+            known.map(|(id, share)| (id.clone(), u128::from(*share))).collect()
+        }
+    };
+    let parts = largest_remainder(amount.0, &weights, salt);
+    let moved = weights.into_iter().zip(parts).filter(|((id, _), part)| *part > 0 && id != payee);
+    moved
+        .map(|((id, _), part)| Transfer {
+            debit: Account::Payee(payee.to_owned()),
+            credit: Account::Payee(id),
+            amount: Pico(part),
+            kind: Kind::Lapse,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifest;
+    use crate::money::Atomic;
+    use crate::split::split;
+
+    fn terms(splits: &str) -> Terms {
+        let text = format!(
+            "[package]\nname = \"a:b\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\n[spec]\nworld = \"b\"\n\
+             [component]\npath = \"b.wasm\"\n{splits}\n\
+             [[payee]]\nid = \"acct:ana\"\nshare = 5000\n[[payee]]\nid = \"acct:ben\"\nshare = 2000\n\
+             [[payee]]\nid = \"github:cy\"\nshare = 3000\n"
+        );
+        Terms::of(&Manifest::parse(&text).expect("valid"))
+    }
+
+    fn moved(heirs: &Heirs, known: &[&str], commons: Option<&str>) -> Vec<(String, u128)> {
+        let transfers = lapse("github:cy", Pico(10), heirs, |id| known.contains(&id), commons, "x");
+        transfers.into_iter().map(|transfer| (transfer.credit.to_string(), transfer.amount.0)).collect()
+    }
+
+    #[test]
+    fn the_other_payees_have_it_by_their_shares() {
+        let terms = terms("");
+        let shares = split(Atomic(100), 500, &terms.payee, "call");
+        let accruals = accruals(&shares, &terms, &BTreeMap::new());
+        let cy = accruals.iter().find(|accrual| accrual.payee == "github:cy").expect("accrues");
+        assert_eq!((accruals.len(), cy.amount), (3, Pico(28_500_000)));
+        let part = |id: &str, amount| (format!("payee:{id}"), amount);
+        let both = [part("acct:ana", 7), part("acct:ben", 3)];
+        assert_eq!(moved(&cy.heirs, &["acct:ana", "acct:ben"], None), both, "to the last unit");
+        assert_eq!(moved(&cy.heirs, &["acct:ben"], None), [part("acct:ben", 10)]);
+        assert_eq!(moved(&cy.heirs, &[], Some("acct:commons")), []);
+    }
+
+    #[test]
+    fn the_commons_has_it_where_the_terms_say_so() {
+        let terms = terms("[splits]\nunclaimed = \"commons\"\n");
+        let heirs = heirs(&terms, "github:cy");
+        assert_eq!(moved(&heirs, &["acct:ana"], None), [], "nobody named any");
+        assert_eq!(moved(&heirs, &[], Some("acct:commons")), [("payee:acct:commons".to_owned(), 10)]);
+        assert_eq!(moved(&heirs, &[], Some("github:cy")), [], "it is the commons itself");
+    }
+}

@@ -1,0 +1,230 @@
+//! How strong a package's tests are: how many small mistakes in its component they notice.
+//!
+//! Tests that pass say little where they would pass whatever the component did. So copies with one mistake each are made, and
+//! the tests are run on them: a mutant is caught if any test fails, in whatever way. What mutants there are follows from the
+//! component alone, and fuel ends what loops, so the figure is the same wherever it is measured. No suite must catch all: some
+//! mistakes change nothing that anybody could see.
+//!
+//! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use glassbox_core::limits;
+use glassbox_sandbox::{Dependency, Flow, Prepared, Sandbox, marked, mutants};
+use glassbox_store::ReleaseRow;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::depend::exact;
+use crate::error::RegistryError;
+use crate::live::signed_release;
+use crate::open::Registry;
+use crate::package::{CheckedCase, Package, PackageFiles};
+use crate::publish::unpack_files;
+use crate::publish_error::PublishError;
+use crate::testing::{Bench, TestReport, judge, prepare};
+
+/// What trying tests on mutants showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Strength {
+    /// The tests were tried.
+    Measured {
+        /// How many mutants they caught.
+        caught: usize,
+        /// Of how many.
+        mutants: usize,
+    },
+    /// They were not.
+    Unmeasured {
+        /// Why, in words.
+        unmeasured: String,
+    },
+}
+
+impl Strength {
+    fn unmeasured(why: impl Into<String>) -> Self {
+        Self::Unmeasured { unmeasured: why.into() }
+    }
+}
+
+impl std::fmt::Display for Strength {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Measured { caught, mutants } => write!(f, "caught {caught} of {mutants} mutants"),
+            Self::Unmeasured { unmeasured } => write!(f, "not tried on mutants: {unmeasured}"),
+        }
+    }
+}
+
+impl Registry {
+    /// Tries the tests of the release on mutants that was published first of those that were not tried yet. Returns whether
+    /// there was one.
+    pub async fn measure_next(&self) -> Result<bool, RegistryError> {
+        let Some(row) = self.store.untried_release().await? else { return Ok(false) };
+        let id = row.id.clone();
+        let strength = match self.stopped_by(&row.component) {
+            Some(_) => Strength::unmeasured("it is quarantined"),
+            None => self.measure(row).await.unwrap_or_else(|error| {
+                warn!(release = %id, error = crate::error::chain(&error), "Cannot try tests on mutants");
+                Strength::unmeasured("it failed")
+            }),
+        };
+        let json = serde_json::to_string(&strength).expect("numbers and sentences are plain JSON");
+        self.store.set_strength(&id, json).await?;
+        info!(release = %id, "Tried tests on mutants: {strength}");
+        Ok(true)
+    }
+
+    async fn measure(&self, row: ReleaseRow) -> Result<Strength, PublishError> {
+        let worker = |_: RegistryError| PublishError::Worker;
+        let report: TestReport = serde_json::from_str(&row.report).map_err(|_| PublishError::Worker)?;
+        let files = async |object| {
+            let packed = self.store.object(object).await?;
+            unpack_files(&row.id, &packed)
+        };
+        let signed = signed_release(&row).map_err(|_| PublishError::Worker)?;
+        let mut editions = BTreeMap::new();
+        for (name, edition) in signed.editions.0 {
+            editions.insert(name, self.store.object(edition.component).await?);
+        }
+        let package = PackageFiles {
+            wit: files(row.wit).await.map_err(worker)?,
+            tests: files(row.tests).await.map_err(worker)?,
+            component: self.store.object(row.component).await?,
+            editions,
+            files: match row.files {
+                Some(object) => Some(files(object).await.map_err(worker)?),
+                None => None,
+            },
+            source: None,
+            manifest: row.manifest.clone(),
+        };
+        let checking = tokio::task::spawn_blocking(move || Package::check(package));
+        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let live = self.live(&exact(&row.id)).await.map_err(worker)?;
+        let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
+        let (dependencies, _) = links.map_err(worker)?;
+        measure(&self.sandbox, &package, dependencies, &report).await
+    }
+}
+
+/// Tries the tests of a package on mutants of its component. `report` is what they showed of the component itself, which passed.
+pub async fn measure(
+    sandbox: &Sandbox,
+    package: &Package,
+    dependencies: Vec<Dependency>,
+    report: &TestReport,
+) -> Result<Strength, PublishError> {
+    let component = package.files.component.as_slice();
+    let max = limits::MUTANTS_COMPONENT_BYTES_MAX;
+    if component.len() > max {
+        return Ok(Strength::unmeasured(format!("the component is larger than {max} bytes")));
+    }
+    if !package.listing().is_pure() {
+        return Ok(Strength::unmeasured("it observes what is outside"));
+    }
+    // The component of an edition is tested by cases of its own, which say nothing about this one.
+    let is_own = |(case, _): &(&CheckedCase, u64)| package.component_of(&case.function.name) == component;
+    let fuel = report.cases.iter().map(|case| fuel_max(case.fuel));
+    let cases: Vec<(&CheckedCase, u64)> = package.cases.iter().zip(fuel).filter(is_own).collect();
+    if cases.is_empty() || report.cases.len() != package.cases.len() {
+        return Ok(Strength::unmeasured("it has no tests"));
+    }
+    let Some(count) = count(cases.iter().map(|(_, fuel)| *fuel)) else {
+        return Ok(Strength::unmeasured("its tests take too much fuel"));
+    };
+    // All that is measured is one payer: it never has more than one's turn.
+    let bench = Bench::new(sandbox, package, Flow::new("mutants", "mutants"));
+    let prepared = Trial::prepare(sandbox, package, &marked(component)?, dependencies.clone()).await?;
+    let mut entered = BTreeSet::new();
+    for (case, _) in &cases {
+        entered.extend(bench.entered(&prepared.0, case).await);
+    }
+    drop(prepared);
+    let all = mutants(component, &entered, count)?;
+    if all.len() < limits::MUTANTS_MIN {
+        return Ok(Strength::unmeasured("its tests run too little code"));
+    }
+    let mut caught = 0;
+    for mutant in &all {
+        let mutated = mutant.of(component);
+        let prepared = Trial::prepare(sandbox, package, &mutated, dependencies.clone()).await?;
+        for (case, fuel) in &cases {
+            if !judge(case, &bench.run(&prepared.0, case, *fuel).await).passed {
+                caught += 1;
+                break;
+            }
+        }
+    }
+    Ok(Strength::Measured { caught, mutants: all.len() })
+}
+
+/// Returns what a test may burn of a mutant.
+fn fuel_max(fuel: u64) -> u64 {
+    fuel.saturating_mul(limits::MUTANT_FUEL_FACTOR).max(limits::MUTANT_FUEL_MIN)
+}
+
+/// Returns how many mutants there is fuel for, if for some.
+fn count(fuel: impl Iterator<Item = u64>) -> Option<usize> {
+    let each = fuel.fold(0, u64::saturating_add).max(1);
+    let count =
+        usize::try_from(limits::MUTANTS_FUEL_MAX / each).unwrap_or(usize::MAX).min(limits::MUTANTS_MAX);
+    (count >= limits::MUTANTS_MIN).then_some(count)
+}
+
+/// A copy that is compiled for a few runs, and forgotten with this.
+struct Trial<'a>(Arc<Prepared>, &'a Sandbox);
+
+impl<'a> Trial<'a> {
+    async fn prepare(
+        sandbox: &'a Sandbox,
+        package: &Package,
+        component: &[u8],
+        dependencies: Vec<Dependency>,
+    ) -> Result<Self, PublishError> {
+        Ok(Self(prepare(sandbox, component, package, dependencies).await?, sandbox))
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.1.forget(self.0.digest());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_mutants_as_there_is_fuel_for() {
+        assert_eq!(count([fuel_max(10)].into_iter()), Some(limits::MUTANTS_MAX));
+        let all = limits::MUTANTS_FUEL_MAX / limits::MUTANTS_MIN as u64;
+        assert_eq!(count([all / 2; 2].into_iter()), Some(limits::MUTANTS_MIN));
+        assert_eq!(count([all, 1].into_iter()), None);
+        assert_eq!(count([u64::MAX; 2].into_iter()), None);
+        assert_eq!(fuel_max(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn strength_is_said_in_a_line() {
+        for (strength, line, json) in [
+            (
+                Strength::Measured { caught: 27, mutants: 32 },
+                "caught 27 of 32 mutants",
+                r#"{"caught":27,"mutants":32}"#,
+            ),
+            (
+                Strength::unmeasured("it is so"),
+                "not tried on mutants: it is so",
+                r#"{"unmeasured":"it is so"}"#,
+            ),
+        ] {
+            assert_eq!(strength.to_string(), line);
+            assert_eq!(serde_json::to_string(&strength).expect("plain"), json);
+            assert_eq!(serde_json::from_str::<Strength>(json).expect("plain"), strength);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Plans of support: what they promise is measured, and what a broken promise gives back goes to whoever paid for it.
+//!
+//! A licence is a period. It is judged once, when it is over.
+
+use glassbox_core::acts::Advisory;
+use glassbox_core::license::{Item, License};
+use glassbox_core::manifest::{Plan, PlanKind};
+use glassbox_core::support::{Breach, Hole, Record, breach, credit, onward, reverse};
+use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_store::NewLicense;
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+use crate::call::logged;
+use crate::error::{CallError, RegistryError};
+use crate::live::Live;
+use crate::open::Registry;
+use crate::settle::Executed;
+
+/// Tells whether somebody was promised that calls of a release are answered.
+fn promises_uptime(live: &Live) -> bool {
+    live.terms.more.plan.iter().any(|plan| plan.sla.as_ref().is_some_and(|sla| sla.uptime.is_some()))
+}
+
+impl Registry {
+    /// Counts a call for those who were promised that calls are answered.
+    ///
+    /// It has an answer where it returned, or failed as the same call would fail again: arguments are the caller's. What was
+    /// refused before it ran is no call.
+    pub(crate) async fn note_answer(&self, live: &Live, ran: &Result<Executed, CallError>) {
+        if !promises_uptime(live) {
+            return;
+        }
+        let is_answered = match ran {
+            Ok(executed) => executed.failure.as_ref().is_none_or(|failure| failure.deterministic),
+            Err(CallError::Busy) => false,
+            Err(CallError::Find(error)) if error.code() == "internal" => false,
+            Err(_) => return,
+        };
+        let counted = self.store.count_answer(&live.id.package, is_answered, self.env.now_ms());
+        if let Err(error) = counted.await {
+            error!(release = %live.id, %error, "Could not count a call");
+        }
+    }
+
+    /// Judges the periods that are over.
+    pub(crate) async fn judge_support(&self) {
+        let now_s = self.env.now_ms() / 1_000;
+        let over = match self.store.licenses_to_judge(now_s, limits::SUPPORT_BATCH).await {
+            Ok(over) => over,
+            Err(error) => return error!(%error, "Could not list plans that are over"),
+        };
+        for license in over {
+            if let Err(error) = self.judge(&license).await {
+                error!(license = logged(&license.id), %error, "Could not judge a plan");
+            }
+        }
+    }
+
+    async fn judge(&self, row: &NewLicense) -> Result<(), RegistryError> {
+        let now_ms = self.env.now_ms();
+        let unreadable = |reason: String| RegistryError::Damaged(row.package.to_string(), reason);
+        let envelope = serde_json::from_str(&row.statement).map_err(|error| unreadable(error.to_string()))?;
+        let license = License::open(&envelope).map_err(|error| unreadable(error.to_string()))?;
+        let broken = match self.promised(&license).await? {
+            Some(plan) => self.broken(&license, &plan).await?.map(|breach| (plan, breach)),
+            None => None,
+        };
+        let Some((plan, breach)) = broken else {
+            self.store.judge_license(&row.id, Vec::new(), None, now_ms).await?;
+            return Ok(());
+        };
+        let bps = plan.sla.as_ref().map_or(0, |sla| sla.credit);
+        let amount = credit(license.amount, bps);
+        let settled = self.store.settled(&row.id).await?;
+        let back = reverse(&settled.charge, amount, &row.id);
+        let payer = &row.holder;
+        let onward = settled.funding.as_ref().and_then(|funding| onward(funding, payer, amount));
+        let onward = onward.filter(|_| !back.is_empty());
+        if self.store.judge_license(&row.id, back, onward, now_ms).await? {
+            warn!(
+                license = logged(&row.id),
+                ?breach,
+                amount.atomic = amount.0,
+                "A promise of support was broken"
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns the plan of a licence, as it was sold, where it promises anything.
+    async fn promised(&self, license: &License) -> Result<Option<Plan>, RegistryError> {
+        let Item::Plan(id) = &license.item else { return Ok(None) };
+        let release = license.release.clone();
+        let reference = PackageRef { package: release.package, version: Some(release.version) };
+        let live = self.live(&reference).await?;
+        let Some(terms) = live.had(license.terms) else { return Ok(None) };
+        let mut plans = terms.more.plan.iter();
+        let plan = plans.find(|plan| plan.id == *id && plan.on == PlanKind::Support && plan.sla.is_some());
+        Ok(plan.cloned())
+    }
+
+    async fn broken(&self, license: &License, plan: &Plan) -> Result<Option<Breach>, RegistryError> {
+        let (Some(sla), Some(until)) = (&plan.sla, license.until) else { return Ok(None) };
+        let package = &license.release.package;
+        let (from_ms, until_ms) = (license.from.as_millisecond(), until.as_millisecond());
+        let answers = self.store.answers(package, from_ms, until_ms).await?;
+        let record = Record {
+            asked: answers.asked,
+            unanswered: answers.unanswered,
+            holes: self.holes(package).await?,
+        };
+        let found = breach(sla, license.from, until, &record);
+        if found.is_none() {
+            info!(
+                license = logged(&license.id),
+                asked = answers.asked,
+                "A plan of support kept its promises"
+            );
+        }
+        Ok(found)
+    }
+
+    /// Returns the critical holes of a package that advisories tell of, with when they were mended.
+    async fn holes(&self, package: &PackageName) -> Result<Vec<Hole>, RegistryError> {
+        let rows = self.store.advisories(Some(&package.to_string()), None, limits::ADVISORIES_PAGE).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut releases = Vec::new();
+        if let Some(known) = self.store.package(package).await? {
+            for version in known.versions {
+                let marks = self.marks(&package.at(version.clone()));
+                if let Some(row) = self.store.release(&package.at(version.clone())).await? {
+                    releases.push((version, row.published_at, marks.is_resolved()));
+                }
+            }
+        }
+        let mut holes = Vec::new();
+        for row in rows {
+            let Ok(statement) = row.envelope.read_unchecked::<Advisory>() else { continue };
+            let advisory = statement.predicate;
+            let affected = releases.iter().filter(|(version, ..)| advisory.affects(version));
+            let Some(oldest) = affected.map(|(version, ..)| version).min() else { continue };
+            if !advisory.is_critical() {
+                continue;
+            }
+            let mends = |(version, _, stands): &&(glassbox_core::Version, i64, bool)| {
+                *stands && version > oldest && !advisory.affects(version)
+            };
+            let fixed = releases.iter().filter(mends).map(|(_, published, _)| *published).min();
+            let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+            holes.push(Hole {
+                advisory: advisory.osv.id,
+                known_at: at(row.first_at),
+                fixed_at: fixed.map(at),
+            });
+        }
+        Ok(holes)
+    }
+}

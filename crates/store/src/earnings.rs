@@ -1,0 +1,253 @@
+//! Who earned what. Added up from the posted charges themselves, whenever it is asked, so it is what the ledger says.
+//!
+//! Every way leads over an index, and at most so many charges are looked at: whoever asks for more is told so, and no sum is
+//! ever one of a part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use glassbox_core::ledger::Account;
+use glassbox_core::{PackageName, Pico, ReleaseId};
+use rusqlite::ToSql;
+
+use crate::error::StoreError;
+use crate::sqlite::{Store, amount_from_sql, parse};
+
+/// What earnings are told apart by, beside who earned them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EarnedBy {
+    /// The package that was paid for.
+    Package,
+    /// The release.
+    Release,
+    /// The function; `download`, `license` and `tip` for what was sold otherwise.
+    Export,
+    /// The day on which it was posted, in UTC.
+    Day,
+    /// What kind of payer paid.
+    Payer,
+}
+
+impl EarnedBy {
+    /// All there are, with their words.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Package, "package"),
+        (Self::Release, "release"),
+        (Self::Export, "export"),
+        (Self::Day, "day"),
+        (Self::Payer, "payer"),
+    ];
+}
+
+impl FromStr for EarnedBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|(_, word)| *word == text);
+        known
+            .map(|(by, _)| *by)
+            .ok_or_else(|| "earnings are told apart by package, release, export, day and payer".to_owned())
+    }
+}
+
+/// What kind of payer paid: who stands behind it stays unsaid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PayerClass {
+    /// A wallet, by a payment or a voucher.
+    Wallet,
+    /// Prepaid credit.
+    Credit,
+    /// An account of a company.
+    Account,
+    /// Whoever had a licence of the package, such as a plan, whatever paid.
+    Licensed,
+}
+
+impl PayerClass {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Credit => "credit",
+            Self::Account => "account",
+            Self::Licensed => "licensed",
+        }
+    }
+
+    fn of(rail: &str, licensed: bool) -> Self {
+        match rail {
+            _ if licensed => Self::Licensed,
+            "credit" => Self::Credit,
+            "account" => Self::Account,
+            _ => Self::Wallet,
+        }
+    }
+}
+
+impl fmt::Display for PayerClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which earnings, and by what they are told apart.
+#[derive(Debug, Clone, Default)]
+pub struct EarningsQuery {
+    /// With one package only.
+    pub package: Option<PackageName>,
+    /// Those of one receiver only.
+    pub receiver: Option<Account>,
+    /// Posted from this time on, in Unix milliseconds.
+    pub from_ms: Option<i64>,
+    /// Posted before this time.
+    pub until_ms: Option<i64>,
+    /// What they are told apart by.
+    pub by: Vec<EarnedBy>,
+}
+
+/// What one receiver earned. What earnings are not told apart by is absent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EarningKey {
+    /// The package.
+    pub package: Option<PackageName>,
+    /// The release.
+    pub release: Option<ReleaseId>,
+    /// The function.
+    pub export: Option<String>,
+    /// The day, in days since 1970.
+    pub day: Option<i64>,
+    /// What kind of payer paid.
+    pub payer: Option<PayerClass>,
+    /// The receiver: a payee or the operator.
+    pub account: Account,
+}
+
+/// What one receiver earned with one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earning {
+    /// Who, and with what.
+    pub key: EarningKey,
+    /// In how many calls, or sales.
+    pub calls: u64,
+    /// Their sum.
+    pub amount: Pico,
+}
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Whether the payer had a licence of the package when it called.
+const LICENSED: &str = "EXISTS (SELECT 1 FROM licenses
+    WHERE holder = calls.payer AND package = substr(release, 1, instr(release, '@') - 1)
+      AND from_s <= calls.created_at / 1000 AND (until_s IS NULL OR until_s > calls.created_at / 1000))";
+
+/// A value that a query names.
+type Named = (&'static str, Box<dyn ToSql>);
+
+impl EarningsQuery {
+    /// Returns the way to the charges, and what it needs to know. Each step goes along an index, or the database refuses it.
+    fn way(&self) -> (&'static str, Vec<Named>) {
+        let is_limited = self.from_ms.is_some() || self.until_ms.is_some();
+        match (is_limited, &self.package, &self.receiver) {
+            (false, Some(package), _) => (
+                "calls INDEXED BY calls_by_release
+                 CROSS JOIN transfers INDEXED BY transfers_by_subject ON transfers.subject = calls.id
+                 WHERE release >= :first AND release < :end AND kind = 'charge'",
+                // All releases of it: `A` is the byte after `@`.
+                vec![(":first", Box::new(format!("{package}@"))), (":end", Box::new(format!("{package}A")))],
+            ),
+            (false, None, Some(receiver)) => (
+                "transfers INDEXED BY transfers_by_credit CROSS JOIN calls ON calls.id = transfers.subject
+                 WHERE credit = :receiver AND kind = 'charge'",
+                vec![(":receiver", Box::new(receiver.to_string()))],
+            ),
+            _ => (
+                "transfers INDEXED BY transfers_charged CROSS JOIN calls ON calls.id = transfers.subject
+                 WHERE kind = 'charge' AND transfers.created_at >= :from AND transfers.created_at < :until",
+                vec![
+                    (":from", Box::new(self.from_ms.unwrap_or(i64::MIN))),
+                    (":until", Box::new(self.until_ms.unwrap_or(i64::MAX))),
+                ],
+            ),
+        }
+    }
+
+    /// Tells whether a charge is one of those that are asked for. The way led to no fewer.
+    fn wants(&self, receiver: &Account, release: &ReleaseId, at: i64) -> bool {
+        self.receiver.as_ref().is_none_or(|wanted| wanted == receiver)
+            && self.package.as_ref().is_none_or(|wanted| *wanted == release.package)
+            && self.from_ms.is_none_or(|from| from <= at)
+            && self.until_ms.is_none_or(|until| at < until)
+    }
+
+    fn key(
+        &self,
+        release: ReleaseId,
+        function: String,
+        day: i64,
+        payer: PayerClass,
+        account: Account,
+    ) -> EarningKey {
+        let by = |what: EarnedBy| self.by.contains(&what);
+        EarningKey {
+            package: by(EarnedBy::Package).then(|| release.package.clone()),
+            release: by(EarnedBy::Release).then_some(release),
+            export: by(EarnedBy::Export).then_some(function),
+            day: by(EarnedBy::Day).then_some(day),
+            payer: by(EarnedBy::Payer).then_some(payer),
+            account,
+        }
+    }
+}
+
+impl Store {
+    /// Returns who earned what, in the order of what it was earned with; `None` where more than `charges_max` charges would
+    /// have to be looked at.
+    pub async fn earnings(
+        &self,
+        query: EarningsQuery,
+        charges_max: usize,
+    ) -> Result<Option<Vec<Earning>>, StoreError> {
+        self.read(move |connection| {
+            let licensed = if query.by.contains(&EarnedBy::Payer) { LICENSED } else { "0" };
+            let (way, mut known) = query.way();
+            known.push((":max", Box::new(charges_max as i64 + 1)));
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT credit, release, function, transfers.created_at, calls.rail, {licensed}, amount, subject
+                 FROM {way} AND transfers.state = 'posted' LIMIT :max"
+            ))?;
+            let known: Vec<(&str, &dyn ToSql)> =
+                known.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+            let mut rows = statement.query(known.as_slice())?;
+            let mut earnings: BTreeMap<EarningKey, (u64, u128, String)> = BTreeMap::new();
+            let mut looked_at = 0;
+            while let Some(row) = rows.next()? {
+                looked_at += 1;
+                if looked_at > charges_max {
+                    return Ok(None);
+                }
+                let account: Account = parse(&row.get::<_, String>(0)?)?;
+                let release: ReleaseId = parse(&row.get::<_, String>(1)?)?;
+                let at = row.get(3)?;
+                if !query.wants(&account, &release, at) {
+                    continue;
+                }
+                let payer = PayerClass::of(&row.get::<_, String>(4)?, row.get(5)?);
+                let key = query.key(release, row.get(2)?, at.div_euclid(DAY_MS), payer, account);
+                let amount = amount_from_sql(&row.get::<_, Vec<u8>>(6)?)?;
+                let subject: String = row.get(7)?;
+                let (calls, sum, last) = earnings.entry(key).or_default();
+                // The charges of one call stand together, and one receiver may have several of them.
+                if *last != subject {
+                    *calls += 1;
+                    *last = subject;
+                }
+                *sum = sum.checked_add(amount).ok_or_else(|| StoreError::corrupt("a sum of earnings is out of range"))?;
+            }
+            let earning = |(key, (calls, amount, _))| Earning { key, calls, amount: Pico(amount) };
+            Ok(Some(earnings.into_iter().map(earning).collect()))
+        })
+        .await
+    }
+}

@@ -1,0 +1,126 @@
+//! What promises of support are measured by, and what comes back where they are broken.
+
+use glassbox_core::PackageName;
+use glassbox_core::ledger::{Account, Kind, Transfer};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::error::StoreError;
+use crate::ledger::transfers_of;
+use crate::licenses::{self, NewLicense};
+use crate::sheet::Sheet;
+use crate::sqlite::Store;
+
+/// How many calls of a package were taken up, and how many of them had no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// How many there were.
+    pub asked: u64,
+    /// How many had none.
+    pub unanswered: u64,
+}
+
+/// How a licence was paid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Who got what.
+    pub charge: Vec<Transfer>,
+    /// Where the money came from, where it was not credit.
+    pub funding: Option<Account>,
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+impl Store {
+    /// Counts a call of a package, in the hour of `now_ms`.
+    pub async fn count_answer(
+        &self,
+        package: &PackageName,
+        is_answered: bool,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (package, hour) = (package.to_string(), now_ms.div_euclid(HOUR_MS));
+        self.write("count_answer", move |transaction| {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO answers (package, hour, asked, unanswered) VALUES (?1, ?2, 1, ?3)
+                     ON CONFLICT (package, hour) DO UPDATE SET asked = asked + 1, unanswered = unanswered + ?3",
+                )?
+                .execute(params![package, hour, i64::from(!is_answered)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns how many calls of a package there were from the hour of one time to that of another, which is left out.
+    pub async fn answers(
+        &self,
+        package: &PackageName,
+        from_ms: i64,
+        until_ms: i64,
+    ) -> Result<Answers, StoreError> {
+        let package = package.to_string();
+        let (from, until) = (from_ms.div_euclid(HOUR_MS), until_ms.div_euclid(HOUR_MS));
+        self.read(move |connection| {
+            let (asked, unanswered): (i64, i64) = connection
+                .prepare_cached(
+                    "SELECT COALESCE(SUM(asked), 0), COALESCE(SUM(unanswered), 0) FROM answers
+                     WHERE package = ?1 AND hour >= ?2 AND hour < ?3",
+                )?
+                .query_row(params![package, from, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let count = |count: i64| u64::try_from(count).unwrap_or_default();
+            Ok(Answers { asked: count(asked), unanswered: count(unanswered) })
+        })
+        .await
+    }
+
+    /// Returns plans whose period is over and that nobody judged yet, at most `limit`.
+    pub async fn licenses_to_judge(&self, now_s: i64, limit: usize) -> Result<Vec<NewLicense>, StoreError> {
+        self.read(move |connection| licenses::to_judge(connection, now_s, limit)).await
+    }
+
+    /// Returns how a licence was paid that was sold here.
+    pub async fn settled(&self, license: &str) -> Result<Settled, StoreError> {
+        let license = license.to_owned();
+        self.read(move |connection| {
+            let transfers = transfers_of(connection, &license)?;
+            let is_funding =
+                |transfer: &&Transfer| matches!(transfer.kind, Kind::Deposit | Kind::Invoice | Kind::Voucher);
+            let funding = transfers.iter().find(is_funding).map(|transfer| transfer.debit.clone());
+            let charge = transfers.into_iter().filter(|transfer| transfer.kind == Kind::Charge).collect();
+            Ok(Settled { charge, funding })
+        })
+        .await
+    }
+
+    /// Writes down that a licence was judged, with what goes back and where that goes on to. Once: a licence that was judged
+    /// is left as it is, and `false` returned.
+    pub async fn judge_license(
+        &self,
+        license: &str,
+        back: Vec<Transfer>,
+        onward: Option<Transfer>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let license = license.to_owned();
+        self.write("judge_license", move |transaction| {
+            let judged: Option<Option<i64>> = transaction
+                .query_row("SELECT judged_at FROM licenses WHERE id = ?1", [&license], |row| row.get(0))
+                .optional()?;
+            if judged != Some(None) {
+                return Ok(false);
+            }
+            transaction
+                .execute("UPDATE licenses SET judged_at = ?2 WHERE id = ?1", params![license, now_ms])?;
+            let subject = format!("support:{license}");
+            let mut sheet = Sheet::new(transaction);
+            sheet.insert(&subject, &back, "posted", None, now_ms)?;
+            // A rail has to pay it out first; what stands on an invoice is written down alone.
+            let is_paid_out = |transfer: &Transfer| matches!(transfer.credit, Account::Rail(_));
+            let state = if onward.as_ref().is_some_and(is_paid_out) { "pending" } else { "posted" };
+            sheet.insert(&subject, onward.as_slice(), state, None, now_ms)?;
+            sheet.close()?;
+            Ok(true)
+        })
+        .await
+    }
+}

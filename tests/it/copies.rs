@@ -1,0 +1,82 @@
+//! Code that was published before, under another name.
+
+use glassbox_core::key::SecretKey;
+use glassbox_registry::PackageFiles;
+use serde_json::{Value, json};
+
+use crate::packages::{self, one_file};
+use crate::stage::Stage;
+
+/// A component with some code, of which each detail that others do not have to copy can be another.
+fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
+    let work = "(local.set 0 (i32.add (local.get 0) (i32.const 3)))".repeat(adds);
+    let text = format!(
+        r#"(component
+          (core module $m (func (export "{inner}") (param i32) (result i32) {work} (local.get 0)))
+          (core instance $i (instantiate $m))
+          (func (export "{outer}") (param "n" u32) (result u32) (canon lift (core func $i "{inner}"))))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> PackageFiles {
+    PackageFiles {
+        manifest: format!(
+            "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\n[spec]\nworld = \"w\"\n\
+             [component]\npath = \"c.wasm\"\nfuel-max = 1_000_000\n{more}"
+        ),
+        wit: one_file(
+            "w.wit",
+            format!("package {name}@1.0.0;\nworld w {{ export {function}: func(n: u32) -> u32; }}"),
+        ),
+        tests: one_file(
+            "t.toml",
+            format!("[[case]]\nname = \"runs\"\ncall = \"{function}(1)\"\nexpect = \"trap\"\n"),
+        ),
+        component,
+        files: None,
+        source: None,
+    }
+}
+
+async fn publish(stage: &Stage, mut package: PackageFiles, seed: u8, expect: u32) {
+    let tests = package.tests.iter().next().map(|(path, text)| (path.to_owned(), text.to_vec())).unwrap();
+    let text = String::from_utf8(tests.1).unwrap().replace("\"trap\"", &format!("\"{expect}\""));
+    package.tests = one_file(&tests.0, text);
+    let key = SecretKey::from_seed(&[seed; 32]);
+    let reply = stage.post("/v1/publish", &packages::request(&package, packages::sign(&package, &key))).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+}
+
+async fn same_code(stage: &Stage, package: &str) -> Value {
+    let path = format!("/v1/packages/{}/1.0.0", package.replace(':', "/"));
+    stage.get(&path).await.json()["same_code_as"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_leads_to_whoever_published_the_code_first() {
+    let stage = Stage::empty().await;
+    publish(&stage, package("ana:first", "run", component("a", "run", 300), ""), 81, 901).await;
+    let first = stage.get("/v1/packages/ana/first/1.0.0").await.json();
+    assert!(first.get("same_code_as").is_none(), "{first}");
+    // Other names within, a custom section, another key: it is the same code.
+    let mut copied = component("b", "work", 300);
+    copied.extend([0, 6, 3, b'h', b'i', b'd', 1, 2]);
+    publish(&stage, package("eve:copy", "work", copied, ""), 82, 901).await;
+    let found = same_code(&stage, "eve:copy").await;
+    let wanted = json!({ "release": "ana:first@1.0.0", "publisher": first["publisher"], "declared": false });
+    assert_eq!(found, wanted);
+    // Whoever says so is shown to have said so.
+    let terms = first["terms"].as_str().unwrap();
+    let parent = format!("[[derived-from]]\nrelease = \"ana:first@1.0.0\"\nterms = \"{terms}\"\nshare = 0\n");
+    publish(&stage, package("ben:fork", "work", component("c", "work", 300), &parent), 83, 901).await;
+    assert_eq!(same_code(&stage, "ben:fork").await["declared"], true);
+    // One's own code under another name, other code, and code so short that anybody writes it, are nobody's copy.
+    publish(&stage, package("ana:second", "run", component("d", "run", 300), ""), 81, 901).await;
+    publish(&stage, package("cy:other", "run", component("a", "run", 301), ""), 84, 904).await;
+    publish(&stage, package("ana:short", "run", component("a", "run", 2), ""), 81, 7).await;
+    publish(&stage, package("cy:short", "work", component("b", "work", 2), ""), 84, 7).await;
+    for package in ["ana:second", "cy:other", "cy:short"] {
+        assert_eq!(same_code(&stage, package).await, Value::Null, "{package}");
+    }
+}

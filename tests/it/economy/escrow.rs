@@ -1,0 +1,123 @@
+//! A payee whom nobody knows: what it earns waits for a year, and is then whose the terms say.
+
+use std::time::Duration;
+
+use glassbox_core::ledger::Account;
+use glassbox_registry::{PackageFiles, PayeeState};
+use glassbox_store::{Fault, Moment};
+use serde_json::Value;
+
+use super::{Customer, goods, net};
+use crate::stage::{COMMONS, OPERATOR, Stage, wallet};
+
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+const ANA: &str = "acct:ana@shop.example";
+const BEN: &str = "acct:ben@shop.example";
+const CY: &str = "github:cy";
+
+fn shared(splits: &str) -> PackageFiles {
+    let payee = |id: &str, share: u32| format!("[[payee]]\nid = \"{id}\"\nshare = {share}\n");
+    let rest = format!(
+        "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n{splits}\
+         [security]\ncontact = \"security@shop.example\"\nsupport-until = 2029-12-31\n{}{}{}",
+        payee(ANA, 5_000),
+        payee(BEN, 2_000),
+        payee(CY, 3_000)
+    );
+    goods("LicenseRef-Shop", "", &rest)
+}
+
+/// A stage on which Ana and Ben are known, and nobody knows Cy.
+async fn stage(splits: &str) -> Stage {
+    let stage = Stage::without_sweep().await;
+    stage.publish(&shared(splits)).await;
+    for id in [ANA, BEN] {
+        know(&stage, id).await;
+    }
+    stage
+}
+
+async fn know(stage: &Stage, id: &str) {
+    let address = wallet(id).address();
+    stage.registry.decide_payee(id, PayeeState::Verified, Some(address), "a test").await.unwrap();
+}
+
+/// What an account has, in pico.
+async fn has(stage: &Stage, id: &str) -> u128 {
+    let balance = stage.store().balance(&Account::Payee(id.into())).await.unwrap();
+    balance.credits.0 - balance.debits.0
+}
+
+async fn waiting(stage: &Stage) -> Value {
+    let url = format!("{}/v1/operate/payees", stage.url);
+    let reply = stage.http.get(url).bearer_auth(OPERATOR).send().await.unwrap();
+    reply.json::<Value>().await.unwrap()["unclaimed"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_year_the_other_payees_have_it_once() {
+    for moment in [None, Some(Moment::Before), Some(Moment::After)] {
+        let stage = stage("").await;
+        let eve = Customer::with(&stage, "eve", "1").await;
+        assert_eq!(eve.pays("double", 1).await, 10_000);
+        let whole = net(10_000);
+        assert_eq!(has(&stage, CY).await, whole * 3 / 10);
+        let listed = waiting(&stage).await;
+        assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+        assert_eq!(
+            (&listed[0]["payee"], &listed[0]["pico"]),
+            (&CY.into(), &(whole * 3 / 10).to_string().into())
+        );
+        // Not a day too early.
+        stage.world.advance(YEAR - Duration::from_secs(2 * 24 * 3_600));
+        stage.registry.reconcile().await;
+        assert_eq!(has(&stage, CY).await, whole * 3 / 10);
+        stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+        if let Some(moment) = moment {
+            stage.store().inject(Fault { verb: "lapse".into(), moment, abort: false });
+        }
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+        }
+        // Five to two of three tenths.
+        let (ana, ben) = (has(&stage, ANA).await, has(&stage, BEN).await);
+        assert_eq!((has(&stage, CY).await, ana + ben), (0, whole), "{moment:?}");
+        assert!(ana.abs_diff(whole * 5 / 7) <= 1 && ben.abs_diff(whole * 2 / 7) <= 1, "{ana} {ben}");
+        assert_eq!(waiting(&stage).await, Value::Null);
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_claims_it_before_has_it() {
+    let stage = stage("").await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    eve.pays("double", 1).await;
+    stage.world.advance(YEAR / 2);
+    know(&stage, CY).await;
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!(has(&stage, CY).await, net(10_000) * 3 / 10);
+    let terms = glassbox_registry::PayoutTerms::default();
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    assert_eq!(stage.balance(wallet(CY).address()).await, 2_850);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commons_has_it_where_the_terms_say_so() {
+    let stage = stage("[splits]\nunclaimed = \"commons\"\n").await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    eve.pays("double", 1).await;
+    // A suspended payee is known, and keeps what it earned.
+    stage.registry.decide_payee(CY, PayeeState::Suspended, None, "a dispute").await.unwrap();
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (net(10_000) * 3 / 10, 0));
+    stage.registry.decide_payee(CY, PayeeState::Unverified, None, "it is over").await.unwrap();
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, net(10_000) * 3 / 10));
+    stage.assert_sound().await;
+}

@@ -1,0 +1,43 @@
+//! The example packages of these scenarios: folders with a manifest, an interface, cases and components as text.
+
+use std::path::{Path, PathBuf};
+
+use glassbox_core::files::Files;
+use glassbox_core::manifest::Manifest;
+use glassbox_registry::PackageFiles;
+
+/// Reads the package in a folder of `packages`. A component `dist/NAME.wasm` stands there as `NAME.wat`.
+pub(super) fn package(name: &str) -> PackageFiles {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/economy/packages").join(name);
+    let text = std::fs::read_to_string(folder.join("glassbox.toml")).unwrap();
+    let manifest = Manifest::parse(&text).unwrap();
+    let component = |path: &str| {
+        let name = Path::new(path).with_extension("wat");
+        wat::parse_file(folder.join(name.file_name().unwrap())).unwrap()
+    };
+    let edition = |(name, path): (&String, &String)| (name.clone(), component(path));
+    PackageFiles {
+        wit: files(&folder.join("wit")),
+        tests: files(&folder.join("tests")),
+        component: component(&manifest.component.path),
+        editions: manifest
+            .edition
+            .iter()
+            .filter_map(|(name, edition)| Some((name, edition.path.as_ref()?)))
+            .map(edition)
+            .collect(),
+        files: None,
+        source: manifest.source.as_ref().map(|source| files(&folder.join(&source.path))),
+        manifest: text,
+    }
+}
+
+fn files(folder: &Path) -> Files {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap())
+    };
+    Files::new(paths.into_iter().map(read)).unwrap()
+}

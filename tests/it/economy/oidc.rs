@@ -1,0 +1,132 @@
+//! A grant for public repositories: the forge says in whose name a workflow runs.
+
+use std::time::Duration;
+
+use glassbox_registry::{OidcIssuer, OidcKeys};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use super::examples::package;
+use super::{Customer, net};
+use crate::buyer::Reply;
+use crate::stage::Stage;
+
+const FORGE: &str = "https://forge.example";
+const KEYS: &str = include_str!("oidc/keys.json");
+
+fn rsa() -> (Algorithm, EncodingKey) {
+    (Algorithm::RS256, EncodingKey::from_rsa_der(include_bytes!("oidc/rsa.der")))
+}
+
+fn ec() -> (Algorithm, EncodingKey) {
+    (Algorithm::ES256, EncodingKey::from_ec_der(include_bytes!("oidc/ec.der")))
+}
+
+/// What a workflow of a public repository is told about itself, for the next ten minutes.
+fn claims(stage: &Stage, holder: &str) -> Value {
+    json!({
+        "iss": FORGE,
+        "aud": format!("{}#{holder}", stage.url),
+        "exp": stage.world.now_s() + 600,
+        "nbf": stage.world.now_s(),
+        "repository": "example/tool",
+        "repository_visibility": "public",
+        "sub": "repo:example/tool:ref:refs/heads/main",
+    })
+}
+
+fn token((algorithm, key): &(Algorithm, EncodingKey), kid: &str, claims: &Value) -> String {
+    let header = Header { kid: Some(kid.into()), ..Header::new(*algorithm) };
+    jsonwebtoken::encode(&header, claims, key).unwrap()
+}
+
+async fn prove(stage: &Stage, grant: &str, holder: &str, token: &str) -> Reply {
+    let body = json!({ "release": "helix:fold", "grant": grant, "holder": holder, "token": token });
+    stage.post("/v1/licenses/oidc", &body).await
+}
+
+async fn stage() -> Stage {
+    let keys = OidcKeys::Set(KEYS.into());
+    let stage = Stage::with_oidc(OidcIssuer { issuer: FORGE.into(), keys }).await;
+    stage.publish(&package("fold")).await;
+    stage
+}
+
+const FOLD: &str = "/v1/call/helix/fold/0.9.0/fold";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_repository_computes_for_nothing_for_an_hour() {
+    let stage = stage().await;
+    let (ana, ben) = (Customer::with(&stage, "ana", "5").await, Customer::with(&stage, "ben", "5").await);
+    let cost = async |customer: &Customer<'_>, n: u32| {
+        customer.post(FOLD, &json!({ "args": [n] })).await.receipt().1.charge.amount.0
+    };
+    assert_eq!(cost(&ana, 1).await, 500, "the least that a call costs");
+    let by_rsa = token(&rsa(), "rsa", &claims(&stage, &ana.account));
+    let given = prove(&stage, "oss", &ana.account, &by_rsa).await;
+    assert_eq!(given.status, 201, "{}", given.text);
+    assert_eq!(
+        prove(&stage, "oss", &ana.account, &by_rsa).await.status,
+        200,
+        "the same token is the same grant"
+    );
+    assert_eq!(cost(&ana, 2).await, 0);
+    assert_eq!(cost(&ben, 2).await, 500, "a grant is its holder's");
+    stage.world.advance(Duration::from_secs(3_601));
+    assert_eq!(cost(&ana, 3).await, 500, "and ends with the workflow");
+    let by_ec = token(&ec(), "ec", &claims(&stage, &ana.account));
+    assert_eq!(prove(&stage, "oss", &ana.account, &by_ec).await.status, 201);
+    assert_eq!(cost(&ana, 4).await, 0);
+    // The payees are paid of what was paid for, and of nothing else.
+    let helix = glassbox_core::ledger::Account::Payee("did:web:helix.example".into());
+    assert_eq!(stage.store().balance(&helix).await.unwrap().credits.0, net(1_500) * 7 / 10);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_does_not_hold_proves_nothing() {
+    let stage = stage().await;
+    let holder = "credit:somebody";
+    let good = claims(&stage, holder);
+    let with = |field: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[field] = value;
+        token(&rsa(), "rsa", &claims)
+    };
+    let now = stage.world.now_s();
+    let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    der.extend([5; 32]);
+    let foreign = (Algorithm::EdDSA, EncodingKey::from_ed_der(&der));
+    let shared = (Algorithm::HS256, EncodingKey::from_secret(KEYS.as_bytes()));
+    let valid = token(&rsa(), "rsa", &good);
+    let (head, tail) = valid.rsplit_once('.').unwrap();
+    for refused in [
+        with("iss", json!("https://other.example")),
+        with("aud", json!(format!("{}#credit:else", stage.url))),
+        with("aud", json!(stage.url)),
+        with("exp", json!(now)),
+        with("nbf", json!(now + 600)),
+        with("repository_visibility", json!("private")),
+        with("repository", json!("")),
+        token(&rsa(), "none", &good),
+        token(&rsa(), "ec", &good),
+        token(&foreign, "rsa", &good),
+        token(&shared, "rsa", &good),
+        format!("{head}."),
+        format!("{head}.{}", tail.chars().rev().collect::<String>()),
+        "no token".to_owned(),
+        "x".repeat(20_000),
+    ] {
+        prove(&stage, "oss", holder, &refused).await.assert_problem(403, "oidc-refused");
+    }
+    // What another proof is for, nobody's word gives.
+    prove(&stage, "academic", holder, &valid).await.assert_problem(422, "license-not-sold");
+    prove(&stage, "oss", "", &valid).await.assert_problem(400, "license-invalid");
+    assert_eq!(prove(&stage, "oss", holder, &valid).await.status, 201);
+    // A forge that cannot be asked is no proof, and no answer either.
+    let keys = OidcKeys::Url("http://127.0.0.1:9/keys".into());
+    let silent = Stage::with_oidc(OidcIssuer { issuer: FORGE.into(), keys }).await;
+    silent.publish(&package("fold")).await;
+    let token = token(&rsa(), "rsa", &claims(&silent, holder));
+    prove(&silent, "oss", holder, &token).await.assert_problem(503, "oidc-silent");
+}

@@ -1,0 +1,17 @@
+(component
+  (core module $m
+    (func (export "sign-in") (param i32) (result i32) (local.get 0))
+    (func (export "write") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+    (func (export "allow") (param i32) (result i32) (local.get 0))
+    (func (export "deny") (param i32) (result i32) (local.get 0)))
+  (core instance $i (instantiate $m))
+  (func $sign-in (param "n" u32) (result u32) (canon lift (core func $i "sign-in")))
+  (instance $sso (export "sign-in" (func $sign-in)))
+  (export "ledgerly:audit/sso@1.0.0" (instance $sso))
+  (func $write (param "n" u32) (result u32) (canon lift (core func $i "write")))
+  (instance $export-log (export "write" (func $write)))
+  (export "ledgerly:audit/export-log@1.0.0" (instance $export-log))
+  (func $allow (param "n" u32) (result u32) (canon lift (core func $i "allow")))
+  (func $deny (param "n" u32) (result u32) (canon lift (core func $i "deny")))
+  (instance $rbac (export "allow" (func $allow)) (export "deny" (func $deny)))
+  (export "ledgerly:audit/rbac@1.0.0" (instance $rbac)))

@@ -1,0 +1,153 @@
+//! Support: what a plan promises is measured, and what a broken promise gives back comes from whoever got it.
+
+use std::time::Duration;
+
+use glassbox_core::acts::{Act as _, Advisory};
+use glassbox_core::ledger::Account;
+use glassbox_pay::x402;
+use glassbox_registry::PackageFiles;
+use glassbox_store::{Fault, Moment};
+use serde_json::json;
+
+use super::examples::package;
+use super::{Customer, net};
+use crate::names::act;
+use crate::packages::{one_file, publisher};
+use crate::stage::Stage;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const LICENSES: &str = "/v1/packages/hat/tls/5.2.3/licenses";
+const GOLD: &str = "plan:sla-gold";
+
+/// What the plan costs, in atomic units, and a quarter of it.
+const PAID: u128 = 900_000_000;
+const QUARTER: u128 = PAID / 4;
+
+fn fixed() -> PackageFiles {
+    let tls = package("tls");
+    let (_, wit) = tls.wit.iter().next().unwrap();
+    let renamed = |text: &str| text.replace("5.2.3", "5.2.4");
+    let wit = renamed(std::str::from_utf8(wit).unwrap());
+    PackageFiles { manifest: renamed(&tls.manifest), wit: one_file("world.wit", wit), ..tls }
+}
+
+async fn advise(stage: &Stage, modified: &str, critical: bool) {
+    let advisory: Advisory = serde_json::from_value(json!({
+        "package": "hat:tls",
+        "osv": {
+            "id": "GBX-2026-7",
+            "modified": modified,
+            "summary": "a key may leak",
+            "database_specific": { "severity": if critical { "CRITICAL" } else { "LOW" } },
+            "affected": [{
+                "package": { "ecosystem": "Glassbox", "name": "hat:tls" },
+                "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0" }, { "fixed": "5.2.4" }] }],
+            }],
+        },
+    }))
+    .unwrap();
+    let told = act(stage, "/v1/advisories", advisory.sign(&publisher())).await;
+    assert_eq!(told.status, 201, "{}", told.text);
+}
+
+async fn earned(stage: &Stage) -> i128 {
+    let balance = stage.store().balance(&Account::Payee("did:web:hat.example".into())).await.unwrap();
+    balance.credits.0 as i128 - balance.debits.0 as i128
+}
+
+async fn has(customer: &Customer<'_>) -> u128 {
+    let account = Account::Payer(customer.account.clone());
+    customer.stage.store().balance(&account).await.unwrap().available().0 / 1_000_000
+}
+
+async fn stage() -> Stage {
+    let stage = Stage::without_sweep().await;
+    stage.publish(&package("tls")).await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_critical_hole_that_stays_open_gives_a_quarter_back_once() {
+    for moment in [None, Some(Moment::Before), Some(Moment::After)] {
+        let stage = stage().await;
+        let ana = Customer::with(&stage, "ana", "901").await;
+        assert_eq!(ana.post(LICENSES, &json!({ "item": GOLD })).await.status, 200);
+        assert_eq!((has(&ana).await, earned(&stage).await), (1_000_000, net(PAID) as i128));
+        stage.world.advance(DAY);
+        advise(&stage, "2026-11-23T00:00:00Z", true).await;
+        stage.world.advance(DAY * 4);
+        // A later word does not set the clock back, and a day too late is too late.
+        advise(&stage, "2026-11-27T00:00:00Z", true).await;
+        stage.publish(&fixed()).await;
+        stage.registry.reconcile().await;
+        assert_eq!(has(&ana).await, 1_000_000, "the period is not over");
+        stage.world.advance(DAY * 31);
+        if let Some(moment) = moment {
+            stage.store().inject(Fault { verb: "judge_license".into(), moment, abort: false });
+        }
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+        }
+        assert_eq!(has(&ana).await, 1_000_000 + QUARTER, "{moment:?}");
+        // Payee and operator both give back of what they got.
+        assert_eq!(earned(&stage).await, net(PAID - QUARTER) as i128);
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mended_in_time_or_not_critical_gives_nothing_back() {
+    for critical in [true, false] {
+        let stage = stage().await;
+        let ana = Customer::with(&stage, "ana", "901").await;
+        assert_eq!(ana.post(LICENSES, &json!({ "item": GOLD })).await.status, 200);
+        advise(&stage, "2026-11-23T00:00:00Z", critical).await;
+        stage.world.advance(DAY * 2);
+        if critical {
+            stage.publish(&fixed()).await;
+        }
+        stage.world.advance(DAY * 40);
+        stage.registry.reconcile().await;
+        assert_eq!((has(&ana).await, earned(&stage).await), (1_000_000, net(PAID) as i128));
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it_came() {
+    let stage = stage().await;
+    let buyer = stage.buyer("company", 1_000).await;
+    let body = json!({ "item": GOLD });
+    let asked = buyer.send(LICENSES, &body, None).await;
+    let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
+    assert_eq!(buyer.send(LICENSES, &body, Some(&payment)).await.status, 200);
+    assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID);
+    // What the payee was paid already it owes, and makes up for by what it earns next.
+    let to = crate::stage::wallet("hat").address();
+    let addresses = [("did:web:hat.example".to_owned(), to)].into();
+    let terms = glassbox_registry::PayoutTerms { addresses, ..Default::default() };
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    assert_eq!(stage.balance(to).await, net(PAID) / 1_000_000);
+
+    let path = "/v1/call/hat/tls/5.2.3/handshake";
+    stage.post(path, &json!({ "args": [4] })).await.output();
+    // Arguments that trap are the caller's, and have their answer.
+    stage.post("/v1/call/hat/tls/5.2.3/renegotiate", &json!({ "args": [4] })).await;
+    // One call that the machine ends, not the arguments.
+    let package = "hat:tls".parse().unwrap();
+    let now_ms = stage.registry.now_ms();
+    assert_eq!(stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap().asked, 2);
+    stage.store().count_answer(&package, false, now_ms).await.unwrap();
+    stage.world.advance(DAY * 32);
+    stage.registry.reconcile().await;
+    stage.registry.reconcile().await;
+    assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID + QUARTER);
+    assert_eq!(earned(&stage).await, -(net(QUARTER) as i128));
+    stage.assert_sound().await;
+    // Somebody else's plan of the next month pays what is owed first.
+    let ben = Customer::with(&stage, "ben", "901").await;
+    assert_eq!(ben.post(LICENSES, &body).await.status, 200);
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    assert_eq!(stage.balance(to).await, (net(PAID) + net(PAID - QUARTER)) / 1_000_000);
+    stage.assert_sound().await;
+}
