@@ -33,6 +33,7 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
             "t.toml",
             format!("[[case]]\nname = \"runs\"\ncall = \"{function}(1)\"\nexpect = \"trap\"\n"),
         ),
+        editions: Default::default(),
         component,
         files: None,
         source: None,

@@ -2,6 +2,7 @@
 
 use glassbox_core::key::SecretKey;
 use glassbox_registry::{Package, PackageFiles, Strength, strength, testing};
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::packages::{self, one_file};
@@ -34,6 +35,7 @@ fn package(name: &str, cases: &[(u32, u32)]) -> PackageFiles {
             format!("package {name}@1.0.0;\nworld w {{ export grade: func(n: u32) -> u32; }}"),
         ),
         tests: one_file("grade.toml", cases.iter().map(case).collect::<String>()),
+        editions: Default::default(),
         component: wat::parse_str(GRADE).unwrap(),
         files: None,
         source: None,
@@ -52,7 +54,7 @@ async fn measured(files: PackageFiles) -> Strength {
 #[tokio::test(flavor = "multi_thread")]
 async fn strong_tests_catch_what_weak_ones_let_pass() {
     let strong = measured(package("a:grade", &STRONG)).await;
-    assert_eq!(strong, Strength::Measured { caught: 13, mutants: 13 }, "of the function that they run alone");
+    assert_eq!(strong, Strength::Measured { caught: 13, mutants: 13 }, "of what they run alone");
     let Strength::Measured { caught, mutants } = measured(package("a:grade", &WEAK)).await else { panic!() };
     assert_eq!((caught, mutants), (1, 13), "only what turns the first comparison round");
     // The same for whoever measures, whenever.
@@ -98,4 +100,16 @@ async fn a_registry_shows_how_strong_tests_are() {
     assert!(stage.registry.measure_next().await.unwrap());
     assert_eq!(shown("ben").await, json!({ "caught": 1, "mutants": 13 }));
     assert!(!stage.registry.measure_next().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_is_measured_again() {
+    for (moment, again) in [(Moment::Before, true), (Moment::After, false)] {
+        let stage = Stage::empty().await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage.inject("set_strength", moment);
+        assert!(stage.registry.measure_next().await.is_err(), "{moment:?}");
+        assert_eq!(stage.registry.measure_next().await.unwrap(), again, "{moment:?}");
+        assert!(!stage.registry.measure_next().await.unwrap(), "{moment:?}");
+    }
 }

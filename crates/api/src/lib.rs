@@ -197,7 +197,7 @@ pub struct TestSummary {
     pub strength: Option<StrengthResponse>,
 }
 
-/// How strong tests are: how many small mistakes in the functions that they run they notice.
+/// How strong tests are: how many small mistakes in the code that they run they notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StrengthResponse {
     /// How many mutants failed a test.

@@ -784,12 +784,15 @@ pub const BLOCKLIST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// By how much the clock of whoever signs one may be ahead, in seconds.
 pub const BLOCKLIST_SKEW_SECONDS: i64 = 60 * 60;
 
-/// The most functions of a component that can be told apart when they are entered: the pages between what no guest may have
+/// The most places of a component that can be told apart when a run comes by them: the pages between what no guest may have
 /// and where a memory ends, less what it may have.
-pub const FUNCTIONS_MARKED_MAX: u32 = 1 << 14;
+pub const PLACES_MARKED_MAX: usize = 1 << 14;
 
 /// The largest component whose tests are tried on mutants, in bytes. Each mutant is compiled whole, in half a second at this size.
 pub const MUTANTS_COMPONENT_BYTES_MAX: usize = 512 * 1024;
+
+/// How many mutants are drawn of those that there could be, before it is known which of them are in code that tests run.
+pub const MUTANTS_DRAWN_MAX: usize = 1_024;
 
 /// How many mutants a component's tests are tried on. Enough to tell good tests from poor ones.
 pub const MUTANTS_MAX: usize = 32;

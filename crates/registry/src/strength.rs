@@ -2,8 +2,9 @@
 //!
 //! Tests that pass say little where they would pass whatever the component did. So copies with one mistake each are made, and
 //! the tests are run on them: a mutant is caught if any test fails, in whatever way. What mutants there are follows from the
-//! component alone, and fuel ends what loops, so the figure is the same wherever it is measured. No suite must catch all: some
-//! mistakes change nothing that anybody could see.
+//! component alone, and fuel ends what loops, so the figure is the same wherever it is measured. They are in code that the
+//! tests run: how much of what they run they notice, and not how much they run. No suite must catch all, because some mistakes
+//! change nothing that anybody could see.
 //!
 //! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::limits;
-use glassbox_sandbox::{Dependency, Flow, Prepared, Sandbox, marked, mutants};
+use glassbox_sandbox::{Dependency, Flow, Mutant, Prepared, Sandbox, entries, marked, mutants};
 use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -137,28 +138,74 @@ pub async fn measure(
     };
     // All that is measured is one payer: it never has more than one's turn.
     let bench = Bench::new(sandbox, package, Flow::new("mutants", "mutants"));
-    let prepared = Trial::prepare(sandbox, package, &marked(component)?, dependencies.clone()).await?;
-    let mut entered = BTreeSet::new();
-    for (case, _) in &cases {
-        entered.extend(bench.entered(&prepared.0, case).await);
-    }
-    drop(prepared);
-    let all = mutants(component, &entered, count)?;
+    let lab = Lab { sandbox, package, dependencies, cases, bench };
+    let functions = lab.reached(&entries(component)?).await?;
+    let mut drawn = mutants(component, &functions)?;
+    drawn.truncate(limits::MUTANTS_DRAWN_MAX);
+    let places: BTreeSet<usize> = drawn.iter().map(Mutant::place).collect();
+    let run = lab.reached(&places.into_iter().collect::<Vec<_>>()).await?;
+    let all: Vec<Mutant> =
+        drawn.into_iter().filter(|mutant| run.contains(&mutant.place())).take(count).collect();
     if all.len() < limits::MUTANTS_MIN {
         return Ok(Strength::unmeasured("its tests run too little code"));
     }
     let mut caught = 0;
     for mutant in &all {
-        let mutated = mutant.of(component);
-        let prepared = Trial::prepare(sandbox, package, &mutated, dependencies.clone()).await?;
-        for (case, fuel) in &cases {
-            if !judge(case, &bench.run(&prepared.0, case, *fuel).await).passed {
-                caught += 1;
-                break;
-            }
-        }
+        caught += usize::from(lab.catches(mutant).await?);
     }
     Ok(Strength::Measured { caught, mutants: all.len() })
+}
+
+/// Where copies of a component are tried.
+struct Lab<'a> {
+    sandbox: &'a Sandbox,
+    package: &'a Package,
+    dependencies: Vec<Dependency>,
+    /// The cases, each with what it may burn of a mutant.
+    cases: Vec<(&'a CheckedCase, u64)>,
+    bench: Bench<'a>,
+}
+
+impl Lab<'_> {
+    /// Returns by which of some places the tests come.
+    async fn reached(&self, places: &[usize]) -> Result<BTreeSet<usize>, PublishError> {
+        let mut reached = BTreeSet::new();
+        // Without marks it would be no copy, and must not be forgotten.
+        if places.is_empty() {
+            return Ok(reached);
+        }
+        let copy = self.prepare(&marked(&self.package.files.component, places)?).await?;
+        for (case, _) in &self.cases {
+            let numbers = self.bench.reached(&copy.0, case).await;
+            reached.extend(numbers.iter().filter_map(|number| places.get(*number as usize)).copied());
+        }
+        Ok(reached)
+    }
+
+    /// Tells whether any test fails on a mutant.
+    async fn catches(&self, mutant: &Mutant) -> Result<bool, PublishError> {
+        let copy = self.prepare(&mutant.of(&self.package.files.component)).await?;
+        for (case, fuel) in &self.cases {
+            if !judge(case, &self.bench.run(&copy.0, case, *fuel).await).passed {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn prepare(&self, component: &[u8]) -> Result<Trial<'_>, PublishError> {
+        let dependencies = self.dependencies.clone();
+        Ok(Trial(prepare(self.sandbox, component, self.package, dependencies).await?, self.sandbox))
+    }
+}
+
+/// A copy that is compiled for a few runs, and forgotten with this.
+struct Trial<'a>(Arc<Prepared>, &'a Sandbox);
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.1.forget(self.0.digest());
+    }
 }
 
 /// Returns what a test may burn of a mutant.
@@ -172,26 +219,6 @@ fn count(fuel: impl Iterator<Item = u64>) -> Option<usize> {
     let count =
         usize::try_from(limits::MUTANTS_FUEL_MAX / each).unwrap_or(usize::MAX).min(limits::MUTANTS_MAX);
     (count >= limits::MUTANTS_MIN).then_some(count)
-}
-
-/// A copy that is compiled for a few runs, and forgotten with this.
-struct Trial<'a>(Arc<Prepared>, &'a Sandbox);
-
-impl<'a> Trial<'a> {
-    async fn prepare(
-        sandbox: &'a Sandbox,
-        package: &Package,
-        component: &[u8],
-        dependencies: Vec<Dependency>,
-    ) -> Result<Self, PublishError> {
-        Ok(Self(prepare(sandbox, component, package, dependencies).await?, sandbox))
-    }
-}
-
-impl Drop for Trial<'_> {
-    fn drop(&mut self) {
-        self.1.forget(self.0.digest());
-    }
 }
 
 #[cfg(test)]

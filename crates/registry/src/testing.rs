@@ -119,9 +119,10 @@ impl<'a> Bench<'a> {
         self.run_within(prepared, checked, self.package.manifest.fuel_max().min(fuel_max), false).await
     }
 
-    /// Runs a case on a marked copy and returns the functions that it enters. Marks burn more than any manifest has to allow.
-    pub(crate) async fn entered(&self, marked: &Arc<Prepared>, checked: &CheckedCase) -> BTreeSet<u32> {
-        self.run_within(marked, checked, limits::FUEL_MAX, true).await.entered
+    /// Runs a case on a marked copy and returns the numbers of the places that it comes by. Marks burn more than any manifest
+    /// has to allow.
+    pub(crate) async fn reached(&self, marked: &Arc<Prepared>, checked: &CheckedCase) -> BTreeSet<u32> {
+        self.run_within(marked, checked, limits::FUEL_MAX, true).await.reached
     }
 
     async fn run_within(

@@ -36,7 +36,7 @@ pub(crate) struct Job {
     pub(crate) limits: RunLimits,
     /// `None` where the component asks nothing of the host, which then has nothing to make ready.
     pub(crate) outside: Option<Outside>,
-    /// Whether to note the functions that are entered.
+    /// Whether to note the marked places that it comes by.
     pub(crate) marked: bool,
 }
 
@@ -58,7 +58,7 @@ struct Ended {
     inner: Vec<InnerCalls>,
     events: BTreeMap<String, u64>,
     waited: Duration,
-    entered: BTreeSet<u32>,
+    reached: BTreeSet<u32>,
 }
 
 impl Job {
@@ -76,7 +76,7 @@ impl Job {
             inner: ended.inner,
             events: ended.events,
             waited: ended.waited,
-            entered: ended.entered,
+            reached: ended.reached,
         }
     }
 
@@ -89,7 +89,7 @@ impl Job {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
-            entered: BTreeSet::new(),
+            reached: BTreeSet::new(),
         };
         let ty = &self.export.ty;
         let lowered = match binary::measure_args(ty, &self.args) {
@@ -139,7 +139,7 @@ impl Job {
         let inner = call.map(|call| call.take_tree()).unwrap_or_default();
         let waited = guest.waited();
         let events = store.data_mut().host.as_mut().map(|host| host.events.take()).unwrap_or_default();
-        let entered = store.data_mut().memory.take_entered();
+        let reached = store.data_mut().memory.take_reached();
         let (result, fuel_used) = match returned {
             Ok((value, fuel_used)) => (Ok(value), fuel_used),
             Err(failure) => {
@@ -153,7 +153,7 @@ impl Job {
                 (Err(failure), fuel_used)
             }
         };
-        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited, entered }
+        Ended { result, fuel_used, memory_peak_bytes, transcript, inner, events, waited, reached }
     }
 
     /// Makes what all components of the call share, where there are several.

@@ -68,7 +68,7 @@ pub use inspect::{Import, ImportKind, Inspection, inspect};
 pub use isolate::{
     CompileLimits, CompileResource, Compiler, Confinement, Executor, compile_worker, confine, execute_worker,
 };
-pub use mutants::{Mutant, marked, mutants};
+pub use mutants::{Mutant, entries, marked, mutants};
 pub use prepare::Prepared;
 pub use run::{Failure, FailureKind, Invocation, Outcome, Run, RunLimits};
 pub use sbom::{SbomError, read_sbom};

@@ -81,7 +81,7 @@ pub(crate) struct Meter {
     refused: bool,
     /// What is held together with others, where there are others.
     whole: Option<Arc<Whole>>,
-    /// The functions that were entered, where that is asked for.
+    /// The marked places that it came by, where that is asked for.
     marks: Option<Marks>,
 }
 
@@ -148,13 +148,13 @@ impl Meter {
         Self { whole, ..self }
     }
 
-    /// Notes the marks of functions that are entered, where that is asked for.
+    /// Notes the marked places that it comes by, where that is asked for.
     pub(crate) fn marking(self, marked: bool) -> Self {
         Self { marks: marked.then(Marks::default), ..self }
     }
 
-    /// Takes the functions out that were entered.
-    pub(crate) fn take_entered(&mut self) -> BTreeSet<u32> {
+    /// Takes out the marked places that it came by.
+    pub(crate) fn take_reached(&mut self) -> BTreeSet<u32> {
         self.marks.take().map(Marks::into_numbers).unwrap_or_default()
     }
 

@@ -34,7 +34,7 @@ pub struct Invocation<'a> {
     pub files: Option<&'a Arc<FileSet>>,
     /// The names of the events that it may report, or `None` where it may report any.
     pub events: Option<&'a BTreeSet<String>>,
-    /// Whether it is a [`marked`](crate::marked) copy, which tells what functions are entered.
+    /// Whether it is a [`marked`](crate::marked) copy, which tells what places it comes by.
     pub marked: bool,
 }
 
@@ -122,8 +122,8 @@ pub struct Run {
     pub events: BTreeMap<String, u64>,
     /// How long it waited for answers from outside. No replay can tell.
     pub waited: Duration,
-    /// The functions that it entered, where it was asked to tell.
-    pub entered: BTreeSet<u32>,
+    /// The numbers of the marked places that it came by.
+    pub reached: BTreeSet<u32>,
 }
 
 /// How a run ended.
@@ -235,7 +235,7 @@ impl Run {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
-            entered: BTreeSet::new(),
+            reached: BTreeSet::new(),
         }
     }
 }

@@ -120,7 +120,7 @@ pub(super) enum Answer {
         memory_peak_bytes: usize,
         elapsed: Duration,
         inner: Vec<InnerCalls>,
-        entered: BTreeSet<u32>,
+        reached: BTreeSet<u32>,
     },
 }
 
@@ -217,8 +217,8 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
 }
 
 fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec<u8>) {
-    let (outcome, fuel_used, memory_peak_bytes, elapsed, inner, entered) = match run {
-        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed, run.inner, run.entered),
+    let (outcome, fuel_used, memory_peak_bytes, elapsed, inner, reached) = match run {
+        Ok(run) => (run.outcome, run.fuel_used, run.memory_peak_bytes, run.elapsed, run.inner, run.reached),
         Err(failure) => (Outcome::Failed(failure), 0, 0, Duration::ZERO, Vec::new(), BTreeSet::new()),
     };
     let encoded = match outcome {
@@ -234,7 +234,7 @@ fn answer(id: u64, ty: &FunctionType, run: Result<Run, Failure>) -> (Answer, Vec
             (Some(Ending { kind, message, dependency }), Vec::new())
         }
     };
-    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed, inner, entered }, body)
+    (Answer::Ended { id, failure, fuel_used, memory_peak_bytes, elapsed, inner, reached }, body)
 }
 
 /// Reads the outcome of an [`Answer::Ended`].

@@ -98,7 +98,7 @@ impl Executors {
             inner: Vec::new(),
             events: BTreeMap::new(),
             waited: Duration::ZERO,
-            entered: BTreeSet::new(),
+            reached: BTreeSet::new(),
         };
         let body = match binary::encode_args(ty, &args) {
             Ok(body) => body,
@@ -119,7 +119,7 @@ impl Executors {
         let Some(mut asked) = self.ask(call, body) else { return never_answered() };
         match (&mut asked.answer).await {
             Ok((
-                Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, inner, entered, .. },
+                Answer::Ended { failure, fuel_used, memory_peak_bytes, elapsed, inner, reached, .. },
                 body,
             )) => Run {
                 outcome: outcome(ty, failure, &body),
@@ -133,7 +133,7 @@ impl Executors {
                 inner,
                 events: BTreeMap::new(),
                 waited: Duration::ZERO,
-                entered,
+                reached,
             },
             _ => never_answered(),
         }

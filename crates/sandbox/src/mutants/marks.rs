@@ -1,13 +1,15 @@
-//! Which functions a run enters.
+//! Which places of a component a run comes by.
 //!
-//! A copy of the component is made in which each function, when it is entered first, asks for more memory than any guest may
-//! have, an amount that says which function it is. The host refuses, as it would anyway, and notes the amount; nothing else of
-//! the run changes but its fuel, of which a mark takes some millions. So one compilation and one run tell of all functions,
+//! A copy of the component is made which, when it comes by a place first, asks for more memory than any guest may have, an
+//! amount that says which place it is. The host refuses, as it would anyway, and notes the amount; nothing else of the run
+//! changes but its fuel, of which a mark takes some millions. So one compilation and one run tell of thousands of places,
 //! without a host function that would have to be led through every module of the component.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use glassbox_core::limits;
+use glassbox_core::profile::Profile;
 use wasm_encoder::{
     BlockType, CodeSection, Component, ComponentSectionId, ConstExpr, Encode as _, GlobalType, Instruction,
     MemorySection, MemoryType, Module, RawSection, SectionId, ValType,
@@ -15,15 +17,16 @@ use wasm_encoder::{
 use wasmparser::{BinaryReaderError, Chunk, FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
 
 use crate::SandboxError;
+use crate::features;
 use crate::shape::invalid;
 
-/// The pages that the first function asks for: 2 GiB, more than any guest may have. A memory ends at 4 GiB, and what would go
+/// The pages that the first place asks for: 2 GiB, more than any guest may have. A memory ends at 4 GiB, and what would go
 /// beyond is refused before anybody is asked.
 const FIRST_PAGES: u32 = 1 << 15;
 
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// The marks that a run came by, by the numbers of functions: at most as many as a memory has pages.
+/// The marks that a run came by, by their numbers: at most as many as a memory has pages.
 #[derive(Debug, Default)]
 pub(crate) struct Marks(BTreeSet<u32>);
 
@@ -43,62 +46,156 @@ impl Marks {
     }
 }
 
-/// Returns a copy of a component whose functions say that they are entered.
-pub fn marked(component: &[u8]) -> Result<Vec<u8>, SandboxError> {
-    let mut functions = 0;
-    Ok(marked_component(component, &mut functions).map_err(invalid)?.finish())
-}
-
-/// Calls `each` with every section of a module or component and what is nested in it, but with nothing of what is nested deeper.
-fn sections<'a>(
-    bytes: &'a [u8],
-    mut each: impl FnMut(Payload<'a>) -> Result<(), BinaryReaderError>,
-) -> Result<(), BinaryReaderError> {
+/// Returns where the operators of each function begin, in the order of the functions: the first places to mark.
+pub fn entries(component: &[u8]) -> Result<Vec<usize>, SandboxError> {
     let mut parser = Parser::new(0);
-    parser.set_features(crate::features::of(glassbox_core::profile::Profile::current()));
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? else { break };
-        rest = rest.get(consumed..).unwrap_or_default();
-        if let Payload::ModuleSection { unchecked_range, .. }
-        | Payload::ComponentSection { unchecked_range, .. } = &payload
-        {
-            rest = rest.get(unchecked_range.len()..).unwrap_or_default();
+    parser.set_features(features::of(Profile::current()));
+    let mut entries = Vec::new();
+    for payload in parser.parse_all(component) {
+        if let Payload::CodeSectionEntry(body) = payload.map_err(invalid)? {
+            entries.push(body.get_operators_reader().map_err(invalid)?.original_position());
         }
-        each(payload)?;
     }
-    Ok(())
+    Ok(entries)
 }
 
-fn marked_component(bytes: &[u8], functions: &mut u32) -> Result<Component, BinaryReaderError> {
-    let mut component = Component::new();
-    sections(bytes, |payload| {
-        match &payload {
-            Payload::ModuleSection { unchecked_range, .. } => {
-                let module = marked_module(&bytes[unchecked_range.clone()], functions)?;
-                component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: &module });
-            }
-            Payload::ComponentSection { unchecked_range, .. } => {
-                let inner = marked_component(&bytes[unchecked_range.clone()], functions)?.finish();
-                component.section(&RawSection { id: ComponentSectionId::Component.into(), data: &inner });
-            }
-            _ => {
-                if let Some((id, range)) = payload.as_section() {
-                    component.section(&RawSection { id, data: &bytes[range] });
+/// Returns a copy of a component that tells by which of some places it comes: by their numbers in `places`, which are where
+/// operators begin, in ascending order. Only so many of them are marked as can be told apart.
+pub fn marked(component: &[u8], places: &[usize]) -> Result<Vec<u8>, SandboxError> {
+    let places = places.get(..limits::PLACES_MARKED_MAX).unwrap_or(places);
+    let whole = Part { bytes: component, base: 0, places };
+    Ok(whole.marked_component().map_err(invalid)?.finish())
+}
+
+/// A module or component within the whole, and its places.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    bytes: &'a [u8],
+    /// Where it begins in the whole.
+    base: usize,
+    /// All places of the whole.
+    places: &'a [usize],
+}
+
+impl<'a> Part<'a> {
+    fn within(self, range: &Range<usize>) -> Self {
+        Self { bytes: &self.bytes[range.clone()], base: self.base + range.start, places: self.places }
+    }
+
+    /// Returns the numbers of the places in a range of its own.
+    fn numbers(self, range: &Range<usize>) -> Range<usize> {
+        let before = |end: usize| self.places.partition_point(|place| *place < self.base + end);
+        before(range.start)..before(range.end)
+    }
+
+    fn marked_component(self) -> Result<Component, BinaryReaderError> {
+        let mut component = Component::new();
+        sections(self.bytes, |payload| {
+            match &payload {
+                Payload::ModuleSection { unchecked_range, .. } => {
+                    let data = self.within(unchecked_range).marked_module()?;
+                    component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: &data });
+                }
+                Payload::ComponentSection { unchecked_range, .. } => {
+                    let data = self.within(unchecked_range).marked_component()?.finish();
+                    component.section(&RawSection { id: ComponentSectionId::Component.into(), data: &data });
+                }
+                _ => {
+                    if let Some((id, range)) = payload.as_section() {
+                        component.section(&RawSection { id, data: &self.bytes[range] });
+                    }
                 }
             }
+            Ok(())
+        })?;
+        Ok(component)
+    }
+
+    fn marked_module(self) -> Result<Vec<u8>, BinaryReaderError> {
+        let own = self.numbers(&(0..self.bytes.len()));
+        if own.is_empty() {
+            return Ok(self.bytes.to_vec());
         }
-        Ok(())
-    })?;
-    Ok(component)
+        let room = Room::of(self.bytes)?;
+        let mut module = Module::new();
+        let (mut has_memory, mut has_globals) = (false, false);
+        let (mut code, mut left) = (CodeSection::new(), 0);
+        sections(self.bytes, |payload| {
+            let id = payload.as_section().map(|(id, _)| id);
+            // What is new stands where the order of sections has its place.
+            if !has_memory && id.is_some_and(|id| !BEFORE_MEMORY.contains(&id)) {
+                has_memory = true;
+                room.add_memory(&mut module);
+            }
+            if !has_globals && id.is_some_and(|id| !BEFORE_GLOBALS.contains(&id)) {
+                has_globals = true;
+                let globals = match &payload {
+                    Payload::GlobalSection(section) => Some(section.clone()),
+                    _ => None,
+                };
+                Room::add_globals(&mut module, globals, self.bytes, own.len());
+            }
+            match payload {
+                Payload::GlobalSection(_) => {}
+                Payload::CodeSectionStart { count, .. } => left = count,
+                Payload::CodeSectionEntry(body) => {
+                    code.raw(&self.marked_body(&body, room.globals, own.start));
+                    left -= 1;
+                    if left == 0 {
+                        module.section(&code);
+                    }
+                }
+                payload => {
+                    if let Some((id, range)) = payload.as_section() {
+                        module.section(&RawSection { id, data: &self.bytes[range] });
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(module.finish())
+    }
+
+    /// Puts the marks of a function before the operators at its places. The global of the place with the number `first` is the
+    /// one with the number `seen`.
+    fn marked_body(self, body: &FunctionBody<'_>, seen: u32, first: usize) -> Vec<u8> {
+        let Range { mut start, end } = body.range();
+        let mut marked = Vec::new();
+        for number in self.numbers(&(start..end)) {
+            let place = self.places[number] - self.base;
+            marked.extend_from_slice(&self.bytes[start..place]);
+            let seen = seen + (number - first) as u32;
+            for mark in [
+                Instruction::GlobalGet(seen),
+                Instruction::I32Eqz,
+                Instruction::If(BlockType::Empty),
+                Instruction::I32Const(1),
+                Instruction::GlobalSet(seen),
+                Instruction::I32Const((FIRST_PAGES + number as u32) as i32),
+                Instruction::MemoryGrow(0),
+                Instruction::Drop,
+                Instruction::End,
+            ] {
+                mark.encode(&mut marked);
+            }
+            start = place;
+        }
+        marked.extend_from_slice(&self.bytes[start..end]);
+        marked
+    }
 }
 
-/// What is added to a module, and after what is there already.
+/// The sections that stand before the memories, or anywhere: custom, type, import, function, table.
+const BEFORE_MEMORY: [u8; 6] = [0, 1, 2, 3, 4, 5];
+
+/// Those before the globals: the memories and the tags, too.
+const BEFORE_GLOBALS: [u8; 7] = [0, 1, 2, 3, 4, 5, 13];
+
+/// After what is there already something is added to a module.
 #[derive(Default)]
 struct Room {
     has_memory: bool,
     globals: u32,
-    functions: u32,
 }
 
 impl Room {
@@ -115,7 +212,6 @@ impl Room {
                         }
                     }
                 }
-                Payload::FunctionSection(section) => room.functions = section.count(),
                 Payload::MemorySection(section) => room.has_memory |= section.count() > 0,
                 Payload::GlobalSection(section) => room.globals += section.count(),
                 _ => {}
@@ -135,16 +231,16 @@ impl Room {
         }
     }
 
-    /// Writes the globals, with one more for each function: whether it was entered before.
-    fn add_globals(&self, module: &mut Module, globals: Option<GlobalSectionReader<'_>>, bytes: &[u8]) {
+    /// Writes the globals, with `more`, one for each place: whether it was come by before.
+    fn add_globals(module: &mut Module, globals: Option<GlobalSectionReader<'_>>, bytes: &[u8], more: usize) {
         let (count, known) = match &globals {
             Some(section) => (section.count(), &bytes[section.original_position()..section.range().end]),
             None => (0, &[][..]),
         };
         let mut data = Vec::new();
-        (count + self.functions).encode(&mut data);
+        (count + more as u32).encode(&mut data);
         data.extend_from_slice(known);
-        for _ in 0..self.functions {
+        for _ in 0..more {
             let seen = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
             seen.encode(&mut data);
             ConstExpr::i32_const(0).encode(&mut data);
@@ -153,83 +249,23 @@ impl Room {
     }
 }
 
-fn marked_module(bytes: &[u8], functions: &mut u32) -> Result<Vec<u8>, BinaryReaderError> {
-    let room = Room::of(bytes)?;
-    if room.functions == 0 {
-        return Ok(bytes.to_vec());
+/// Calls `each` with every section of a module or component and what is nested in it, but with nothing of what is nested deeper.
+fn sections<'a>(
+    bytes: &'a [u8],
+    mut each: impl FnMut(Payload<'a>) -> Result<(), BinaryReaderError>,
+) -> Result<(), BinaryReaderError> {
+    let mut parser = Parser::new(0);
+    parser.set_features(features::of(Profile::current()));
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? else { break };
+        rest = rest.get(consumed..).unwrap_or_default();
+        if let Payload::ModuleSection { unchecked_range, .. }
+        | Payload::ComponentSection { unchecked_range, .. } = &payload
+        {
+            rest = rest.get(unchecked_range.len()..).unwrap_or_default();
+        }
+        each(payload)?;
     }
-    let mut module = Module::new();
-    let (mut has_memory, mut has_globals) = (false, false);
-    let mut code = CodeSection::new();
-    let mut entries = 0;
-    sections(bytes, |payload| {
-        let id = payload.as_section().map(|(id, _)| id);
-        // What is new stands where the order of sections has its place.
-        if !has_memory && id.is_some_and(|id| !BEFORE_MEMORY.contains(&id)) {
-            has_memory = true;
-            room.add_memory(&mut module);
-        }
-        if !has_globals && id.is_some_and(|id| !BEFORE_GLOBALS.contains(&id)) {
-            has_globals = true;
-            let globals = match &payload {
-                Payload::GlobalSection(section) => Some(section.clone()),
-                _ => None,
-            };
-            room.add_globals(&mut module, globals, bytes);
-        }
-        match payload {
-            Payload::GlobalSection(_) | Payload::CodeSectionStart { .. } => {}
-            Payload::CodeSectionEntry(body) => {
-                code.raw(&marked_body(bytes, &body, *functions, room.globals + entries)?);
-                *functions = functions.saturating_add(1);
-                entries += 1;
-                if entries == room.functions {
-                    module.section(&code);
-                }
-            }
-            payload => {
-                if let Some((id, range)) = payload.as_section() {
-                    module.section(&RawSection { id, data: &bytes[range] });
-                }
-            }
-        }
-        Ok(())
-    })?;
-    Ok(module.finish())
-}
-
-/// The sections that stand before the memories, or anywhere: custom, type, import, function, table.
-const BEFORE_MEMORY: [u8; 6] = [0, 1, 2, 3, 4, 5];
-
-/// Those before the globals: the memories and the tags, too.
-const BEFORE_GLOBALS: [u8; 7] = [0, 1, 2, 3, 4, 5, 13];
-
-/// Puts the mark of a function between its locals and its first operator.
-fn marked_body(
-    bytes: &[u8],
-    body: &FunctionBody<'_>,
-    number: u32,
-    seen: u32,
-) -> Result<Vec<u8>, BinaryReaderError> {
-    let first = body.get_operators_reader()?.original_position();
-    let (locals, operators) = (&bytes[body.range().start..first], &bytes[first..body.range().end]);
-    let mut marked = locals.to_vec();
-    if number < limits::FUNCTIONS_MARKED_MAX {
-        let pages = FIRST_PAGES + number;
-        for mark in [
-            Instruction::GlobalGet(seen),
-            Instruction::I32Eqz,
-            Instruction::If(BlockType::Empty),
-            Instruction::I32Const(1),
-            Instruction::GlobalSet(seen),
-            Instruction::I32Const(pages as i32),
-            Instruction::MemoryGrow(0),
-            Instruction::Drop,
-            Instruction::End,
-        ] {
-            mark.encode(&mut marked);
-        }
-    }
-    marked.extend_from_slice(operators);
-    Ok(marked)
+    Ok(())
 }

@@ -2,8 +2,8 @@
 //!
 //! A mutant has the bytes of the component but for one operator or one bit of a constant, of the same length and the same types,
 //! so it is valid and differs in what it computes alone. Which mutants are made follows from the component's digest: whoever
-//! looks makes the same. Only functions that the tests enter are touched, which [`marked`] finds out: what stands in functions
-//! that nothing enters is a matter of what was compiled in, and says nothing about tests.
+//! looks makes the same. Only code that the tests run is touched, which [`marked`] copies find out: a mistake where nothing comes
+//! by says nothing about tests that check what they run.
 
 mod marks;
 
@@ -14,7 +14,7 @@ use glassbox_core::profile::Profile;
 use wasmparser::{Operator, Parser, Payload};
 
 pub(crate) use self::marks::Marks;
-pub use self::marks::marked;
+pub use self::marks::{entries, marked};
 use crate::SandboxError;
 use crate::features;
 use crate::shape::invalid;
@@ -22,7 +22,9 @@ use crate::shape::invalid;
 /// A component with one small mistake: which byte is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mutant {
-    /// Where it stands.
+    /// Where its operator begins.
+    place: usize,
+    /// Where the byte stands.
     offset: usize,
     /// What stands there.
     from: u8,
@@ -31,6 +33,11 @@ pub struct Mutant {
 }
 
 impl Mutant {
+    /// Returns where the operator begins that is another, or has another constant.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// Returns the mutant's bytes.
     ///
     /// # Panics
@@ -44,9 +51,9 @@ impl Mutant {
     }
 }
 
-/// Returns at most `count` mutants of a component, in functions whose numbers are among `entered`. The same component has the
-/// same mutants; fewer are the first of more.
-pub fn mutants(component: &[u8], entered: &BTreeSet<u32>, count: usize) -> Result<Vec<Mutant>, SandboxError> {
+/// Returns the mutants of the functions of a component that are entered, by where their operators begin: in an order that is
+/// drawn by the component's digest, so that the first of them are a sample.
+pub fn mutants(component: &[u8], entered: &BTreeSet<usize>) -> Result<Vec<Mutant>, SandboxError> {
     let seed = Digest::of(component);
     let drawn = |mutant: &Mutant| {
         let mut lot = seed.as_bytes().to_vec();
@@ -57,37 +64,41 @@ pub fn mutants(component: &[u8], entered: &BTreeSet<u32>, count: usize) -> Resul
     let mut all: Vec<_> =
         possible(component, entered)?.iter().map(|mutant| (drawn(mutant), *mutant)).collect();
     all.sort_unstable_by_key(|(lot, _)| *lot);
-    Ok(all.into_iter().take(count).map(|(_, mutant)| mutant).collect())
+    Ok(all.into_iter().map(|(_, mutant)| mutant).collect())
 }
 
-/// Returns every mutant that there could be.
-fn possible(component: &[u8], entered: &BTreeSet<u32>) -> Result<Vec<Mutant>, SandboxError> {
+fn possible(component: &[u8], entered: &BTreeSet<usize>) -> Result<Vec<Mutant>, SandboxError> {
     let mut parser = Parser::new(0);
     parser.set_features(features::of(Profile::current()));
-    let (mut mutants, mut number) = (Vec::new(), 0);
+    let mut mutants = Vec::new();
     for payload in parser.parse_all(component) {
         let Payload::CodeSectionEntry(body) = payload.map_err(invalid)? else { continue };
-        if entered.contains(&number) {
-            let mut operators = body.get_operators_reader().map_err(invalid)?;
-            let mut constant = None;
-            while !operators.eof() {
-                let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
-                let byte = |offset: usize| component.get(offset).copied();
-                if let Some(from) = byte(offset) {
-                    mutants.extend(mistakes(from).iter().map(|to| Mutant { offset, from, to: *to }));
-                    // Constants that are added are mostly places in memory; those that something else is done with mean something.
-                    if let Some(at) = constant.filter(|_| weighs(from))
-                        && let Some(bits) = byte(at)
-                    {
-                        mutants.push(Mutant { offset: at, from: bits, to: bits ^ 1 });
-                    }
-                }
-                let is_constant = matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. });
-                // The first byte of the number, which has its lowest bits.
-                constant = is_constant.then_some(offset + 1);
-            }
+        let mut operators = body.get_operators_reader().map_err(invalid)?;
+        if !entered.contains(&operators.original_position()) {
+            continue;
         }
-        number += 1;
+        let mut constant = None;
+        while !operators.eof() {
+            let (operator, place) = operators.read_with_offset().map_err(invalid)?;
+            let byte = |offset: usize| component.get(offset).copied();
+            if let Some(from) = byte(place) {
+                mutants.extend(mistakes(from).iter().map(|to| Mutant {
+                    place,
+                    offset: place,
+                    from,
+                    to: *to,
+                }));
+                // Constants that are added are mostly places in memory; those that something else is done with mean something.
+                if let Some(place) = constant.filter(|_| weighs(from))
+                    && let Some(bits) = byte(place + 1)
+                {
+                    // The first byte of the number has its lowest bits.
+                    mutants.push(Mutant { place, offset: place + 1, from: bits, to: bits ^ 1 });
+                }
+            }
+            let is_constant = matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. });
+            constant = is_constant.then_some(place);
+        }
     }
     Ok(mutants)
 }
