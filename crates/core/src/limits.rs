@@ -769,6 +769,10 @@ pub const OIDC_TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// How long a grant lasts that an identity token proves, in seconds: the workflow that asked for it is over by then.
 pub const OIDC_GRANT_SECONDS: i64 = 60 * 60;
 
+/// For how long the keys of a forge are kept, in milliseconds: ten minutes. Forges show a new key for longer before they sign
+/// with it.
+pub const OIDC_KEYS_MS: i64 = 10 * 60 * 1_000;
+
 /// By how much the clock of a forge may be ahead, in seconds.
 pub const OIDC_SKEW_SECONDS: i64 = 60;
 

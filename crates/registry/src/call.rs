@@ -142,10 +142,7 @@ impl CallFailure {
                  manifest does not declare"
                     .into()
             }
-            "too-many-calls" => {
-                "change the arguments, or tell the publisher: it calls a dependency more often than its manifest says"
-                    .into()
-            }
+            "too-many-calls" => "change the arguments: with these it calls a dependency too often".into(),
             _ if self.deterministic => "change the arguments; these will fail again".into(),
             _ => "call again".into(),
         }
@@ -477,7 +474,7 @@ impl Registry {
             self.run_times.note(&plan.live.id, run.elapsed);
         }
         let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
-        let works = self.works(&plan.live.terms, &inner, &plan.live.imports).await?;
+        let works = self.works(&plan.live.terms, &inner, plan.live.imports.of(&plan.function.name)).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)
     }
 
@@ -525,9 +522,9 @@ impl Registry {
         };
         let bill = bill(&plan.live.terms, &plan.quote, &usage, &inner, &works)
             .map_err(|error| damaged(error.to_string()))?;
-        let charge = bill.charge();
         // Before anything is settled that could not be divided.
         split_bill(&bill, self.config.fee_bps, &works, call).map_err(|error| damaged(error.to_string()))?;
+        let charge = bill.charge();
         Ok(Executed {
             call: call.to_owned(),
             release: plan.live.id.clone(),

@@ -15,7 +15,7 @@ use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
 use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
-use crate::imports::check_prices;
+use crate::imports::{Imports, check_prices};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Package;
@@ -146,7 +146,7 @@ impl Registry {
         &self,
         package: &Package,
         pins: &[Pinned],
-    ) -> Result<Result<Vec<Import>, DependencyError>, RegistryError> {
+    ) -> Result<Result<Imports, DependencyError>, RegistryError> {
         let named = &package.manifest.dependencies;
         if !pins.is_sorted() {
             return Ok(Err(DependencyError::Unordered));
@@ -167,7 +167,7 @@ impl Registry {
                 return Ok(Err(refused));
             }
         }
-        Ok(check_prices(package, &self.pinned(pins).await?))
+        check_prices(package, self.pinned(pins).await?).await
     }
 
     /// Checks one pin, and what it rests on.
@@ -242,8 +242,14 @@ impl Registry {
         component: Digest,
         grants: &Grants,
     ) -> Result<Composed, RegistryError> {
-        let (dependencies, linked) =
-            self.links(&live.dependencies, &live.manifest.dependencies, &live.imports, grants).await?;
+        let (dependencies, linked) = self
+            .links(
+                &live.dependencies,
+                &live.manifest.dependencies,
+                live.imports.of_component(component),
+                grants,
+            )
+            .await?;
         Ok(Composed { prepared: self.prepared(live, component, grants, dependencies).await?, linked })
     }
 

@@ -8,13 +8,14 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{MachineAccess, Manifest, PricedAct, Terms};
 use glassbox_core::release::{Editions, Pinned, Release};
-use glassbox_core::terms::{Account, Charge, Import, Quote, quote, sale_charge};
+use glassbox_core::terms::{Account, Charge, Quote, quote, sale_charge};
 use glassbox_core::{Digest, FunctionName, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow, TermsRow};
 use jiff::Timestamp;
 
 use crate::error::{CallError, RegistryError};
+use crate::imports::Imports;
 use crate::known::Known;
 use crate::open::Registry;
 use crate::package::{grants, texts};
@@ -53,7 +54,7 @@ pub struct Live {
     /// The releases that stand behind its imports.
     pub dependencies: Vec<Pinned>,
     /// What of them may cost something in a call.
-    pub imports: Vec<Import>,
+    pub(crate) imports: Imports,
     /// What it may use of the host.
     pub grants: Grants,
     /// The events that it may report, by name.
@@ -117,7 +118,7 @@ impl Live {
             source: ReleaseFiles::of(row.source, signed.source)
                 .ok_or_else(|| damaged("its source".into()))?,
             dependencies: signed.dependencies,
-            imports: Vec::new(),
+            imports: Imports::default(),
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             // A component that loses the price of an event goes on reporting it.
             events,
@@ -129,6 +130,11 @@ impl Live {
         })
     }
 
+    /// Returns the most that a call of `function` within `fuel_max` can cost `account`.
+    pub(crate) fn quote(&self, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
+        quote(&self.terms, function, fuel_max, account, self.imports.of(function))
+    }
+
     /// Returns the component that a call of `function` runs.
     pub(crate) fn component_of(&self, function: &FunctionName) -> Digest {
         self.editions.component_of(function).unwrap_or(self.component)
@@ -137,11 +143,6 @@ impl Live {
     /// Returns on which terms machines have the source in bulk.
     pub(crate) fn machines(&self) -> MachineAccess {
         self.manifest.source.as_ref().map(|source| source.machines).unwrap_or_default()
-    }
-
-    /// Returns the most that a call of `function` within `fuel_max` can cost `account`.
-    pub(crate) fn quote(&self, function: &FunctionName, fuel_max: u64, account: Account) -> Quote {
-        quote(&self.terms, function, fuel_max, account, &self.imports)
     }
 
     /// Finds a function by any of its names.

@@ -3,6 +3,7 @@
 //! The token's audience names this registry and the holder, so that a token that somebody else finds is of no use to them.
 //! What it shows is that the repository is public, by the word of the forge; under which licence it is, no token says.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use glassbox_core::dsse::Envelope;
@@ -139,19 +140,32 @@ impl Registry {
         Ok(claims.repository)
     }
 
+    /// Returns the keys of an issuer. Those that are fetched are kept for a while: whoever sends tokens has nobody else asked
+    /// each time.
     async fn keys_of(&self, issuer: &OidcIssuer) -> Result<JwkSet, CallError> {
         let silent = |reason: String| CallError::OidcSilent { issuer: issuer.issuer.clone(), reason };
-        let text = match &issuer.keys {
-            OidcKeys::Set(text) => text.clone(),
-            OidcKeys::Url(url) => {
-                let patience = Duration::from_millis(limits::DOMAIN_WAIT_MS_MAX);
-                let fetched = tokio::time::timeout(patience, fetch(url)).await;
-                fetched.map_err(|_| silent("it takes too long".into()))?.map_err(silent)?
-            }
+        let read = |text: &str| serde_json::from_str(text).map_err(|error| silent(error.to_string()));
+        let url = match &issuer.keys {
+            OidcKeys::Set(text) => return read(text),
+            OidcKeys::Url(url) => url,
         };
-        serde_json::from_str(&text).map_err(|error| silent(error.to_string()))
+        let (mut known, now_ms) = (self.oidc_keys.lock().await, self.env.now_ms());
+        if let Some((fetched_ms, keys)) = known.get(&issuer.issuer)
+            && now_ms - fetched_ms < limits::OIDC_KEYS_MS
+        {
+            return Ok(JwkSet::clone(keys));
+        }
+        let patience = Duration::from_millis(limits::DOMAIN_WAIT_MS_MAX);
+        let fetched = tokio::time::timeout(patience, fetch(url)).await;
+        let text = fetched.map_err(|_| silent("it takes too long".into()))?.map_err(silent)?;
+        let keys: JwkSet = read(&text)?;
+        known.insert(issuer.issuer.clone(), (now_ms, keys.clone()));
+        Ok(keys)
     }
 }
+
+/// The keys that were fetched, by issuer, with when.
+pub(crate) type FetchedKeys = tokio::sync::Mutex<HashMap<String, (i64, JwkSet)>>;
 
 /// Returns who a token says made it, unchecked: whose keys to check it with.
 fn issuer_of(token: &str) -> Option<String> {

@@ -27,7 +27,7 @@ use crate::host::HostConfig;
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
-use crate::oidc::OidcIssuer;
+use crate::oidc::{FetchedKeys, OidcIssuer};
 use crate::pace::RunTimes;
 use crate::readers::Readers;
 use crate::shelf::Shelf;
@@ -96,6 +96,7 @@ pub struct Registry {
     pub(crate) stopped: RwLock<HashMap<Digest, ReleaseId>>,
     pub(crate) files: Shelf,
     pub(crate) readers: Readers,
+    pub(crate) oidc_keys: FetchedKeys,
     pub(crate) blocklists: RwLock<Blocklists>,
     pub(crate) checkpoint: RwLock<Checkpoint>,
     /// Who cosigns the log's checkpoints.
@@ -144,6 +145,7 @@ impl Registry {
             acts: Mutex::default(),
             files: Shelf::default(),
             readers: Readers::default(),
+            oidc_keys: FetchedKeys::default(),
             blocklists: RwLock::default(),
             witnessing: Witnessing::default(),
             running: Running::default(),

@@ -12,7 +12,7 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::manifest::{Manifest, PricedAct, Terms, Unit, lint};
 use glassbox_core::release::{EditionComponent, Editions, Release};
 use glassbox_core::sbom::Sbom;
-use glassbox_core::terms::{Account, Import, applies, edition_of, names, quote, sale_charge};
+use glassbox_core::terms::{Account, applies, edition_of, names, quote, sale_charge};
 use glassbox_core::value::wave;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, Version, limits};
 use glassbox_sandbox::{
@@ -21,6 +21,7 @@ use glassbox_sandbox::{
 use serde::{Deserialize, Serialize};
 
 use crate::editions;
+use crate::imports::Imports;
 use crate::publish_error::PublishError;
 
 /// The files of a package.
@@ -137,11 +138,12 @@ pub struct FunctionListing {
 
 impl Listing {
     /// Returns the same with what it costs by a manifest with other terms, and with what its imports may cost.
-    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &[Import]) -> Self {
+    pub(crate) fn priced(mut self, manifest: &Manifest, imports: &Imports) -> Self {
         let terms = Hashed::new(Terms::of(manifest));
         for function in &mut self.functions {
             function.price = price_text(&terms, &function.name);
-            let quote = quote(&terms, &function.name, terms.fuel_max, Account::default(), imports);
+            let quote =
+                quote(&terms, &function.name, terms.fuel_max, Account::default(), imports.of(&function.name));
             let charged: u128 = quote.dependencies().map(|line| line.amount.0).sum();
             if charged > 0 {
                 let own = Some(function.price.as_str()).filter(|_| quote.lines[0].dependency.is_none());

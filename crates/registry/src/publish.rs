@@ -12,13 +12,13 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::terms::Import;
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
 use crate::acts::is_loggable;
 use crate::error::RegistryError;
+use crate::imports::Imports;
 use crate::open::Registry;
 use crate::package::{Package, PackageFiles};
 use crate::publish_error::PublishError;
@@ -124,7 +124,7 @@ impl Registry {
         }
         let imports = self.check_dependencies(package, pins).await.map_err(flatten)??;
         self.check_parents(package).await.map_err(flatten)??;
-        let links = self.links(pins, &package.manifest.dependencies, &imports, &package.grants).await;
+        let links = self.links(pins, &package.manifest.dependencies, &[], &package.grants).await;
         let (dependencies, _) = links.map_err(flatten)?;
         let report = testing::run(&self.sandbox, package, dependencies).await?;
         if !report.holds() {
@@ -139,7 +139,7 @@ impl Registry {
     async fn keep(
         &self,
         package: &Package,
-        imports: &[Import],
+        imports: &Imports,
         (publisher, signers): (PublicKey, Signers),
         statement: Envelope,
         report: &TestReport,
@@ -210,7 +210,7 @@ fn check_statement(
     }
 }
 
-fn search_document(package: &Package, imports: &[Import]) -> SearchDocument {
+fn search_document(package: &Package, imports: &Imports) -> SearchDocument {
     let manifest = &package.manifest.package;
     SearchDocument {
         name: manifest.name.to_string(),
@@ -223,7 +223,7 @@ fn search_document(package: &Package, imports: &[Import]) -> SearchDocument {
     }
 }
 
-fn facts(package: &Package, imports: &[Import]) -> Facts {
+fn facts(package: &Package, imports: &Imports) -> Facts {
     let terms = Hashed::new(Terms::of(&package.manifest));
     let callable = package.spec.functions().iter().filter(|function| function.callable.is_ok());
     let names = |function: &Function| {

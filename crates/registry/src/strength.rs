@@ -105,8 +105,7 @@ impl Registry {
         let checking = tokio::task::spawn_blocking(move || Package::check(package));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
         let live = self.live(&exact(&row.id)).await.map_err(worker)?;
-        let (pins, named) = (&live.dependencies, &live.manifest.dependencies);
-        let links = self.links(pins, named, &live.imports, &package.grants).await;
+        let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
         let (dependencies, _) = links.map_err(worker)?;
         measure(&self.sandbox, &package, dependencies, &report).await
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glassbox_core::acts::TermsChange;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::manifest::{Manifest, PricedAct, Terms};
-use glassbox_core::terms::{Account, Import, quote, sale_charge};
+use glassbox_core::terms::{Account, quote, sale_charge};
 use glassbox_core::{Atomic, Digest, Hashed, PackageRef, ReleaseId, canonical, limits};
 use glassbox_sandbox::Spec;
 use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
@@ -16,7 +16,7 @@ use glassbox_store::{NewTerms, Published, SearchDocument, Signed, TermsRow};
 use crate::act_error::ActError;
 use crate::acts::ActReply;
 use crate::error::RegistryError;
-use crate::imports::check_covered;
+use crate::imports::{Imports, check_covered};
 use crate::live::{Live, signed_release};
 use crate::open::Registry;
 use crate::package::{Listing, check_exports};
@@ -170,9 +170,11 @@ fn check_manifest(manifest: &Manifest, terms: &Terms, live: &Live) -> Result<(),
 }
 
 /// Returns the most that a call of the cheapest function costs.
-pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec, imports: &[Import]) -> Atomic {
+pub(crate) fn least_price(terms: &Hashed<Terms>, spec: &Spec, imports: &Imports) -> Atomic {
     let callable = spec.functions().iter().filter(|function| function.callable.is_ok());
-    let price = callable
-        .map(|function| quote(terms, &function.name, terms.fuel_max, Account::default(), imports).amount_max);
+    let price = callable.map(|function| {
+        quote(terms, &function.name, terms.fuel_max, Account::default(), imports.of(&function.name))
+            .amount_max
+    });
     price.min().unwrap_or(Atomic::ZERO)
 }

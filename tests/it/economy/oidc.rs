@@ -1,10 +1,15 @@
 //! A grant for public repositories: the forge says in whose name a workflow runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
 use glassbox_registry::{OidcIssuer, OidcKeys};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::examples::package;
 use super::{Customer, net};
@@ -81,6 +86,29 @@ async fn a_public_repository_computes_for_nothing_for_an_hour() {
     let helix = glassbox_core::ledger::Account::Payee("did:web:helix.example".into());
     assert_eq!(stage.store().balance(&helix).await.unwrap().credits.0, net(1_500) * 7 / 10);
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_forge_are_fetched_now_and_then() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let keys = get(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { KEYS }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/keys", keys)).await });
+    let stage = Stage::with_oidc(OidcIssuer { issuer: FORGE.into(), keys: OidcKeys::Url(url) }).await;
+    stage.publish(&package("fold")).await;
+    for (holder, fetched) in [("credit:a", 1), ("credit:b", 1), ("credit:c", 2)] {
+        if fetched == 2 {
+            stage.world.advance(Duration::from_secs(601));
+        }
+        let token = token(&ec(), "ec", &claims(&stage, holder));
+        assert_eq!(prove(&stage, "oss", holder, &token).await.status, 201, "{holder}");
+        assert_eq!(asked.load(Ordering::SeqCst), fetched, "{holder}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

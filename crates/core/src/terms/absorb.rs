@@ -26,24 +26,17 @@ pub struct Uncovered {
     pub most: Atomic,
 }
 
-/// Checks that a call of any of `functions` brings what the release absorbs of `imports`, after any operator's fee.
-pub fn check_absorbed<'a>(
-    terms: &Terms,
-    mut functions: impl Iterator<Item = &'a FunctionName>,
-    imports: &[Import],
-) -> Result<(), Uncovered> {
+/// Checks that a call of `function` brings what the release absorbs of `imports`, after any operator's fee.
+pub fn check_absorbed(terms: &Terms, function: &FunctionName, imports: &[Import]) -> Result<(), Uncovered> {
     // What others may import can be part of a call that burns more than its own terms allow.
     let fuel_max = if terms.import { limits::FUEL_MAX } else { terms.fuel_max };
-    let most = |ending| Bill::at_most(terms, Vec::new(), imports, ending, fuel_max).absorbed_by(0);
-    let endings = [Ending::Returned, Ending::GuestFailed].map(|ending| (ending, most(ending)));
-    functions.try_for_each(|function| {
-        endings.iter().try_for_each(|(ending, most)| {
-            let least = least(terms, function, *ending);
-            match net(least) >= most.to_pico() {
-                true => Ok(()),
-                false => Err(Uncovered { function: function.clone(), least, most: *most }),
-            }
-        })
+    [Ending::Returned, Ending::GuestFailed].into_iter().try_for_each(|ending| {
+        let most = Bill::at_most(terms, Vec::new(), imports, ending, fuel_max).absorbed_by(0);
+        let least = least(terms, function, ending);
+        match net(least) >= most.to_pico() {
+            true => Ok(()),
+            false => Err(Uncovered { function: function.clone(), least, most }),
+        }
     })
 }
 

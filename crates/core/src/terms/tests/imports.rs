@@ -326,7 +326,7 @@ fn what_no_call_can_have_is_no_bill() {
 fn what_is_absorbed_is_covered_whoever_calls() {
     let function: FunctionName = "acme:report/ops@1.0.0#run".parse().expect("valid");
     let imports = case("the release absorbs").imports();
-    let check = |terms: &Terms| check_absorbed(terms, [&function].into_iter(), &imports);
+    let check = |terms: &Terms| check_absorbed(terms, &function, &imports);
     let covered = |change: fn(&mut Terms)| check(&case("the release absorbs").terms.with(change)).is_ok();
     // 16 calls at 100, and 15 % for the operator.
     assert!(covered(|terms| terms.price[0].amount = Atomic(1_883)));
@@ -361,7 +361,7 @@ fn what_is_absorbed_is_covered_whoever_calls() {
         let mut imports = imports.clone();
         imports[0].terms = imports[0].terms.with(|terms| terms.price[0].charge_on = ChargeOn::Attempt);
         let terms = case("the release absorbs").terms.with(change);
-        check_absorbed(&terms, [&function].into_iter(), &imports).is_ok()
+        check_absorbed(&terms, &function, &imports).is_ok()
     };
     assert!(!attempts(|_| {}));
     assert!(attempts(|terms| terms.price[0].charge_on = ChargeOn::Attempt));
