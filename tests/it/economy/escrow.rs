@@ -121,3 +121,26 @@ async fn the_commons_has_it_where_the_terms_say_so() {
     assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, net(10_000) * 3 / 10));
     stage.assert_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_may_have_yet_is_looked_at_again_whatever_fails() {
+    for moment in [Moment::Before, Moment::After] {
+        let stage = stage("[splits]\nunclaimed = \"commons\"\n").await;
+        let eve = Customer::with(&stage, "eve", "1").await;
+        eve.pays("double", 1).await;
+        let part = net(10_000) * 3 / 10;
+        stage.registry.decide_payee(CY, PayeeState::Suspended, None, "a dispute").await.unwrap();
+        stage.world.advance(YEAR);
+        stage.inject("touch_unclaimed", moment);
+        for _ in 0..2 {
+            stage.registry.reconcile().await;
+        }
+        assert_eq!(stage.store().faults_waiting(), 0, "{moment:?}");
+        assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (part, 0), "{moment:?}");
+        stage.registry.decide_payee(CY, PayeeState::Unverified, None, "it is over").await.unwrap();
+        stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+        stage.registry.reconcile().await;
+        assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, part), "{moment:?}");
+        stage.assert_sound().await;
+    }
+}

@@ -154,3 +154,16 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     assert_eq!(stage.balance(to).await, (net(PAID) + net(PAID - QUARTER)) / 1_000_000);
     stage.assert_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_answered_where_it_cannot_be_counted() {
+    for (moment, counted) in [(Moment::Before, 0), (Moment::After, 1)] {
+        let stage = stage().await;
+        stage.inject("count_answer", moment);
+        stage.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
+        assert_eq!(stage.store().faults_waiting(), 0, "{moment:?}");
+        let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
+        let answers = stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap();
+        assert_eq!((answers.asked, answers.unanswered), (counted, 0), "{moment:?}");
+    }
+}
