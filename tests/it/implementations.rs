@@ -205,9 +205,6 @@ async fn people_compare_implementations_on_a_page() {
     assert_harmless(&all);
     assert!(all.text.contains("href=\"/interfaces/spec/twice/number@1.0.0\""), "{}", all.text);
     let page = stage.get("/interfaces/spec/twice/number@1.0.0?by=price").await;
-    std::fs::write("/tmp/market/page.html", &page.text).unwrap();
-    std::fs::write("/tmp/market/csp", page.header("content-security-policy").unwrap()).unwrap();
-    std::fs::write("/tmp/market/all.html", &all.text).unwrap();
     assert_harmless(&page);
     assert!(page.text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", page.text);
     let at = |text: &str| page.text.find(text).unwrap_or_else(|| panic!("no `{text}` in {}", page.text));
