@@ -177,6 +177,10 @@ async fn a_statement_counts_only_when_its_signer_says_exactly_this() {
         change(&mut release);
         release.sign(&publisher())
     };
+    // Nobody's word is enough to have a component read.
+    let broken = with(|package| package.component = b"not wasm at all".to_vec());
+    let reply = stage.post("/v1/publish", &packages::request(&broken, unsigned.clone())).await;
+    reply.assert_problem(422, "statement-invalid");
     for (statement, code) in [
         (unsigned, "statement-invalid"),
         (renamed, "statement-invalid"),

@@ -649,17 +649,17 @@ pub const LOG_FILE_BYTES_MAX: usize = 256 * (LOG_ENTRY_BYTES_MAX + 2);
 /// The longest name of a registry before the slash of a release: a host and its port.
 pub const REGISTRY_NAME_BYTES_MAX: usize = 260;
 
-/// The most bytes of the lists of packages in one component, uncompressed. A large Rust program names 800 packages in 100
-/// KB.
+/// The most bytes of the lists of packages in the components of a release, uncompressed. A large Rust program names 800
+/// packages in 100 KB.
 pub const SBOM_BYTES_MAX: usize = 1024 * 1024;
 
-/// The most packages that a component may name: four times what large programs have.
+/// The most packages that the components of a release may name: four times what large programs have.
 pub const SBOM_PACKAGES_MAX: usize = 4_096;
 
 /// The longest name or version of a part of a component, in bytes. Compilers put their repository into theirs.
 pub const SBOM_TEXT_BYTES_MAX: usize = 256;
 
-/// The most tools that a component may name. Those in use note five at most.
+/// The most tools that the components of a release may name. Those in use note five at most.
 pub const SBOM_TOOLS_MAX: usize = 64;
 
 /// The most releases in the answer to who is made of a package.

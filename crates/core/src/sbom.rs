@@ -66,31 +66,6 @@ impl Sbom {
         self.packages.is_empty() && self.tools.is_empty()
     }
 
-    /// Adds what another component of the same release is made of.
-    pub fn merge(&mut self, other: Self) {
-        let mut places = Vec::with_capacity(other.packages.len());
-        for package in &other.packages {
-            let alike = |known: &SbomPackage| {
-                (&known.name, &known.version, &known.source, known.build_only)
-                    == (&package.name, &package.version, &package.source, package.build_only)
-            };
-            let known = self.packages.iter().position(alike);
-            places.push(known.unwrap_or_else(|| {
-                self.packages.push(SbomPackage { needs: Vec::new(), ..package.clone() });
-                self.packages.len() - 1
-            }));
-        }
-        for (package, place) in other.packages.into_iter().zip(&places) {
-            let needs = package.needs.iter().filter_map(|need| places.get(*need));
-            let known = &mut self.packages[*place].needs;
-            known.extend(needs);
-            known.sort_unstable();
-            known.dedup();
-        }
-        let tools = other.tools.into_iter().filter(|tool| !self.tools.contains(tool)).collect::<Vec<_>>();
-        self.tools.extend(tools);
-    }
-
     /// Writes it as CycloneDX 1.6, with the component of `release` as what it describes.
     ///
     /// The same in, the same out: there is no serial number and no time. See <https://cyclonedx.org/docs/1.6/json/>.

@@ -179,10 +179,8 @@ impl Package {
         let inspection = inspect(&files.component)?;
         check_imports(&manifest, &inspection, &grants)?;
         editions::check(&manifest, &spec, &inspection, &files, &grants)?;
-        let mut sbom = read_sbom(&files.component)?;
-        for component in files.editions.values() {
-            sbom.merge(read_sbom(component)?);
-        }
+        let sbom =
+            read_sbom([&files.component].into_iter().chain(files.editions.values()).map(Vec::as_slice))?;
         let cases = check_cases(&spec, &files.tests)?;
         let code = code(&files)?;
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })

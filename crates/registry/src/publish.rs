@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use glassbox_core::blocklist::Listed;
-use glassbox_core::dsse::{Envelope, Signers};
+use glassbox_core::dsse::{Envelope, Signers, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
@@ -54,12 +53,14 @@ impl Registry {
         if !is_loggable(&statement) {
             return Err(PublishError::StatementTooLong);
         }
-        let checking = tokio::task::spawn_blocking(move || Package::check(files));
-        let package = checking.await.map_err(|_| PublishError::Worker)??;
-        let (publisher, signers, pins) = check_statement(&statement, &package)?;
+        // Whoever signed nothing costs nothing but this.
+        let (signed, signers) = statement.open::<Release>()?;
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
+        let checking = tokio::task::spawn_blocking(move || Package::check(files));
+        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let (publisher, pins) = check_statement(signed, &signers, &package)?;
         let id = package.manifest.release();
         let (published, report) = match self.published(&id, publisher, &statement).await? {
             Some((index, report)) => (Published::Already(index), report),
@@ -177,20 +178,20 @@ impl Registry {
     }
 }
 
-/// Checks that the statement is signed and speaks of exactly these layers. Returns the key that is accountable, all that
-/// signed, and what stands behind the imports.
+/// Checks that what was signed speaks of exactly these layers. Returns the key that is accountable, and what stands behind
+/// the imports.
 fn check_statement(
-    statement: &Envelope,
+    statement: Statement<Release>,
+    signers: &Signers,
     package: &Package,
-) -> Result<(PublicKey, Signers, Vec<Pinned>), PublishError> {
-    let (statement, signers) = statement.open::<Release>()?;
+) -> Result<(PublicKey, Vec<Pinned>), PublishError> {
     let about = statement.subject == [statement.predicate.subject()];
     let signed = statement.predicate;
     // What the publisher says of authorship is theirs to say; every digest is ours to compare, those of dependencies with
     // the log.
     let dependencies = signed.dependencies.clone();
     let expected = Release { authorship: signed.authorship.clone(), dependencies, ..package.statement() };
-    let accountable = signed.authorship.accountable_of(&signers).ok_or(PublishError::NobodyAccountable)?;
+    let accountable = signed.authorship.accountable_of(signers).ok_or(PublishError::NobodyAccountable)?;
     let layers: [(&'static str, bool); 11] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
@@ -206,7 +207,7 @@ fn check_statement(
     ];
     match layers.iter().find(|(_, same)| !same) {
         Some((layer, _)) => Err(PublishError::StatementDiffers(layer)),
-        None => Ok((accountable, signers, signed.dependencies)),
+        None => Ok((accountable, signed.dependencies)),
     }
 }
 

@@ -78,7 +78,7 @@ impl Registry {
         }
         // Published before bills were kept: what they are read from is still there.
         let component = self.store.object(row.component).await?;
-        let reading = tokio::task::spawn_blocking(move || read_sbom(&component));
+        let reading = tokio::task::spawn_blocking(move || read_sbom([component.as_slice()]));
         let read = reading.await.map_err(|_| RegistryError::Worker)?;
         Ok((row, read.unwrap_or_default()))
     }

@@ -3,7 +3,7 @@
 //! `cargo auditable` leaves a section `.dep-v0`, zlib around JSON; most tools note themselves in a section `producers`.
 //! Both are a stranger's words: bounded before they are read, and refused where they cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
@@ -58,48 +58,69 @@ struct AuditablePackage {
     dependencies: Vec<usize>,
 }
 
-/// Reads what a component says of its parts, over all nesting. A component that says nothing has an empty bill.
+/// Reads what the components of a release say of their parts, over all nesting, as one bill: each part stands in it once.
+/// Components that say nothing have an empty one.
 ///
 /// # Errors
 ///
-/// When what it says is damaged, or more than is read: a component that lies about its size is refused.
-pub fn read_sbom(component: &[u8]) -> Result<Sbom, SbomError> {
-    let unreadable = |error: BinaryReaderError| match invalid(error) {
+/// When what they say is damaged, or together more than is read: a component that lies about its size is refused.
+pub fn read_sbom<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Result<Sbom, SbomError> {
+    let mut parts = Parts::default();
+    for component in components {
+        parts.add_component(component)?;
+    }
+    Ok(parts.bill())
+}
+
+fn unreadable(error: BinaryReaderError) -> SbomError {
+    match invalid(error) {
         SandboxError::Invalid { offset, reason } => {
             SbomError::Component(format!("at byte {offset}: {reason}"))
         }
         other => SbomError::Component(other.to_string()),
-    };
-    let mut parts = Parts::default();
-    let mut parser = Parser::new(0);
-    parser.set_features(features::of(Profile::current()));
-    for payload in parser.parse_all(component) {
-        let Payload::CustomSection(section) = payload.map_err(unreadable)? else { continue };
-        if section.name() == AUDITABLE {
-            parts.add_packages(section.data())?;
-        } else if let KnownCustom::Producers(fields) = section.as_known() {
-            for field in fields {
-                let field = field.map_err(unreadable)?;
-                for value in field.values {
-                    let value = value.map_err(unreadable)?;
-                    parts.add_tool(field.name, value.name, value.version)?;
-                }
-            }
-        }
     }
-    Ok(parts.sbom)
 }
-
 #[derive(Default)]
 struct Parts {
     sbom: Sbom,
     /// Where each package stands in the list.
     places: BTreeMap<(String, String, String), usize>,
+    /// The tools in the list.
+    tools: BTreeSet<SbomTool>,
     /// How much of the lists was read so far, uncompressed.
     bytes: usize,
 }
 
 impl Parts {
+    fn add_component(&mut self, component: &[u8]) -> Result<(), SbomError> {
+        let mut parser = Parser::new(0);
+        parser.set_features(features::of(Profile::current()));
+        for payload in parser.parse_all(component) {
+            let Payload::CustomSection(section) = payload.map_err(unreadable)? else { continue };
+            if section.name() == AUDITABLE {
+                self.add_packages(section.data())?;
+            } else if let KnownCustom::Producers(fields) = section.as_known() {
+                for field in fields {
+                    let field = field.map_err(unreadable)?;
+                    for value in field.values {
+                        let value = value.map_err(unreadable)?;
+                        self.add_tool(field.name, value.name, value.version)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the bill, in which a package needs another once, however often that was said.
+    fn bill(mut self) -> Sbom {
+        for package in &mut self.sbom.packages {
+            package.needs.sort_unstable();
+            package.needs.dedup();
+        }
+        self.sbom
+    }
+
     fn add_packages(&mut self, compressed: &[u8]) -> Result<(), SbomError> {
         let left = limits::SBOM_BYTES_MAX - self.bytes;
         let json =
@@ -119,11 +140,7 @@ impl Parts {
         for (package, place) in read.packages.iter().zip(&places) {
             let beyond = || SbomError::Malformed(format!("`{}` needs what is not listed", package.name));
             for needed in &package.dependencies {
-                let needed = *places.get(*needed).ok_or_else(beyond)?;
-                let needs = &mut self.sbom.packages[*place].needs;
-                if !needs.contains(&needed) {
-                    needs.push(needed);
-                }
+                self.sbom.packages[*place].needs.push(*places.get(*needed).ok_or_else(beyond)?);
             }
         }
         Ok(())
@@ -156,7 +173,7 @@ impl Parts {
         // Producers may have no version.
         let version = if version.is_empty() { String::new() } else { check(version)? };
         let tool = SbomTool { role: check(role)?, name: check(name)?, version };
-        if self.sbom.tools.contains(&tool) {
+        if !self.tools.insert(tool.clone()) {
             return Ok(());
         }
         if self.sbom.tools.len() == limits::SBOM_TOOLS_MAX {
@@ -207,6 +224,10 @@ mod tests {
         component
     }
 
+    fn read(component: &[u8]) -> Result<Sbom, SbomError> {
+        read_sbom([component])
+    }
+
     fn listed(json: &str) -> (&'static str, Vec<u8>) {
         let json = json.replace("SOURCE", CARGO_HOST);
         (AUDITABLE, compress_to_vec_zlib(json.as_bytes(), 6))
@@ -222,12 +243,50 @@ mod tests {
         // One field, `language`, with one value: Rust 1.95.
         let producers = b"\x01\x08language\x01\x04Rust\x041.95".to_vec();
         let sections = [listed(TWO), ("producers", producers.clone()), ("producers", producers), listed(TWO)];
-        let sbom = read_sbom(&component(&sections)).expect("readable");
+        let sbom = read(&component(&sections)).expect("readable");
         let names: Vec<_> = sbom.packages.iter().map(|package| package.name.as_str()).collect();
         assert_eq!(names, ["slug", "deunicode", "cc"]);
         assert_eq!((&sbom.packages[0].needs, sbom.packages[2].build_only), (&vec![1], true));
         assert_eq!(sbom.tools.len(), 1);
-        assert_eq!(read_sbom(&component(&[])), Ok(Sbom::default()));
+        assert_eq!(read(&component(&[])), Ok(Sbom::default()));
+    }
+
+    #[test]
+    fn the_components_of_a_release_have_one_bill_with_one_bound() {
+        let package = |number: usize| {
+            format!(r#"{{"name": "p{number}", "version": "1", "source": "x", "kind": "build"}}"#)
+        };
+        let of = |numbers: std::ops::Range<usize>| {
+            let packages: Vec<String> = numbers.map(package).collect();
+            component(&[listed(&format!("{{\"packages\": [{}]}}", packages.join(",")))])
+        };
+        let built_in = component(&[listed(
+            r#"{"packages": [{"name": "new", "version": "1", "source": "x", "dependencies": [1, 1]},
+                {"name": "p1", "version": "1", "source": "x"}]}"#,
+        )]);
+        let sbom = read_sbom([&of(0..3)[..], &of(1..4), &built_in]).expect("readable");
+        let names: Vec<_> = sbom.packages.iter().map(|package| package.name.as_str()).collect();
+        assert_eq!(names, ["p0", "p1", "p2", "p3", "new"]);
+        // What is built into one of them is built in, and is needed once.
+        assert!(sbom.packages[0].build_only && !sbom.packages[1].build_only);
+        assert_eq!(sbom.packages[4].needs, [1]);
+
+        let max = limits::SBOM_PACKAGES_MAX;
+        let refused = read_sbom([&of(0..max / 2 + 1)[..], &of(max / 2..max + 1)]);
+        assert_eq!(refused, Err(SbomError::TooMany { what: "packages", max }));
+        let tools = |from: u8| {
+            let mut section = vec![1, 1, b'x', limits::SBOM_TOOLS_MAX as u8 - 1];
+            for tool in from..from + limits::SBOM_TOOLS_MAX as u8 - 1 {
+                section.extend([2, b'a' + tool / 26, b'a' + tool % 26, 0]);
+            }
+            component(&[("producers", section)])
+        };
+        assert_eq!(
+            read_sbom([&tools(0)[..], &tools(1)]).expect("readable").tools.len(),
+            limits::SBOM_TOOLS_MAX
+        );
+        let refused = read_sbom([&tools(0)[..], &tools(2)]);
+        assert_eq!(refused, Err(SbomError::TooMany { what: "producers", max: limits::SBOM_TOOLS_MAX }));
     }
 
     #[test]
@@ -235,11 +294,11 @@ mod tests {
         let zeros = vec![b' '; limits::SBOM_BYTES_MAX + 1];
         let bomb = (AUDITABLE, compress_to_vec_zlib(&zeros, 9));
         assert!(bomb.1.len() < 20_000, "{}", bomb.1.len());
-        let refused = read_sbom(&component(&[bomb]));
+        let refused = read(&component(&[bomb]));
         assert_eq!(refused, Err(SbomError::TooMany { what: "bytes", max: limits::SBOM_BYTES_MAX }));
         // Nor may many small ones add up to a large one.
         let half = " ".repeat(limits::SBOM_BYTES_MAX / 2) + r#"{"packages": []}"#;
-        let refused = read_sbom(&component(&[listed(&half), listed(&half)]));
+        let refused = read(&component(&[listed(&half), listed(&half)]));
         assert_eq!(refused, Err(SbomError::TooMany { what: "bytes", max: limits::SBOM_BYTES_MAX }));
     }
 
@@ -261,7 +320,7 @@ mod tests {
             listed(&format!("{{\"packages\": [{}]}}", many.join(","))),
             ("producers", b"\x01\x08language\x01\x04Ru".to_vec()),
         ] {
-            assert!(read_sbom(&component(std::slice::from_ref(&section))).is_err(), "{section:?}");
+            assert!(read(&component(std::slice::from_ref(&section))).is_err(), "{section:?}");
         }
     }
 }
