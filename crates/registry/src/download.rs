@@ -339,7 +339,11 @@ impl Live {
                 (own.unwrap_or(self.component), edition.execute.as_ref())
             }
         };
-        match places.unwrap_or(&self.terms.execute).contains(&Place::Local) {
+        // Releases that are older than the rule: what one edition would give away, another one may require something for.
+        let mut inside =
+            self.terms.more.edition.iter().filter(|(name, _)| !self.editions.0.contains_key(*name));
+        let kept = component == self.component && inside.any(|(_, edition)| edition.requires.is_some());
+        match !kept && places.unwrap_or(&self.terms.execute).contains(&Place::Local) {
             true => Ok(component),
             false => Err(RegistryError::NotDownloadable),
         }

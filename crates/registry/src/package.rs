@@ -356,7 +356,8 @@ fn check_identity(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> 
     }
 }
 
-/// Every price and edition must be for functions that there are: a misspelt export would otherwise be free, and open.
+/// Every price and edition must be for functions that there are, or a misspelt export would be free, and open; and no
+/// function is of two editions.
 pub(crate) fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), PublishError> {
     for price in &manifest.price {
         let Some(export) = &price.export else { continue };
@@ -422,6 +423,17 @@ fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
         }
         (Expectation::Value(_), None) => {
             return Err("`expect` is given, and the function returns nothing".into());
+    // What a function requires and which component runs it are two look-ups, which must find the same edition.
+    for function in spec.functions() {
+        let name = &function.name;
+        let has =
+            |(_, edition): &(&String, &Edition)| edition.exports.iter().any(|export| names(export, name));
+        let mut editions = manifest.edition.iter().filter(has).map(|(edition, _)| edition);
+        if let (Some(one), Some(other)) = (editions.next(), editions.next()) {
+            let message = format!("`{name}` belongs to the editions `{one}` and `{other}`");
+            return Err(lint::broken(lint::EDITION_EXPORTS, message).into());
+        }
+    }
         }
     };
     Ok(CheckedCase { case, function: function.clone(), args, expected })

@@ -109,4 +109,10 @@ async fn the_enterprise_is_in_no_component_that_others_have() {
         audit.manifest = audit.manifest.replace("\"ledgerly:audit/rbac\"", "\"ledgerly:audit/rbac#allow\"");
     });
     assert_eq!(refused(&part).await, "edition-whole");
+    // What a function requires must not depend on which of its names is looked at.
+    let overlapping = with(&|audit| {
+        audit.manifest =
+            audit.manifest.replace("[\"ledgerly:audit/core\"]", "[\"ledgerly:audit/core\", \"allow\"]");
+    });
+    assert_eq!(refused(&overlapping).await, "edition-exports");
 }

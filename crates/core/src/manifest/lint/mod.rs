@@ -116,6 +116,12 @@ pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
 
+/// A document that the manifest names and that does not come with it.
+pub const DOCUMENTS: &str = "documents";
+
+/// A function that two editions name.
+pub const EDITION_EXPORTS: &str = "edition-exports";
+
 /// An edition with a component of its own that has a part of an interface.
 pub const EDITION_WHOLE: &str = "edition-whole";
 
@@ -154,6 +160,16 @@ const PACKAGE: &[Rule] = &[
         EXPORT_EXISTS,
         "Every `export` of a price and all `exports` of an edition are in the WIT.",
         "write it as the WIT has it",
+    ),
+    beside(
+        DOCUMENTS,
+        "Each file that `license-file`, `readme`, `sbom` or `vex` names comes with the package, and no other does.",
+        "write the file, by its path inside the package, or leave the key out",
+    ),
+    beside(
+        EDITION_EXPORTS,
+        "No function belongs to two editions, by whichever of its names, nor as a part of an interface.",
+        "leave it in one of them, by its full name: \"ns:pkg/interface#function\"",
     ),
     beside(
         EDITION_WHOLE,

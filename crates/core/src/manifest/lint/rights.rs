@@ -98,23 +98,16 @@ pub(super) const RULES: &[Rule] = &[
         }),
     },
     Rule {
-        id: "edition-exports",
-        holds: "No export belongs to two editions.",
-        fix: "leave it in one of them",
-        check: Check::Manifest(|manifest| {
-            let exports = manifest.edition.values().flat_map(|edition| &edition.exports);
-            let twice = twice(exports.map(String::as_str))?;
-            Some(format!("`{}` belongs to two editions", clip(twice)))
-        }),
-    },
-    Rule {
         id: "edition-component",
         holds: "An edition that requires something names its exports, and is in no component that others may have: it has \
-                one of its own, or the package's is neither downloaded nor linked.",
-        fix: "write exports = [\"…\"], and execute = [\"remote\"] without `import` in [component]",
+                one of its own, or the package's is neither linked nor downloaded, under whichever edition's terms.",
+        fix: "write exports = [\"…\"], and execute = [\"remote\"] without `import` in [component] and in every edition without a \
+              `path`",
         check: Check::Manifest(|manifest| {
             let component = &manifest.component;
-            let kept = !component.import && !component.execute.contains(&Place::Local);
+            let inside = manifest.edition.values().filter(|edition| edition.path.is_none());
+            let mut shared = inside.map(|edition| places(manifest, edition)).chain([&component.execute]);
+            let kept = !component.import && !shared.any(|places| places.contains(&Place::Local));
             first(&manifest.edition, |(name, edition)| {
                 let alone = edition.path.as_ref().is_some_and(|path| *path != component.path);
                 let bare = edition.exports.is_empty() || !(alone || kept);
@@ -239,20 +232,9 @@ fn licenses(manifest: &Manifest) -> impl Iterator<Item = &str> {
     [manifest.package.license.as_str()].into_iter().chain(editions).chain(offers).chain(source).chain(later)
 }
 
-/// Returns the licences that the component is offered under now.
+/// Returns the licences that the component, or that of an edition, is offered under now.
 fn offered(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let offers = manifest.offer.iter().map(|offer| offer.grants.as_str());
-    [manifest.package.license.as_str()].into_iter().chain(offers)
+    [manifest.package.license.as_str()].into_iter().chain(editions).chain(offers)
 }
-
-/// Returns the listed licences that expressions name, whichever way they are joined.
-fn ids<'a>(expressions: impl Iterator<Item = &'a str>) -> impl Iterator<Item = LicenseId> {
-    let parsed = expressions.filter_map(|text| Expression::parse(text).ok());
-    parsed.flat_map(|expression| {
-        expression.requirements().filter_map(|part| part.req.license.id()).collect::<Vec<_>>()
-    })
-}
-
-fn is_agpl(license: &str) -> bool {
-    ids([license].into_iter()).any(|id| id.name.starts_with("AGPL"))
-}
+    let editions = manifest.edition.values().filter_map(|edition| edition.license.as_deref());

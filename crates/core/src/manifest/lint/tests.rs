@@ -81,7 +81,6 @@ const CASES: &[Case] = &[
     ("source-price", SOURCE, "machines = \"metered\"", "machines = \"licensed\""),
     ("source-price", DATA, "machines = \"licensed\"", "machines = \"metered\""),
     ("source-price", SOURCE, "machines = \"metered\"", "machines = \"free\""),
-    ("edition-exports", CORE, "[\"abacus:audit/core\"]", "[\"abacus:audit/sso\"]"),
     ("edition-component", CORE, "path = \"dist/audit-ee.wasm\"", ""),
     ("edition-component", CORE, "path = \"dist/audit-ee.wasm\"", "path = \"dist/audit-ce.wasm\""),
     (
@@ -197,6 +196,12 @@ fn long_cases() -> Vec<(&'static str, String)> {
         ("items-max", format!("{FREE}\n{payees}")),
     ]
 }
+        (
+            "edition-component",
+            CORE.replace("path = \"dist/audit-ee.wasm\"\n", "")
+                .replace("execute = [\"remote\", \"local\"]\nimport = true\n", "")
+                .replace("[\"abacus:audit/core\"]", "[\"abacus:audit/core\"]\nexecute = [\"local\"]"),
+        ),
 
 fn letters(number: u8) -> String {
     [number / 26, number % 26].map(|digit| char::from(b'a' + digit)).iter().collect()
