@@ -6,11 +6,13 @@ use glassbox_core::Digest;
 use glassbox_core::blocklist::{Blocklist, Entry};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::key::SecretKey;
+use glassbox_registry::Package;
 use glassbox_store::{Fault, Moment};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::buyer::bench;
+use crate::command::{Server, Shell};
 use crate::packages::{self, publisher};
 use crate::stage::{OPERATOR, Stage, Sweep, wallet};
 
@@ -78,17 +80,49 @@ async fn what_is_listed_does_not_run_and_is_not_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_signed_a_release_answers_for_it_before_and_after() {
+    let stage = Stage::with_blocklist(keeper().public()).await;
+    let second = SecretKey::from_seed(&[33; 32]);
+    let package = packages::bench("1.1.0");
+    let mut release = Package::check(package.clone()).unwrap().statement();
+    release.authorship.accountable = Some(publisher().public());
+    let mut statement = release.sign(&publisher());
+    statement.add_signature(&second).unwrap();
+    let published = stage.post("/v1/publish", &packages::request(&package, statement)).await;
+    assert_eq!(published.status, 201, "{}", published.text);
+    let call = async || {
+        let path = "/v1/call/lab/bench/1.1.0/gift";
+        stage.post(path, &json!({ "args": [1] })).await
+    };
+    call().await.output();
+    // The second key is not the one that is accountable.
+    assert!(takes(&stage, 1, &[(&format!("publisher:{}", second.public()), "stolen")]).await);
+    call().await.assert_problem(403, "release-quarantined");
+    assert_eq!(gift(&stage).await, 200, "what it did not sign runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_listed_payee_is_not_paid_out() {
     let stage = Stage::with_blocklist(keeper().public()).await;
     let buyer = stage.buyer("cy", 1).await;
     buyer.pay(&bench("double"), json!([1]), "first").await.output();
-    assert!(takes(&stage, 1, &[("payee:acct:ana@lab.example", "sanctions")]).await);
     let to = |id: &str| (format!("acct:{id}@lab.example"), wallet(id).address());
     let terms =
         glassbox_registry::PayoutTerms { addresses: [to("ana"), to("ben")].into(), ..Default::default() };
-    let plan = stage.registry.pay_out_earnings(&terms).await.unwrap();
-    let waits: Vec<_> = plan.lines.iter().filter_map(|line| line.waits.as_deref()).collect();
-    assert!(waits.iter().any(|why| why.contains("watch") && why.contains("sanctions")), "{waits:?}");
+    // By whichever spelling of the id, and of the address that is paid.
+    let address = wallet("ana").address().to_string();
+    let lower = address.to_ascii_lowercase();
+    let ids = ["acct:ana@lab.example", "acct:ANA@Lab.example", &address, &lower, &lower[2..]];
+    for (sequence, id) in (1..).zip(ids) {
+        assert!(takes(&stage, sequence, &[(&format!("payee:{id}"), "sanctions")]).await);
+        let plan = stage.registry.plan_payouts(&terms).await.unwrap();
+        let waits: Vec<_> = plan.lines.iter().filter_map(|line| line.waits.as_deref()).collect();
+        assert!(
+            waits.iter().any(|why| why.contains("watch") && why.contains("sanctions")),
+            "{id}: {waits:?}"
+        );
+    }
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
     assert_eq!(stage.balance(wallet("ana").address()).await, 0);
     assert_eq!(stage.balance(wallet("ben").address()).await, 570);
     stage.assert_sound().await;
@@ -129,9 +163,44 @@ async fn a_list_that_is_not_right_changes_nothing_and_is_reported() {
     let next = list(&stage, 7, &evil).sign(&keeper());
     let bytes = serde_json::to_vec(&next).unwrap();
     assert!(stage.registry.take_blocklist(&keeper().public(), &bytes).await.is_err());
-    take(&stage, &next).await;
+    // Another of the same number is none, also where the answer to the first was lost.
+    let other = list(&stage, 7, &[]).sign(&keeper());
+    assert!(!take(&stage, &other).await);
+    assert_eq!((&feed(&stage).await["sequence"], gift(&stage).await), (&json!(7), 403));
+    assert!(!take(&stage, &next).await, "it was kept");
+    assert_eq!(feed(&stage).await["problem"], Value::Null);
     let stage = stage.reopen(Sweep::Off).await;
     assert_eq!((&feed(&stage).await["sequence"], gift(&stage).await), (&json!(7), 403));
     assert!(!takes(&stage, 6, &[]).await);
     assert_eq!(gift(&stage).await, 403);
+}
+
+#[test]
+fn a_list_that_the_command_signed_is_followed() {
+    let shell = Shell::new("");
+    let key = shell.ok(&["key", "new"])["public"].as_str().unwrap().to_owned();
+    let write = |text: &str| std::fs::write(shell.folder.path().join("list.txt"), text).unwrap();
+    let sign = ["blocklist", "sign", "list.txt", "--name", "watch", "--out", "watch.json"];
+    for broken in ["package:bits:checksum", "packages:bits:checksum malware", "package:bits malware"] {
+        write(broken);
+        shell.refused(&sign, "blocklist-invalid");
+    }
+    write("# Seen in May\n\npackage:bits:checksum   malware, by its own word\n");
+    let signed = shell.ok(&sign);
+    assert_eq!((&signed["entries"], &signed["key"]), (&json!(1), &json!(key)));
+    let feed = format!("{key}={}", shell.folder.path().join("watch.json").display());
+    let server = Server::start(&shell.folder.path().join("data"), &["--blocklist", &feed]);
+    let shell = Shell { registry: server.url.clone(), ..shell };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/checksum");
+    // It is followed once it was read, which may be a moment after the registry is there.
+    let refused = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let call = ["call", "bits:checksum", "crc32([1])"];
+        let (exit, said) = match shell.json(&["publish", example]) {
+            (0, _) => shell.json(&call),
+            refused => refused,
+        };
+        exit == 1 && said["code"] == "release-quarantined"
+    });
+    assert!(refused);
 }

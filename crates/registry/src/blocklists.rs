@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 
 use glassbox_core::blocklist::{Blocklist, BlocklistError, Listed};
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::PublicKey;
+use glassbox_core::{Digest, PackageName};
+use glassbox_pay::Address;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::error::RegistryError;
-use crate::live::Live;
 use crate::open::Registry;
 
 /// What counts of the lists.
@@ -65,9 +66,20 @@ impl Blocklists {
                     about: entry.about.clone(),
                     reason: entry.reason.clone(),
                 };
-                self.listed.entry(entry.about.clone()).or_insert(blocked);
+                self.listed.entry(spelled(&entry.about)).or_insert(blocked);
             }
         }
+    }
+}
+
+/// Returns the one spelling of what is listed: chains and hosts do not tell the case of letters apart.
+fn spelled(about: &Listed) -> Listed {
+    match about {
+        Listed::Payee(id) => Listed::Payee(match id.parse::<Address>() {
+            Ok(address) => address.to_string(),
+            Err(_) => id.to_ascii_lowercase(),
+        }),
+        other => other.clone(),
     }
 }
 
@@ -81,7 +93,7 @@ impl Registry {
             let envelope = statement.and_then(|statement| serde_json::from_str::<Envelope>(statement).ok());
             // It was checked when it was taken; the time of it may be over since.
             let list = envelope.and_then(|envelope| Blocklist::open(&envelope, key).ok());
-            known.feeds.insert(key.to_string(), Feed { list, problem: None });
+            known.feeds.entry(key.to_string()).or_default().list = list;
         }
         known.count();
         Ok(())
@@ -89,17 +101,16 @@ impl Registry {
 
     /// Takes what came from a feed: the bytes of a DSSE envelope. Returns whether there is anything new.
     pub async fn take_blocklist(&self, key: &PublicKey, bytes: &[u8]) -> Result<bool, RegistryError> {
-        let read = |envelope: Envelope| Blocklist::open(&envelope, key).map(|list| (envelope, list));
-        let opened = match serde_json::from_slice::<Envelope>(bytes) {
-            Ok(envelope) => read(envelope),
-            Err(error) => Err(BlocklistError::Signature(error.to_string())),
-        };
-        let checked = opened.and_then(|(envelope, list)| {
-            let known = self.blocklists.read().unwrap_or_else(PoisonError::into_inner);
-            let before = known.feeds.get(&key.to_string()).and_then(|feed| feed.list.as_ref());
-            Ok((list.check(before, self.now())?, envelope, list))
-        });
-        let (new, envelope, list) = match checked {
+        let mut checked = self.check_blocklist(key, bytes);
+        if let Ok((true, envelope, list)) = &checked {
+            let statement = serde_json::to_string(envelope).map_err(|_| RegistryError::Worker)?;
+            if !self.store.keep_blocklist(&key.to_string(), list.sequence, statement).await? {
+                // Another was kept meanwhile, or this one by a write whose answer was lost: what is kept is what counts.
+                self.read_blocklists().await?;
+                checked = self.check_blocklist(key, bytes);
+            }
+        }
+        let (new, _, list) = match checked {
             Ok(checked) => checked,
             Err(refused) => {
                 self.note_blocklist(key, &refused.to_string());
@@ -107,8 +118,6 @@ impl Registry {
             }
         };
         if new {
-            let statement = serde_json::to_string(&envelope).map_err(|_| RegistryError::Worker)?;
-            self.store.keep_blocklist(&key.to_string(), list.sequence, statement).await?;
             info!(
                 feed = list.name,
                 sequence = list.sequence,
@@ -125,6 +134,20 @@ impl Registry {
         }
         known.count();
         Ok(new)
+    }
+
+    /// Reads what came from a feed and compares it with the list that counts. Tells whether it takes that one's place.
+    fn check_blocklist(
+        &self,
+        key: &PublicKey,
+        bytes: &[u8],
+    ) -> Result<(bool, Envelope, Blocklist), BlocklistError> {
+        let envelope = serde_json::from_slice::<Envelope>(bytes);
+        let envelope = envelope.map_err(|error| BlocklistError::Signature(error.to_string()))?;
+        let list = Blocklist::open(&envelope, key)?;
+        let known = self.blocklists.read().unwrap_or_else(PoisonError::into_inner);
+        let before = known.feeds.get(&key.to_string()).and_then(|feed| feed.list.as_ref());
+        Ok((list.check(before, self.now())?, envelope, list))
     }
 
     /// Notes why nothing was taken from a feed, for the operator.
@@ -148,18 +171,32 @@ impl Registry {
     }
 
     /// Returns the list that has something.
-    pub(crate) fn listed(&self, about: &Listed) -> Option<Blocked> {
-        self.blocklists.read().unwrap_or_else(PoisonError::into_inner).listed.get(about).cloned()
+    fn listed(&self, about: &Listed) -> Option<Blocked> {
+        let known = self.blocklists.read().unwrap_or_else(PoisonError::into_inner);
+        known.listed.get(&spelled(about)).cloned()
     }
 
-    /// Returns the list that has a release: its package, whoever published it, or one of its components.
-    pub(crate) fn blocked(&self, live: &Live) -> Option<Blocked> {
+    /// Returns the list that has a payee, by the id or by the address that is paid.
+    pub(crate) fn listed_payee(&self, id: &str, to: Option<Address>) -> Option<Blocked> {
+        let ids = [id.to_owned()].into_iter().chain(to.map(|to| to.to_string()));
+        ids.map(Listed::Payee).find_map(|about| self.listed(&about))
+    }
+
+    /// Returns the list that has a release, whether it is there or still to be published: its package, any key that signed it,
+    /// or one of its components.
+    pub(crate) fn listed_release(
+        &self,
+        package: &PackageName,
+        signers: &Signers,
+        components: impl IntoIterator<Item = Digest>,
+    ) -> Option<Blocked> {
         // Every call asks, and most registries follow none.
         if self.config.blocklists.is_empty() {
             return None;
         }
-        let components = [live.component].into_iter().chain(live.editions.components());
-        let named = [Listed::Package(live.id.package.clone()), Listed::Publisher(live.publisher.to_string())];
-        named.into_iter().chain(components.map(Listed::Component)).find_map(|about| self.listed(&about))
+        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
+        let named = [Listed::Package(package.clone())].into_iter().chain(keys);
+        let mut named = named.chain(components.into_iter().map(Listed::Component));
+        named.find_map(|about| self.listed(&about))
     }
 }

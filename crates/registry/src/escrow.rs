@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use glassbox_core::blocklist::Listed;
 use glassbox_core::escrow::lapse;
 use glassbox_core::ledger::Account;
 use glassbox_core::{Pico, limits};
 use glassbox_pay::Address;
-use glassbox_store::{PayeeState, UnclaimedRow};
+use glassbox_store::{PayeeRow, PayeeState, UnclaimedRow};
 use tracing::{error, info};
 
 use crate::error::RegistryError;
@@ -42,8 +41,9 @@ impl Registry {
         }
         let known = self.store.payees().await?.into_iter();
         let known: BTreeMap<_, _> = known.map(|payee| (payee.id.clone(), payee)).collect();
+        let address = |payee: &PayeeRow| payee.address.as_ref()?.parse().ok();
         let can_be_paid = |id: &str| match known.get(id) {
-            _ if self.listed(&Listed::Payee(id.to_owned())).is_some() => false,
+            payee if self.listed_payee(id, payee.and_then(address)).is_some() => false,
             Some(payee) => {
                 payee.state != PayeeState::Suspended
                     && (payee.state == PayeeState::Verified || payee.address.is_some())

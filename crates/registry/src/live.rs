@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use glassbox_core::dsse::Envelope;
+use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{MachineAccess, Manifest, PricedAct, Terms};
@@ -61,6 +61,8 @@ pub struct Live {
     pub events: BTreeSet<String>,
     /// Who published it.
     pub publisher: PublicKey,
+    /// All who signed it.
+    pub(crate) signers: Signers,
     /// Why it is or was held.
     pub held: Option<Held>,
     /// When it was published.
@@ -99,6 +101,8 @@ impl Live {
         let publisher = row.publisher.parse().map_err(|_| damaged("its publisher is no key".into()))?;
         let texts = texts(wit).map_err(|error| damaged(error.to_string()))?;
         let signed = signed_release(row).map_err(damaged)?;
+        let signers = statement(row).map_err(damaged)?.signers();
+        let signers = signers.map_err(|error| damaged(error.to_string()))?;
         let (own, events) = (Terms::of(&manifest), manifest.events().map(str::to_owned).collect());
         let history = history(own, changes);
         let Stood { terms, index, .. } = history.last().expect("it has its own").clone();
@@ -123,6 +127,7 @@ impl Live {
             // A component that loses the price of an event goes on reporting it.
             events,
             publisher,
+            signers,
             held,
             published_at: Timestamp::from_millisecond(row.published_at).unwrap_or(Timestamp::MAX),
             manifest_digest: Digest::of(&row.manifest),
@@ -138,6 +143,11 @@ impl Live {
     /// Returns the component that a call of `function` runs.
     pub(crate) fn component_of(&self, function: &FunctionName) -> Digest {
         self.editions.component_of(function).unwrap_or(self.component)
+    }
+
+    /// Returns all of its components.
+    pub(crate) fn components(&self) -> impl Iterator<Item = Digest> {
+        [self.component].into_iter().chain(self.editions.components())
     }
 
     /// Returns on which terms machines have the source in bulk.
@@ -162,10 +172,13 @@ impl Live {
 
 /// Reads what the publisher signed of a release.
 pub(crate) fn signed_release(row: &ReleaseRow) -> Result<Release, String> {
-    let statement: Envelope = serde_json::from_str(&row.statement).map_err(|error| error.to_string())?;
     let publisher = row.publisher.parse().map_err(|_| "its publisher is no key")?;
-    let signed = statement.verify::<Release>(&publisher).map_err(|error| error.to_string())?;
+    let signed = statement(row)?.verify::<Release>(&publisher).map_err(|error| error.to_string())?;
     Ok(signed.predicate)
+}
+
+fn statement(row: &ReleaseRow) -> Result<Envelope, String> {
+    serde_json::from_str(&row.statement).map_err(|error| error.to_string())
 }
 
 impl Registry {
@@ -221,12 +234,12 @@ impl Registry {
     /// Refuses a release that the operator stopped, one that has the component of such a release under another name, and one
     /// that a blocklist has.
     pub(crate) fn check_quarantine(&self, live: &Live) -> Result<(), RegistryError> {
-        if let Some(blocked) = self.blocked(live) {
+        if let Some(blocked) = self.listed_release(&live.id.package, &live.signers, live.components()) {
             let (release, reason) = (live.id.clone().into(), blocked.to_string());
             return Err(RegistryError::Quarantined { release, reason });
         }
-        let mut components = [live.component].into_iter().chain(live.editions.components());
-        let Some((stopped, reason)) = components.find_map(|component| self.stopped_by(&component)) else {
+        let stopped = live.components().find_map(|component| self.stopped_by(&component));
+        let Some((stopped, reason)) = stopped else {
             return Ok(());
         };
         let own = self.marks(&live.id).quarantine;

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use glassbox_core::blocklist::Listed;
 use glassbox_core::ledger::{Account, Kind, payout};
 use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::{Atomic, Pico, limits};
@@ -73,13 +72,11 @@ impl Registry {
                 Account::Payee(id) => payees.get(id),
                 _ => None,
             };
-            let blocked = match &account {
-                Account::Payee(id) => self.listed(&Listed::Payee(id.clone())),
-                _ => None,
-            };
             let earned = PayoutLine { account, payable, frozen, amount: Atomic::ZERO, to: None, waits: None };
             let mut line = line(terms, payee, earned);
-            if let Some(blocked) = blocked {
+            if let Account::Payee(id) = &line.account
+                && let Some(blocked) = self.listed_payee(id, line.to)
+            {
                 line.waits = Some(blocked.to_string().into());
             }
             line

@@ -113,10 +113,8 @@ impl Registry {
         let editions = package.editions();
         let own = Digest::of(&package.files.component);
         let components: Vec<Digest> = [own].into_iter().chain(editions.components()).collect();
-        let keys = signers.keys().iter().map(|key| Listed::Publisher(key.to_string()));
-        let named = [Listed::Package(package.manifest.package.name.clone())].into_iter().chain(keys);
-        let mut named = named.chain(components.iter().copied().map(Listed::Component));
-        if let Some(blocked) = named.find_map(|about| self.listed(&about)) {
+        let name = &package.manifest.package.name;
+        if let Some(blocked) = self.listed_release(name, &signers, components.iter().copied()) {
             return Err(blocked.into());
         }
         let stopped = components.iter().find_map(|component| self.stopped_by(component));
