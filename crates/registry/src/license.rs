@@ -15,6 +15,7 @@ use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::split_bill;
 use glassbox_core::terms::Bill;
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
+use glassbox_pay::Address;
 use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_sandbox::Allowed;
 use glassbox_store::NewLicense;
@@ -225,8 +226,10 @@ impl Registry {
 pub(crate) fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError> {
     Ok(NewLicense {
         id: license.id.clone(),
+    // As payers are written: an address has many spellings, and one payer.
+    let address = license.holder.parse::<Address>();
         package: license.release.package.clone(),
-        holder: license.holder.clone(),
+        holder: address.map_or_else(|_| license.holder.clone(), |address| address.to_string()),
         item: license.item.to_string(),
         units: license.units,
         from_s: license.from.as_second(),

@@ -220,6 +220,19 @@ async fn a_grant_is_for_whom_the_publisher_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_for_an_address_however_it_is_written() {
+    let package = priced(FOLD);
+    let stage = stage_with(&package).await;
+    let buyer = stage.buyer("cy", 1).await;
+    let address = crate::stage::wallet("cy").address().to_string();
+    assert_ne!(address, address.to_ascii_lowercase());
+    let good = grant(&stage, &package, "academic", &address.to_ascii_lowercase(), &publisher(), 30);
+    assert_eq!(stage.post("/v1/licenses", &json!({ "license": good })).await.status, 201);
+    let reply = super::pays_by_wallet(&buyer, "double", 1, "first").await;
+    assert_eq!(reply.receipt().1.charge.amount.0, 2_500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_cannot_be_written_down_is_handed_in_again() {
     for moment in MOMENTS {
         let package = priced(FOLD);
