@@ -184,8 +184,13 @@ impl Stage {
 
     /// A registry with nothing published, which believes a forge.
     pub(crate) async fn with_oidc(issuer: OidcIssuer) -> Self {
+        Self::with_forges(vec![issuer]).await
+    }
+
+    /// A registry with nothing published, which believes some forges.
+    pub(crate) async fn with_forges(oidc: Vec<OidcIssuer>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(folder, World { oidc: vec![issuer], ..World::default() }, Sweep::Off).await
+        Self::open(folder, World { oidc, ..World::default() }, Sweep::Off).await
     }
 
     /// A registry that has `lab:bench@1.0.0` and follows the blocklists of a key.

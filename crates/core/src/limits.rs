@@ -773,6 +773,10 @@ pub const OIDC_GRANT_SECONDS: i64 = 60 * 60;
 /// with it.
 pub const OIDC_KEYS_MS: i64 = 10 * 60 * 1_000;
 
+/// For how long a forge whose keys could not be fetched is not asked again, in milliseconds: what anybody may send makes
+/// this registry ask somebody else, who may take seconds to be silent.
+pub const OIDC_SILENT_MS: i64 = 30 * 1_000;
+
 /// By how much the clock of a forge may be ahead, in seconds.
 pub const OIDC_SKEW_SECONDS: i64 = 60;
 

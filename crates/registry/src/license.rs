@@ -199,7 +199,8 @@ impl Registry {
         }
         // Under the digest of what was signed: whoever signs two grants with one id means two.
         let id = envelope.payload_digest().ok_or(RegistryError::Worker)?.to_string();
-        Ok(self.store.keep_license(NewLicense { id, ..kept(&license, &envelope)? }).await?)
+        let before = self.store.keep_license(NewLicense { id, ..kept(&license, &envelope)? }).await?;
+        Ok(before.is_none())
     }
 
     fn license_order(&self, live: &Live, sale: &LicenseSale) -> Order {

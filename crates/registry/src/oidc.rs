@@ -4,6 +4,7 @@
 //! What it shows is that the repository is public, by the word of the forge; under which licence it is, no token says.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use glassbox_core::dsse::Envelope;
@@ -15,7 +16,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use crate::error::CallError;
+use crate::error::{CallError, RegistryError};
 use crate::license::kept;
 use crate::open::Registry;
 
@@ -78,9 +79,11 @@ impl Registry {
         }
         let repository = self.repository_of(&token, &holder).await?;
         let from = self.now();
+        let asked = [&b"glassbox-oidc-grant/1\0"[..], token.as_bytes(), b"\0", id.as_bytes(), b"\0"];
+        let release = live.id.to_string();
         let license = License {
-            // The same token again is the same grant.
-            id: format!("oidc:{}", Digest::of(&token).hex()),
+            // The same token for the same again is the same licence.
+            id: format!("oidc:{}", Digest::of([&asked.concat(), release.as_bytes()].concat()).hex()),
             release: live.id.clone(),
             terms: live.terms.digest(),
             component: live.component,
@@ -96,8 +99,10 @@ impl Registry {
             issuer: self.executor(),
         };
         let envelope = license.clone().sign(&self.keys.executor);
-        let new = self.store.keep_license(kept(&license, &envelope)?).await?;
-        Ok((envelope, new))
+        match self.store.keep_license(kept(&license, &envelope)?).await? {
+            None => Ok((envelope, true)),
+            Some(before) => Ok((serde_json::from_str(&before).map_err(|_| RegistryError::Worker)?, false)),
+        }
     }
 
     /// Returns the repository that a token is of, where the token holds.
@@ -140,32 +145,52 @@ impl Registry {
         Ok(claims.repository)
     }
 
-    /// Returns the keys of an issuer. Those that are fetched are kept for a while: whoever sends tokens has nobody else asked
-    /// each time.
+    /// Returns the keys of an issuer. What came of fetching them is kept for a while: whoever sends tokens has nobody asked
+    /// each time, and waits for no other issuer.
     async fn keys_of(&self, issuer: &OidcIssuer) -> Result<JwkSet, CallError> {
         let silent = |reason: String| CallError::OidcSilent { issuer: issuer.issuer.clone(), reason };
-        let read = |text: &str| serde_json::from_str(text).map_err(|error| silent(error.to_string()));
         let url = match &issuer.keys {
-            OidcKeys::Set(text) => return read(text),
+            OidcKeys::Set(text) => {
+                return serde_json::from_str(text).map_err(|error| silent(error.to_string()));
+            }
             OidcKeys::Url(url) => url,
         };
-        let (mut known, now_ms) = (self.oidc_keys.lock().await, self.env.now_ms());
-        if let Some((fetched_ms, keys)) = known.get(&issuer.issuer)
-            && now_ms - fetched_ms < limits::OIDC_KEYS_MS
-        {
-            return Ok(JwkSet::clone(keys));
-        }
-        let patience = Duration::from_millis(limits::DOMAIN_WAIT_MS_MAX);
-        let fetched = tokio::time::timeout(patience, fetch(url)).await;
-        let text = fetched.map_err(|_| silent("it takes too long".into()))?.map_err(silent)?;
-        let keys: JwkSet = read(&text)?;
-        known.insert(issuer.issuer.clone(), (now_ms, keys.clone()));
-        Ok(keys)
+        let slot = {
+            let mut slots = self.oidc_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.entry(issuer.issuer.clone()).or_default().clone()
+        };
+        let (mut known, now_ms) = (slot.lock().await, self.env.now_ms());
+        let fetched = match known.take().filter(|fetched| now_ms - fetched.at_ms < fetched.kept_ms()) {
+            Some(fetched) => fetched,
+            None => {
+                let patience = Duration::from_millis(limits::DOMAIN_WAIT_MS_MAX);
+                let text = tokio::time::timeout(patience, fetch(url)).await;
+                let text = text.unwrap_or_else(|_| Err("it takes too long".into()));
+                let keys =
+                    text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+                // From when the answer is here: those who waited for it ask nobody again.
+                Fetched { at_ms: self.env.now_ms(), keys }
+            }
+        };
+        known.insert(fetched).keys.clone().map_err(silent)
     }
 }
 
-/// The keys that were fetched, by issuer, with when.
-pub(crate) type FetchedKeys = tokio::sync::Mutex<HashMap<String, (i64, JwkSet)>>;
+/// What came of fetching the keys of an issuer.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    at_ms: i64,
+    keys: Result<JwkSet, String>,
+}
+
+impl Fetched {
+    fn kept_ms(&self) -> i64 {
+        if self.keys.is_ok() { limits::OIDC_KEYS_MS } else { limits::OIDC_SILENT_MS }
+    }
+}
+
+/// What was fetched, by issuer: whoever waits for one holds up nobody who asks for another.
+pub(crate) type FetchedKeys = Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Fetched>>>>>;
 
 /// Returns who a token says made it, unchecked: whose keys to check it with.
 fn issuer_of(token: &str) -> Option<String> {

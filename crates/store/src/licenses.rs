@@ -78,9 +78,17 @@ pub(crate) fn to_judge(
 }
 
 impl Store {
-    /// Keeps a licence that was not sold here. Returns whether it is new.
-    pub async fn keep_license(&self, license: NewLicense) -> Result<bool, StoreError> {
-        self.write("keep_license", move |transaction| insert(transaction, &license)).await
+    /// Keeps a licence that was not sold here. Returns the statement that is kept under its id before, where there is one: it
+    /// stays.
+    pub async fn keep_license(&self, license: NewLicense) -> Result<Option<String>, StoreError> {
+        self.write("keep_license", move |transaction| {
+            if insert(transaction, &license)? {
+                return Ok(None);
+            }
+            let sql = "SELECT statement FROM licenses WHERE id = ?1";
+            Ok(Some(transaction.query_row(sql, [&license.id], |row| row.get(0))?))
+        })
+        .await
     }
 
     /// Returns the licences of a holder for a package that are good at a time, in Unix seconds: those that begin last first.

@@ -117,8 +117,10 @@ async fn licences_are_found_while_they_last() {
         until_s,
         statement: "{}".into(),
     };
-    assert!(store.keep_license(license("a", 10, Some(20))).await.expect("kept"));
-    assert!(!store.keep_license(license("a", 10, Some(20))).await.expect("kept"), "the same again");
+    assert_eq!(store.keep_license(license("a", 10, Some(20))).await.expect("kept"), None);
+    let other = NewLicense { statement: "another".into(), ..license("a", 10, Some(20)) };
+    let before = store.keep_license(other).await.expect("kept");
+    assert_eq!(before, Some(license("a", 10, Some(20)).statement), "what was kept first stays");
     store.keep_license(license("b", 15, None)).await.expect("kept");
     for (at_s, ids) in [(9, ""), (10, "a"), (15, "b a"), (19, "b a"), (20, "b"), (99, "b")] {
         let found = store.licenses(&package(), "0xp", at_s).await.expect("read");

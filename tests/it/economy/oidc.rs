@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use glassbox_core::license::License;
 use glassbox_registry::{OidcIssuer, OidcKeys};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use super::examples::package;
 use super::{Customer, net};
 use crate::buyer::Reply;
+use crate::command::Shell;
 use crate::stage::Stage;
 
 const FORGE: &str = "https://forge.example";
@@ -70,11 +72,10 @@ async fn a_public_repository_computes_for_nothing_for_an_hour() {
     let by_rsa = token(&rsa(), "rsa", &claims(&stage, &ana.account));
     let given = prove(&stage, "oss", &ana.account, &by_rsa).await;
     assert_eq!(given.status, 201, "{}", given.text);
-    assert_eq!(
-        prove(&stage, "oss", &ana.account, &by_rsa).await.status,
-        200,
-        "the same token is the same grant"
-    );
+    stage.world.advance(Duration::from_secs(1));
+    let again = prove(&stage, "oss", &ana.account, &by_rsa).await;
+    assert_eq!(again.status, 200, "the same token is the same grant");
+    assert_eq!(again.json()["license"], given.json()["license"], "and the licence that is kept");
     assert_eq!(cost(&ana, 2).await, 0);
     assert_eq!(cost(&ben, 2).await, 500, "a grant is its holder's");
     stage.world.advance(Duration::from_secs(3_601));
@@ -108,6 +109,85 @@ async fn the_keys_of_a_forge_are_fetched_now_and_then() {
         let token = token(&ec(), "ec", &claims(&stage, holder));
         assert_eq!(prove(&stage, "oss", holder, &token).await.status, 201, "{holder}");
         assert_eq!(asked.load(Ordering::SeqCst), fetched, "{holder}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_asks_for_the_grant_by_a_command() {
+    let stage = stage().await;
+    let ana = Customer::with(&stage, "ana", "5").await;
+    let shell = Shell::new(&stage.url);
+    let file = |text: &str| std::fs::write(shell.folder.path().join("token.txt"), text).unwrap();
+    let args = ["license", "prove", "helix:fold", "oss", "--to", &ana.account, "--token-file", "token.txt"];
+    file("no token");
+    shell.refused(&args, "oidc-refused");
+    file(&format!("{}\n", token(&rsa(), "rsa", &claims(&stage, &ana.account))));
+    let given = serde_json::from_value(shell.ok(&args)).unwrap();
+    assert_eq!(License::open(&given).unwrap().holder, ana.account);
+    assert_eq!(ana.post(FOLD, &json!({ "args": [1] })).await.receipt().1.charge.amount.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_proves_each_grant_for_itself() {
+    let mut fold = package("fold");
+    let oss = "id = \"oss\"";
+    assert_eq!(fold.manifest.matches(oss).count(), 1);
+    let more =
+        "id = \"half\"\nprices = [\"compute\"]\npercent-off = 50\nproof = \"oidc-repository\"\n\n[[grant]]\n";
+    fold.manifest = fold.manifest.replace(oss, &format!("{more}{oss}"));
+    let keys = OidcKeys::Set(KEYS.into());
+    let stage = Stage::with_oidc(OidcIssuer { issuer: FORGE.into(), keys }).await;
+    stage.publish(&fold).await;
+    let ana = Customer::with(&stage, "ana", "5").await;
+    let token = token(&rsa(), "rsa", &claims(&stage, &ana.account));
+    for grant in ["half", "oss"] {
+        let given = prove(&stage, grant, &ana.account, &token).await;
+        assert_eq!(given.status, 201, "{grant}: {}", given.text);
+    }
+    // The better one counts: it is kept, too.
+    assert_eq!(ana.post(FOLD, &json!({ "args": [1] })).await.receipt().1.charge.amount.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forge_that_is_silent_is_asked_now_and_then_and_holds_up_no_other() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let broken = get(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { axum::http::StatusCode::INTERNAL_SERVER_ERROR }
+    });
+    let (reached, mut is_reached) = tokio::sync::mpsc::unbounded_channel();
+    let mute = get(move || {
+        reached.send(()).unwrap();
+        std::future::pending::<&str>()
+    });
+    let routes =
+        Router::new().route("/broken", broken).route("/mute", mute).route("/keys", get(|| async { KEYS }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let issuer = |name: &str| OidcIssuer {
+        issuer: format!("https://{name}.example"),
+        keys: OidcKeys::Url(format!("{base}/{name}")),
+    };
+    let stage = Arc::new(Stage::with_forges(["broken", "mute", "keys"].map(issuer).into()).await);
+    stage.publish(&package("fold")).await;
+    let ask = async |name: &str| {
+        let mut claims = claims(&stage, "credit:a");
+        claims["iss"] = json!(format!("https://{name}.example"));
+        prove(&stage, "oss", "credit:a", &token(&ec(), "ec", &claims)).await
+    };
+    for (pause_s, times) in [(0, 1), (1, 1), (31, 2)] {
+        stage.world.advance(Duration::from_secs(pause_s));
+        ask("broken").await.assert_problem(503, "oidc-silent");
+        assert_eq!(asked.load(Ordering::SeqCst), times, "after {pause_s} s");
+    }
+    tokio::select! {
+        reply = ask("mute") => panic!("{}", reply.text),
+        answered = async {
+            is_reached.recv().await.unwrap();
+            ask("keys").await
+        } => assert_eq!(answered.status, 201, "{}", answered.text),
     }
 }
 
