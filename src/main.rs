@@ -10,6 +10,7 @@ mod files;
 mod folder;
 mod home;
 mod keep;
+mod lockfile;
 mod node;
 mod output;
 mod password;

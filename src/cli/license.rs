@@ -25,6 +25,13 @@ Calls that the same account or wallet pays for find it from then on.")]
         after_help = "Examples:\n  glassbox license grant acme:fold@1.2.0 academic --to credit:1f… --until 2027-12-31"
     )]
     Grant(GrantLicenseArgs),
+    /// Ask for the grant of public repositories, with the identity token that a forge gave a workflow
+    #[command(after_help = "\
+Examples:
+  glassbox license prove acme:fold oss --to credit:1f… --token-file token.txt
+
+The token's audience must be the registry's URL, # and who gets the grant.")]
+    Prove(ProveArgs),
     /// Hand a grant in, so that its holder's calls cost less
     Redeem {
         /// The licence
@@ -78,6 +85,52 @@ pub(crate) struct GrantLicenseArgs {
     /// The key of the namespace [default: the one in the home folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// The package or release
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
+    /// The grant, by its id in the manifest
+    pub(crate) grant: String,
+    /// Who gets it: a credit account, or the address of a wallet
+    #[arg(long, value_name = "PAYER")]
+    pub(crate) to: String,
+    /// The file with the identity token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TipCommand {
+    /// Give to the payees of a package that accepts gifts, by their shares
+    #[command(
+        after_help = "Examples:\n  glassbox tip give acme:slug 2.50 --credit\n  glassbox tip give acme:slug 2.50 --max-price 2.50"
+    )]
+    Give(TipArgs),
+    /// Give to all that your company used in a month, by its calls of each
+    #[command(after_help = "Examples:\n  GLASSBOX_ACCOUNT=gba_… glassbox tip spread 2026-11 100")]
+    Spread {
+        /// The month
+        #[arg(value_name = "YYYY-MM")]
+        month: String,
+        /// How much in all, in dollars
+        #[arg(value_name = "DOLLARS")]
+        usd: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TipArgs {
+    /// The package or release
+    #[arg(value_name = "[REGISTRY/]NS:NAME[@VERSION]", value_parser = remote_ref)]
+    pub(crate) package: RemoteRef,
+    /// How much, in dollars
+    #[arg(value_name = "DOLLARS")]
+    pub(crate) usd: String,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,11 @@
 
 mod advisory;
 mod attest;
+mod blocklist;
 mod call;
 mod company;
 mod license;
+mod lock;
 mod log;
 mod mcp;
 mod names;
@@ -26,9 +28,11 @@ use glassbox_core::name::{NameError, RemoteRef};
 
 pub(crate) use advisory::*;
 pub(crate) use attest::*;
+pub(crate) use blocklist::*;
 pub(crate) use call::*;
 pub(crate) use company::*;
 pub(crate) use license::*;
+pub(crate) use lock::*;
 pub(crate) use log::*;
 pub(crate) use mcp::*;
 pub(crate) use names::*;
@@ -280,6 +284,20 @@ Examples:
     /// Buy, grant and check licences: plans, offers, grants
     #[command(subcommand)]
     License(LicenseCommand),
+    /// Give to the payees of a package, or of all that a company used
+    #[command(subcommand)]
+    Tip(TipCommand),
+    /// Pin a release that your project uses, with its component and terms, in glassbox.lock
+    #[command(
+        after_help = "Examples:\n  glassbox add acme:slug\n  glassbox add acme:charts@6.8.0 --license charts.license.json"
+    )]
+    Add(AddArgs),
+    /// Pin the releases of glassbox.lock anew, under the terms that stand
+    #[command(after_help = "Examples:\n  glassbox lock\n  glassbox lock --lock ./agent/glassbox.lock")]
+    Lock(LockArgs),
+    /// Sign blocklists for those who follow yours
+    #[command(subcommand)]
+    Blocklist(BlocklistCommand),
     /// Make, narrow, read and take back the tokens that spend credit
     #[command(subcommand)]
     Token(TokenCommand),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use glassbox_core::{PackageName, PackageRef};
 
-use super::AuditReceiptsArgs;
+use super::{AuditLicensesArgs, AuditReceiptsArgs};
 
 /// Who operates the registry.
 #[derive(Debug, Args)]
@@ -25,6 +25,13 @@ pub(crate) enum AuditCommand {
         after_help = "Examples:\n  glassbox audit receipts --one-in 20\n  glassbox audit receipts ./receipts --one-in 1 --out results --submit"
     )]
     Receipts(AuditReceiptsArgs),
+    /// Check that all of glassbox.lock may be used: licences, terms, yanks, quarantines
+    #[command(after_help = "\
+Examples:
+  glassbox audit licenses --allow MIT,Apache-2.0,MPL-2.0
+
+What is under another licence needs one that was taken: glassbox add NS:NAME --license FILE.")]
+    Licenses(AuditLicensesArgs),
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use glassbox_api::LicenseBody;
+use glassbox_api::{LicenseBody, OidcBody};
 use glassbox_core::dsse::Envelope;
 use glassbox_core::license::{Item, License};
 use glassbox_core::{Atomic, Digest, PackageRef};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Context;
 use super::purse::Purse;
 use super::sign::key;
-use crate::cli::{BuyLicenseArgs, GrantLicenseArgs, LicenseCommand, VerifyLicenseArgs};
+use crate::cli::{BuyLicenseArgs, GrantLicenseArgs, LicenseCommand, ProveArgs, VerifyLicenseArgs};
 use crate::failure::Failure;
 use crate::output::{GOOD, paint};
 use crate::progress::during;
@@ -27,6 +27,7 @@ pub(super) async fn run(context: &Context, command: &LicenseCommand) -> Result<(
             context.output.note(&format!("{} The registry has it.", paint(GOOD, "✓")));
             Ok(())
         }
+        LicenseCommand::Prove(args) => prove(context, args).await,
         LicenseCommand::Verify(args) => verify(context, args),
     }
 }
@@ -76,9 +77,23 @@ async fn grant(context: &Context, args: &GrantLicenseArgs) -> Result<(), Failure
     show(context, &license.sign(&secret), None)
 }
 
+async fn prove(context: &Context, args: &ProveArgs) -> Result<(), Failure> {
+    let path = &args.token_file;
+    let token = fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+    let body = OidcBody {
+        release: args.package.reference.to_string(),
+        grant: args.grant.clone(),
+        holder: args.to.clone(),
+        token: token.trim().to_owned(),
+    };
+    let client = context.remote(args.package.registry.as_deref())?.client;
+    let given = during("asking", client.prove_grant(&body)).await?;
+    show(context, &given.license, None)
+}
+
 fn verify(context: &Context, args: &VerifyLicenseArgs) -> Result<(), Failure> {
     let refused = |message: String| Failure::no("license-refused", message, "ask whoever gave it to you");
-    let license = License::open(&read(&args.file)?).map_err(|error| refused(error.to_string()))?;
+    let license = open(&args.file)?;
     license.check_time(Timestamp::now()).map_err(|error| refused(error.to_string()))?;
     if let Some(issuer) = args.issuer.filter(|issuer| *issuer != license.issuer) {
         return Err(refused(format!("it is signed by {}, and not by {issuer}", license.issuer)));
@@ -91,6 +106,12 @@ fn verify(context: &Context, args: &VerifyLicenseArgs) -> Result<(), Failure> {
     }
     context.output.answer(&license, || describe(&license));
     Ok(())
+}
+
+/// Reads a licence that holds in itself.
+pub(super) fn open(path: &Path) -> Result<License, Failure> {
+    License::open(&read(path)?)
+        .map_err(|error| Failure::no("license-refused", error.to_string(), "ask whoever gave it to you"))
 }
 
 fn read(path: &Path) -> Result<Envelope, Failure> {

@@ -6,6 +6,7 @@ mod approvals;
 mod attest;
 mod audit;
 mod audit_receipts;
+mod blocklist;
 mod call;
 mod channels;
 mod chargeback;
@@ -21,6 +22,7 @@ mod fork;
 mod info;
 mod key;
 mod license;
+mod lock;
 mod log;
 mod mark;
 mod mcp;
@@ -42,6 +44,7 @@ mod sign;
 mod spending;
 mod statement;
 mod terms;
+mod tip;
 mod token;
 mod verify;
 mod wallet;
@@ -190,6 +193,11 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Advisory(command) => advisory::run(&context, &command).await,
         Command::Attest(command) => attest::run(&context, &command).await,
         Command::License(command) => license::run(&context, &command).await,
+        Command::Tip(command) => tip::run(&context, &command).await,
+        Command::Add(args) => lock::add(&context, &args).await,
+        Command::Lock(args) => lock::lock(&context, &args).await,
+        Command::Blocklist(command) => blocklist::run(&context, &command),
+        Command::Audit(AuditCommand::Licenses(args)) => lock::audit(&context, &args).await,
         Command::Token(command) => token::run(&context, &command).await,
         Command::Audit(AuditCommand::Ledger(operator)) => audit::ledger(&context, &operator).await,
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,

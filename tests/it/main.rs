@@ -46,6 +46,7 @@ mod invariants;
 mod journey;
 mod kill;
 mod ledger;
+mod lock;
 mod log;
 mod marks;
 mod mcp;

@@ -229,6 +229,12 @@ impl License {
         }
     }
 
+    /// Tells whether it was taken for a release, or for one before it while later ones come with it.
+    pub fn covers(&self, release: &ReleaseId, published_at: Timestamp) -> bool {
+        let updates = self.updates_until.is_some_and(|until| published_at <= until);
+        self.release == *release || (self.release.package == release.package && updates)
+    }
+
     /// Checks that it is good at a time.
     pub fn check_time(&self, at: Timestamp) -> Result<(), LicenseError> {
         let running = self.from <= at && self.until.is_none_or(|until| at < until);

@@ -79,8 +79,7 @@ fn entitles(live: &Live, act: PricedAct, license: &License) -> bool {
                 PricedAct::Source => OfferAct::Source,
                 PricedAct::Execute => return false,
             };
-            let is_newer = license.updates_until.is_some_and(|until| live.published_at <= until);
-            (license.release == live.id || is_newer)
+            license.covers(&live.id, live.published_at)
                 && more.offer.iter().any(|offer| offer.id == *id && offer.on == Some(sold_with))
         }
         Item::Grant(_) => false,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Agent, ask, operate, refused};
 use crate::buyer::{Reply, bench};
 use crate::stage::Stage;
-use crate::{composition, grants, packages};
+use crate::{composition, economy, grants, packages};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_alone_call_and_a_token_ends_when_it_is_taken_back() {
@@ -287,4 +287,25 @@ async fn what_is_imported_is_held_to_the_lists_as_what_is_called() {
         let problem = refused(&call(&intern, package).await, "account.intern.deny.packages");
         assert!(problem["detail"].as_str().unwrap().contains("lab:leaf@1.0.0"), "{problem}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_licence_is_that_of_what_is_called_on_the_day() {
+    let stage = Stage::of_company("allow.licenses = ['Apache-2.0', 'MPL-2.0']").await;
+    stage.publish(&economy::examples::package("audit")).await;
+    stage.publish(&economy::rights::changing("MPL-2.0", &economy::rights::day(&stage, 2))).await;
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let args = json!({ "args": [4] });
+    // The community's edition is under a licence of its own, and the enterprise's, too.
+    let audit = "/v1/call/ledgerly/audit/1.0.0";
+    assert_eq!(agent.post(&format!("{audit}/add"), &args).await.output(), json!(5));
+    refused(&agent.post(&format!("{audit}/allow"), &args).await, "allow.licenses");
+    let component = "/v1/packages/ledgerly/audit/1.0.0/component";
+    assert_eq!(agent.get(&format!("{component}?edition=ce")).await.status, 200);
+    refused(&agent.get(component).await, "allow.licenses");
+
+    let double = economy::path("double");
+    refused(&agent.post(&double, &args).await, "allow.licenses");
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    assert_eq!(agent.post(&double, &args).await.output(), json!(8));
 }

@@ -2,9 +2,10 @@
 
 use glassbox_core::ledger::Account;
 use glassbox_registry::PackageFiles;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Agent, ask};
+use crate::command::Shell;
 use crate::economy::{PAYEE, goods};
 use crate::stage::Stage;
 
@@ -59,6 +60,17 @@ async fn gifts_are_spread_over_what_was_used() {
             assert_eq!(earned(&stage, name).await, amount, "{name}: once");
         }
     }
+    // The command says the same in the account's name.
+    let shell = Shell::new(&stage.url);
+    let said = async |args: &[&str]| {
+        let mut command = tokio::process::Command::from(shell.command(args));
+        command.env("GLASSBOX_ACCOUNT", &fund.token).output().await.unwrap()
+    };
+    let output = said(&["tip", "spread", "2027-01", "10", "--json"]).await;
+    let given: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(given["tips"][0]["charged"]["usd"], "7.5", "{given}");
+    assert_eq!(earned(&stage, "goods").await, 7_500_000);
+    assert_eq!(said(&["tip", "spread", "2027-01", "20", "--json"]).await.status.code(), Some(1));
     // Another sum for the same month is another word for the same gifts, and refused.
     let other = json!({ "month": "2027-01", "usd": "20" });
     fund.post("/v1/tips", &other).await.assert_problem(409, "payment-bound");

@@ -3,6 +3,7 @@
 //! Parsing refuses what it does not know, because a misspelt `amount` must not mean "free". Rules that need only the
 //! manifest stand here; whether an export exists is for the registry, which has the WIT.
 
+mod allowed;
 mod amount;
 pub mod lint;
 mod origin;
@@ -26,6 +27,7 @@ use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
 pub use origin::{Dependency, DerivedFrom, ForkRoyalty, RoyaltyMode, Splits, Unclaimed, Upstream};
+pub use allowed::is_satisfied;
 pub use parse::ManifestError;
 pub use price::{ChargeOn, Discount, Free, FreeScope, Price, PricedAct, Step, TierMode, Tiers, Unit};
 pub use sales::{

@@ -9,7 +9,6 @@
 
 mod accounts;
 mod chargeback;
-mod license;
 mod policy;
 mod tips;
 

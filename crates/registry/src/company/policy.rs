@@ -33,15 +33,13 @@ use std::fmt;
 use glassbox_core::account::{AccountName, CostCenter};
 use glassbox_core::egress::{Egress, Rule};
 use glassbox_core::key::PublicKey;
-use glassbox_core::manifest::HTTP_INTERFACE;
+use glassbox_core::manifest::{HTTP_INTERFACE, is_satisfied};
 use glassbox_core::{Atomic, Namespace, PackageName, ReleaseId};
 use glassbox_sandbox::{Allowed, Grants};
 use glassbox_store::Approval;
 use semver::VersionReq;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-
-use super::license::is_satisfied;
 
 /// What a company allows.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,0 +1,45 @@
+//! `glassbox tip`.
+
+use glassbox_api::{SpreadBody, TipBody};
+
+use super::Context;
+use super::purse::Purse;
+use crate::cli::{TipArgs, TipCommand};
+use crate::failure::Failure;
+use crate::output::{GOOD, MONEY, NAME, paint};
+use crate::progress::during;
+
+pub(super) async fn run(context: &Context, command: &TipCommand) -> Result<(), Failure> {
+    match command {
+        TipCommand::Give(args) => give(context, args).await,
+        TipCommand::Spread { month, usd } => {
+            let body = SpreadBody { month: month.clone(), usd: usd.clone() };
+            let given = during("giving", context.own_account()?.spread_tips(&body)).await?;
+            context.output.answer(&given, || {
+                let line = |tip: &glassbox_api::SpreadTipResponse| {
+                    let amount = paint(MONEY, format!("${}", tip.charged.usd));
+                    format!(
+                        "{} {amount} for {}, called {} times",
+                        paint(GOOD, "✓"),
+                        paint(NAME, &tip.package),
+                        tip.calls
+                    )
+                };
+                given.tips.iter().map(line).collect::<Vec<_>>().join("\n")
+            });
+            Ok(())
+        }
+    }
+}
+
+async fn give(context: &Context, args: &TipArgs) -> Result<(), Failure> {
+    let purse = Purse::new(context, &args.purse, args.package.registry.as_deref())?;
+    let buyer = purse.buyer().await?;
+    let (reference, body) = (&args.package.reference, TipBody { usd: args.usd.clone() });
+    let given = during("giving", purse.remote.client.tip(reference, &body, buyer.as_ref())).await?;
+    context.output.answer(&given, || {
+        let amount = paint(MONEY, format!("${}", given.charged.usd));
+        format!("{} {amount} for the payees of {}", paint(GOOD, "✓"), paint(NAME, &given.release))
+    });
+    Ok(())
+}
