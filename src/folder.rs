@@ -44,6 +44,7 @@ fn read(folder: &Path) -> Result<PackageFiles, Failure> {
         None => None,
     };
     Ok(PackageFiles {
+        documents: documents(folder, &manifest)?,
         files,
         wit: collect(&inside(folder, &manifest.spec.wit)?, |name| name.ends_with(".wit"))?,
         tests: collect(&inside(folder, tests)?, |name| name.ends_with(pattern))?,
@@ -52,6 +53,20 @@ fn read(folder: &Path) -> Result<PackageFiles, Failure> {
         editions,
         source,
     })
+}
+
+/// Reads the documents that a manifest names. What is not there, the check of the package says.
+fn documents(folder: &Path, manifest: &Manifest) -> Result<Files, Failure> {
+    let mut found = std::collections::BTreeMap::new();
+    for (_, name) in manifest.documents() {
+        let path = inside(folder, name)?;
+        match fs::read(&path) {
+            Ok(bytes) => drop(found.insert(name.to_owned(), bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::io("read", &path, &error)),
+        }
+    }
+    Ok(Files::within(limits::DOCUMENTS_BYTES_MAX, found).map_err(PublishError::from)?)
 }
 
 fn component(folder: &Path, path: &str) -> Result<Vec<u8>, Failure> {

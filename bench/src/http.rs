@@ -154,6 +154,7 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
             wit: one_file("world.wit", include_str!("../guest/wit/world.wit"))?,
             tests: one_file("add.toml", CASES)?,
             editions: Default::default(),
+            documents: Default::default(),
             component: SMALL_STACK.to_vec(),
             files: None,
             source: None,

@@ -454,7 +454,13 @@ fn package_of(files: &[File]) -> Result<PackageFiles, Failure> {
     let manifest = Manifest::parse(&text).map_err(PublishError::from)?;
     let component =
         files.iter().find(|(path, _)| *path == manifest.component.path).ok_or_else(missing)?.1.to_vec();
+    let document = |(_, path): (&str, &str)| {
+        let found = files.iter().find(|(name, _)| *name == path);
+        found.map(|(_, bytes)| (path.to_owned(), bytes.to_vec())).ok_or_else(missing)
+    };
+    let documents = manifest.documents().map(document).collect::<Result<Vec<_>, _>>()?;
     Ok(PackageFiles {
+        documents: Files::new(documents).map_err(PublishError::from)?,
         wit: below("wit")?,
         tests: below("tests")?,
         component,

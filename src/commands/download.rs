@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, args: &DownloadArgs) -> Result<(), Fa
     };
     let (page, logged) = during("asking", purse.remote.resolve(reference)).await?;
     let Release { release: id, component, .. } = logged.release;
-    let download = purse.remote.client.download_signed(&page, id, component, buyer.as_ref());
+    let download = purse.remote.client.download_signed(&page, id, None, component, buyer.as_ref());
     let component = during("downloading", download).await?;
     let Downloaded { release, digest, bytes, charged } = component;
     let Some(folder) = folder else {

@@ -9,7 +9,7 @@ use glassbox_client::Client;
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
-use glassbox_core::manifest::{Manifest, RoyaltyMode};
+use glassbox_core::manifest::{Manifest, Operators, RoyaltyMode};
 use glassbox_core::release::{Pinned, Release};
 use glassbox_core::{PackageRef, ReleaseId};
 use glassbox_registry::Package;
@@ -67,7 +67,10 @@ pub(super) async fn run(context: &Context, args: &PublishArgs) -> Result<(), Fai
     warn_of_lost_royalties(context, client, &package).await;
     let statement = match &args.statement {
         Some(file) => sign::read(file)?,
-        None => statement(&args.dir, &package, depend::pins(&remote, &package).await?, &key),
+        None => {
+            let log = client.descriptor().await?.log_key;
+            statement(&args.dir, &package, depend::pins(&remote, &package).await?, log, &key)
+        }
     };
     if let Some(file) = &args.out {
         sign::write(file, &statement)?;
@@ -105,9 +108,19 @@ async fn warn_of_lost_royalties(context: &Context, client: &Client, package: &Pa
 
 /// Signs what a package is made of, what it imports, and who made it: as the manifest says, or else the commits of its
 /// folder.
-pub(super) fn statement(dir: &Path, package: &Package, pins: Vec<Pinned>, key: &SecretKey) -> Envelope {
+///
+/// Where the terms let no other registry run it for others, the statement names the one that it is for, by the key of its
+/// `log`.
+pub(super) fn statement(
+    dir: &Path,
+    package: &Package,
+    pins: Vec<Pinned>,
+    log: String,
+    key: &SecretKey,
+) -> Envelope {
     let mut release = package.statement();
     release.dependencies = pins;
+    release.registry = Some(log).filter(|_| package.manifest.component.operators == Operators::Registry);
     if release.authorship.basis.is_none() {
         release.authorship = authorship::of_commits(dir);
     }
@@ -129,6 +142,7 @@ pub(super) async fn upload(
         tests: wire(&files.tests),
         component: STANDARD.encode(&files.component),
         editions: files.editions.iter().map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes))).collect(),
+        documents: wire(&files.documents),
         files: files.files.as_ref().map(wire_bytes),
         source: files.source.as_ref().map(wire),
         statement,

@@ -57,17 +57,19 @@ async fn republish(
     };
     let purse = Purse::new(context, &args.purse, Some(from))?;
     let buyer = purse.buyer().await?;
-    let fetching = fetch(&purse.remote, &package.reference, buyer.as_ref());
+    let log = to.client.descriptor().await?.log_key;
+    let fetching = fetch(&purse.remote, &package.reference, &log, buyer.as_ref());
     let (files, statement) = during("fetching", fetching).await?;
     let checking = tokio::task::spawn_blocking(move || Package::check(files));
     let package = checking.await.map_err(|error| Failure::error("internal", error.to_string(), ""))??;
     during("publishing", upload(to, &package, statement)).await
 }
 
-/// Fetches all layers of a release that the log has, each as its publisher signed it.
+/// Fetches all layers of a release that the log has, each as its publisher signed it, for the registry with another log.
 async fn fetch(
     remote: &Remote,
     reference: &PackageRef,
+    to_log: &str,
     buyer: Option<&Buyer>,
 ) -> Result<(PackageFiles, Envelope), Failure> {
     let (page, logged) = remote.resolve(reference).await?;
@@ -90,15 +92,34 @@ async fn fetch(
     let wit = client.signed_files(&exact, "wit", signed.wit).await?;
     let tests = client.signed_files(&exact, "tests", signed.tests).await?;
     let source = layer("source", signed.source).await?;
-    if let Some(name) = signed.editions.0.keys().next() {
+    let documents = client.signed_documents(&exact, &signed.documents).await?;
+    if let Some(log) = signed.registry.filter(|log| log != to_log) {
+        let message =
+            format!("the terms of {id} let no registry run it for others but that of the log {log}");
+        return Err(Failure::no(
+            "operator-not-allowed",
+            message,
+            "call it there, or ask for operators = \"any\"",
+        ));
+    }
+    let kept = page
+        .editions
+        .iter()
+        .find(|edition| signed.editions.0.contains_key(&edition.name) && !edition.download);
+    if let Some(edition) = kept {
+        let name = &edition.name;
         let message = format!("the edition `{name}` of {id} runs where it was published, and nowhere else");
         return Err(Failure::no("download-not-allowed", message, "call it there"));
     }
-    // Last, for it may have a price.
-    let component = client.download_signed(&page, id, signed.component, buyer).await?.bytes;
+    // Last, for they may have a price, which is one for all of them.
+    let component = client.download_signed(&page, id.clone(), None, signed.component, buyer).await?.bytes;
     let files = layer("files", signed.files).await?;
-    let editions = BTreeMap::new();
-    Ok((PackageFiles { manifest, wit, tests, component, editions, files, source }, statement))
+    let mut editions = BTreeMap::new();
+    for (name, edition) in signed.editions.0 {
+        let own = client.download_signed(&page, id.clone(), Some(&name), edition.component, buyer).await?;
+        editions.insert(name, own.bytes);
+    }
+    Ok((PackageFiles { manifest, wit, tests, component, editions, documents, files, source }, statement))
 }
 
 fn describe(response: &PublishResponse) -> String {

@@ -108,6 +108,7 @@ impl Made<'_> {
                 ),
             ),
             editions: Default::default(),
+            documents: Default::default(),
             component: wat::parse_str(component).unwrap(),
             files: None,
             source: None,

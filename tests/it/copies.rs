@@ -34,6 +34,7 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
             format!("[[case]]\nname = \"runs\"\ncall = \"{function}(1)\"\nexpect = \"trap\"\n"),
         ),
         editions: Default::default(),
+        documents: Default::default(),
         component,
         files: None,
         source: None,

@@ -47,6 +47,7 @@ pub(crate) fn words(word: &str) -> PackageFiles {
         .unwrap(),
         tests: one_file("words.toml", CASES),
         editions: Default::default(),
+        documents: Default::default(),
         component: TOOL.to_vec(),
         files: Some(Files::new([file("words.txt", word), file("more/words.txt", "two")]).unwrap()),
         source: None,

@@ -97,6 +97,23 @@ async fn a_fork_of_open_code_is_publishable_at_once_and_pays_what_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_is_told_where_a_royalty_reaches_nobody() {
+    let stage = stage_of_today().await;
+    let required = "[upstream]\nroyalty = { share = 1000, mode = \"required\" }\n";
+    let paid = format!("{required}{}", crate::composition::payee("kept"));
+    stage.publish(&crate::derived::own("lost", required)).await;
+    stage.publish(&crate::derived::own("kept", &paid)).await;
+    let shell = Shell::new(&stage.url);
+    for (parent, name, warned) in [("lab:lost", "you:lost", true), ("lab:kept", "you:kept", false)] {
+        shell.ok(&["fork", parent, name, name.trim_start_matches("you:")]);
+        let output = shell.run(&["publish", name.trim_start_matches("you:")]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.contains("names no payee"), warned, "{parent}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrapper_passes_every_call_on_and_pays_for_it() {
     let stage = stage_of_today().await;
     for name in ["markdown", "checksum"] {

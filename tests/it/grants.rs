@@ -56,6 +56,7 @@ pub(crate) fn clock() -> PackageFiles {
             "[[case]]\nname = \"not looking\"\ncall = \"look(0)\"\nexpect = \"0\"\n",
         ),
         editions: Default::default(),
+        documents: Default::default(),
         component: wat::parse_str(CLOCK).unwrap(),
         files: None,
         source: None,

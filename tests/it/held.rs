@@ -34,6 +34,7 @@ fn package(name: &str, version: &str, component: &str, declared: &str) -> Packag
         ),
         tests: one_file("look.toml", "[[case]]\nname = \"no\"\ncall = \"look(0)\"\nexpect = \"0\"\n"),
         editions: Default::default(),
+        documents: Default::default(),
         component: wat::parse_str(component).unwrap(),
         files: None,
         source: None,

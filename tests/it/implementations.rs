@@ -69,6 +69,7 @@ fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
         wit,
         tests: one_file("twice.toml", cases),
         editions: Default::default(),
+        documents: Default::default(),
         component: component(rounds),
         files: None,
         source: None,

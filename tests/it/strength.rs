@@ -36,6 +36,7 @@ fn package(name: &str, cases: &[(u32, u32)]) -> PackageFiles {
         ),
         tests: one_file("grade.toml", cases.iter().map(case).collect::<String>()),
         editions: Default::default(),
+        documents: Default::default(),
         component: wat::parse_str(GRADE).unwrap(),
         files: None,
         source: None,

@@ -3,6 +3,7 @@
 //! Wire types are kept apart from the types that decide, so that the wire does not freeze the program. Amounts are
 //! strings of atomic units (`amount`) beside a decimal for people (`usd`); digests are `sha256:<hex>`.
 
+mod about;
 mod company;
 mod implementations;
 mod license;
@@ -22,6 +23,10 @@ use glassbox_core::receipt::Bundle;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use about::{
+    AboutResponse, BountyResponse, BuildResponse, DocumentResponse, EditionResponse, LicenseChangeResponse,
+    SecurityResponse, SourceResponse,
+};
 pub use company::{
     AccountRequest, AccountResponse, AccountTokenRequest, AccountTokenResponse, AccountTokensResponse,
     AccountsResponse, ApprovalResponse, ApprovalsResponse, BudgetRequest, ChargebackResponse, ChargebackRow,
@@ -151,6 +156,9 @@ pub struct PublishRequest {
     /// The components that editions have of their own, in base64, by the names of these.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub editions: BTreeMap<String, String>,
+    /// The documents that the manifest names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<File>,
     /// The files that it may read, where it ships any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
@@ -319,8 +327,11 @@ pub struct ReleaseResponse {
     pub release: String,
     /// The publisher's own one-line description: untrusted text.
     pub description: String,
-    /// The licence of the component.
+    /// The licence that the component is under now.
     pub license: String,
+    /// The licence that it comes under later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license_change: Option<LicenseChangeResponse>,
     /// Who made it, in the publisher's word.
     pub authors: Vec<String>,
     /// Where it is developed.
@@ -352,6 +363,12 @@ pub struct ReleaseResponse {
     /// The plans and licences that can be bought or taken, which an agent should tell its people of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub for_sale: Vec<ForSaleResponse>,
+    /// The parts of its exports that have terms of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editions: Vec<EditionResponse>,
+    /// What its publisher says of it beside what it does and costs.
+    #[serde(default)]
+    pub about: AboutResponse,
     /// The works that it derives from, and what they get of what it earns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived_from: Vec<DerivedFromResponse>,
@@ -531,6 +548,9 @@ pub struct CallBody {
 /// What a call gave.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CallResponse {
+    /// Where the source is, where the licence gives it to whoever calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The call's id.
     pub call: String,
     /// What the function returned; `null` when it returns nothing.

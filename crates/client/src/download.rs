@@ -64,20 +64,25 @@ impl Client {
     ) -> Result<Downloaded, ClientError> {
         let release = self.release(reference).await?;
         let (id, digest) = signed(&release)?;
-        self.download_signed(&release, id, digest, buyer).await
+        self.download_signed(&release, id, None, digest, buyer).await
     }
 
-    /// Downloads the component of a release that is known already, whose publisher signed this digest.
+    /// Downloads the component of a release that is known already, or that of an edition of it, whose publisher signed this
+    /// digest.
     pub async fn download_signed(
         &self,
         release: &ReleaseResponse,
         id: ReleaseId,
+        edition: Option<&str>,
         digest: Digest,
         buyer: Option<&Buyer>,
     ) -> Result<Downloaded, ClientError> {
         // The version is fixed from here on: what was signed is what is asked for.
         let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
-        let path = component_path(&exact);
+        let mut path = component_path(&exact);
+        if let Some(edition) = edition {
+            path.push_str(&format!("?edition={edition}"));
+        }
         let ask = |name: &str, value: &str| self.request(Method::GET, &path).header(name, value);
         let answer = self.download_by(self.request(Method::GET, &path), ask, &exact, buyer).await?;
         if Digest::of(&answer.bytes) != digest {

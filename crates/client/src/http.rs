@@ -1,5 +1,6 @@
 //! Requests and answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use glassbox_api::{
@@ -133,6 +134,25 @@ impl Client {
             Some(_) => Err(ClientError::Layer(layer.to_owned())),
             None => Err(self.odd(format!("the files of `{layer}` cannot be read"))),
         }
+    }
+
+    /// Returns the documents of a release, by paths and digests that its publisher signed.
+    pub async fn signed_documents(
+        &self,
+        reference: &PackageRef,
+        signed: &BTreeMap<String, Digest>,
+    ) -> Result<Files, ClientError> {
+        let mut documents = Vec::new();
+        for (path, digest) in signed {
+            let url = document_path(reference, path);
+            let bytes = self.bytes_of(&url, limits::DOCUMENTS_BYTES_MAX).await?;
+            if Digest::of(&bytes) != *digest {
+                return Err(ClientError::Layer(path.clone()));
+            }
+            documents.push((path.clone(), bytes));
+        }
+        let documents = Files::within(limits::DOCUMENTS_BYTES_MAX, documents);
+        documents.map_err(|error| self.odd(error.to_string()))
     }
 
     /// Returns what a release says that it is made of, as CycloneDX.
@@ -491,6 +511,10 @@ pub(crate) fn component_path(reference: &PackageRef) -> String {
 
 pub(crate) fn function_path(prefix: &str, reference: &PackageRef, function: &str) -> String {
     format!("{}/{}", release_path(prefix, reference), escape(function))
+}
+
+pub(crate) fn document_path(reference: &PackageRef, path: &str) -> String {
+    format!("{}/documents?path={}", release_path("/v1/packages", reference), escape(path))
 }
 
 /// Percent-encodes one segment of a path.

@@ -26,7 +26,7 @@ use glassbox_core::{Digest, PackageRef, ReleaseId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClientError;
-use crate::http::Client;
+use crate::http::{Client, document_path};
 use crate::trust::{Believed, LogRefusal, Trust};
 use crate::whole;
 
@@ -226,6 +226,9 @@ impl Sync<'_> {
         self.object(&format!("{base}/manifest"), release.manifest, limits::MANIFEST_BYTES_MAX).await?;
         self.set(&exact, "wit", release.wit).await?;
         self.set(&exact, "tests", release.tests).await?;
+        for (name, digest) in &release.documents {
+            self.object(&document_path(&exact, name), *digest, limits::DOCUMENTS_BYTES_MAX).await?;
+        }
         if let Some(source) = release.source {
             match self.set(&exact, "source", source).await {
                 Err(ClientError::Problem(refused)) if matches!(refused.status, 402 | 403) => {
@@ -235,7 +238,18 @@ impl Sync<'_> {
             }
         }
         // The page is not proved, but a wrong one could only make us ask in vain.
-        if !page.download || page.download_price.is_some() {
+        let is_free = page.download_price.is_none();
+        for (name, edition) in &release.editions.0 {
+            let leaves = page.editions.iter().any(|shown| shown.name == *name && shown.download);
+            match is_free && leaves {
+                true => {
+                    let path = format!("{base}/component?edition={name}");
+                    self.object(&path, edition.component, limits::COMPONENT_BYTES_MAX).await?;
+                }
+                false => self.report.not_free += 1,
+            }
+        }
+        if !page.download || !is_free {
             self.report.not_free += 1;
             return Ok(());
         }

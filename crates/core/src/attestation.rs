@@ -231,6 +231,8 @@ mod tests {
             files: None,
             source: None,
             dependencies: Vec::new(),
+            documents: Default::default(),
+            registry: None,
             editions: Default::default(),
             authorship: Default::default(),
         };

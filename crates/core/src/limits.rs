@@ -852,3 +852,6 @@ pub const RUN_TIMES_KEPT: usize = 101;
 
 /// The fewest runs that tell how long one takes: below, the first one, which loads the code, weighs too much.
 pub const RUN_TIMES_MIN: usize = 5;
+
+/// The most bytes of the documents of a release: its licence, its README, and lists of its parts.
+pub const DOCUMENTS_BYTES_MAX: usize = 2 * 1024 * 1024;

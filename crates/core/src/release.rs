@@ -35,6 +35,13 @@ pub struct Release {
     /// The releases that stand behind the packages that it imports, ascending: what runs is exactly these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Pinned>,
+    /// The documents that the manifest names, by their paths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, Digest>,
+    /// The verifier key of the log of the registry that it is published at, where its terms let no other run it for others.
+    /// What names none was signed for no registry in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
     /// The editions that have a component of their own.
     #[serde(default, skip_serializing_if = "Editions::is_empty")]
     pub editions: Editions,

@@ -128,6 +128,8 @@ pub struct Called {
     pub receipt: Option<Value>,
     /// What x402 calls the settlement, where something was settled for whoever called the tool.
     pub settlement: Option<Value>,
+    /// Where the source is, where the licence gives it to whoever calls.
+    pub source: Option<Value>,
     /// What the provider adds for the caller to read, such as that the receipt holds.
     pub notes: Vec<(&'static str, Value)>,
 }
@@ -142,6 +144,7 @@ impl From<CallResponse> for Called {
             replayed: response.replayed,
             receipt: serde_json::to_value(response.receipt).ok(),
             settlement: None,
+            source: response.source.map(Value::from),
             notes: response.notice.map(|notice| ("notice", notice.into())).into_iter().collect(),
         }
     }

@@ -16,6 +16,9 @@ use crate::{import, package};
 /// Where a client finds the receipt of a call, whole, in the `_meta` of its result. No model needs to read it.
 pub const RECEIPT: &str = "dev.glassbox/receipt";
 
+/// Where a client finds the URL of the source of what it called, in the same place, where its licence gives it to callers.
+pub const SOURCE: &str = "dev.glassbox/source";
+
 /// Where the settlement of a payment of x402 goes.
 pub(crate) const PAYMENT_RESPONSE: &str = "x402/payment-response";
 
@@ -258,7 +261,9 @@ impl Server {
             said[name] = note;
         }
         let mut answer = Answer::from(said);
-        for (key, value) in [(RECEIPT, called.receipt), (PAYMENT_RESPONSE, called.settlement)] {
+        let meta =
+            [(RECEIPT, called.receipt), (SOURCE, called.source), (PAYMENT_RESPONSE, called.settlement)];
+        for (key, value) in meta {
             answer.meta.extend(value.map(|value| (key.to_owned(), value)));
         }
         Ok(answer)

@@ -6,7 +6,7 @@
 //! [`FREE_CALLS_IN_FLIGHT_MAX`](glassbox_core::limits::FREE_CALLS_IN_FLIGHT_MAX) together.
 
 use glassbox_core::license::Item;
-use glassbox_core::manifest::{FreeScope, Price, Requirement, Terms};
+use glassbox_core::manifest::{Date, FreeScope, Price, Requirement, Terms};
 use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, edition_of};
 use glassbox_core::{Atomic, FunctionName};
 use glassbox_store::{Consumed, NewLicense};
@@ -22,6 +22,11 @@ impl Registry {
     /// Returns the time, to the second.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_second(self.env.now_ms() / 1_000).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Returns the day that it is by the registry's clock.
+    pub fn today(&self) -> Date {
+        Date::of(self.now())
     }
 
     /// Returns what matters of a payer for a call of `function`; nothing where the terms are the same for everybody.

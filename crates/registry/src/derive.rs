@@ -135,7 +135,10 @@ impl Registry {
         if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(&live) {
             return Ok(Err(DerivationError::Quarantined(release.clone(), reason)));
         }
-        let Some(upstream) = &found.more.upstream else { return Ok(Ok(())) };
+        // By the newest terms: they may have brought the day nearer on which its licence opens.
+        let today = self.today();
+        let upstream = found.upstream_on(today).filter(|_| !live.terms.has_opened(today));
+        let Some(upstream) = upstream else { return Ok(Ok(())) };
         if !upstream.allow_forks {
             return Ok(Err(DerivationError::Denied(release.clone())));
         }

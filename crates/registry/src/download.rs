@@ -168,10 +168,15 @@ impl Registry {
         }
         let live = self.live(&request.release).await?;
         // What people may read without an account, programs may, too.
-        if !is_bought && (act == PricedAct::Download || live.machines() != MachineAccess::Free) {
+        let today = self.today();
+        if !is_bought && (act == PricedAct::Download || live.machines(today) != MachineAccess::Free) {
             self.check_quarantine(&live)?;
             let allowed = self.granted(&live, None)?;
-            self.gate(&live, &allowed, live.price_of(act).amount, request.payment.as_ref()).await?;
+            let license = match act {
+                PricedAct::Source => live.source_license(today),
+                _ => live.terms.license_of_edition(request.edition.as_deref(), today),
+            };
+            self.gate(&live, license, &allowed, live.price_of(act).amount, request.payment.as_ref()).await?;
         }
         Ok(live)
     }
@@ -183,7 +188,8 @@ impl Registry {
         act: PricedAct,
         request: DownloadRequest,
     ) -> Result<Access, CallError> {
-        let machines = if act == PricedAct::Source { live.machines() } else { MachineAccess::Metered };
+        let machines =
+            if act == PricedAct::Source { live.machines(self.today()) } else { MachineAccess::Metered };
         match machines {
             MachineAccess::Free => return Ok(Access::Free),
             MachineAccess::Denied => return Err(RegistryError::SourceDenied.into()),
@@ -330,7 +336,7 @@ impl Live {
     }
 
     /// Returns the component that is downloaded: the release's own, or that of an edition, where their terms allow it.
-    fn downloadable(&self, edition: Option<&str>) -> Result<Digest, RegistryError> {
+    pub fn downloadable(&self, edition: Option<&str>) -> Result<Digest, RegistryError> {
         let (component, places) = match edition {
             None => (self.component, None),
             Some(name) => {

@@ -92,6 +92,9 @@ pub enum RegistryError {
     /// Machines have the source in bulk for a price, or with a licence.
     #[error("the source of this release is not free for machines")]
     SourceNotFree,
+    /// The release has no such document.
+    #[error("this release has no such document")]
+    NoDocument,
     /// The release has no published source.
     #[error("this release has no published source")]
     NoSource,
@@ -337,6 +340,7 @@ impl RegistryError {
             Self::NoFiles => "files-not-published",
             Self::SourceDenied => "source-denied",
             Self::SourceNotFree => "source-not-free",
+            Self::NoDocument => "document-not-found",
             Self::NoSource => "source-not-published",
             Self::NoReceipt(_) => "receipt-not-found",
             Self::TooManyCharges => "earnings-too-many",
@@ -367,6 +371,7 @@ impl RegistryError {
             Self::SourceNotFree => {
                 "GET /v1/packages/{namespace}/{name}/{version}/source says what it takes".into()
             }
+            Self::NoDocument => "its page lists those that it has, as `about.documents`".into(),
             Self::NoSource => "read its interface and tests instead; they are always public".into(),
             Self::NoReceipt(_) => {
                 "receipts of paid calls are kept; that of a free call came with its reply".into()

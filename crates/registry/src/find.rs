@@ -4,7 +4,7 @@ use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::StandingProof;
-use glassbox_core::manifest::MachineAccess;
+use glassbox_core::manifest::{MachineAccess, Terms, is_agpl};
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote};
@@ -90,7 +90,7 @@ impl Registry {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
-            let view = view(row)?;
+            let view = self.view(row)?;
             found.push(Found {
                 package: hit.package,
                 version: view.row.id.version,
@@ -105,7 +105,8 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        self.store.newest_releases(self.env.now_ms()).await?.into_iter().map(view).collect()
+        let rows = self.store.newest_releases(self.env.now_ms()).await?.into_iter();
+        rows.map(|row| self.view(row)).collect()
     }
 
     /// Returns a package with its versions.
@@ -116,7 +117,7 @@ impl Registry {
 
     /// Returns everything public of a release.
     pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseView, RegistryError> {
-        view(self.release_row(reference).await?)
+        self.view(self.release_row(reference).await?)
     }
 
     /// Returns what stands about a package, a namespace or an executor at the newest checkpoint, with the proof of it.
@@ -137,7 +138,7 @@ impl Registry {
             ReleaseFile::Tests => row.tests,
             ReleaseFile::Source => {
                 let source = row.source.ok_or(RegistryError::NoSource)?;
-                match self.live(&exact(&row.id)).await?.machines() {
+                match self.live(&exact(&row.id)).await?.machines(self.today()) {
                     MachineAccess::Free => source,
                     MachineAccess::Denied => return Err(RegistryError::SourceDenied),
                     MachineAccess::Metered | MachineAccess::Licensed => {
@@ -162,6 +163,17 @@ impl Registry {
         }
         let files = unpack_files(&row.id, &self.store.object(source).await?)?;
         Ok((row.id, files))
+    }
+
+    /// Returns a document that the manifest of a release names, with the release.
+    pub async fn document(
+        &self,
+        reference: &PackageRef,
+        path: &str,
+    ) -> Result<(ReleaseId, Vec<u8>), RegistryError> {
+        let live = self.live(reference).await?;
+        let document = live.documents.get(path).ok_or(RegistryError::NoDocument)?;
+        Ok((live.id.clone(), self.store.object(*document).await?))
     }
 
     /// Returns the most that a call can cost, and the requirements that a payment must answer; none when it is free.
@@ -219,6 +231,27 @@ impl Registry {
         Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
     }
 
+    /// Returns where the source is that a call's licence gives to whoever calls: the AGPL asks for it in every response.
+    pub fn source_offered(&self, terms: &Terms) -> Option<String> {
+        let offered = terms.licenses_on(self.today()).any(is_agpl);
+        offered.then(|| format!("{}?file=", self.release_url(&terms.release, "source")))
+    }
+
+    fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+        let id = row.id.to_string();
+        let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
+        // It was checked when it was published.
+        let statement: Statement<Release> =
+            parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
+        Ok(ReleaseView {
+            listing: parse::<Listing>(&id, &row.listing)?.on(self.today()),
+            report: parse(&id, &row.report)?,
+            strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
+            authorship: statement.predicate.authorship,
+            row,
+        })
+    }
+
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {
         let row = match &reference.version {
             Some(version) => self.store.release(&reference.package.at(version.clone())).await?,
@@ -236,21 +269,6 @@ impl Registry {
             None => RegistryError::AllYanked { package: package.name, available },
         })
     }
-}
-
-fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
-    let id = row.id.to_string();
-    let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
-    // It was checked when it was published.
-    let statement: Statement<Release> =
-        parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
-    Ok(ReleaseView {
-        listing: parse(&id, &row.listing)?,
-        report: parse(&id, &row.report)?,
-        strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
-        authorship: statement.predicate.authorship,
-        row,
-    })
 }
 
 fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {

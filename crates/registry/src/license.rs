@@ -124,7 +124,8 @@ impl Registry {
             fee_bps: self.config.fee_bps,
         };
         sale.amount = sale.sale()?.amount;
-        self.gate(&live, &Allowed::none(), sale.amount, payment.as_ref()).await?;
+        let license = live.terms.license_on(self.today());
+        self.gate(&live, license, &Allowed::none(), sale.amount, payment.as_ref()).await?;
         if sale.amount == Atomic::ZERO {
             let holder = sale.licensee.clone().unwrap_or_else(|| "anybody".into());
             let license = sale.license(&self.env.id(), &holder, self)?.sign(&self.keys.executor);
@@ -225,10 +226,10 @@ impl Registry {
 }
 
 pub(crate) fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense, CallError> {
-    Ok(NewLicense {
-        id: license.id.clone(),
     // As payers are written: an address has many spellings, and one payer.
     let address = license.holder.parse::<Address>();
+    Ok(NewLicense {
+        id: license.id.clone(),
         package: license.release.package.clone(),
         holder: address.map_or_else(|_| license.holder.clone(), |address| address.to_string()),
         item: license.item.to_string(),

@@ -1,12 +1,12 @@
 //! A release as calls need it: terms, interface and component, read once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
-use glassbox_core::manifest::{MachineAccess, Manifest, PricedAct, Terms};
+use glassbox_core::manifest::{Date, MachineAccess, Manifest, PricedAct, Terms};
 use glassbox_core::release::{Editions, Pinned, Release};
 use glassbox_core::terms::{Account, Charge, Quote, quote, sale_charge};
 use glassbox_core::{Digest, FunctionName, Hashed, PackageRef, ReleaseId};
@@ -47,6 +47,8 @@ pub struct Live {
     pub component: Digest,
     /// The components of editions that have one of their own.
     pub editions: Editions,
+    /// The documents that the manifest names, by their paths.
+    pub documents: BTreeMap<String, Digest>,
     /// The files that it ships for the component to read.
     pub files: Option<ReleaseFiles>,
     /// The source, where it is published.
@@ -118,6 +120,7 @@ impl Live {
                 .map_err(|error| damaged(error.to_string()))?,
             component: row.component,
             editions: signed.editions,
+            documents: signed.documents,
             files: ReleaseFiles::of(row.files, signed.files).ok_or_else(|| damaged("its files".into()))?,
             source: ReleaseFiles::of(row.source, signed.source)
                 .ok_or_else(|| damaged("its source".into()))?,
@@ -150,9 +153,19 @@ impl Live {
         [self.component].into_iter().chain(self.editions.components())
     }
 
-    /// Returns on which terms machines have the source in bulk.
-    pub(crate) fn machines(&self) -> MachineAccess {
-        self.manifest.source.as_ref().map(|source| source.machines).unwrap_or_default()
+    /// Returns on which terms machines have the source in bulk on a day: under a copyleft licence it is free.
+    pub fn machines(&self, day: Date) -> MachineAccess {
+        match &self.manifest.source {
+            Some(_) if self.terms.has_become_copyleft(day) => MachineAccess::Free,
+            Some(source) => source.machines,
+            None => MachineAccess::Denied,
+        }
+    }
+
+    /// Returns the licence of the source on a day.
+    pub fn source_license(&self, day: Date) -> &str {
+        let own = self.manifest.source.as_ref().and_then(|source| source.license.as_deref());
+        own.unwrap_or_else(|| self.terms.license_on(day))
     }
 
     /// Finds a function by any of its names.

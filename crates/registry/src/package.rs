@@ -9,7 +9,7 @@ use std::sync::Arc;
 use glassbox_core::case::{self, Case, Expectation};
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
-use glassbox_core::manifest::{Manifest, PricedAct, Terms, Unit, lint};
+use glassbox_core::manifest::{ContentUsage, Date, Edition, Manifest, PricedAct, Terms, Unit, lint};
 use glassbox_core::release::{EditionComponent, Editions, Release};
 use glassbox_core::sbom::Sbom;
 use glassbox_core::terms::{Account, applies, edition_of, names, quote, sale_charge};
@@ -37,6 +37,8 @@ pub struct PackageFiles {
     pub component: Vec<u8>,
     /// The bytes of the components that editions have of their own, by the names of these.
     pub editions: BTreeMap<String, Vec<u8>>,
+    /// The documents that the manifest names, under its paths.
+    pub documents: Files,
     /// The files that it may read, under paths relative to their folder, where the release ships any.
     pub files: Option<Files>,
     /// The source files, where they are published.
@@ -84,6 +86,12 @@ pub struct Listing {
     pub description: String,
     /// The licence of the component.
     pub license: String,
+    /// The licence that it comes under later, and from when on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license_change: Option<(String, Date)>,
+    /// What others may do with its texts, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ContentUsage>,
     /// Who made it.
     pub authors: Vec<String>,
     /// Where it is developed.
@@ -153,6 +161,16 @@ impl Listing {
         }
         self.download = manifest.component_is_public();
         self.download_price = download_price(&terms);
+        self.usage = manifest.usage.clone();
+        self.license_change = terms.more.change_license.clone().zip(terms.more.change_date);
+        self
+    }
+
+    /// Returns the same as it is on a day: under the licence that counts by then.
+    pub(crate) fn on(mut self, day: Date) -> Self {
+        if let Some((license, _)) = self.license_change.take_if(|(_, date)| *date <= day) {
+            self.license = license;
+        }
         self
     }
 
@@ -172,6 +190,7 @@ impl Package {
         }
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
+        check_documents(&manifest, &files.documents)?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
@@ -198,6 +217,13 @@ impl Package {
             files: self.files.files.as_ref().map(Files::digest),
             source: self.files.source.as_ref().map(Files::digest),
             dependencies: Vec::new(),
+            documents: self
+                .files
+                .documents
+                .iter()
+                .map(|(path, bytes)| (path.to_owned(), Digest::of(bytes)))
+                .collect(),
+            registry: None,
             editions: self.editions(),
             authorship: self.manifest.authorship(),
         }
@@ -247,6 +273,8 @@ impl Package {
         Listing {
             description: package.description.clone(),
             license: package.license.clone(),
+            license_change: package.change_license.clone().zip(package.change_date),
+            usage: self.manifest.usage.clone(),
             authors: package.authors.clone(),
             repository: package.repository.clone(),
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
@@ -295,6 +323,7 @@ fn check_sizes(files: &PackageFiles) -> Result<(), PublishError> {
     let layers = [
         ("the WIT", files.wit.size_bytes(), limits::WIT_BYTES_MAX),
         ("the tests", files.tests.size_bytes(), limits::SOURCE_BYTES_MAX),
+        ("the documents", files.documents.size_bytes(), limits::DOCUMENTS_BYTES_MAX),
         ("the files", size_bytes(&files.files), limits::RELEASE_FILES_BYTES_MAX),
         ("the source", size_bytes(&files.source), limits::SOURCE_BYTES_MAX),
     ];
@@ -316,6 +345,23 @@ fn check_files(manifest: &Manifest, files: Option<&Files>) -> Result<(), Publish
         (Some(folder), _) => Err(PublishError::NoFiles(folder.clone())),
         (None, Some(_)) => Err(PublishError::UndeclaredFiles),
     }
+}
+
+/// A reader must find what the manifest points to: exactly those files come along.
+fn check_documents(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
+    let there = |path: &str| documents.iter().any(|(name, _)| name == path);
+    let missing = manifest.documents().find(|(_, path)| !there(path));
+    let named = |name: &str| manifest.documents().any(|(_, path)| path == name);
+    let more = documents.iter().map(|(name, _)| name).find(|name| !named(name));
+    let clip = |path: &str| path.chars().take(limits::QUOTED_CHARS_MAX).collect::<String>();
+    let message = match (missing, more) {
+        (None, None) => return Ok(()),
+        (Some((key, path)), _) => format!("`{key}` names `{}`, which is not there", clip(path)),
+        (None, Some(path)) => {
+            format!("there is a document `{}`, which the manifest does not name", clip(path))
+        }
+    };
+    Err(lint::broken(lint::DOCUMENTS, message).into())
 }
 
 /// Copies the files of a release into what a guest is shown.
@@ -377,6 +423,17 @@ pub(crate) fn check_exports(manifest: &Manifest, spec: &Spec) -> Result<(), Publ
             return Err(lint::broken(lint::EXPORT_EXISTS, message).into());
         }
     }
+    // What a function requires and which component runs it are two look-ups, which must find the same edition.
+    for function in spec.functions() {
+        let name = &function.name;
+        let has =
+            |(_, edition): &(&String, &Edition)| edition.exports.iter().any(|export| names(export, name));
+        let mut editions = manifest.edition.iter().filter(has).map(|(edition, _)| edition);
+        if let (Some(one), Some(other)) = (editions.next(), editions.next()) {
+            let message = format!("`{name}` belongs to the editions `{one}` and `{other}`");
+            return Err(lint::broken(lint::EDITION_EXPORTS, message).into());
+        }
+    }
     Ok(())
 }
 
@@ -423,17 +480,6 @@ fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
         }
         (Expectation::Value(_), None) => {
             return Err("`expect` is given, and the function returns nothing".into());
-    // What a function requires and which component runs it are two look-ups, which must find the same edition.
-    for function in spec.functions() {
-        let name = &function.name;
-        let has =
-            |(_, edition): &(&String, &Edition)| edition.exports.iter().any(|export| names(export, name));
-        let mut editions = manifest.edition.iter().filter(has).map(|(edition, _)| edition);
-        if let (Some(one), Some(other)) = (editions.next(), editions.next()) {
-            let message = format!("`{name}` belongs to the editions `{one}` and `{other}`");
-            return Err(lint::broken(lint::EDITION_EXPORTS, message).into());
-        }
-    }
         }
     };
     Ok(CheckedCase { case, function: function.clone(), args, expected })

@@ -9,7 +9,7 @@ use glassbox_core::dsse::{Envelope, Signers, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
-use glassbox_core::manifest::Terms;
+use glassbox_core::manifest::{Operators, Terms};
 use glassbox_core::release::{Pinned, Release};
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
@@ -58,9 +58,13 @@ impl Registry {
         if signers.contains(&self.operator()) {
             return Err(PublishError::Operator);
         }
+        let elsewhere = signed.predicate.registry.clone().filter(|log| *log != self.log_verifier_key());
         let checking = tokio::task::spawn_blocking(move || Package::check(files));
         let package = checking.await.map_err(|_| PublishError::Worker)??;
         let (publisher, pins) = check_statement(signed, &signers, &package)?;
+        if let Some(log) = elsewhere.filter(|_| package.manifest.component.operators == Operators::Registry) {
+            return Err(PublishError::OtherOperator(log.chars().take(limits::QUOTED_CHARS_MAX).collect()));
+        }
         let id = package.manifest.release();
         let (published, report) = match self.published(&id, publisher, &statement).await? {
             Some((index, report)) => (Published::Already(index), report),
@@ -149,8 +153,9 @@ impl Registry {
             None => Ok(None),
         };
         let json = |value: serde_json::Result<String>| value.expect("our own documents have string keys");
-        for component in files.editions.values() {
-            self.store.put_object(component.clone()).await?;
+        let documents = files.documents.iter().map(|(_, bytes)| bytes.to_vec());
+        for object in files.editions.values().cloned().chain(documents) {
+            self.store.put_object(object).await?;
         }
         Ok(NewRelease {
             id: package.manifest.release(),
@@ -188,9 +193,10 @@ fn check_statement(
     // What the publisher says of authorship is theirs to say; every digest is ours to compare, those of dependencies with
     // the log.
     let dependencies = signed.dependencies.clone();
-    let expected = Release { authorship: signed.authorship.clone(), dependencies, ..package.statement() };
+    let (authorship, registry) = (signed.authorship.clone(), signed.registry.clone());
+    let expected = Release { authorship, dependencies, registry, ..package.statement() };
     let accountable = signed.authorship.accountable_of(signers).ok_or(PublishError::NobodyAccountable)?;
-    let layers: [(&'static str, bool); 11] = [
+    let layers: [(&'static str, bool); 12] = [
         ("the subject", about),
         ("the release", signed.release == expected.release),
         ("the manifest", signed.manifest == expected.manifest),
@@ -199,6 +205,7 @@ fn check_statement(
         ("the tests", signed.tests == expected.tests),
         ("the component", signed.component == expected.component),
         ("a component of an edition", signed.editions == expected.editions),
+        ("the documents", signed.documents == expected.documents),
         ("the files", signed.files == expected.files),
         ("the source", signed.source == expected.source),
         ("the authorship", signed.authorship.is_bounded()),

@@ -126,6 +126,9 @@ pub enum PublishError {
         /// How large it may be.
         max_bytes: usize,
     },
+    /// The terms let no other registry run it for others than that whose log has this key.
+    #[error("the terms of this release let no registry run it for others but that of the log `{0}`")]
+    OtherOperator(String),
     /// The statement is about something else than what was sent.
     #[error("the signed statement does not match what was sent: {0} differs")]
     StatementDiffers(&'static str),
@@ -179,6 +182,7 @@ impl PublishError {
             Self::StatementDiffers(_) => "statement-differs",
             Self::StatementTooLong | Self::NobodyAccountable => "statement-invalid",
             Self::Operator => "operator-key",
+            Self::OtherOperator(_) => "operator-not-allowed",
             Self::LayerTooLarge { .. } => "files-invalid",
             Self::Store(error) => act_error::code(error),
             Self::Worker => "internal",
@@ -220,6 +224,9 @@ impl PublishError {
             | Self::StatementTooLong
             | Self::NobodyAccountable => "publish again with `glassbox publish`".into(),
             Self::Operator => "publish with a key of your own".into(),
+            Self::OtherOperator(_) => {
+                "publish it there, or sign it for this registry, or for any: operators = \"any\"".into()
+            }
             Self::Store(error) => act_error::next(error).into(),
             Self::Worker => "try again later; nothing was published".into(),
         }

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use glassbox_core::files::Files;
 use glassbox_core::limits;
 use glassbox_sandbox::{Dependency, Flow, Mutant, Prepared, Sandbox, entries, marked, mutants};
 use glassbox_store::ReleaseRow;
@@ -90,7 +91,12 @@ impl Registry {
         for (name, edition) in signed.editions.0 {
             editions.insert(name, self.store.object(edition.component).await?);
         }
+        let mut documents = Vec::new();
+        for (path, document) in signed.documents {
+            documents.push((path, self.store.object(document).await?));
+        }
         let package = PackageFiles {
+            documents: Files::within(limits::DOCUMENTS_BYTES_MAX, documents)?,
             wit: files(row.wit).await.map_err(worker)?,
             tests: files(row.tests).await.map_err(worker)?,
             component: self.store.object(row.component).await?,

@@ -64,7 +64,8 @@ impl Registry {
         if !(1..=limits::CREDIT_AMOUNT_MAX).contains(&amount.0) {
             return Err(CreditError::Amount(amount).into());
         }
-        self.gate(&live, &Allowed::none(), amount, payment.as_ref()).await?;
+        let license = live.terms.license_on(self.today());
+        self.gate(&live, license, &Allowed::none(), amount, payment.as_ref()).await?;
         let resource = Resource {
             url: self.release_url(&live.id, "tips"),
             description: Some(format!("a tip for {}", live.id)),

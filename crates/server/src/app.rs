@@ -149,6 +149,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::find::manifest))
         .routes(routes!(r::find::wit))
         .routes(routes!(r::find::tests))
+        .routes(routes!(r::find::document))
         .routes(routes!(r::source::source))
         .routes(routes!(r::supply::sbom))
         .routes(routes!(r::supply::made_of))

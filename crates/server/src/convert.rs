@@ -4,22 +4,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
     AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, File, FilesResponse, FilesSummary,
-    ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, MarkResponse, QuoteLine, QuoteResponse,
-    ReleaseResponse, SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
+    ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, LicenseChangeResponse, MarkResponse,
+    QuoteLine, QuoteResponse, ReleaseResponse, SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
 };
 use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
 use glassbox_core::license::Item;
-use glassbox_core::manifest::{DerivedFrom, MoreTerms, SaleUnit};
+use glassbox_core::manifest::{Date, DerivedFrom, MoreTerms, SaleUnit};
 use glassbox_core::release::Authorship;
 use glassbox_core::terms::Quote;
 use glassbox_core::value::{example, schema};
 use glassbox_pay::PaymentRequired;
 use glassbox_registry::{
-    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, ReleaseView, SameCode, Strength,
-    TestReport,
+    Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, Registry, ReleaseView, SameCode,
+    Strength, TestReport,
 };
+
+use crate::about;
 
 pub(crate) fn tests(report: &TestReport, strength: Option<Strength>) -> TestSummary {
     TestSummary {
@@ -79,10 +81,11 @@ pub(crate) struct Known<'a> {
     pub(crate) affecting: &'a [Affecting],
     pub(crate) same_code: Option<SameCode>,
     pub(crate) now_ms: i64,
+    pub(crate) today: Date,
 }
 
 pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> ReleaseResponse {
-    let Known { marks, affecting, same_code, now_ms } = known;
+    let Known { marks, affecting, same_code, now_ms, today } = known;
     let ReleaseView { row, listing, report, strength, authorship } = view;
     let functions =
         listing.functions.iter().zip(live.spec.functions()).map(|(listed, function)| FunctionResponse {
@@ -101,6 +104,9 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         pure: listing.is_pure(),
         description: listing.description,
         license: listing.license,
+        license_change: listing
+            .license_change
+            .map(|(license, from)| LicenseChangeResponse { license, from: from.to_string() }),
         authors: listing.authors,
         repository: listing.repository,
         keywords: listing.keywords,
@@ -118,6 +124,8 @@ pub(crate) fn release(view: ReleaseView, live: &Live, known: Known<'_>) -> Relea
         download: listing.download,
         download_price: (live.download.amount > Atomic::ZERO).then(|| live.download.amount.into()),
         for_sale: for_sale(&live.terms.more),
+        editions: about::editions(live, today),
+        about: about::about(live, today),
         derived_from: live.terms.more.derived_from.iter().map(derived_from).collect(),
         same_code_as: same_code.map(self::same_code),
         fuel_max: live.terms.fuel_max,
@@ -245,8 +253,14 @@ pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
     affecting.iter().map(note).collect()
 }
 
-pub(crate) fn reply(reply: CallReply, notice: Option<String>, affecting: &[Affecting]) -> CallResponse {
+pub(crate) fn reply(
+    registry: &Registry,
+    reply: CallReply,
+    notice: Option<String>,
+    affecting: &[Affecting],
+) -> CallResponse {
     CallResponse {
+        source: registry.source_offered(&reply.stored.bundle.opening.terms),
         advisories: notes(affecting),
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! The HTTP API over a registry. No rules of its own: a route reads a request, calls one verb, writes the answer.
 
+mod about;
 mod app;
 mod convert;
 mod devnet;

@@ -109,6 +109,7 @@ pub(crate) async fn read_release(registry: &Registry, id: &PackageRef) -> Result
         affecting: &registry.affecting(&live.id).await?,
         same_code: registry.same_code(&live).await?,
         now_ms: registry.now_ms(),
+        today: registry.today(),
     };
     Ok(convert::release(view, &live, known))
 }
@@ -192,7 +193,7 @@ impl Provider for Desk {
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
         let affecting = affecting(&self.0, &reply).await;
-        let mut called = Called::from(convert::reply(reply, notice, &affecting));
+        let mut called = Called::from(convert::reply(&self.0, reply, notice, &affecting));
         called.notes.extend(chosen.map(|chosen| ("chosen", json!(chosen_response(chosen)))));
         Ok(Called { settlement, ..called })
     }

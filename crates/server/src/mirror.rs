@@ -26,8 +26,10 @@ use glassbox_core::{Digest, PackageName, PackageRef, Version};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::extract::{Path, package as package_name, reference};
+use crate::extract::{Path, Query, package as package_name, reference};
 use crate::problem::{self, Refusal};
+use crate::routes::download::ComponentQuery;
+use crate::routes::find::{DocumentQuery, document_response};
 use crate::routes::log::no_such_entry;
 
 /// A copy of a registry in a folder.
@@ -198,6 +200,7 @@ pub async fn serve_mirror(
         .route(releases, get(release))
         .route(&format!("{releases}/manifest"), get(manifest))
         .route(&format!("{releases}/component"), get(component))
+        .route(&format!("{releases}/documents"), get(document))
         .route(&format!("{releases}/{{layer}}"), get(layer))
         .fallback(read_only)
         .method_not_allowed_fallback(read_only)
@@ -351,12 +354,34 @@ async fn manifest(
 async fn component(
     State(site): State<MirrorSite>,
     Path((ns, name, version)): ReleasePath,
+    Query(query): Query<ComponentQuery>,
 ) -> Result<Response, Refusal> {
     let index = site.index().await?;
-    let digest = index.release(&reference(&ns, &name, &version)?)?.release.component;
+    let release = &index.release(&reference(&ns, &name, &version)?)?.release;
+    let digest = match &query.edition {
+        None => release.component,
+        Some(edition) => match release.editions.0.get(edition) {
+            Some(edition) => edition.component,
+            None => return Err(not_copied(&site, "that edition")),
+        },
+    };
     match site.file(format!("objects/{}", digest.hex())).await? {
         Some(bytes) => Ok(bytes_response(bytes)),
         None => Err(not_copied(&site, "the component")),
+    }
+}
+
+async fn document(
+    State(site): State<MirrorSite>,
+    Path((ns, name, version)): ReleasePath,
+    Query(query): Query<DocumentQuery>,
+) -> Result<Response, Refusal> {
+    let index = site.index().await?;
+    let release = &index.release(&reference(&ns, &name, &version)?)?.release;
+    let digest = release.documents.get(&query.path).ok_or_else(|| not_copied(&site, "that document"))?;
+    match site.file(format!("objects/{}", digest.hex())).await? {
+        Some(bytes) => Ok(document_response(bytes)),
+        None => Err(damaged("a document")),
     }
 }
 

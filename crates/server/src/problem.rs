@@ -102,11 +102,13 @@ fn status_of(code: &str) -> StatusCode {
         | "namespace-not-found"
         | "release-yanked"
         | "files-not-published"
+        | "document-not-found"
         | "source-not-published" => StatusCode::NOT_FOUND,
         "component-not-downloadable"
         | "release-not-remote"
         | "release-held"
         | "release-quarantined"
+        | "operator-not-allowed"
         | "namespace-taken"
         | "namespace-confusable"
         | "namespace-frozen"

@@ -227,6 +227,8 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        documents: Default::default(),
+        registry: None,
         editions: Default::default(),
         authorship: Default::default(),
     };

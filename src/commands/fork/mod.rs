@@ -9,7 +9,9 @@ use std::path::Path;
 
 use glassbox_core::files::Files;
 use glassbox_core::hashed::Document as _;
-use glassbox_core::manifest::{FILE_NAME, MachineAccess, Manifest, Place, Price, PricedAct, Terms, Unit};
+use glassbox_core::manifest::{
+    Date, FILE_NAME, MachineAccess, Manifest, Place, Price, PricedAct, Terms, Unit,
+};
 use glassbox_core::release::Release;
 use glassbox_core::{Digest, PackageName, PackageRef};
 use glassbox_registry::PublishError;
@@ -129,7 +131,8 @@ async fn parent(remote: &Remote, reference: &PackageRef) -> Result<Parent, Failu
         let message = format!("the manifest of {id} is not what the log has");
         return Err(Failure::error("registry-invalid", message, "tell its operator"));
     }
-    if terms.more.upstream.as_ref().is_some_and(|upstream| !upstream.allow_forks) {
+    let today = Date::of(jiff::Timestamp::now());
+    if terms.upstream_on(today).is_some_and(|upstream| !upstream.allow_forks) {
         let message = format!("the terms of {id} do not let others fork it");
         return Err(Failure::no(
             "fork-denied",

@@ -77,6 +77,7 @@ impl Here {
             replayed: false,
             receipt: None,
             settlement: None,
+            source: None,
             notes: vec![("ran", value!("on this machine: its terms allow it, and it costs nothing"))],
         })
     }
@@ -116,7 +117,7 @@ impl Here {
         }
         let signed = &release.logged.release;
         let id = signed.release.clone();
-        let downloaded = client.download_signed(&release.response, id, signed.component, None).await?;
+        let downloaded = client.download_signed(&release.response, id, None, signed.component, None).await?;
         let component = (downloaded.digest, Arc::new(downloaded.bytes));
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         if components.len() >= COMPONENTS_MAX {

@@ -1,5 +1,7 @@
 //! The built command: a platform team's day, and a server that ends in the middle of a call.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::command::{Server, Shell};
@@ -157,10 +159,18 @@ fn a_public_package_comes_with_its_terms_and_its_payees_are_credited() {
     let upstream = Server::start(&public.folder.path().join("registry"), &[]);
     let public = Shell { registry: upstream.url.clone(), ..public };
     for example in ["checksum", "markdown"] {
-        public.ok(&["publish", &format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR"))]);
+        let folder = public.folder.path().join(example);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example), &folder);
+        let manifest = std::fs::read_to_string(folder.join("glassbox.toml")).unwrap();
+        let open = manifest.replacen("[component]\n", "[component]\noperators = \"any\"\n", 1);
+        std::fs::write(folder.join("glassbox.toml"), open).unwrap();
+        public.ok(&["publish", example]);
     }
     let company = Company::start(&[]);
     let from = |name: &str| format!("{}/{name}", upstream.address());
+    // What its terms keep at its registry stays there.
+    public.ok(&["publish", &format!("{}/examples/semver", env!("CARGO_MANIFEST_DIR"))]);
+    company.shell.refused(&["republish", &from("js:semver")], "operator-not-allowed");
     let [markdown, checksum] = [from("docs:markdown@1.0.0"), from("bits:checksum")];
     let taken = company.shell.ok(&["republish", &markdown, &checksum]);
     assert_eq!(taken["releases"][0]["release"], "docs:markdown@1.0.0");
@@ -183,6 +193,65 @@ fn a_public_package_comes_with_its_terms_and_its_payees_are_credited() {
     let earned = company.shell.ok(&["earnings", "docs:markdown"]);
     let earned = earned["earnings"].as_array().unwrap();
     assert!(earned.iter().any(|row| row["receiver"] == "acct:ana@docs.example"), "{earned:?}");
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true if entry.file_name() == "target" => {}
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), &to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn editions_that_anybody_may_have_come_along() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/economy/packages/audit");
+    let public = Shell::new("");
+    let upstream = Server::start(&public.folder.path().join("registry"), &[]);
+    let public = Shell { registry: upstream.url.clone(), ..public };
+    let folder = public.folder.path().join("audit");
+    copy(&package, &folder);
+    std::fs::create_dir_all(folder.join("dist")).unwrap();
+    let manifest = std::fs::read_to_string(folder.join("glassbox.toml")).unwrap();
+    let manifest = manifest.replacen("[component]", "[component]\noperators = \"any\"\n#", 1);
+    // One version keeps its enterprise edition, the next one gives it away.
+    let open: String = manifest
+        .lines()
+        .filter(|line| !line.starts_with("requires = "))
+        .map(|line| match line.starts_with("execute = [\"remote\"]") {
+            true => "execute = [\"remote\", \"local\"]\n".to_owned(),
+            false => format!("{line}\n"),
+        })
+        .collect();
+    let wit = std::fs::read_to_string(folder.join("wit/world.wit")).unwrap();
+    for (version, text) in [("1.0.0", &manifest), ("1.1.0", &open)] {
+        std::fs::write(folder.join("glassbox.toml"), text.replacen("1.0.0", version, 1)).unwrap();
+        std::fs::write(folder.join("wit/world.wit"), wit.replacen("1.0.0", version, 1)).unwrap();
+        for name in ["audit-ce", "audit-ee"] {
+            let text = std::fs::read_to_string(folder.join(format!("{name}.wat"))).unwrap();
+            let component = wat::parse_str(text.replace("1.0.0", version)).unwrap();
+            std::fs::write(folder.join(format!("dist/{name}.wasm")), component).unwrap();
+        }
+        public.ok(&["publish", "audit"]);
+    }
+    let mirror = public.folder.path().join("mirror");
+    let report = public.ok(&["mirror", &upstream.url, "--to", mirror.to_str().unwrap()]);
+    assert_eq!((&report["releases"], &report["not_free"]), (&json!(2), &json!(1)), "{report}");
+    let own = std::fs::read(folder.join("dist/audit-ee.wasm")).unwrap();
+    let object = glassbox_core::Digest::of(&own).hex();
+    assert_eq!(std::fs::read(mirror.join("objects").join(object)).unwrap(), own);
+
+    let company = Company::start(&[]);
+    let from = |version: &str| format!("{}/ledgerly:audit@{version}", upstream.address());
+    company.shell.refused(&["republish", &from("1.0.0")], "download-not-allowed");
+    let taken = company.shell.ok(&["republish", &from("1.1.0")]);
+    assert_eq!(taken["releases"][0]["release"], "ledgerly:audit@1.1.0");
 }
 
 #[test]

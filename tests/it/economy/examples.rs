@@ -7,7 +7,7 @@ use glassbox_core::manifest::Manifest;
 use glassbox_registry::PackageFiles;
 
 /// Reads the package in a folder of `packages`. A component `dist/NAME.wasm` stands there as `NAME.wat`.
-pub(super) fn package(name: &str) -> PackageFiles {
+pub(crate) fn package(name: &str) -> PackageFiles {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/economy/packages").join(name);
     let text = std::fs::read_to_string(folder.join("glassbox.toml")).unwrap();
     let manifest = Manifest::parse(&text).unwrap();
@@ -15,11 +15,13 @@ pub(super) fn package(name: &str) -> PackageFiles {
         let name = Path::new(path).with_extension("wat");
         wat::parse_file(folder.join(name.file_name().unwrap())).unwrap()
     };
+    let document = |(_, path): (&str, &str)| (path.to_owned(), std::fs::read(folder.join(path)).unwrap());
     let edition = |(name, path): (&String, &String)| (name.clone(), component(path));
     PackageFiles {
         wit: files(&folder.join("wit")),
         tests: files(&folder.join("tests")),
         component: component(&manifest.component.path),
+        documents: Files::new(manifest.documents().map(document)).unwrap(),
         editions: manifest
             .edition
             .iter()

@@ -3,13 +3,14 @@
 mod data;
 mod editions;
 mod escrow;
-mod examples;
+pub(crate) mod examples;
 mod licenses;
 mod manifests;
 mod models;
 mod oidc;
 mod prices;
 mod refusals;
+pub(crate) mod rights;
 mod source;
 mod support;
 
@@ -86,6 +87,7 @@ pub(crate) fn goods(license: &str, component: &str, rest: &str) -> PackageFiles 
             "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n",
         ),
         editions: Default::default(),
+        documents: Default::default(),
         component: wat::parse_str(COMPONENT).unwrap(),
         files: None,
         source: None,

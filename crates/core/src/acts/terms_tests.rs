@@ -64,6 +64,8 @@ fn release() -> Release {
         files: Some(Digest::of("files")),
         source: None,
         dependencies: Vec::new(),
+        documents: Default::default(),
+        registry: None,
         editions: Default::default(),
         authorship: Authorship::default(),
     }

@@ -131,6 +131,8 @@ impl Story {
             files: None,
             source: None,
             dependencies: Vec::new(),
+            documents: Default::default(),
+            registry: None,
             editions: Default::default(),
             authorship: Authorship::default(),
         };

@@ -9,6 +9,7 @@ pub mod lint;
 mod origin;
 mod parse;
 mod price;
+mod rights;
 mod sales;
 mod size;
 mod terms;
@@ -26,10 +27,11 @@ use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
-pub use origin::{Dependency, DerivedFrom, ForkRoyalty, RoyaltyMode, Splits, Unclaimed, Upstream};
 pub use allowed::is_satisfied;
+pub use origin::{Dependency, DerivedFrom, ForkRoyalty, RoyaltyMode, Splits, Unclaimed, Upstream};
 pub use parse::ManifestError;
 pub use price::{ChargeOn, Discount, Free, FreeScope, Price, PricedAct, Step, TierMode, Tiers, Unit};
+pub use rights::is_agpl;
 pub use sales::{
     Bounty, Edition, Grant, GrantProof, GrantQuota, Inclusion, Offer, OfferAct, Plan, PlanKind, PlanQuota,
     Requirement, SaleUnit, Scope, Sla, Uptime,
@@ -262,9 +264,6 @@ pub struct Component {
     /// Who may run it for others.
     #[serde(default)]
     pub operators: Operators,
-    /// Whether people may try it on its page, out of its free units.
-    #[serde(default)]
-    pub playground: bool,
 }
 
 fn default_execute() -> BTreeSet<Place> {
@@ -370,10 +369,10 @@ pub struct Security {
     /// Where it stands how reports are handled.
     #[serde(default)]
     pub policy: Option<String>,
-    /// The file with what it is made of.
+    /// The file with what it is made of, or its URL.
     #[serde(default)]
     pub sbom: Option<String>,
-    /// The file with which known holes concern it.
+    /// The file with which known holes concern it, or its URL.
     #[serde(default)]
     pub vex: Option<String>,
 }
@@ -520,6 +519,21 @@ impl Manifest {
         self.component.memory_max.map_or(limits::MEMORY_BYTES_DEFAULT, |size| size.0 as usize)
     }
 
+    /// Returns the documents that come with the release, by the keys that name them: what is at a URL stays there.
+    pub fn documents(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let package = &self.package;
+        let security =
+            |of: fn(&Security) -> &Option<String>| self.security.as_ref().and_then(|it| of(it).as_deref());
+        let named = [
+            ("license-file", package.license_file.as_deref()),
+            ("readme", package.readme.as_deref()),
+            ("sbom", security(|security| &security.sbom)),
+            ("vex", security(|security| &security.vex)),
+        ];
+        let named = named.into_iter().filter_map(|(key, path)| Some((key, path?)));
+        named.filter(|(_, path)| !is_https(path))
+    }
+
     /// Tells whether the component's bytes may be downloaded.
     pub fn component_is_public(&self) -> bool {
         self.component.execute.contains(&Place::Local)
@@ -532,6 +546,14 @@ impl Manifest {
             name == interface || interface.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
         })
     }
+}
+
+/// Tells whether a text is a URL that a page may link: `https`, in characters that URLs have.
+pub fn is_https(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte);
+    text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+        && text.len() <= 2_048
+        && text.bytes().all(plain)
 }
 
 impl fmt::Display for Place {

@@ -77,25 +77,27 @@ impl Registry {
         if let Some(caller) = payment.and_then(Payment::caller) {
             self.personalise(plan, &caller.payer()).await?;
         }
-        self.gate(&plan.live, &plan.allows, plan.quote.amount_max, payment).await
+        let license = plan.live.terms.license_of(&plan.quote.function, self.today());
+        self.gate(&plan.live, license, &plan.allows, plan.quote.amount_max, payment).await
     }
 
-    /// Refuses what the company does not allow to whoever asks, of a release and of everything that it imports. Where there is
-    /// no company, everybody may.
+    /// Refuses what the company does not allow to whoever asks, of a release, under the licence of what is asked for, and of
+    /// everything that it imports. Where there is no company, everybody may.
     pub(crate) async fn gate(
         &self,
         live: &Live,
+        license: &str,
         allowed: &Allowed,
         amount_max: Atomic,
         payment: Option<&Payment>,
     ) -> Result<(), CallError> {
         let Some(policy) = &self.config.company else { return Ok(()) };
         let Some(Payment::Account(caller)) = payment else { return Err(CallError::AccountRequired) };
-        let check = |live: &Live, grants: &Grants, amount_max: Atomic| {
+        let check = |live: &Live, license: &str, grants: &Grants, amount_max: Atomic| {
             let asked = Asked {
                 release: &live.id,
                 publisher: &live.publisher,
-                license: &live.terms.license,
+                license,
                 grants,
                 egress: &allowed.egress,
                 amount_max,
@@ -103,7 +105,7 @@ impl Registry {
             let refused = |refusal| CallError::Policy(Box::new(refusal));
             policy.check(&caller.account.name, &asked).map_err(refused)
         };
-        check(live, &allowed.grants, amount_max)?;
+        check(live, license, &allowed.grants, amount_max)?;
         let pins = |live: &Live, grants: &Grants| -> Vec<(PackageRef, Grants)> {
             live.dependencies.iter().map(|pin| (exact(&pin.release), grants.clone())).collect()
         };
@@ -111,8 +113,10 @@ impl Registry {
         while let Some((release, grants)) = imported.pop() {
             let live = self.live(&release).await?;
             let grants = live.grants.under(&grants);
-            // What it costs is part of the price of what imports it.
-            check(&live, &grants, Atomic::ZERO)?;
+            // What it costs is part of the price of what imports it, and any of its editions may be what runs.
+            for license in live.terms.licenses_on(self.today()) {
+                check(&live, license, &grants, Atomic::ZERO)?;
+            }
             imported.extend(pins(&live, &grants));
         }
         Ok(())

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::{ReleaseResponse, SearchResult};
 
 use super::{Capability, document};
+use crate::about;
 use crate::app::App;
 use crate::problem::Refusal;
 
@@ -92,15 +93,15 @@ fn head(base: &str) -> String {
 pub(crate) fn release(release: &ReleaseResponse) -> String {
     let mut text = format!(
         "# {}\n\n> {}\n\n{UNTRUSTED}\n\n\
-         - licence: {}\n- publisher: {}\n- tests passed: {}\n- pure: {}\n- component: {}\n",
+         - publisher: {}\n- tests passed: {}\n- pure: {}\n- component: {}\n",
         release.release,
         line(&release.description),
-        release.license,
         release.publisher,
         release.tests.passed,
         release.pure,
         release.component,
     );
+    text.push_str(&about::lines(release));
     if !release.grants.is_empty() {
         let _ = writeln!(text, "- uses: {}", release.grants.join(", "));
     }

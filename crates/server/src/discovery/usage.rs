@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use glassbox_core::PackageRef;
-use glassbox_core::manifest::{Consent, ContentUsage, Manifest};
+use glassbox_core::manifest::{Consent, ContentUsage, is_https};
 use glassbox_registry::{Registry, RegistryError};
 
 use super::{LISTED_MAX, document};
@@ -24,18 +23,13 @@ struct Said {
 async fn said(registry: &Registry) -> Result<Vec<Said>, RegistryError> {
     let mut said = Vec::new();
     for view in registry.packages().await? {
-        let speaks = Manifest::read(&view.row.manifest).is_ok_and(|manifest| manifest.usage.is_some());
-        if !speaks || said.len() == LISTED_MAX {
-            continue;
+        let Some(usage) = view.listing.usage.filter(|usage| !usage.to_header().is_empty()) else { continue };
+        if said.len() == LISTED_MAX {
+            break;
         }
-        let id = view.row.id;
-        let live = registry
-            .live(&PackageRef { package: id.package.clone(), version: Some(id.version.clone()) })
-            .await?;
-        if let Some(usage) = live.manifest.usage.clone().filter(|usage| !usage.to_header().is_empty()) {
-            let path = format!("/v1/packages/{}/{}/", id.package.namespace(), id.package.name());
-            said.push(Said { path, usage });
-        }
+        let package = view.row.id.package;
+        let path = format!("/v1/packages/{}/{}/", package.namespace(), package.name());
+        said.push(Said { path, usage });
     }
     Ok(said)
 }
@@ -53,7 +47,7 @@ pub(crate) async fn robots(State(app): State<App>) -> Result<impl IntoResponse, 
     Ok(document("text/plain; charset=utf-8", text))
 }
 
-/// Says the same in RSL 1.0. Paths are of names, which need no escaping.
+/// Says the same in RSL 1.0. Paths are of names, which need no escaping, and of what XML escapes a URL has `&` alone.
 pub(crate) async fn license(State(app): State<App>) -> Result<impl IntoResponse, Refusal> {
     let mut text = "<rsl xmlns=\"https://rslstandard.org/rsl\">\n".to_owned();
     for Said { path, usage } in said(&app.registry).await? {
@@ -66,7 +60,11 @@ pub(crate) async fn license(State(app): State<App>) -> Result<impl IntoResponse,
             };
             let _ = writeln!(text, "      <{element} type=\"usage\">{word}</{element}>");
         }
-        text.push_str("    </license>\n  </content>\n");
+        text.push_str("    </license>\n");
+        if let Some(terms) = usage.rsl.as_ref().filter(|url| is_https(url)) {
+            let _ = writeln!(text, "    <terms>{}</terms>", terms.replace('&', "&amp;"));
+        }
+        text.push_str("  </content>\n");
     }
     text.push_str("</rsl>\n");
     Ok(document("application/rsl+xml; charset=utf-8", text))

@@ -4,6 +4,7 @@
 //! it moves what stands beside it. Nothing is loaded from anywhere, and a page is in no other's frame.
 
 mod interface;
+pub(crate) mod source;
 
 use std::sync::LazyLock;
 
@@ -70,6 +71,26 @@ fn foreign(text: &str) -> Markup {
     html! { bdi { (shown) } }
 }
 
+/// Shows a text of many lines as it is, and what would move what stands beside it by its number.
+fn verbatim(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_shown(c) || c == '\n' || c == '\t' {
+            true => shown.push(c),
+            false if c == '\r' => {}
+            false => shown.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(c))),
+        }
+    }
+    shown
+}
+
+/// Writes what a publisher wrote as a word of Markdown that is no markup.
+pub(crate) fn plain(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words.chars().filter(|c| is_shown(*c)).map(|c| if c == '`' { '\'' } else { c });
+    format!("`{}`", shown.take(FOREIGN_CHARS_MAX).collect::<String>())
+}
+
 /// Tells whether a character is something to see, and not an order to whatever shows it.
 fn is_shown(c: char) -> bool {
     let is_order = matches!(c,
@@ -129,6 +150,18 @@ mod tests {
         let long = foreign(&"é".repeat(10_000)).into_string();
         assert_eq!(long.chars().filter(|c| *c == 'é').count(), FOREIGN_CHARS_MAX);
         assert!(long.ends_with("…</bdi>"));
+    }
+
+    #[test]
+    fn a_source_shows_what_would_hide_in_it() {
+        for (text, shown) in [
+            ("fn a() {\r\n\tb()\n}", "fn a() {\n\tb()\n}"),
+            ("if x /*\u{202e} } */", "if x /*\u{27e8}U+202E\u{27e9} } */"),
+            ("\u{1b}[2J\0", "\u{27e8}U+001B\u{27e9}[2J\u{27e8}U+0000\u{27e9}"),
+        ] {
+            assert_eq!(verbatim(text), shown);
+        }
+        assert_eq!(plain("a `b`\n# <c>"), "`a 'b' # <c>`");
     }
 
     #[test]

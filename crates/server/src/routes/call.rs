@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
+use glassbox_core::PackageRef;
 use glassbox_pay::x402::{self, SettleResponse, v1};
 use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest, Registry};
 use serde::Deserialize;
@@ -80,14 +81,39 @@ pub(crate) async fn call(
         payment: payment(&app, &head).await?,
     };
     let notice = app.registry.notice(&request.release);
+    let link = source_link(&app.registry, &request.release).await;
     let result = app.registry.call(request).await;
     count(&result);
-    let reply = result?;
-    let affecting = affecting(&app.registry, &reply).await;
-    let settlement = reply.stored.settlement.clone();
-    let body =
-        CallResponse { chosen: chosen.map(chosen_response), ..convert::reply(reply, notice, &affecting) };
-    Ok(respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT)))
+    let response = match result {
+        Ok(reply) => {
+            let affecting = affecting(&app.registry, &reply).await;
+            let settlement = reply.stored.settlement.clone();
+            let body = convert::reply(&app.registry, reply, notice, &affecting);
+            let body = CallResponse { chosen: chosen.map(chosen_response), ..body };
+            respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT))
+        }
+        Err(error) => Refusal::from(error).into_response(),
+    };
+    Ok(linked(response, link))
+}
+
+/// Returns the `Link` to the source of a release, where its licence gives that to whoever calls.
+pub(crate) async fn source_link(registry: &Registry, release: &PackageRef) -> Option<HeaderValue> {
+    // A release that there is not is refused by the call.
+    let live = registry.live(release).await.ok()?;
+    let url = registry.source_offered(&live.terms)?;
+    HeaderValue::from_str(&format!("<{url}>; rel=\"{SOURCE_REL}\"")).ok()
+}
+
+/// What a source is to a response: an extension relation of RFC 8288, because none is registered for it.
+const SOURCE_REL: &str = "https://glassbox.dev/rel/source";
+
+/// Adds a link to a response, whatever it is.
+pub(crate) fn linked(mut response: Response, link: Option<HeaderValue>) -> Response {
+    if let Some(link) = link {
+        response.headers_mut().append(header::LINK, link);
+    }
+    response
 }
 
 /// Answers who asks before calling: 402 with what the dearest call costs. With the payment of a payer that wants the
@@ -152,7 +178,7 @@ pub(crate) async fn receipt(
     let stored = app.registry.receipt(&call).await?;
     let reply = CallReply { stored, replayed: true };
     let affecting = affecting(&app.registry, &reply).await;
-    Ok(Json(convert::reply(reply, None, &affecting)))
+    Ok(Json(convert::reply(&app.registry, reply, None, &affecting)))
 }
 
 /// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they

@@ -26,7 +26,7 @@ type ReleasePath = Path<(String, String, String)>;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ComponentQuery {
     /// That of an edition, where it has one of its own; the release's when absent.
-    edition: Option<String>,
+    pub(crate) edition: Option<String>,
 }
 
 /// Returns the component, where the terms let it be downloaded. Where that has a price it answers 402 with what x402 asks

@@ -12,6 +12,9 @@ use glassbox_core::PackageRef;
 use glassbox_core::profile::Profile;
 use glassbox_registry::{Filter, Marks, Registry, ReleaseFile};
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 use crate::app::App;
 use crate::convert;
 use crate::discovery::text;
@@ -129,6 +132,38 @@ pub(crate) async fn manifest(
 ) -> Result<impl IntoResponse, Refusal> {
     let view = app.registry.release(&reference(&ns, &name, &version)?).await?;
     Ok(([(header::CONTENT_TYPE, "application/toml")], view.row.manifest))
+}
+
+/// Which document is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DocumentQuery {
+    /// Its path, as the manifest has it.
+    pub(crate) path: String,
+}
+
+/// Returns a document that the manifest names: the licence's text, the README, a list of parts or of known holes.
+#[utoipa::path(get, path = "/v1/packages/{ns}/{name}/{version}/documents", tag = "find", params(DocumentQuery),
+    responses((status = 200, body = Vec<u8>, content_type = "text/plain"),
+              (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn document(
+    State(app): State<App>,
+    Path((ns, name, version)): ReleasePath,
+    Query(query): Query<DocumentQuery>,
+) -> Result<Response, Refusal> {
+    let reference = reference(&ns, &name, &version)?;
+    let (_, bytes) = app.registry.document(&reference, &query.path).await?;
+    with_usage(&app, &reference, document_response(bytes)).await
+}
+
+/// Answers with a document: a stranger wrote it, so it is text, whatever it says that it is.
+pub(crate) fn document_response(bytes: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+    ];
+    (headers, bytes).into_response()
 }
 
 /// See the drafts `ietf-aipref-attach` and `ietf-aipref-vocab`.

@@ -42,6 +42,7 @@ pub(crate) async fn publish(
         tests: files(request.tests, text)?,
         component: decode(request.component)?,
         editions: request.editions.into_iter().map(edition).collect::<Result<_, Refusal>>()?,
+        documents: files(request.documents, limits::DOCUMENTS_BYTES_MAX)?,
         files: request.files.map(|shipped| files(shipped, limits::RELEASE_FILES_BYTES_MAX)).transpose()?,
         source: request.source.map(|source| files(source, text)).transpose()?,
     };

@@ -139,11 +139,17 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
         resource: None,
         payment,
     };
+    let link = call::source_link(&app.registry, &request.release).await;
     let result = app.registry.call(request).await;
     call::count(&result);
-    let reply = result?;
-    let affecting = call::affecting(&app.registry, &reply).await;
-    respond(reply, &affecting)
+    let response = match result {
+        Ok(reply) => {
+            let affecting = call::affecting(&app.registry, &reply).await;
+            respond(reply, &affecting)
+        }
+        Err(error) => Err(error.into()),
+    };
+    Ok(call::linked(response.into_response(), link))
 }
 
 /// Returns what lies behind `/v1/serve/{ns}/{name}/{version}`, as it was sent.

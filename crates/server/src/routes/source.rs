@@ -1,14 +1,11 @@
 //! The source: in bulk for programs, on the terms that it has for them; a page at a time for whoever reads it.
 
-use std::fmt::Write as _;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use glassbox_api::{FilesResponse, Problem};
-use glassbox_core::files::Files;
-use glassbox_core::{PackageRef, ReleaseId};
+use glassbox_core::PackageRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,6 +14,7 @@ use super::find::with_usage;
 use crate::app::App;
 use crate::convert;
 use crate::extract::{Head, Path, Query, reference};
+use crate::pages;
 use crate::problem::Refusal;
 
 /// What of a source is wanted.
@@ -56,9 +54,11 @@ pub(crate) async fn source(
 
 async fn page(app: &App, release: &PackageRef, name: &str) -> Result<Response, Refusal> {
     let (id, files) = app.registry.source_to_read(release).await?;
-    let html = match files.iter().find(|(path, _)| *path == name) {
-        Some((_, bytes)) => file(&id, name, &String::from_utf8_lossy(bytes)),
-        None if name.is_empty() => index(&id, &files),
+    let live = app.registry.live(release).await?;
+    let license = live.source_license(app.registry.today());
+    let response = match files.iter().find(|(path, _)| *path == name) {
+        Some((_, bytes)) => pages::source::file(&id, license, name, &String::from_utf8_lossy(bytes)),
+        None if name.is_empty() => pages::source::index(&id, license, &files),
         None => {
             let detail = "the source has no such file";
             return Err(Refusal::new(
@@ -69,45 +69,5 @@ async fn page(app: &App, release: &PackageRef, name: &str) -> Result<Response, R
             ));
         }
     };
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        // A stranger wrote it: it is shown, and does nothing.
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
-    ];
-    with_usage(app, release, (headers, html).into_response()).await
-}
-
-fn index(id: &ReleaseId, files: &Files) -> String {
-    let mut list = String::new();
-    for (path, _) in files.iter() {
-        let _ = writeln!(list, "<li><a href=\"?file={}\">{}</a></li>", escaped_url(path), escaped(path));
-    }
-    html(&format!("The source of {id}"), &format!("<ul>\n{list}</ul>"))
-}
-
-fn file(id: &ReleaseId, name: &str, text: &str) -> String {
-    let body = format!("<p><a href=\"?file=\">all files</a></p>\n<pre>{}</pre>", escaped(text));
-    html(&format!("{name} of {id}"), &body)
-}
-
-fn html(title: &str, body: &str) -> String {
-    let title = escaped(title);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<h1>{title}</h1>\n{body}\n</html>\n"
-    )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn escaped_url(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => escaped.push(byte.into()),
-            _ => drop(write!(escaped, "%{byte:02X}")),
-        }
-    }
-    escaped
+    with_usage(app, release, response).await
 }

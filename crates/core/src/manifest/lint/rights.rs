@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use spdx::{Expression, LicenseId};
+use spdx::Expression;
 
 use super::{Check, Rule, clip, first, twice, when};
 use crate::limits;
+use crate::manifest::rights::ids;
 use crate::manifest::{
     Edition, Inclusion, MachineAccess, Manifest, OfferAct, Place, PricedAct, Requirement, RoyaltyMode,
+    is_agpl, is_https,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -28,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         holds: "What is under a copyleft licence has its source, free for machines.",
         fix: "add [source] with path = \"src/\" and machines = \"free\", or change the licence",
         check: Check::Manifest(|manifest| {
-            let copyleft = ids(offered(manifest)).find(|id| id.is_copyleft())?;
+            let copyleft = offered(manifest).flat_map(ids).find(|id| id.is_copyleft())?;
             let free = manifest.source.as_ref().is_some_and(|source| source.machines == MachineAccess::Free);
             when(!free, || format!("{} is offered, and the source is not free for machines", copyleft.name))
         }),
@@ -38,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         holds: "What is under the AGPL and runs remotely has its source.",
         fix: "add [source] with path = \"src/\" and machines = \"free\"",
         check: Check::Manifest(|manifest| {
-            let agpl = is_agpl(&manifest.package.license);
+            let agpl = offered(manifest).any(is_agpl);
             let remote = manifest.component.execute.contains(&Place::Remote);
             when(agpl && remote && manifest.source.is_none(), || {
                 "the AGPL gives its users the source, and there is none".into()
@@ -51,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         fix: "write mode = \"requested\": such a licence lets anybody fork for nothing",
         check: Check::Manifest(|manifest| {
             let royalty = manifest.upstream.as_ref()?.royalty.as_ref()?;
-            let osi = ids(offered(manifest)).find(|id| id.is_osi_approved())?;
+            let osi = offered(manifest).flat_map(ids).find(|id| id.is_osi_approved())?;
             when(royalty.mode == RoyaltyMode::Required, || {
                 format!("{} does not let you require a royalty", osi.name)
             })
@@ -62,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         holds: "Under an OSI-approved licence no use is denied, and forks are allowed.",
         fix: "remove `deny-use` and `allow-forks = false`, or take a source-available licence such as BUSL-1.1",
         check: Check::Manifest(|manifest| {
-            let osi = ids(offered(manifest)).find(|id| id.is_osi_approved())?;
+            let osi = offered(manifest).flat_map(ids).find(|id| id.is_osi_approved())?;
             let no_forks = manifest.upstream.as_ref().is_some_and(|upstream| !upstream.allow_forks);
             when(no_forks || !manifest.package.deny_use.is_empty(), || format!("{} denies no use", osi.name))
         }),
@@ -75,6 +77,28 @@ pub(super) const RULES: &[Rule] = &[
             let package = &manifest.package;
             when(package.change_license.is_some() != package.change_date.is_some(), || {
                 "of `change-license` and `change-date` there is one".into()
+            })
+        }),
+    },
+    Rule {
+        id: "url-https",
+        holds: "`homepage`, `documentation`, `policy` of [security], `funding` of [tips] and `rsl` of [usage] are URLs that begin \
+                with https://, and so is an `sbom` or `vex` that is a URL.",
+        fix: "write the whole URL: pages link no other",
+        check: Check::Manifest(|manifest| {
+            let (package, security) = (&manifest.package, manifest.security.as_ref());
+            let urls = [
+                package.homepage.as_ref(),
+                package.documentation.as_ref(),
+                security.and_then(|security| security.policy.as_ref()),
+                manifest.tips.as_ref().and_then(|tips| tips.funding.as_ref()),
+                manifest.usage.as_ref().and_then(|usage| usage.rsl.as_ref()),
+            ];
+            let files =
+                security.into_iter().flat_map(|security| [security.sbom.as_ref(), security.vex.as_ref()]);
+            let files = files.flatten().filter(|text| text.contains("://"));
+            first(urls.into_iter().flatten().chain(files), |url| {
+                when(!is_https(url), || format!("`{}` is no URL that begins with https://", clip(url)))
             })
         }),
     },
@@ -234,7 +258,7 @@ fn licenses(manifest: &Manifest) -> impl Iterator<Item = &str> {
 
 /// Returns the licences that the component, or that of an edition, is offered under now.
 fn offered(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    let editions = manifest.edition.values().filter_map(|edition| edition.license.as_deref());
     let offers = manifest.offer.iter().map(|offer| offer.grants.as_str());
     [manifest.package.license.as_str()].into_iter().chain(editions).chain(offers)
 }
-    let editions = manifest.edition.values().filter_map(|edition| edition.license.as_deref());

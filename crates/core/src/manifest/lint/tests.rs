@@ -76,6 +76,10 @@ const CASES: &[Case] = &[
     ("osi-royalty", DUAL, "mode = \"requested\"", "mode = \"required\""),
     ("osi-deny-use", FREE, "[spec]", "deny-use = [\"hosting-competitor\"]\n[spec]"),
     ("osi-deny-use", DUAL, "[upstream]", "[upstream]\nallow-forks = false"),
+    ("copyleft-source", CORE, "license = \"Apache-2.0\"", "license = \"GPL-3.0-only\""),
+    ("url-https", FREE, "https://tint.example/funding.json", "javascript:alert(1)"),
+    ("url-https", SUPPORT, "sbom.cdx.json", "http://bonnet.example/sbom.json"),
+    ("url-https", FREE, "[spec]", "homepage = \"https://tint.example/>\"\n[spec]"),
     ("change-license", SOURCE, "change-date = 2030-11-22", ""),
     ("change-license", SOURCE, "change-license = \"MPL-2.0\"", ""),
     ("source-price", SOURCE, "machines = \"metered\"", "machines = \"licensed\""),
@@ -192,16 +196,16 @@ fn long_cases() -> Vec<(&'static str, String)> {
                 .replace("[source]", "[authorship]\nby = \"human\"\n#")
                 .replace("path = \"src/\"\nmachines = \"free\"\nlicense", "#"),
         ),
-        ("derived-from-unique", before(SOURCE, "[[derived-from]]", parent)),
-        ("items-max", format!("{FREE}\n{payees}")),
-    ]
-}
         (
             "edition-component",
             CORE.replace("path = \"dist/audit-ee.wasm\"\n", "")
                 .replace("execute = [\"remote\", \"local\"]\nimport = true\n", "")
                 .replace("[\"abacus:audit/core\"]", "[\"abacus:audit/core\"]\nexecute = [\"local\"]"),
         ),
+        ("derived-from-unique", before(SOURCE, "[[derived-from]]", parent)),
+        ("items-max", format!("{FREE}\n{payees}")),
+    ]
+}
 
 fn letters(number: u8) -> String {
     [number / 26, number % 26].map(|digit| char::from(b'a' + digit)).iter().collect()

@@ -36,6 +36,8 @@ fn release() -> Release {
         files: None,
         source: None,
         dependencies: Vec::new(),
+        documents: Default::default(),
+        registry: None,
         editions: Default::default(),
         authorship: Authorship::default(),
     }
