@@ -830,9 +830,6 @@ pub const NEW_KEY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 /// The most charges that are added up for one answer about earnings. About a second of reading.
 pub const EARNINGS_CHARGES_MAX: usize = 500_000;
 
-/// The most calls of a package that are looked at to say who pays for it. Read in some ten milliseconds.
-pub const USAGE_CALLS_MAX: usize = 20_000;
-
 /// The most releases whose payees are gathered to tell who is related to a package. Far beyond what one imports and derives
 /// from.
 pub const RELATED_RELEASES_MAX: usize = 256;

@@ -32,7 +32,7 @@ impl Registry {
     /// Returns how much a package was used of late.
     pub(crate) async fn usage(&self, live: &Arc<Live>) -> Result<Usage, RegistryError> {
         let since_ms = self.env.now_ms().saturating_sub(limits::USAGE_WINDOW_MS);
-        let sums = self.store.payers(&live.id.package, since_ms, limits::USAGE_CALLS_MAX).await?;
+        let sums = self.store.payers(&live.id.package, since_ms).await?;
         if sums.is_empty() {
             return Ok(Usage::default());
         }

@@ -303,6 +303,15 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
             rusqlite::params![digest, amount(2)],
         )
         .expect("a call");
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+         INSERT INTO calls SELECT ?2 || i, 'posted', NULL, ?2, 'x402:test', ?5, ?3, 'f', ?4, '{}', '{}', NULL, ?4, 'null', 1, 1, 7
+         FROM n";
+    for (count, payer, release, charge) in
+        [(30_000, "0xpayer", "acme:x@1.0.0", 3), (1, "0xlater", "acme:x@1.1.0", 5)]
+    {
+        let values = rusqlite::params![count, payer, release, amount(charge), digest];
+        database.execute(many, values).expect("calls");
+    }
     for (kind, debit, credit, pico, state) in [
         ("deposit", "rail:x402:test", "payer:0xpayer", 2_000_000_u128, "posted"),
         ("charge", "payer:0xpayer", "operator", 1_000_000, "posted"),
@@ -333,6 +342,10 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
     );
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
     assert!(store.unsettled_calls(9).await.expect("readable").is_empty(), "what was posted before is final");
+    // However often one calls, and whichever release, nobody is hidden by it.
+    let payers = store.payers(&"acme:x".parse().expect("valid"), -1).await.expect("readable");
+    let counted: Vec<_> = payers.iter().map(|sum| (sum.payer.as_str(), sum.calls, sum.amount.0)).collect();
+    assert_eq!(counted, [("0xlater", 1, 5), ("0xpayer", 30_001, 2 + 30_000 * 3)]);
 }
 
 #[tokio::test]
