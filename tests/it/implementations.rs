@@ -1,7 +1,10 @@
 //! Packages with the same interface compete, and a caller may leave it open which of them it calls.
 
+use std::time::Duration;
+
 use glassbox_core::acts::{Act as _, Quarantine};
 use glassbox_core::key::SecretKey;
+use glassbox_core::limits;
 use glassbox_pay::x402;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
@@ -10,6 +13,9 @@ use crate::buyer::Reply;
 use crate::names::act;
 use crate::packages::{self, one_file};
 use crate::stage::{OPERATOR, Stage, keys, wallet};
+
+/// How long a comparison is shown before it is made anew.
+const COMPARED_FOR: Duration = Duration::from_millis(limits::ANSWERS_KEPT_MS as u64);
 
 const INTERFACE: &str = "spec:twice/number@1.0.0";
 
@@ -123,16 +129,16 @@ async fn implementations_are_listed_with_what_they_show() {
     assert_eq!(stage.get("/v1/interfaces/spec/twice/other@1.0.0").await.json()["implementations"], json!([]));
 
     // Three strangers who pay are organic use; a payee, or one who comes often, is not.
-    for (name, times) in [("ana", 1), ("ben", 1), ("cy", 1)] {
+    for name in ["ana", "ben", "cy"] {
         let buyer = stage.buyer(name, 1).await;
-        for n in 0..times {
-            buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([n]), name).await.output();
-        }
+        buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([1]), name).await.output();
     }
     let often = stage.buyer("dan", 1).await;
     for n in 0..5 {
         often.pay("/v1/call/odd/twice/1.0.0/double", json!([n]), &format!("dan {n}")).await.output();
     }
+    assert_eq!(listed(&stage).await, all, "compared once for all who ask within a while");
+    stage.world.advance(COMPARED_FOR);
     let all = listed(&stage).await;
     assert_eq!(names(&all)[0], "quick:twice@1.0.0");
     let usage =
@@ -221,6 +227,7 @@ async fn people_compare_implementations_on_a_page() {
 async fn payers_who_belong_together_or_to_a_payee_do_not_count() {
     let stage = market().await;
     let quick = async || {
+        stage.world.advance(COMPARED_FOR);
         let all = listed(&stage).await;
         let one = all.iter().find(|one| one["release"] == "quick:twice@1.0.0").unwrap();
         (one["payers"].as_u64().unwrap(), one["payers_organic"].as_u64().unwrap())

@@ -837,6 +837,15 @@ pub const RELATED_RELEASES_MAX: usize = 256;
 /// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
 pub const IMPLEMENTATIONS_MAX: usize = 256;
 
+/// How long an answer is kept that takes some work and that anybody may ask for, in milliseconds. As long as pages may be.
+pub const ANSWERS_KEPT_MS: i64 = 30_000;
+
+/// How many of them are kept. A comparison of many implementations has some hundred kilobytes.
+pub const ANSWERS_KEPT: usize = 256;
+
+/// How many of them are computed at once. The others wait, so that reading what is free leaves the database to calls.
+pub const ANSWERS_COMPUTED_AT_ONCE: usize = 2;
+
 /// The most interfaces that a page lists: more than anybody reads.
 pub const INTERFACES_LISTED_MAX: usize = 500;
 

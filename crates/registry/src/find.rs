@@ -238,7 +238,7 @@ impl Registry {
     }
 }
 
-fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+pub(crate) fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     let id = row.id.to_string();
     let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
     // It was checked when it was published.

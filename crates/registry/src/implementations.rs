@@ -1,4 +1,4 @@
-//! Implementations of one interface: what each shows of itself, and which of them a caller means who does not mind.
+//! Implementations of one interface: what each shows of itself.
 //!
 //! Packages that export the same WIT interface do the same, as far as types say. What tells them apart is shown as it is
 //! known here: the most that a call costs, what of the interface's own tests an implementation ships and passes and with how
@@ -6,63 +6,20 @@
 //! [organic](crate::organic). Calling oneself is no proof of anything.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use glassbox_core::case::{self, Case};
 use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, PackageName, PackageRef, ReleaseId, limits};
 
 use crate::depend::exact;
-use crate::error::{CallError, RegistryError};
-use crate::find::{ReleaseFile, ReleaseView, SameCode};
+use crate::error::RegistryError;
+use crate::find::{ReleaseFile, ReleaseView, SameCode, view};
 use crate::open::Registry;
 use crate::organic::Usage;
+use crate::strength::Strength;
 use crate::testing::TestReport;
-
-/// How one of several implementations is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
-    /// The one whose call costs the least at most.
-    Cheapest,
-    /// The one that passes the interface's own tests with the least fuel.
-    Fastest,
-    /// The one that most payers use who have nothing to do with it.
-    MostProven,
-    /// The one that is named, and no other.
-    Pinned,
-}
-
-impl Choice {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Cheapest, "cheapest"),
-        (Self::Fastest, "fastest"),
-        (Self::MostProven, "most-proven"),
-        (Self::Pinned, "pinned"),
-    ];
-
-    /// Returns the word for it.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(choice, _)| *choice == self).expect("all choices are listed").1
-    }
-}
-
-/// Says that a text is no way to choose.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no way to choose; there are cheapest, fastest, most-proven and pinned")]
-pub struct UnknownChoice(String);
-
-impl FromStr for Choice {
-    type Err = UnknownChoice;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChoice> {
-        let known = Self::ALL.iter().find(|(_, word)| *word == text);
-        known
-            .map(|(choice, _)| *choice)
-            .ok_or_else(|| UnknownChoice(text.chars().take(limits::QUOTED_CHARS_MAX).collect()))
-    }
-}
 
 /// By what implementations are put in order. What is equal in it goes by use, then by passed tests, then by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,10 +63,10 @@ impl Ranking {
             };
             let (organic, passed) = match self {
                 Self::Name => (0, 0),
-                Self::Tests => (0, one.view.report.passed),
-                _ => (one.usage.payers_organic, one.view.report.passed),
+                Self::Tests => (0, one.tests_passed),
+                _ => (one.usage.payers_organic, one.tests_passed),
             };
-            (first, Reverse(organic), Reverse(passed), one.view.row.id.clone())
+            (first, Reverse(organic), Reverse(passed), one.release.clone())
         });
     }
 }
@@ -139,11 +96,34 @@ pub struct Interface {
     pub implementations: usize,
 }
 
+/// A function of an interface, as one implementation has it.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Its name.
+    pub name: FunctionName,
+    /// What it costs, for people.
+    pub price: String,
+}
+
 /// An implementation of an interface: the newest release of a package.
 #[derive(Debug, Clone)]
 pub struct Implementation {
-    /// Everything public of it.
-    pub view: ReleaseView,
+    /// The release.
+    pub release: ReleaseId,
+    /// The key that signed it, as a `did:key`.
+    pub publisher: String,
+    /// The one-line description.
+    pub description: String,
+    /// The licence of the component.
+    pub license: String,
+    /// What it has of the interface.
+    pub functions: Vec<Offered>,
+    /// The host interfaces that it was granted and uses.
+    pub grants: Vec<String>,
+    /// How many of its own tests passed when it was published.
+    pub tests_passed: usize,
+    /// What trying its tests on mutants showed, once they were.
+    pub strength: Option<Strength>,
     /// The most that a call costs, of the function that costs most.
     pub amount_max: Atomic,
     /// What the tests show of it that the interface came with, where there are any.
@@ -167,79 +147,18 @@ pub struct SpecTests {
     pub fuel: Option<u64>,
 }
 
-/// An implementation that was chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    /// The release.
-    pub release: ReleaseId,
-    /// How.
-    pub choice: Choice,
-    /// Of how many.
-    pub among: usize,
-    /// Why, in words.
-    pub why: String,
-}
-
-impl Chosen {
-    /// Returns the release as something to call.
-    pub fn reference(&self) -> PackageRef {
-        PackageRef { package: self.release.package.clone(), version: Some(self.release.version.clone()) }
-    }
-}
-
-/// What is compared of an implementation that may be called.
-struct Candidate {
-    release: ReleaseId,
-    amount_max: Atomic,
-    spec_fuel: Option<u64>,
-    payers_organic: usize,
-    tests_passed: usize,
-}
-
-impl Candidate {
-    /// Returns what makes it better the less it is.
-    fn rank(&self, choice: Choice) -> (u128, Reverse<usize>, Reverse<usize>, &ReleaseId) {
-        let first = match choice {
-            Choice::Cheapest => self.amount_max.0,
-            Choice::Fastest => self.spec_fuel.map_or(u128::MAX, u128::from),
-            Choice::MostProven | Choice::Pinned => 0,
-        };
-        (first, Reverse(self.payers_organic), Reverse(self.tests_passed), &self.release)
-    }
-
-    fn words(&self, choice: Choice) -> String {
-        match (choice, self.spec_fuel) {
-            (Choice::Cheapest, _) => format!("${} at most", self.amount_max.to_decimal()),
-            (Choice::Fastest, Some(fuel)) => format!("{fuel} fuel for the interface's own tests"),
-            (Choice::Fastest, None) => "without all of the interface's own tests".into(),
-            (Choice::MostProven | Choice::Pinned, _) => {
-                format!("{} independent payers, {} tests passed", self.payers_organic, self.tests_passed)
-            }
-        }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Registry {
     /// Returns the interfaces that packages export by their newest releases: those first that most packages export.
-    pub async fn interfaces(&self) -> Result<Vec<Interface>, RegistryError> {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for view in self.packages().await? {
-            let functions = view.listing.functions.iter();
-            let mut names: Vec<&str> = functions.filter_map(|function| function.name.interface()).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.into_iter().for_each(|name| *counts.entry(name.to_owned()).or_default() += 1);
-        }
-        let interface = |(name, implementations)| Interface { name, implementations };
-        let mut interfaces: Vec<Interface> = counts.into_iter().map(interface).collect();
-        interfaces.sort_by_key(|interface| Reverse(interface.implementations));
-        Ok(interfaces)
+    pub async fn interfaces(&self) -> Result<Arc<[Interface]>, RegistryError> {
+        let now_ms = self.env.now_ms();
+        let compute = async || {
+            let counts = self.store.interfaces(now_ms).await?;
+            let interface = |(name, implementations)| Interface { name, implementations };
+            let mut interfaces: Vec<Interface> = counts.into_iter().map(interface).collect();
+            interfaces.sort_by_key(|interface| Reverse(interface.implementations));
+            Ok(interfaces.into())
+        };
+        self.interfaces.get(&(), now_ms, compute).await
     }
 
     /// Returns the packages that export an interface, such as `acme:text/slug@1.0.0`, each by its newest release.
@@ -248,86 +167,61 @@ impl Registry {
         interface: &str,
         ranking: Ranking,
     ) -> Result<Vec<Implementation>, RegistryError> {
-        let exports = |view: &ReleaseView| {
-            view.listing.functions.iter().any(|function| function.name.interface() == Some(interface))
-        };
-        let mut views: Vec<_> = self.packages().await?.into_iter().filter(exports).collect();
-        if views.len() > limits::IMPLEMENTATIONS_MAX {
-            // Whoever floods an interface comes after those who were there.
-            views.sort_by_key(|view| view.row.log_index);
-            views.truncate(limits::IMPLEMENTATIONS_MAX);
-        }
-        let spec = self.spec_cases(interface).await?;
-        let mut implementations = Vec::new();
-        for view in views {
-            let own = self.cases(&view.row.id.package).await?;
-            let live = self.live(&exact(&view.row.id)).await?;
-            let functions = view.listing.functions.iter().map(|function| &function.name);
-            let fuel_max = live.terms.fuel_max.min(limits::FUEL_MAX);
-            let amounts = functions
-                .filter(|name| name.interface() == Some(interface))
-                .map(|name| live.quote(name, fuel_max, Account::default()).amount_max);
-            implementations.push(Implementation {
-                amount_max: amounts.max().unwrap_or_default(),
-                spec_tests: spec.as_ref().map(|spec| spec_tests(spec, &own, &view.report)),
-                run_us: self.run_times.median_us(&view.row.id),
-                usage: self.usage(&live).await?,
-                same_code: self.same_code(&live).await?,
-                view,
-            });
-        }
+        let mut implementations = self.compared(interface).await?.to_vec();
         ranking.sort(&mut implementations);
         Ok(implementations)
     }
 
-    /// Chooses among the packages that have the same function as the one that is named: the same name in the same interface,
-    /// with the same type. What may not run here, or the operator stopped, is none of them.
-    ///
-    /// A function that belongs to no interface has one implementation, its own.
-    pub async fn choose(
-        &self,
-        reference: &PackageRef,
-        function: &str,
-        choice: Choice,
-    ) -> Result<Chosen, CallError> {
-        let named = self.runnable(reference).await?;
-        let wanted = named.function(function)?.clone();
-        if choice == Choice::Pinned {
-            return Ok(Chosen { release: named.id.clone(), choice, among: 1, why: "it was named".into() });
+    /// Returns the same in no certain order.
+    pub(crate) async fn compared(&self, interface: &str) -> Result<Arc<[Implementation]>, RegistryError> {
+        // Of what nobody exports, nothing is kept: anybody can make up names.
+        if !self.store.is_exported(interface).await? {
+            return Ok(Arc::default());
         }
-        let mut candidates = Vec::new();
-        for one in self.rivals(&wanted.name).await? {
-            let id = &one.view.row.id;
-            let live = self.live(&exact(id)).await?;
-            let is_same = live.function(&wanted.name.to_string()).is_ok_and(|found| found.ty == wanted.ty);
-            if !is_same || !live.runs_here(&wanted.name) || self.check_quarantine(&live).is_err() {
-                continue;
-            }
-            candidates.push(Candidate {
-                release: id.clone(),
-                amount_max: live.quote(&wanted.name, live.fuel_ceiling(None)?, Account::default()).amount_max,
-                spec_fuel: one.spec_tests.and_then(|tests| tests.fuel),
-                payers_organic: one.usage.payers_organic,
-                tests_passed: one.view.report.passed,
-            });
-        }
-        candidates.sort_by(|one, other| one.rank(choice).cmp(&other.rank(choice)));
-        let among = candidates.len().max(1);
-        let mut ranked = candidates.iter();
-        let Some(best) = ranked.next() else {
-            let why = "no other package has this function".into();
-            return Ok(Chosen { release: named.id.clone(), choice, among, why });
-        };
-        let next = ranked.next().map(|next| format!("; next is {}: {}", next.release, next.words(choice)));
-        let why = format!("{}{}", best.words(choice), next.unwrap_or_default());
-        Ok(Chosen { release: best.release.clone(), choice, among, why })
+        let compute = async || self.compare(interface).await;
+        self.comparisons.get(&interface.to_owned(), self.env.now_ms(), compute).await
     }
 
-    async fn rivals(&self, function: &FunctionName) -> Result<Vec<Implementation>, RegistryError> {
-        match function.interface() {
-            Some(interface) => self.implementations(interface, Ranking::Use).await,
-            None => Ok(Vec::new()),
+    /// Forgets what was compared, because there is something new to compare.
+    pub(crate) fn forget_comparisons(&self) {
+        self.interfaces.clear();
+        self.comparisons.clear();
+    }
+
+    async fn compare(&self, interface: &str) -> Result<Arc<[Implementation]>, RegistryError> {
+        let (now_ms, max) = (self.env.now_ms(), limits::IMPLEMENTATIONS_MAX);
+        let rows = self.store.implementations(interface, now_ms, max).await?;
+        let spec = self.spec_cases(interface).await?;
+        let mut implementations = Vec::new();
+        for row in rows {
+            let ReleaseView { row, listing, report, strength, .. } = view(row)?;
+            let own = self.cases(&row.id.package).await?;
+            let live = self.live(&exact(&row.id)).await?;
+            let of_interface =
+                listing.functions.into_iter().filter(|function| function.name.interface() == Some(interface));
+            let functions: Vec<Offered> =
+                of_interface.map(|function| Offered { name: function.name, price: function.price }).collect();
+            let fuel_max = live.terms.fuel_max.min(limits::FUEL_MAX);
+            let amounts = functions
+                .iter()
+                .map(|function| live.quote(&function.name, fuel_max, Account::default()).amount_max);
+            implementations.push(Implementation {
+                amount_max: amounts.max().unwrap_or_default(),
+                spec_tests: spec.as_ref().map(|spec| spec_tests(spec, &own, &report)),
+                run_us: self.run_times.median_us(&row.id),
+                usage: self.usage(&live).await?,
+                same_code: self.same_code(&live).await?,
+                release: row.id,
+                publisher: row.publisher,
+                description: listing.description,
+                license: listing.license,
+                functions,
+                grants: listing.grants,
+                tests_passed: report.passed,
+                strength,
+            });
         }
+        Ok(implementations.into())
     }
 
     /// Returns the tests of the package that an interface is named after, where it is here and has any.
@@ -376,13 +270,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_and_rankings_are_words() {
-        for (choice, word) in Choice::ALL {
-            assert_eq!(word.parse(), Ok(choice));
-        }
+    fn rankings_are_words() {
         for (ranking, word) in Ranking::ALL {
             assert_eq!(word.parse(), Ok(ranking));
         }
-        assert!("best".parse::<Choice>().is_err() && "best".parse::<Ranking>().is_err());
+        assert!("best".parse::<Ranking>().is_err());
     }
 }

@@ -11,6 +11,7 @@ mod audit;
 mod blocklists;
 mod call;
 mod channels;
+mod choose;
 mod company;
 mod component_error;
 mod credit;
@@ -53,6 +54,7 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+mod shortly;
 pub mod strength;
 mod submissions;
 mod supply;
@@ -72,6 +74,7 @@ pub use blocklists::{Blocked, FeedView};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
+pub use choose::{Choice, Chosen, UnknownChoice};
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
     PolicyRefusal, SpreadTip,
@@ -86,9 +89,7 @@ pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Found, ReleaseFile, ReleaseView, SameCode};
 pub use held::ConfirmError;
 pub use host::HostConfig;
-pub use implementations::{
-    Choice, Chosen, Implementation, Interface, Ranking, SpecTests, UnknownChoice, UnknownRanking,
-};
+pub use implementations::{Implementation, Interface, Offered, Ranking, SpecTests, UnknownRanking};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};

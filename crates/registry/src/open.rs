@@ -24,6 +24,7 @@ use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
 use crate::host::HostConfig;
+use crate::implementations::{Implementation, Interface};
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
@@ -31,6 +32,7 @@ use crate::oidc::{FetchedKeys, OidcIssuer};
 use crate::pace::RunTimes;
 use crate::readers::Readers;
 use crate::shelf::Shelf;
+use crate::shortly::Shortly;
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
 
@@ -109,6 +111,10 @@ pub struct Registry {
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) run_times: RunTimes,
+    /// The interfaces that there are.
+    pub(crate) interfaces: Shortly<(), Arc<[Interface]>>,
+    /// The implementations of an interface.
+    pub(crate) comparisons: Shortly<String, Arc<[Implementation]>>,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -151,6 +157,8 @@ impl Registry {
             running: Running::default(),
             free_work: FreeWork::default(),
             run_times: RunTimes::default(),
+            interfaces: Shortly::default(),
+            comparisons: Shortly::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),

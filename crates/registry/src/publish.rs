@@ -132,7 +132,9 @@ impl Registry {
         }
         let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
         release.hold_reasons = self.widened(package).await?;
-        Ok((self.store.publish(release).await?, report))
+        let published = self.store.publish(release).await?;
+        self.forget_comparisons();
+        Ok((published, report))
     }
 
     /// Keeps the layers as objects and says what to write about them.
@@ -168,6 +170,7 @@ impl Registry {
             listing: json(serde_json::to_string(&package.listing().priced(&package.manifest, imports))),
             report: json(serde_json::to_string(report)),
             search: search_document(package, imports),
+            interfaces: interfaces(package),
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
             // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
@@ -221,6 +224,12 @@ fn search_document(package: &Package, imports: &Imports) -> SearchDocument {
         docs: package.spec.docs(),
         facts: Some(facts(package, imports)),
     }
+}
+
+/// Returns the interfaces that a package exports.
+fn interfaces(package: &Package) -> BTreeSet<String> {
+    let functions = package.spec.functions().iter();
+    functions.filter_map(|function| function.name.interface().map(str::to_owned)).collect()
 }
 
 fn facts(package: &Package, imports: &Imports) -> Facts {

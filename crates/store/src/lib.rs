@@ -21,6 +21,7 @@ mod cosigned;
 mod credit;
 mod earnings;
 mod error;
+mod exports;
 mod fault;
 mod holds;
 mod ledger;

@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("support.sql"),
     include_str!("blocklists.sql"),
     include_str!("payer_days.sql"),
+    include_str!("exports.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

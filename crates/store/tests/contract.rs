@@ -248,6 +248,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         source: None,
         listing: "{}".into(),
         report: "{}".into(),
+        interfaces: Default::default(),
         sbom: Default::default(),
         hold_reasons: Vec::new(),
         code: digest,
@@ -574,4 +575,41 @@ async fn the_first_release_with_some_code_is_found() {
         );
     }
     assert_eq!(store.first_with_code_of(&"no:such@1.0.0".parse().expect("valid")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn implementations_are_those_of_the_packages_that_were_there_first() {
+    const INTERFACE: &str = "spec:a/b@1.0.0";
+    let Stage { store, .. } = stage();
+    let ana = SecretKey::from_seed(&[1; 32]);
+    let publish = async |id: &str, interfaces: &[&str]| {
+        let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
+        store.publish(NewRelease { interfaces, ..release(id, &ana, id) }).await.expect("new");
+    };
+    let listed = async |max: usize| {
+        let rows = store.implementations(INTERFACE, 1, max).await.expect("read");
+        rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
+    };
+    assert!(!store.is_exported(INTERFACE).await.expect("read"));
+    for id in ["z:first@1.0.0", "y:second@1.0.0", "a:third@1.0.0", "b:fourth@1.0.0"] {
+        publish(id, &[INTERFACE, "other:x/y"]).await;
+    }
+    publish("o:other@1.0.0", &["other:x/y"]).await;
+    // Whoever releases anew keeps the place, and whoever exports it no more has none.
+    publish("z:first@1.1.0", &[INTERFACE]).await;
+    publish("z:first@2.0.0-rc.1", &[]).await;
+    publish("y:second@2.0.0", &["spec:a/b@2.0.0"]).await;
+    assert_eq!(listed(2).await, ["z:first@1.1.0", "a:third@1.0.0"]);
+    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0"]);
+    assert!(store.is_exported(INTERFACE).await.expect("read"));
+    let counts = store.interfaces(1).await.expect("read");
+    let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 3), ("spec:a/b@2.0.0", 1)]);
+    for (package, newest) in
+        [("z:first", Some("z:first@1.1.0")), ("y:second", Some("y:second@1.0.0")), ("o:other", None)]
+    {
+        let package = package.parse().expect("valid");
+        let found = store.newest_with(INTERFACE, &package, 1).await.expect("read");
+        assert_eq!(found.map(|row| row.id.to_string()).as_deref(), newest);
+    }
 }

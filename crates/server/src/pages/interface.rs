@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use glassbox_core::{Atomic, limits};
-use glassbox_registry::{FunctionListing, Implementation, Interface, Ranking, Strength};
+use glassbox_registry::{Implementation, Interface, Offered, Ranking, Strength};
 use maud::{Markup, html};
 
 use super::{foreign, grouped, lasting, page};
@@ -80,7 +80,7 @@ pub(crate) async fn one(
         }
         (example(&name, &implementations))
         (sorting(&name, ranking))
-        (table(&name, &implementations))
+        (table(&implementations))
         (legend())
         p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (word(ranking)) } { "The same as JSON" } }
     };
@@ -94,18 +94,14 @@ fn word(ranking: Ranking) -> &'static str {
 
 /// Shows how to call any of them, by the name of the package that the interface is named after where that is one.
 fn example(name: &str, implementations: &[Implementation]) -> Markup {
-    let is_own = |one: &&Implementation| name.starts_with(&format!("{}/", one.view.row.id.package));
+    let is_own = |one: &&Implementation| name.starts_with(&format!("{}/", one.release.package));
     let shown = implementations.iter().find(is_own).or_else(|| implementations.first());
-    let of_interface = |one: &Implementation| {
-        let function = one.view.listing.functions.iter().find(|it| it.name.interface() == Some(name))?;
-        Some(format!(
-            "glassbox call {} '{}(…)' --choose cheapest",
-            one.view.row.id.package,
-            function.name.short()
-        ))
+    let command = |one: &Implementation| {
+        let function = one.functions.first()?.name.short();
+        Some(format!("glassbox call {} '{function}(…)' --choose cheapest", one.release.package))
     };
     html! {
-        @if let Some(command) = shown.and_then(of_interface) { pre { code { (command) } } }
+        @if let Some(command) = shown.and_then(command) { pre { code { (command) } } }
     }
 }
 
@@ -133,7 +129,7 @@ fn sorting(name: &str, chosen: Ranking) -> Markup {
     }
 }
 
-fn table(name: &str, implementations: &[Implementation]) -> Markup {
+fn table(implementations: &[Implementation]) -> Markup {
     html! {
         table {
             thead {
@@ -148,35 +144,33 @@ fn table(name: &str, implementations: &[Implementation]) -> Markup {
                 }
             }
             tbody {
-                @for one in implementations { (row(name, one)) }
+                @for one in implementations { (row(one)) }
             }
         }
     }
 }
 
-fn row(name: &str, one: &Implementation) -> Markup {
-    let id = &one.view.row.id;
-    let listing = &one.view.listing;
-    let functions: Vec<_> = listing.functions.iter().filter(|it| it.name.interface() == Some(name)).collect();
+fn row(one: &Implementation) -> Markup {
+    let id = &one.release;
     let path = format!("/v1/packages/{}/{}/{}", id.package.namespace(), id.package.name(), id.version);
     html! {
         tr {
             th scope="row" {
                 a href=(path) { (id.package) } " " span.quiet { (id.version) }
-                @if !listing.description.is_empty() { p.about { (foreign(&listing.description)) } }
+                @if !one.description.is_empty() { p.about { (foreign(&one.description)) } }
                 @match &one.same_code {
                     Some(first) if first.declared => { p.quiet { "has the code of " (first.release) } }
                     Some(first) => { p.warn { "has the code of " (first.release) ", and does not say so" } }
                     None => {}
                 }
-                p.quiet { (foreign(&listing.license)) " · " span title=(one.view.row.publisher) { (short(&one.view.row.publisher)) } }
+                p.quiet { (foreign(&one.license)) " · " span title=(one.publisher) { (short(&one.publisher)) } }
             }
-            (cell("Price", &price(one.amount_max, &functions)))
+            (cell("Price", &price(one.amount_max, &one.functions)))
             (cell("Tests", &tests(one)))
             (cell("Fuel", &known(one.spec_tests.and_then(|tests| tests.fuel).map(grouped))))
             (cell("Run time", &known(one.run_us.map(lasting))))
             (cell("Use", &usage(one)))
-            (cell("May use", &grants(&listing.grants)))
+            (cell("May use", &grants(&one.grants)))
         }
     }
 }
@@ -202,7 +196,7 @@ fn grants(grants: &[String]) -> Markup {
     }
 }
 
-fn price(amount_max: Atomic, functions: &[&FunctionListing]) -> Markup {
+fn price(amount_max: Atomic, functions: &[Offered]) -> Markup {
     html! {
         @if amount_max == Atomic::ZERO { span.good { "free" } }
         @else {
@@ -222,8 +216,8 @@ fn tests(one: &Implementation) -> Markup {
             " " span.quiet { "of the interface’s" }
             br;
         }
-        (one.view.report.passed) " " span.quiet { "of its own" }
-        @if let Some(Strength::Measured { caught, mutants }) = one.view.strength {
+        (one.tests_passed) " " span.quiet { "of its own" }
+        @if let Some(Strength::Measured { caught, mutants }) = one.strength {
             br;
             (caught) " of " (mutants) " " span.quiet { "mutants caught" }
         }

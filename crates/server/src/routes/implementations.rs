@@ -9,7 +9,8 @@ use glassbox_api::{
 };
 use glassbox_core::{PackageRef, limits};
 use glassbox_registry::{
-    Choice, Chosen, Implementation, Interface, Ranking, Registry, SpecTests, UnknownChoice, UnknownRanking,
+    Choice, Chosen, Implementation, Interface, Offered, Ranking, Registry, SpecTests, UnknownChoice,
+    UnknownRanking,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -25,7 +26,8 @@ pub(crate) async fn interfaces(State(app): State<App>) -> Result<Json<Interfaces
     let interfaces = app.registry.interfaces().await?;
     let total = interfaces.len();
     let summary = |Interface { name, implementations }| InterfaceSummary { name, implementations };
-    let interfaces = interfaces.into_iter().take(limits::INTERFACES_LISTED_MAX).map(summary).collect();
+    let listed = interfaces.iter().take(limits::INTERFACES_LISTED_MAX);
+    let interfaces = listed.cloned().map(summary).collect();
     Ok(Json(InterfacesResponse { total, interfaces }))
 }
 
@@ -57,32 +59,28 @@ pub(crate) async fn list(
 ) -> Result<Json<ImplementationsResponse>, Refusal> {
     let interface = format!("{ns}:{package}/{interface}");
     let implementations = app.registry.implementations(&interface, query.read()?).await?;
-    let implementations = implementations.into_iter().map(|one| response(&interface, one)).collect();
+    let implementations = implementations.into_iter().map(response).collect();
     Ok(Json(ImplementationsResponse { interface, implementations }))
 }
 
-fn response(interface: &str, one: Implementation) -> ImplementationResponse {
-    let Implementation { view, amount_max, spec_tests, run_us, usage, same_code } = one;
+fn response(one: Implementation) -> ImplementationResponse {
     let of_spec = |SpecTests { total, passed, fuel }| SpecTestsResponse { total, passed, fuel };
-    let of_interface = view.listing.functions.into_iter().filter(|it| it.name.interface() == Some(interface));
-    let functions = of_interface
-        .map(|function| ImplementedFunction { name: function.name.function().into(), price: function.price })
-        .collect();
+    let function = |Offered { name, price }| ImplementedFunction { name: name.function().to_owned(), price };
     ImplementationResponse {
-        release: view.row.id.to_string(),
-        publisher: view.row.publisher,
-        license: view.listing.license,
-        functions,
-        grants: view.listing.grants,
-        max: amount_max.into(),
-        tests_passed: view.report.passed,
-        spec_tests: spec_tests.map(of_spec),
-        strength: view.strength.map(convert::strength),
-        run_us_median: run_us,
-        payers: usage.payers,
-        payers_organic: usage.payers_organic,
-        calls: usage.calls,
-        same_code_as: same_code.map(convert::same_code),
+        release: one.release.to_string(),
+        publisher: one.publisher,
+        license: one.license,
+        functions: one.functions.into_iter().map(function).collect(),
+        grants: one.grants,
+        max: one.amount_max.into(),
+        tests_passed: one.tests_passed,
+        spec_tests: one.spec_tests.map(of_spec),
+        strength: one.strength.map(convert::strength),
+        run_us_median: one.run_us,
+        payers: one.usage.payers,
+        payers_organic: one.usage.payers_organic,
+        calls: one.usage.calls,
+        same_code_as: one.same_code.map(convert::same_code),
     }
 }
 
