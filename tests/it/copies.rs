@@ -1,14 +1,19 @@
-//! Code that was published before, under another name.
+//! Code that was published before, under another name; and names that look like others.
 
+use std::time::Duration;
+
+use glassbox_core::acts::{Act as _, NamespacePolicy};
 use glassbox_core::key::SecretKey;
+use glassbox_core::limits;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
 
+use crate::names::act;
 use crate::packages::{self, one_file};
 use crate::stage::Stage;
 
 /// A component with some code, of which each detail that others do not have to copy can be another.
-fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
+pub(crate) fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
     let work = "(local.set 0 (i32.add (local.get 0) (i32.const 3)))".repeat(adds);
     let text = format!(
         r#"(component
@@ -19,7 +24,7 @@ fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> PackageFiles {
+pub(crate) fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> PackageFiles {
     PackageFiles {
         manifest: format!(
             "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\n[spec]\nworld = \"w\"\n\
@@ -41,7 +46,7 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
     }
 }
 
-async fn publish(stage: &Stage, mut package: PackageFiles, seed: u8, expect: u32) {
+pub(crate) async fn publish(stage: &Stage, mut package: PackageFiles, seed: u8, expect: u32) {
     let tests = package.tests.iter().next().map(|(path, text)| (path.to_owned(), text.to_vec())).unwrap();
     let text = String::from_utf8(tests.1).unwrap().replace("\"trap\"", &format!("\"{expect}\""));
     package.tests = one_file(&tests.0, text);
@@ -73,6 +78,13 @@ async fn a_copy_leads_to_whoever_published_the_code_first() {
     let parent = format!("[[derived-from]]\nrelease = \"ana:first@1.0.0\"\nterms = \"{terms}\"\nshare = 0\n");
     publish(&stage, package("ben:fork", "work", component("c", "work", 300), &parent), 83, 901).await;
     assert_eq!(same_code(&stage, "ben:fork").await["declared"], true);
+    // Through somebody else's fork, too.
+    let fork = stage.get("/v1/packages/ben/fork/1.0.0").await.json();
+    let terms = fork["terms"].as_str().unwrap();
+    let parent = format!("[[derived-from]]\nrelease = \"ben:fork@1.0.0\"\nterms = \"{terms}\"\nshare = 0\n");
+    publish(&stage, package("dan:fork", "work", component("e", "work", 300), &parent), 85, 901).await;
+    let found = same_code(&stage, "dan:fork").await;
+    assert_eq!((&found["release"], &found["declared"]), (&json!("ana:first@1.0.0"), &json!(true)));
     // One's own code under another name, other code, and code so short that anybody writes it, are nobody's copy.
     publish(&stage, package("ana:second", "run", component("d", "run", 300), ""), 81, 901).await;
     publish(&stage, package("cy:other", "run", component("a", "run", 301), ""), 84, 904).await;
@@ -81,4 +93,48 @@ async fn a_copy_leads_to_whoever_published_the_code_first() {
     for package in ["ana:second", "cy:other", "cy:short"] {
         assert_eq!(same_code(&stage, package).await, Value::Null, "{package}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_namespace_are_one_publisher() {
+    let stage = Stage::empty().await;
+    publish(&stage, package("ana:first", "run", component("a", "run", 300), ""), 81, 901).await;
+    let [first, second] = [81, 82].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let of_one = NamespacePolicy::of_one_key("ana".parse().unwrap(), first.public());
+    let controllers = [first.public(), second.public()].into();
+    let policy = NamespacePolicy { sequence: 1, controllers, ..of_one };
+    let reply = act(&stage, "/v1/namespaces/ana/policy", policy.sign(&first)).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    // By the other key: in the namespace, and in one of its own.
+    publish(&stage, package("ana:second", "run", component("b", "run", 300), ""), 82, 901).await;
+    publish(&stage, package("eve:third", "run", component("c", "run", 300), ""), 82, 901).await;
+    for package in ["ana:second", "eve:third"] {
+        assert_eq!(same_code(&stage, package).await, Value::Null, "{package}");
+    }
+    publish(&stage, package("cy:fourth", "run", component("d", "run", 300), ""), 83, 901).await;
+    assert_eq!(same_code(&stage, "cy:fourth").await["release"], "ana:first@1.0.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_begin_few_packages_a_day_and_none_that_looks_like_anothers() {
+    let stage = Stage::empty().await;
+    let ask = async |name: &str, seed: u8| {
+        let component = component("a", "run", 1);
+        let mut package = package(name, "run", component, "");
+        package.tests = one_file("t.toml", "[[case]]\nname = \"runs\"\ncall = \"run(1)\"\nexpect = \"4\"\n");
+        let signed = packages::sign(&package, &SecretKey::from_seed(&[seed; 32]));
+        stage.post("/v1/publish", &packages::request(&package, signed)).await
+    };
+    for n in 0..limits::NEW_KEY_PACKAGES_MAX {
+        let reply = ask(&format!("new:{}", "a".repeat(n + 1)), 81).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+    let refused = ask("new:more", 81).await.assert_problem(429, "packages-too-many");
+    assert!(refused["next"].as_str().unwrap().contains("tomorrow"), "{refused}");
+    // Another key has its own count, and no name that looks like one of these.
+    assert_eq!(ask("ne:other", 82).await.status, 201);
+    let refused = ask("ne:wa", 82).await.assert_problem(403, "package-confusable");
+    assert!(refused["detail"].as_str().unwrap().contains("`new:a`"), "{refused}");
+    stage.world.advance(Duration::from_millis(limits::NEW_KEY_WINDOW_MS as u64));
+    assert_eq!(ask("new:more", 81).await.status, 201);
 }

@@ -34,7 +34,7 @@ pub use company::{
 };
 pub use implementations::{
     ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
-    InterfacesResponse, SpecTestsResponse,
+    InterfacesResponse, LeftOutResponse, SpecSourceResponse, SpecTestsResponse,
 };
 pub use license::{
     ForSaleResponse, LicenseBody, LicenseResponse, OidcBody, RedeemBody, SpreadBody, SpreadResponse,
@@ -272,6 +272,10 @@ pub struct SearchResult {
     pub pure: bool,
     /// How many of its tests passed when it was published.
     pub tests_passed: usize,
+    /// How many payers used it within thirty days who have nothing to do with it nor with one another. What is as relevant goes
+    /// by them. Said by searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payers_organic: Option<usize>,
     /// The fields that matched: why it is here.
     pub matched: Vec<String>,
 }
@@ -543,6 +547,9 @@ pub struct CallBody {
     /// to the package that is named, as when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose: Option<String>,
+    /// Whether `choose` may take one that does not pass the interface's own tests, or on which they were not run yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
 }
 
 /// What a call gave.

@@ -824,8 +824,9 @@ pub const CODE_COMPARED_BYTES_MIN: usize = 1_024;
 /// How long a publisher's key is new, in milliseconds: a week from its first release.
 pub const KEY_NEW_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// The most packages that a new key may begin within a day. More than a person has ready, and little for whoever floods a
-/// registry; another key costs nothing, but each has its own namespaces.
+/// The most packages that a new key may begin within a day. A maintainer who moves in with a dozen is not sent away; a lower
+/// limit would stop nobody who floods, because another key costs nothing. What protects names is that each key has its own
+/// namespaces, and that no name may look like another's.
 pub const NEW_KEY_PACKAGES_MAX: usize = 20;
 
 /// The time that they are counted over, in milliseconds: a day.
@@ -834,15 +835,32 @@ pub const NEW_KEY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 /// The most charges that are added up for one answer about earnings. About a second of reading.
 pub const EARNINGS_CHARGES_MAX: usize = 500_000;
 
-/// The most calls of a package that are looked at to say who pays for it. Read in some ten milliseconds.
-pub const USAGE_CALLS_MAX: usize = 20_000;
-
 /// The most releases whose payees are gathered to tell who is related to a package. Far beyond what one imports and derives
 /// from.
 pub const RELATED_RELEASES_MAX: usize = 256;
 
 /// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
 pub const IMPLEMENTATIONS_MAX: usize = 256;
+
+/// How often a published release is tested anew where the machine failed, and not the release. What fails so often is said to
+/// have failed, or it would keep what waits behind it waiting.
+pub const TESTING_TRIES_MAX: u32 = 3;
+
+/// How many of those that were not chosen an answer names, the best first.
+pub const LEFT_OUT_LISTED_MAX: usize = 16;
+
+/// In how many steps the relevance of a search result is told apart, of the best one's. Smaller differences come from how long
+/// a description is, and say less than that somebody pays for it.
+pub const SEARCH_RELEVANCE_STEPS: u32 = 20;
+
+/// How long an answer is kept that takes some work and that anybody may ask for, in milliseconds. As long as pages may be.
+pub const ANSWERS_KEPT_MS: i64 = 30_000;
+
+/// How many of them are kept. A comparison of many implementations has some hundred kilobytes.
+pub const ANSWERS_KEPT: usize = 256;
+
+/// How many of them are computed at once. The others wait, so that reading what is free leaves the database to calls.
+pub const ANSWERS_COMPUTED_AT_ONCE: usize = 2;
 
 /// The most interfaces that a page lists: more than anybody reads.
 pub const INTERFACES_LISTED_MAX: usize = 500;

@@ -1,5 +1,7 @@
 //! Finding and reading: everything that is free and public.
 
+use std::cmp::Reverse;
+
 use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
@@ -38,6 +40,15 @@ pub struct Found {
     pub listing: Listing,
     /// How many of its tests passed when it was published.
     pub tests_passed: usize,
+    /// How many payers used it of late who have nothing to do with it nor with one another.
+    pub payers_organic: usize,
+}
+
+/// Returns how relevant something is, in steps of what the best is.
+fn relevance(score: f32, best: f32) -> u32 {
+    let steps = limits::SEARCH_RELEVANCE_STEPS as f32;
+    // Never negative, and never more than the steps: a cast of what is no number gives nothing.
+    (score / best * steps).floor().clamp(0.0, steps) as u32
 }
 
 /// Everything public of a release.
@@ -73,24 +84,32 @@ pub struct SameCode {
     pub release: ReleaseId,
     /// The key that signed it, as a `did:key`.
     pub publisher: String,
-    /// Whether the other says that it derives from that package.
+    /// Whether the other says that it derives from that package, or from another that has the code; directly, or through
+    /// others.
     pub declared: bool,
 }
 
 impl Registry {
-    /// Finds the packages that fit `words` best, of those that `filter` lets pass.
+    /// Finds the packages that fit `words` best, of those that `filter` lets pass. What is as relevant goes by how many use it:
+    /// payers who have nothing to do with it nor with one another.
     pub async fn search(
         &self,
         words: &str,
         filter: Filter,
         limit: usize,
     ) -> Result<Vec<Found>, RegistryError> {
+        let hits = self.store.search(words, filter, limits::SEARCH_RESULTS_MAX).await?;
+        let best = hits.first().map_or(1.0, |hit| hit.score);
+        let limit = limit.clamp(1, limits::SEARCH_RESULTS_MAX);
+        // What is as relevant as the last that is shown may be shown in its place.
+        let least = hits.get(limit - 1).map_or(0, |hit| relevance(hit.score, best));
         let mut found = Vec::new();
-        for hit in self.store.search(words, filter, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
+        for hit in hits.into_iter().filter(|hit| relevance(hit.score, best) >= least) {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
             let view = self.view(row)?;
+            let payers_organic = self.usage(&view.row.id).await?.payers_organic;
             found.push(Found {
                 package: hit.package,
                 version: view.row.id.version,
@@ -98,8 +117,14 @@ impl Registry {
                 score: hit.score,
                 listing: view.listing,
                 tests_passed: view.report.passed,
+                payers_organic,
             });
         }
+        // What is equal in both stays in the order of its score.
+        found.sort_by_key(|found: &Found| {
+            (Reverse(relevance(found.score, best)), Reverse(found.payers_organic))
+        });
+        found.truncate(limit);
         Ok(found)
     }
 
@@ -208,17 +233,38 @@ impl Registry {
         Ok(stored)
     }
 
-    /// Returns the release of another publisher that first had the code of this one, where there is one. Nothing follows from it
-    /// here: who copied, and whether that was allowed, is for people to say.
+    /// Returns the release of another publisher that first had the code of this one, where there is one. All keys of a namespace
+    /// are one publisher. Nothing follows from it here: who copied, and whether that was allowed, is for people to say.
     pub async fn same_code(&self, live: &Live) -> Result<Option<SameCode>, RegistryError> {
         let Some(first) = self.store.first_with_code_of(&live.id).await? else { return Ok(None) };
         let FirstRelease { release, publisher } = first;
-        if release.package == live.id.package || publisher == live.publisher.to_string() {
+        if release.package.namespace() == live.id.package.namespace()
+            || publisher == live.publisher.to_string()
+            || self.is_controller(&release.package, &live.publisher).await?
+        {
             return Ok(None);
         }
-        let parents = &live.terms.more.derived_from;
-        let declared = parents.iter().any(|parent| parent.release.package == release.package);
+        let ancestors = self.ancestors(live).await?;
+        let declared = ancestors.iter().any(|ancestor| ancestor.package == release.package)
+            || self.store.have_code_of(ancestors, &live.id).await?;
         Ok(Some(SameCode { release, publisher, declared }))
+    }
+
+    /// Returns the releases that a release says it derives from, and those that they do; of many, some.
+    async fn ancestors(&self, live: &Live) -> Result<Vec<ReleaseId>, RegistryError> {
+        let parents = |live: &Live| -> Vec<ReleaseId> {
+            live.terms.more.derived_from.iter().map(|parent| parent.release.clone()).collect()
+        };
+        let (mut ancestors, mut next) = (parents(live), 0);
+        while let Some(ancestor) = ancestors.get(next).cloned() {
+            next += 1;
+            for parent in parents(&*self.live(&exact(&ancestor)).await?) {
+                if ancestors.len() < limits::RELATED_RELEASES_MAX && !ancestors.contains(&parent) {
+                    ancestors.push(parent);
+                }
+            }
+        }
+        Ok(ancestors)
     }
 
     /// Tells whether a key decides over the names of a package's namespace.
@@ -237,7 +283,7 @@ impl Registry {
         offered.then(|| format!("{}?file=", self.release_url(&terms.release, "source")))
     }
 
-    fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+    pub(crate) fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
         let id = row.id.to_string();
         let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
         // It was checked when it was published.
@@ -271,6 +317,6 @@ impl Registry {
     }
 }
 
-fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {
+pub(crate) fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {
     serde_json::from_str(text).map_err(|error| RegistryError::Damaged(of.to_owned(), error.to_string()))
 }

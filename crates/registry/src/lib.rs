@@ -11,6 +11,7 @@ mod audit;
 mod blocklists;
 mod call;
 mod channels;
+mod choose;
 mod company;
 mod component_error;
 mod credit;
@@ -53,6 +54,8 @@ mod replay;
 mod sale;
 mod settle;
 mod shelf;
+mod shortly;
+mod spec_tests;
 pub mod strength;
 mod submissions;
 mod supply;
@@ -60,6 +63,7 @@ mod support;
 mod terms;
 pub mod testing;
 mod tip;
+mod tries;
 mod wait;
 mod witness;
 mod witnessing;
@@ -72,6 +76,7 @@ pub use blocklists::{Blocked, FeedView};
 pub use call::{CallFailure, CallReply, CallRequest, PaidResource};
 pub use call::{StoredFailure, StoredReply};
 pub use channels::Asked;
+pub use choose::{Choice, Choosing, Chosen, LeftOut, UnknownChoice};
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
     PolicyRefusal, SpreadTip,
@@ -86,9 +91,7 @@ pub use executor::{AccusationError, Accused, ExecutorStanding};
 pub use find::{Found, ReleaseFile, ReleaseView, SameCode};
 pub use held::ConfirmError;
 pub use host::HostConfig;
-pub use implementations::{
-    Choice, Chosen, Implementation, Interface, Ranking, SpecTests, UnknownChoice, UnknownRanking,
-};
+pub use implementations::{Comparison, Implementation, Interface, Offered, Ranking, UnknownRanking};
 pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};
@@ -101,6 +104,7 @@ pub use payout::{PayoutLine, PayoutPlan, PayoutTerms};
 pub use publish::PublishReply;
 pub use publish_error::PublishError;
 pub use replay::{Code, Rerun, replay, rerun};
+pub use spec_tests::{SpecSource, SpecTests};
 pub use strength::Strength;
 pub use supply::{AttestError, AttestationView};
 pub use testing::TestReport;

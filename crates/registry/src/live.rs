@@ -226,11 +226,13 @@ impl Registry {
     /// Forgets what was read of a release, because something about it changed.
     pub(crate) fn forget_live(&self, id: &ReleaseId) {
         self.known_live().forget(id);
+        self.forget_comparisons();
     }
 
     /// Forgets what was read of all releases.
     pub(crate) fn forget_all_live(&self) {
         self.known_live().clear();
+        self.forget_comparisons();
     }
 
     fn known_live(&self) -> MutexGuard<'_, Known<Live>> {

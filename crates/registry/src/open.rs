@@ -1,7 +1,7 @@
 //! The registry itself: what it is made of, and how it starts.
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use glassbox_core::acts::Marks;
@@ -24,13 +24,17 @@ use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
 use crate::host::HostConfig;
+use crate::implementations::{Comparison, Interface};
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::oidc::{FetchedKeys, OidcIssuer};
+use crate::organic::Usage;
 use crate::pace::RunTimes;
 use crate::readers::Readers;
 use crate::shelf::Shelf;
+use crate::shortly::Shortly;
+use crate::tries::Tries;
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
 
@@ -109,6 +113,17 @@ pub struct Registry {
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) run_times: RunTimes,
+    /// Until when it was looked which holds are over.
+    pub(crate) let_go_until_ms: AtomicI64,
+    /// The interfaces that there are.
+    pub(crate) interfaces: Shortly<(), Arc<[Interface]>>,
+    /// The implementations of an interface.
+    pub(crate) comparisons: Shortly<String, Arc<Comparison>>,
+    /// How much releases were used of late.
+    pub(crate) used: Shortly<ReleaseId, Usage>,
+    /// The interfaces of which some implementation may not be tested yet.
+    pub(crate) untested: Mutex<BTreeSet<String>>,
+    pub(crate) tries: Tries,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -151,6 +166,12 @@ impl Registry {
             running: Running::default(),
             free_work: FreeWork::default(),
             run_times: RunTimes::default(),
+            let_go_until_ms: AtomicI64::new(i64::MIN),
+            interfaces: Shortly::default(),
+            comparisons: Shortly::default(),
+            used: Shortly::default(),
+            untested: Mutex::default(),
+            tries: Tries::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),
@@ -158,6 +179,7 @@ impl Registry {
         registry.read_marks().await?;
         registry.read_blocklists().await?;
         registry.recall_quarantine().await?;
+        registry.await_tests(registry.store.all_interfaces().await?);
         registry.reconcile().await;
         Ok(registry)
     }

@@ -11,7 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::{Operators, Terms};
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::{Digest, Hashed, ReleaseId, limits};
+use glassbox_core::{Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
@@ -135,7 +135,11 @@ impl Registry {
         }
         let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
         release.hold_reasons = self.widened(package).await?;
-        Ok((self.store.publish(release).await?, report))
+        let interfaces = release.interfaces.clone();
+        let published = self.store.publish(release).await?;
+        self.forget_comparisons();
+        self.await_tests(interfaces);
+        Ok((published, report))
     }
 
     /// Keeps the layers as objects and says what to write about them.
@@ -172,10 +176,11 @@ impl Registry {
             listing: json(serde_json::to_string(&package.listing().priced(&package.manifest, imports))),
             report: json(serde_json::to_string(report)),
             search: search_document(package, imports),
+            interfaces: interfaces(package),
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
             // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
-            new_packages_max: self.config.company.is_none().then_some(limits::NEW_KEY_PACKAGES_MAX),
+            newcomers_bounded: self.config.company.is_none(),
             now_ms: self.env.now_ms(),
         })
     }
@@ -227,6 +232,12 @@ fn search_document(package: &Package, imports: &Imports) -> SearchDocument {
         docs: package.spec.docs(),
         facts: Some(facts(package, imports)),
     }
+}
+
+/// Returns the interfaces that a package exports.
+fn interfaces(package: &Package) -> BTreeSet<String> {
+    let functions = package.spec.functions().iter();
+    functions.filter_map(|function| function.name.interface().map(str::to_owned)).collect()
 }
 
 fn facts(package: &Package, imports: &Imports) -> Facts {

@@ -4,15 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
+use glassbox_core::files::Files;
 use glassbox_core::terms::edition_of;
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
     Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox,
 };
+use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 
-use crate::package::{CheckedCase, Package, file_set};
+use crate::depend::exact;
+use crate::error::RegistryError;
+use crate::live::signed_release;
+use crate::open::Registry;
+use crate::package::{CheckedCase, Package, PackageFiles, file_set};
+use crate::publish::unpack_files;
 use crate::publish_error::PublishError;
 
 /// What the test cases of a release showed.
@@ -49,6 +56,45 @@ impl TestReport {
     /// Tells whether no case failed.
     pub fn holds(&self) -> bool {
         self.failed == 0
+    }
+}
+
+impl Registry {
+    /// Reads a release back into what its tests are run with: the package, and what it imports.
+    pub(crate) async fn reopen(&self, row: &ReleaseRow) -> Result<(Package, Vec<Dependency>), PublishError> {
+        let worker = |_: RegistryError| PublishError::Worker;
+        let files = async |object| {
+            let packed = self.store.object(object).await?;
+            unpack_files(&row.id, &packed)
+        };
+        let signed = signed_release(row).map_err(|_| PublishError::Worker)?;
+        let mut editions = BTreeMap::new();
+        for (name, edition) in signed.editions.0 {
+            editions.insert(name, self.store.object(edition.component).await?);
+        }
+        let mut documents = Vec::new();
+        for (path, document) in signed.documents {
+            documents.push((path, self.store.object(document).await?));
+        }
+        let package = PackageFiles {
+            documents: Files::within(limits::DOCUMENTS_BYTES_MAX, documents)?,
+            wit: files(row.wit).await.map_err(worker)?,
+            tests: files(row.tests).await.map_err(worker)?,
+            component: self.store.object(row.component).await?,
+            editions,
+            files: match row.files {
+                Some(object) => Some(files(object).await.map_err(worker)?),
+                None => None,
+            },
+            source: None,
+            manifest: row.manifest.clone(),
+        };
+        let checking = tokio::task::spawn_blocking(move || Package::check(package));
+        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let live = self.live(&exact(&row.id)).await.map_err(worker)?;
+        let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
+        let (dependencies, _) = links.map_err(worker)?;
+        Ok((package, dependencies))
     }
 }
 
@@ -121,8 +167,13 @@ impl<'a> Bench<'a> {
 
     /// Runs a case on a marked copy and returns the numbers of the places that it comes by. Marks burn more than any manifest
     /// has to allow.
-    pub(crate) async fn reached(&self, marked: &Arc<Prepared>, checked: &CheckedCase) -> BTreeSet<u32> {
-        self.run_within(marked, checked, limits::FUEL_MAX, true).await.reached
+    pub(crate) async fn reached(
+        &self,
+        marked: &Arc<Prepared>,
+        checked: &CheckedCase,
+    ) -> Result<BTreeSet<u32>, PublishError> {
+        let run = self.run_within(marked, checked, limits::FUEL_MAX, true).await;
+        if is_inconclusive(&run.outcome) { Err(PublishError::Worker) } else { Ok(run.reached) }
     }
 
     async fn run_within(
@@ -173,6 +224,12 @@ pub(crate) fn judge(checked: &CheckedCase, run: &Run) -> CaseReport {
         detail,
         fuel: run.fuel_used,
     }
+}
+
+/// Tells whether a run says nothing about its component: the machine had too little time for it, or failed.
+pub(crate) fn is_inconclusive(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(failure)
+        if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy | FailureKind::Internal))
 }
 
 /// A publisher's tests take turns with everybody's calls, as if the package paid for itself.

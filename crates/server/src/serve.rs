@@ -30,11 +30,24 @@ pub async fn serve(
             }
         }))
     });
+    let specs = tokio::spawn(sweep(registry.clone(), SWEEP, |registry| async move {
+        loop {
+            match registry.test_next().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%error, "Cannot run the tests of an interface");
+                    break;
+                }
+            }
+        }
+    }));
     let domains =
         tokio::spawn(sweep(registry, DOMAIN_SWEEP, |registry| async move { registry.prove_domains().await }));
     let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
     calls.abort();
     domains.abort();
+    specs.abort();
     if let Some(mutants) = mutants {
         mutants.abort();
     }

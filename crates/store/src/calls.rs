@@ -27,6 +27,7 @@ use crate::credit;
 use crate::error::StoreError;
 use crate::ledger;
 use crate::licenses::{self, NewLicense};
+use crate::payers;
 use crate::receipts::{self, NewReceipt};
 use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
@@ -419,6 +420,7 @@ impl Store {
             if lost == 1 {
                 ledger::decide(transaction, &call, Some(Kind::Refund), Decision::Voided)?;
                 ledger::insert(transaction, &call, &losses, "posted", None, now_ms)?;
+                payers::count(transaction, &call, payers::Change::TakenBack)?;
             }
             Ok(())
         })
@@ -521,5 +523,5 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
              WHERE id = ?1",
         )?
         .execute(params![call, posting.reply, reference, posting.standing.as_str(), channel, cumulative])?;
-    Ok(())
+    payers::count(transaction, call, payers::Change::Paid)
 }

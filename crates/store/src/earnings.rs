@@ -135,7 +135,7 @@ pub struct Earning {
 }
 
 /// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Whether the payer had a licence of the package when it called.
 const LICENSED: &str = "EXISTS (SELECT 1 FROM licenses

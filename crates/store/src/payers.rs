@@ -1,12 +1,16 @@
 //! Who pays for a package, and who stands behind them.
+//!
+//! Paid calls are counted by day when they are posted, in the same transaction, so that saying who paid takes a read for each
+//! payer and day, however often somebody called. What is bought without calling is no use of a package, and not counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use glassbox_core::{Atomic, PackageName};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use crate::earnings::DAY_MS;
 use crate::error::StoreError;
-use crate::sqlite::{Store, amount_from_sql};
+use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
 
 /// What one payer paid for a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,48 +26,125 @@ pub struct PayerSum {
     pub funders: BTreeSet<String>,
 }
 
+/// What a call is counted under. Sales stand among the functions of the registry itself.
+const COUNTED: &str =
+    "SELECT substr(release, 1, instr(release, '@') - 1), payer, IFNULL(channel, ''), rail = 'credit',
+        created_at, charge
+     FROM calls
+     WHERE NOT (function >= 'glassbox:registry/releases#' AND function < 'glassbox:registry/releases$')";
+
+/// A paid call, as it is counted.
+struct Counted {
+    package: String,
+    payer: String,
+    channel: String,
+    credit: bool,
+    day: i64,
+    charge: Option<Vec<u8>>,
+}
+
+impl Counted {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let created_at: i64 = row.get(4)?;
+        Ok(Self {
+            package: row.get(0)?,
+            payer: row.get(1)?,
+            channel: row.get(2)?,
+            credit: row.get(3)?,
+            day: created_at.div_euclid(DAY_MS),
+            charge: row.get(5)?,
+        })
+    }
+
+    /// Counts it, or takes it back.
+    fn write(&self, transaction: &Transaction<'_>, change: Change) -> Result<(), StoreError> {
+        let Self { package, payer, channel, credit, day, charge } = self;
+        let key = params![package, day, payer, channel, credit];
+        let found: Option<(i64, Vec<u8>)> = transaction
+            .prepare_cached(
+                "SELECT calls, amount FROM payer_days
+                 WHERE package = ?1 AND day = ?2 AND payer = ?3 AND channel = ?4 AND credit = ?5",
+            )?
+            .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let (calls, amount) = match &found {
+            Some((calls, amount)) => (*calls, amount_from_sql(amount)?),
+            None => (0, 0),
+        };
+        let charge = charge.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default();
+        let (calls, amount) = match change {
+            Change::Paid => (calls + 1, amount.saturating_add(charge)),
+            Change::TakenBack => (calls - 1, amount.saturating_sub(charge)),
+        };
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO payer_days (package, day, payer, channel, credit, calls, amount)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![package, day, payer, channel, credit, calls.max(0), amount_to_sql(amount)])?;
+        Ok(())
+    }
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    /// It was paid for.
+    Paid,
+    /// A chain took its payment back.
+    TakenBack,
+}
+
+/// Counts what happened to a call, in the transaction in which it does. Its charge and channel are written already.
+pub(crate) fn count(transaction: &Transaction<'_>, call: &str, change: Change) -> Result<(), StoreError> {
+    let counted = transaction
+        .prepare_cached(&format!("{COUNTED} AND id = ?1"))?
+        .query_row([call], Counted::read)
+        .optional()?;
+    counted.map_or(Ok(()), |counted| counted.write(transaction, change))
+}
+
+/// Counts the calls of a database that counted none.
+pub(crate) fn count_all(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let mut statement =
+        transaction.prepare(&format!("{COUNTED} AND state = 'posted' AND standing IS NOT 'lost'"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        Counted::read(row)?.write(transaction, Change::Paid)?;
+    }
+    Ok(())
+}
+
 impl Store {
-    /// Returns who paid for calls of a package since a time, and no chain took the money back. Of more calls than
-    /// `calls_max`, some are left out.
-    pub async fn payers(
-        &self,
-        package: &PackageName,
-        since_ms: i64,
-        calls_max: usize,
-    ) -> Result<Vec<PayerSum>, StoreError> {
-        // All releases of it, by the index: `A` is the byte after `@`.
-        let (first, end) = (format!("{package}@"), format!("{package}A"));
+    /// Returns who paid for calls of a package on the whole days since a time, where no chain took the money back.
+    pub async fn payers(&self, package: &PackageName, since_ms: i64) -> Result<Vec<PayerSum>, StoreError> {
+        let package = package.to_string();
+        let first_day = since_ms.div_euclid(DAY_MS).saturating_add(1);
         self.read(move |connection| {
-            let mut sums: BTreeMap<(String, Option<String>), (u64, u128)> = BTreeMap::new();
-            let mut credit = BTreeSet::new();
+            let mut payers: BTreeMap<String, PayerSum> = BTreeMap::new();
+            let (mut channels, mut credit) = (BTreeSet::new(), BTreeSet::new());
             let mut statement = connection.prepare_cached(
-                "SELECT payer, channel, rail = 'credit', charge FROM calls
-                 WHERE release >= ?1 AND release < ?2 AND created_at > ?3
-                   AND state = 'posted' AND standing IS NOT 'lost' LIMIT ?4",
+                "SELECT payer, channel, credit, calls, amount FROM payer_days
+                 WHERE package = ?1 AND day >= ?2 AND calls > 0",
             )?;
-            let mut rows = statement.query(params![first, end, since_ms, calls_max as i64])?;
+            let mut rows = statement.query(params![package, first_day])?;
             while let Some(row) = rows.next()? {
-                let payer: String = row.get(0)?;
+                let (payer, channel): (String, String) = (row.get(0)?, row.get(1)?);
+                let (calls, amount): (i64, Vec<u8>) = (row.get(3)?, row.get(4)?);
                 if row.get(2)? {
                     credit.insert(payer.clone());
                 }
-                let charge: Option<Vec<u8>> = row.get(3)?;
-                let sum = sums.entry((payer, row.get(1)?)).or_default();
-                sum.0 += 1;
-                sum.1 += charge.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default();
-            }
-            let mut payers: BTreeMap<String, PayerSum> = BTreeMap::new();
-            for ((payer, channel), (calls, amount)) in sums {
                 let sum = payers.entry(payer.clone()).or_default();
-                sum.calls += calls;
-                sum.amount.0 += amount;
-                if let Some(channel) = channel {
+                sum.calls = sum.calls.saturating_add(calls.unsigned_abs());
+                sum.amount.0 = sum.amount.0.saturating_add(amount_from_sql(&amount)?);
+                if !channel.is_empty() && channels.insert(channel.clone()) {
                     sum.funders.extend(filled_by(connection, &channel)?);
                 }
-                if sum.payer.is_empty() && credit.contains(&payer) {
-                    sum.funders.extend(bought_by(connection, &payer)?);
-                }
                 sum.payer = payer;
+            }
+            for account in &credit {
+                let bought = bought_by(connection, account)?;
+                payers.entry(account.clone()).or_default().funders.extend(bought);
             }
             Ok(payers.into_values().collect())
         })

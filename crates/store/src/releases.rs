@@ -1,5 +1,7 @@
 //! Releases: written once, read often.
 
+use std::collections::BTreeSet;
+
 use glassbox_core::acts::{Claim, Marks, Right};
 use glassbox_core::dsse::{Envelope, Signers};
 use glassbox_core::key::PublicKey;
@@ -10,11 +12,13 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::acts;
 use crate::error::StoreError;
+use crate::exports;
 use crate::holds;
 use crate::log;
 use crate::newcomers;
 use crate::sboms;
 use crate::search::SearchDocument;
+use crate::skeletons;
 use crate::sqlite::{Store, parse};
 
 /// A release to be written. Its objects are in the store already.
@@ -46,12 +50,15 @@ pub struct NewRelease {
     pub report: String,
     /// What search reads.
     pub search: SearchDocument,
+    /// The interfaces that it exports, by their full names.
+    pub interfaces: BTreeSet<String>,
     /// What the component is made of.
     pub sbom: Sbom,
     /// By what its code is known again under other names.
     pub code: Digest,
-    /// How many packages the publisher may begin within a day while its key is new; any number when absent.
-    pub new_packages_max: Option<usize>,
+    /// Whether strangers publish here: their keys begin few packages within a day while they are new, and none with a name like
+    /// that of another's.
+    pub newcomers_bounded: bool,
     /// Why it shall be held, for people; nothing where it need not be.
     pub hold_reasons: Vec<String>,
     /// When, in Unix milliseconds.
@@ -207,6 +214,7 @@ impl Store {
                     Some(_) => return Err(StoreError::ReleaseExists(id.clone())),
                     None => newcomers::check(transaction, &release)?,
                 }
+                skeletons::write(transaction, &release)?;
                 let index = log::append(transaction, Kind::Release, &package, &release.statement)?;
                 transaction.execute(
                     "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,
@@ -233,6 +241,7 @@ impl Store {
                     ],
                 )?;
                 sboms::write(transaction, id, &release.sbom)?;
+                exports::write(transaction, &release)?;
                 // What two keys publish together needs no second one to confirm it.
                 if controllers < 2 {
                     holds::write(transaction, &release)?;
@@ -264,18 +273,8 @@ impl Store {
 
     /// Returns the release, or `None`.
     pub async fn release(&self, id: &ReleaseId) -> Result<Option<ReleaseRow>, StoreError> {
-        let (package, version) = (id.package.to_string(), id.version.to_string());
-        self.read(move |connection| {
-            connection
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM releases WHERE package = ?1 AND version = ?2"
-                ))?
-                .query_row(params![package, version], raw)
-                .optional()?
-                .map(RawRow::read)
-                .transpose()
-        })
-        .await
+        let id = id.clone();
+        self.read(move |connection| read_release(connection, &id)).await
     }
 
     /// Returns the package with its versions, or `None` when nothing was ever published under that name.
@@ -301,19 +300,12 @@ impl Store {
         name: &PackageName,
         now_ms: i64,
     ) -> Result<Option<ReleaseRow>, StoreError> {
-        let of = name.clone();
-        let held = self.read(move |connection| holds::versions_held(connection, &of, now_ms)).await?;
-        let Some(package) = self.package(name).await? else { return Ok(None) };
-        let is_resolved = |version: &&Version| {
-            !held.contains(version)
-                && package.marked.iter().all(|(marked, marks)| marked != *version || marks.is_resolved())
-        };
-        let mut versions = package.versions.iter().filter(is_resolved);
-        let newest = versions.clone().find(|version| version.pre.is_empty()).or_else(|| versions.next());
-        match newest {
-            Some(version) => self.release(&name.at(version.clone())).await,
+        let name = name.clone();
+        self.read(move |connection| match newest_release(connection, &name, now_ms)? {
+            Some(version) => read_release(connection, &name.at(version)),
             None => Ok(None),
-        }
+        })
+        .await
     }
 
     /// Returns the newest releases of all packages, in the order of their names, for the index and for listings.
@@ -351,7 +343,7 @@ impl Store {
     }
 
     pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {
-        // The store has no clock: what was ever held and not let go is left out, until the next release of its package.
+        // The store has no clock: what was ever held and not let go is left out, until `show_let_go` is asked.
         let releases = self.inner.read(|connection| newest(connection, i64::MIN))?;
         let documents = releases.iter().map(ReleaseRow::search_document).collect::<Result<Vec<_>, _>>()?;
         self.inner.search.replace(documents)
@@ -362,6 +354,37 @@ impl ReleaseRow {
     fn search_document(&self) -> Result<SearchDocument, StoreError> {
         serde_json::from_str(&self.search).map_err(StoreError::corrupt)
     }
+}
+
+pub(crate) fn read_release(
+    connection: &Connection,
+    id: &ReleaseId,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM releases WHERE package = ?1 AND version = ?2"))?
+        .query_row(params![id.package.to_string(), id.version.to_string()], raw)
+        .optional()?
+        .map(RawRow::read)
+        .transpose()
+}
+
+/// Tells whether a version is newer than another. A pre-release is newer only than other pre-releases.
+pub(crate) fn is_newer(version: &Version, other: &Version) -> bool {
+    (version.pre.is_empty(), version) > (other.pre.is_empty(), other)
+}
+
+/// Returns the newest version of a package; see [`Store::newest_release`].
+pub(crate) fn newest_release(
+    connection: &Connection,
+    name: &PackageName,
+    now_ms: i64,
+) -> Result<Option<Version>, StoreError> {
+    let held = holds::versions_held(connection, name, now_ms)?;
+    let is_resolved = |(version, marks): &(Version, Option<Marks>)| {
+        !held.contains(version) && marks.as_ref().is_none_or(Marks::is_resolved)
+    };
+    let resolved = versions(connection, name)?.into_iter().filter(is_resolved).map(|(version, _)| version);
+    Ok(resolved.reduce(|one, other| if is_newer(&other, &one) { other } else { one }))
 }
 
 /// Returns the versions of a package, highest first, with the marks of those that ever had any.
@@ -396,9 +419,7 @@ fn newest(connection: &Connection, now_ms: i64) -> Result<Vec<ReleaseRow>, Store
         }
         match newest.last_mut() {
             Some(last) if last.id.package == row.id.package => {
-                // A pre-release is the newest only where there is nothing else.
-                let rank = |row: &ReleaseRow| (row.id.version.pre.is_empty(), row.id.version.clone());
-                if rank(last) < rank(&row) {
+                if is_newer(&row.id.version, &last.id.version) {
                     *last = row;
                 }
             }

@@ -11,6 +11,7 @@ use crate::fault::{Fault, Faults, Moment};
 use crate::ledger;
 use crate::log::{Behind, Guard};
 use crate::objects::Objects;
+use crate::payers;
 use crate::power::Drill;
 use crate::search::SearchIndex;
 
@@ -41,10 +42,17 @@ const MIGRATIONS: &[&str] = &[
     include_str!("unclaimed.sql"),
     include_str!("support.sql"),
     include_str!("blocklists.sql"),
+    include_str!("payer_days.sql"),
+    include_str!("exports.sql"),
+    include_str!("spec_runs.sql"),
+    include_str!("skeletons.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
 const WITH_ACCOUNTS: i64 = 3;
+
+/// The migration after which paid calls are counted by day.
+const PAYER_DAYS: &str = include_str!("payer_days.sql");
 
 /// A store in one folder. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -270,6 +278,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     for migration in &MIGRATIONS[found as usize..] {
         transaction.execute_batch(migration)?;
+        if *migration == PAYER_DAYS {
+            payers::count_all(&transaction)?;
+        }
     }
     if found < WITH_ACCOUNTS {
         ledger::fill_accounts(&transaction)?;

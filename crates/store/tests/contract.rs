@@ -250,10 +250,11 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         source: None,
         listing: "{}".into(),
         report: "{}".into(),
+        interfaces: Default::default(),
         sbom: Default::default(),
         hold_reasons: Vec::new(),
         code: digest,
-        new_packages_max: None,
+        newcomers_bounded: false,
         now_ms: 1,
     }
 }
@@ -305,6 +306,15 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
             rusqlite::params![digest, amount(2)],
         )
         .expect("a call");
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+         INSERT INTO calls SELECT ?2 || i, 'posted', NULL, ?2, 'x402:test', ?5, ?3, 'f', ?4, '{}', '{}', NULL, ?4, 'null', 1, 1, 7
+         FROM n";
+    for (count, payer, release, charge) in
+        [(30_000, "0xpayer", "acme:x@1.0.0", 3), (1, "0xlater", "acme:x@1.1.0", 5)]
+    {
+        let values = rusqlite::params![count, payer, release, amount(charge), digest];
+        database.execute(many, values).expect("calls");
+    }
     for (kind, debit, credit, pico, state) in [
         ("deposit", "rail:x402:test", "payer:0xpayer", 2_000_000_u128, "posted"),
         ("charge", "payer:0xpayer", "operator", 1_000_000, "posted"),
@@ -335,6 +345,10 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
     );
     assert_eq!(store.owed(Kind::Refund, 9).await.expect("readable").len(), 1);
     assert!(store.unsettled_calls(9).await.expect("readable").is_empty(), "what was posted before is final");
+    // However often one calls, and whichever release, nobody is hidden by it.
+    let payers = store.payers(&"acme:x".parse().expect("valid"), -1).await.expect("readable");
+    let counted: Vec<_> = payers.iter().map(|sum| (sum.payer.as_str(), sum.calls, sum.amount.0)).collect();
+    assert_eq!(counted, [("0xlater", 1, 5), ("0xpayer", 30_001, 2 + 30_000 * 3)]);
 }
 
 #[tokio::test]
@@ -523,21 +537,55 @@ async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
 async fn a_new_key_begins_so_many_packages_a_day() {
     let Stage { store, .. } = stage();
     let key = SecretKey::from_seed(&[3; 32]);
+    let name = |n: usize| format!("new:{}@1.0.0", "a".repeat(n + 1));
     let publish = async |id: &str, now_ms: i64| {
-        let limited = NewRelease { new_packages_max: Some(2), now_ms, ..release(id, &key, id) };
-        store.publish(limited).await
+        store.publish(NewRelease { newcomers_bounded: true, now_ms, ..release(id, &key, id) }).await
     };
-    let day = limits::NEW_KEY_WINDOW_MS;
-    publish("new:a@1.0.0", 1).await.expect("the first");
-    publish("new:b@1.0.0", 1).await.expect("the second");
-    let refused = publish("new:c@1.0.0", 1).await;
-    assert!(matches!(refused, Err(StoreError::TooManyPackages { max: 2, .. })), "{refused:?}");
+    let (day, max) = (limits::NEW_KEY_WINDOW_MS, limits::NEW_KEY_PACKAGES_MAX);
+    for n in 0..max {
+        publish(&name(n), 1).await.expect("one of the first");
+    }
+    let refused = publish(&name(max), 1).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooManyPackages { max: found, .. }) if found == max),
+        "{refused:?}"
+    );
     publish("new:a@1.1.0", 1).await.expect("more of what it has");
     store.publish(release("new:d@1.0.0", &key, "d")).await.expect("where nothing is limited");
-    publish("new:c@1.0.0", 1 + day).await.expect("on another day");
-    for id in ["new:e@1.0.0", "new:f@1.0.0", "new:g@1.0.0"] {
-        publish(id, 1 + limits::KEY_NEW_MS).await.expect("the key is not new any more");
+    publish(&name(max), 1 + day).await.expect("on another day");
+    for n in 0..=max {
+        let id = name(max + 1 + n);
+        publish(&id, 1 + limits::KEY_NEW_MS).await.expect("the key is not new any more");
     }
+}
+
+#[tokio::test]
+async fn a_new_package_that_looks_like_anothers_is_refused() {
+    let Stage { store, folder } = stage();
+    let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let publish = async |store: &Store, id: &str, key: &SecretKey| {
+        store.publish(NewRelease { newcomers_bounded: true, ..release(id, key, id) }).await
+    };
+    publish(&store, "acme:text-slug@1.0.0", &ana).await.expect("the first");
+    let refused = publish(&store, "acme-text:slug@1.0.0", &eve).await;
+    assert!(
+        matches!(&refused, Err(StoreError::PackageConfusable { other, .. }) if other.to_string() == "acme:text-slug"),
+        "{refused:?}"
+    );
+    assert!(refused.is_err_and(|error| error.is_refusal()));
+    publish(&store, "acme-text:other@1.0.0", &eve).await.expect("another name");
+    // Whoever was there first may; so may whose it is, and where no strangers publish, everybody.
+    publish(&store, "acme-text:s1ug@1.0.0", &eve).await.expect_err("it looks the same");
+    publish(&store, "acme-text:pad@1.0.0", &eve).await.expect("new");
+    publish(&store, "acme:text-pad@1.0.0", &ana).await.expect("the older namespace gives no way");
+    publish(&store, "acme-te:xt-pad@1.0.0", &ana).await.expect_err("the younger one does");
+    publish(&store, "acme-te:xt-slug@1.0.0", &ana).await.expect("one's own");
+    store.publish(release("acme-t:ext-slug@1.0.0", &eve, "x")).await.expect("no strangers");
+    // What there was before is compared, too.
+    drop(store);
+    let store = Store::open(folder.path()).expect("the same store");
+    publish(&store, "a-cme:text-slug@1.0.0", &SecretKey::from_seed(&[3; 32])).await.expect_err("the same");
+    publish(&store, "acme:text-slug@1.1.0", &ana).await.expect("more of what there is");
 }
 
 #[tokio::test]
@@ -563,4 +611,41 @@ async fn the_first_release_with_some_code_is_found() {
         );
     }
     assert_eq!(store.first_with_code_of(&"no:such@1.0.0".parse().expect("valid")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn implementations_are_those_of_the_packages_that_were_there_first() {
+    const INTERFACE: &str = "spec:a/b@1.0.0";
+    let Stage { store, .. } = stage();
+    let ana = SecretKey::from_seed(&[1; 32]);
+    let publish = async |id: &str, interfaces: &[&str]| {
+        let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
+        store.publish(NewRelease { interfaces, ..release(id, &ana, id) }).await.expect("new");
+    };
+    let listed = async |max: usize| {
+        let rows = store.implementations(INTERFACE, 1, max).await.expect("read");
+        rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
+    };
+    assert!(!store.is_exported(INTERFACE).await.expect("read"));
+    for id in ["z:first@1.0.0", "y:second@1.0.0", "a:third@1.0.0", "b:fourth@1.0.0"] {
+        publish(id, &[INTERFACE, "other:x/y"]).await;
+    }
+    publish("o:other@1.0.0", &["other:x/y"]).await;
+    // Whoever releases anew keeps the place, and whoever exports it no more has none.
+    publish("z:first@1.1.0", &[INTERFACE]).await;
+    publish("z:first@2.0.0-rc.1", &[]).await;
+    publish("y:second@2.0.0", &["spec:a/b@2.0.0"]).await;
+    assert_eq!(listed(2).await, ["z:first@1.1.0", "a:third@1.0.0"]);
+    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0"]);
+    assert!(store.is_exported(INTERFACE).await.expect("read"));
+    let counts = store.interfaces(1).await.expect("read");
+    let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 3), ("spec:a/b@2.0.0", 1)]);
+    for (package, newest) in
+        [("z:first", Some("z:first@1.1.0")), ("y:second", Some("y:second@1.0.0")), ("o:other", None)]
+    {
+        let package = package.parse().expect("valid");
+        let found = store.newest_with(INTERFACE, &package, 1).await.expect("read");
+        assert_eq!(found.map(|row| row.id.to_string()).as_deref(), newest);
+    }
 }

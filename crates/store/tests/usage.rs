@@ -20,8 +20,8 @@ fn consumed(units: u64) -> Consumed {
     Consumed { package: package(), payer: "0xp".into(), units: vec![(counter("row"), units)] }
 }
 
-async fn hold(store: &Store, id: &str) {
-    let call = NewCall {
+fn call(id: &str) -> NewCall {
+    NewCall {
         id: id.into(),
         payment_key: id.into(),
         identifier: None,
@@ -36,8 +36,11 @@ async fn hold(store: &Store, id: &str) {
         offer: "{}".into(),
         backing: Backing::Payment,
         now_ms: 1,
-    };
-    assert!(matches!(store.hold_call(call).await.expect("held"), Hold::Held));
+    }
+}
+
+async fn hold(store: &Store, id: &str) {
+    assert!(matches!(store.hold_call(call(id)).await.expect("held"), Hold::Held));
 }
 
 fn posting(consumed: Option<Consumed>) -> Posting {
@@ -79,6 +82,42 @@ async fn what_is_used_is_counted_with_the_charge() {
     let other = Counter { period: "2026-12".into(), ..counter("row") };
     assert_eq!(store.used(&package(), "0xp", vec![other]).await.expect("read")["row"], 0, "a new month");
     assert_eq!(store.used(&package(), "0xq", vec![counter("row")]).await.expect("read")["row"], 0, "another");
+}
+
+#[tokio::test]
+async fn who_paid_for_calls_is_counted_by_day_and_taken_back_with_the_payment() {
+    const DAY: i64 = 86_400_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opened");
+    let paid = async |since_ms: i64| {
+        let payers = store.payers(&package(), since_ms).await.expect("read");
+        payers.iter().map(|sum| (sum.payer.clone(), sum.calls, sum.amount.0)).collect::<Vec<_>>()
+    };
+    let of = |payer: &str, release: &str, day: i64| NewCall {
+        payer: payer.into(),
+        release: release.parse().expect("a release"),
+        now_ms: day * DAY,
+        ..call(&format!("{payer} {release} {day}"))
+    };
+    let sale = "glassbox:registry/releases#download".parse().expect("a function");
+    for call in [
+        of("0xa", "acme:rows@1.0.0", 1),
+        of("0xa", "acme:rows@1.1.0", 3),
+        of("0xb", "acme:rows@1.1.0", 3),
+        of("0xc", "acme:rows-b@1.0.0", 3),
+        NewCall { function: sale, ..of("0xd", "acme:rows@1.0.0", 3) },
+    ] {
+        let id = call.id.clone();
+        store.hold_call(call).await.expect("held");
+        let posting = Posting { standing: Standing::Mined, ..posting(None) };
+        store.post_held_call(&id, Atomic(100), posting, 3 * DAY).await.expect("posted");
+    }
+    assert_eq!(paid(-1).await, [("0xa".into(), 2, 200), ("0xb".into(), 1, 100)], "a sale is no call");
+    assert_eq!(paid(DAY).await, [("0xa".into(), 1, 100), ("0xb".into(), 1, 100)], "whole days");
+    for _ in 0..2 {
+        store.lose_call("0xb acme:rows@1.1.0 3", Vec::new(), 4 * DAY).await.expect("taken back");
+        assert_eq!(paid(DAY).await, [("0xa".into(), 1, 100)]);
+    }
 }
 
 #[tokio::test]

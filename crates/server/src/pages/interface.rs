@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use glassbox_core::{Atomic, limits};
-use glassbox_registry::{FunctionListing, Implementation, Interface, Ranking, Strength};
+use glassbox_registry::{Comparison, Implementation, Interface, Offered, Ranking, SpecSource, Strength};
 use maud::{Markup, html};
 
 use super::{foreign, grouped, lasting, page};
@@ -61,7 +61,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Refusal> {
     let ranking = query.read()?;
     let name = format!("{ns}:{package}/{interface}");
-    let implementations = app.registry.implementations(&name, ranking).await?;
+    let Comparison { spec, implementations } = app.registry.implementations(&name, ranking).await?;
     if implementations.is_empty() {
         let main = html! {
             h1 { "Nothing here" }
@@ -80,60 +80,71 @@ pub(crate) async fn one(
         }
         (example(&name, &implementations))
         (sorting(&name, ranking))
-        (table(&name, &implementations))
+        (tested_by(spec.as_ref()))
+        (table(&implementations, spec.is_some()))
         (legend())
-        p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (word(ranking)) } { "The same as JSON" } }
+        p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (ranking.as_str()) } { "The same as JSON" } }
     };
     Ok(page(StatusCode::OK, &name, &main))
 }
 
-fn word(ranking: Ranking) -> &'static str {
-    let known = Ranking::ALL.iter().find(|(one, _)| *one == ranking);
-    known.map_or("use", |(_, word)| word)
-}
-
 /// Shows how to call any of them, by the name of the package that the interface is named after where that is one.
 fn example(name: &str, implementations: &[Implementation]) -> Markup {
-    let is_own = |one: &&Implementation| name.starts_with(&format!("{}/", one.view.row.id.package));
+    let is_own = |one: &&Implementation| name.starts_with(&format!("{}/", one.release.package));
     let shown = implementations.iter().find(is_own).or_else(|| implementations.first());
-    let of_interface = |one: &Implementation| {
-        let function = one.view.listing.functions.iter().find(|it| it.name.interface() == Some(name))?;
-        Some(format!(
-            "glassbox call {} '{}(…)' --choose cheapest",
-            one.view.row.id.package,
-            function.name.short()
-        ))
+    let command = |one: &Implementation| {
+        let function = one.functions.first()?.name.short();
+        Some(format!("glassbox call {} '{function}(…)' --choose cheapest", one.release.package))
     };
     html! {
-        @if let Some(command) = shown.and_then(of_interface) { pre { code { (command) } } }
+        @if let Some(command) = shown.and_then(command) { pre { code { (command) } } }
     }
 }
 
-/// What each order is called.
-const SORTED: [(Ranking, &str); 6] = [
-    (Ranking::Use, "Use"),
-    (Ranking::Price, "Price"),
-    (Ranking::Tests, "Tests"),
-    (Ranking::Fuel, "Fuel"),
-    (Ranking::Time, "Run time"),
-    (Ranking::Name, "Name"),
-];
+/// What an order is called.
+fn label(ranking: Ranking) -> &'static str {
+    match ranking {
+        Ranking::Use => "Use",
+        Ranking::Price => "Price",
+        Ranking::Fuel => "Fuel",
+        Ranking::Time => "Run time",
+        Ranking::Tests => "Tests",
+        Ranking::Name => "Name",
+    }
+}
 
 fn sorting(name: &str, chosen: Ranking) -> Markup {
     let path = address(name).unwrap_or_default();
     html! {
         p.sorting {
             span.quiet { "Sort by" }
-            @for (ranking, label) in SORTED {
+            @for (ranking, word) in Ranking::ALL {
                 " "
-                @if ranking == chosen { strong aria-current="true" { (label) } }
-                @else { a href={ (path) "?by=" (word(ranking)) } { (label) } }
+                @if ranking == chosen { strong aria-current="true" { (label(ranking)) } }
+                @else { a href={ (path) "?by=" (word) } { (label(ranking)) } }
             }
         }
     }
 }
 
-fn table(name: &str, implementations: &[Implementation]) -> Markup {
+/// Says whose tests the implementations are run on.
+fn tested_by(spec: Option<&SpecSource>) -> Markup {
+    html! {
+        p {
+            @match spec {
+                Some(spec) => {
+                    "This registry runs " (spec.cases) @if spec.cases == 1 { " test" } @else { " tests" }
+                    " of " (spec.release) " on each of them; whoever leaves it open gets one that passes all."
+                }
+                None => {
+                    "The package that it is named after has no tests of it here, so nothing shows that any of them is right."
+                }
+            }
+        }
+    }
+}
+
+fn table(implementations: &[Implementation], has_spec: bool) -> Markup {
     html! {
         table {
             thead {
@@ -148,35 +159,33 @@ fn table(name: &str, implementations: &[Implementation]) -> Markup {
                 }
             }
             tbody {
-                @for one in implementations { (row(name, one)) }
+                @for one in implementations { (row(one, has_spec)) }
             }
         }
     }
 }
 
-fn row(name: &str, one: &Implementation) -> Markup {
-    let id = &one.view.row.id;
-    let listing = &one.view.listing;
-    let functions: Vec<_> = listing.functions.iter().filter(|it| it.name.interface() == Some(name)).collect();
+fn row(one: &Implementation, has_spec: bool) -> Markup {
+    let id = &one.release;
     let path = format!("/v1/packages/{}/{}/{}", id.package.namespace(), id.package.name(), id.version);
     html! {
         tr {
             th scope="row" {
                 a href=(path) { (id.package) } " " span.quiet { (id.version) }
-                @if !listing.description.is_empty() { p.about { (foreign(&listing.description)) } }
+                @if !one.description.is_empty() { p.about { (foreign(&one.description)) } }
                 @match &one.same_code {
                     Some(first) if first.declared => { p.quiet { "has the code of " (first.release) } }
                     Some(first) => { p.warn { "has the code of " (first.release) ", and does not say so" } }
                     None => {}
                 }
-                p.quiet { (foreign(&listing.license)) " · " span title=(one.view.row.publisher) { (short(&one.view.row.publisher)) } }
+                p.quiet { (foreign(&one.license)) " · " span title=(one.publisher) { (short(&one.publisher)) } }
             }
-            (cell("Price", &price(one.amount_max, &functions)))
-            (cell("Tests", &tests(one)))
-            (cell("Fuel", &known(one.spec_tests.and_then(|tests| tests.fuel).map(grouped))))
+            (cell("Price", &price(one.amount_max, &one.functions)))
+            (cell("Tests", &tests(one, has_spec)))
+            (cell("Fuel", &known(one.spec_fuel().map(grouped))))
             (cell("Run time", &known(one.run_us.map(lasting))))
             (cell("Use", &usage(one)))
-            (cell("May use", &grants(&listing.grants)))
+            (cell("May use", &grants(&one.grants)))
         }
     }
 }
@@ -202,7 +211,7 @@ fn grants(grants: &[String]) -> Markup {
     }
 }
 
-fn price(amount_max: Atomic, functions: &[&FunctionListing]) -> Markup {
+fn price(amount_max: Atomic, functions: &[Offered]) -> Markup {
     html! {
         @if amount_max == Atomic::ZERO { span.good { "free" } }
         @else {
@@ -214,16 +223,19 @@ fn price(amount_max: Atomic, functions: &[&FunctionListing]) -> Markup {
     }
 }
 
-fn tests(one: &Implementation) -> Markup {
+fn tests(one: &Implementation, has_spec: bool) -> Markup {
     html! {
         @if let Some(tests) = one.spec_tests {
             @if tests.passed == tests.total { span.good { "all " (tests.total) } }
             @else { (tests.passed) " of " (tests.total) }
             " " span.quiet { "of the interface’s" }
             br;
+        } @else if has_spec {
+            span.quiet { "the interface’s are not run yet" }
+            br;
         }
-        (one.view.report.passed) " " span.quiet { "of its own" }
-        @if let Some(Strength::Measured { caught, mutants }) = one.view.strength {
+        (one.tests_passed) " " span.quiet { "of its own" }
+        @if let Some(Strength::Measured { caught, mutants }) = one.strength {
             br;
             (caught) " of " (mutants) " " span.quiet { "mutants caught" }
         }
@@ -262,7 +274,7 @@ fn legend() -> Markup {
             dl {
                 dt { "Price" } dd { "the most that one call costs, at the highest fuel that the package allows" }
                 dt { "Tests" } dd {
-                    "run by this registry at publish; the interface’s are those of the package it is named after. Mutants are copies "
+                    "run by this registry: its own at publish, and the interface’s, those of the package it is named after, soon after. Mutants are copies "
                     "of the component with one small mistake each: tests that catch few of them would pass whatever it did"
                 }
                 dt { "Fuel" } dd { "what the interface’s own tests burn: metered work, the same on every machine" }
