@@ -209,14 +209,14 @@ def own_lines(terms, name, most, account, usage=None):
 def worth(lines): return sum(int(line["amount"]) for line in lines)
 UNBOUNDED = 2**64 - 1
 def uses_of(importer, linked, works, most, parent=None, calls=1, found=None):
-    """The uses that a call could make of dependencies: each with its parent, terms, functions, calls and fuel."""
+    """The uses that a call could make of dependencies: each with its parent, terms, functions, calls, fuel and baseline."""
     found = [] if found is None else found
     for one in linked:
         terms = works.get(one["terms"])
         if terms is None: continue
         bound = importer.get("dependencies", {}).get(package(terms), {}).get("calls-max", UNBOUNDED)
         ways = min(calls * bound, UNBOUNDED)
-        found.append((parent, one["terms"], [f for f in one.get("functions", []) if any(applies(p, f) for p in terms["price"])], ways, most))
+        found.append((parent, one["terms"], [f for f in one.get("functions", []) if any(applies(p, f) for p in terms["price"])], ways, most, None))
         uses_of(terms, one.get("dependencies", []), works, most, len(found) - 1, ways, found)
     return found
 def package(terms): return terms["release"].split("@")[0]
@@ -224,7 +224,7 @@ def parts_of(terms, own, uses, works, ending, most):
     """The bill: a part for the release, and for each dependency that charges a payer, which is a part or the caller (None)."""
     parts = [{"terms": terms, "digest": None, "payer": None, "lines": own, "unpriced": {}}]
     places, charged = [], {}
-    for parent, of, functions, calls, fuel in uses:
+    for parent, of, functions, calls, fuel, baseline in uses:
         above, part, payer = places[parent] if parent is not None else (terms, 0, None)
         if above.get("dependencies", {}).get(package(works[of]), {}).get("absorb"): payer = part
         if any(applies(price, f) for price in works[of]["price"] for f in functions):
@@ -232,7 +232,10 @@ def parts_of(terms, own, uses, works, ending, most):
             if not same: parts.append({"terms": works[of], "digest": of, "payer": payer, "lines": [], "unpriced": {}})
             part = same[0] if same else len(parts) - 1
             charged.setdefault(part, []).append((functions, calls, fuel))
-        else: parts[part]["unpriced"][of] = parts[part]["unpriced"].get(of, 0) + fuel
+        else:
+            burnt, counted = parts[part]["unpriced"].get(of, (0, 0))
+            counted = None if None in (counted, baseline) else counted + 4 * baseline * calls
+            parts[part]["unpriced"][of] = burnt + fuel, counted
         places.append((works[of], part, payer))
     for index, used in charged.items():
         for price in parts[index]["terms"]["price"]:
@@ -247,7 +250,7 @@ def owed_by_caller(parts): return [line for part in parts if part["payer"] is No
 def quoted(terms, name, most, account, linked=[], works={}):
     return owed_by_caller(parts_of(terms, own_lines(terms, name, most, account), uses_of(terms, linked, works, most), works, "returned", most))
 def billed(terms, name, most, account, usage, inner=[], works={}):
-    uses = [(node.get("parent"), node["terms"], [node["function"]], node["calls"], node["fuel"]) for node in inner]
+    uses = [(node.get("parent"), node["terms"], [node["function"]], node["calls"], node["fuel"], node.get("fuelBaseline")) for node in inner]
     return parts_of(terms, own_lines(terms, name, most, account, usage), uses, works, usage["ending"], most)
 def remainder(amount, weights, call):
     total = sum(weight for _, weight in weights)
@@ -257,27 +260,27 @@ def remainder(amount, weights, call):
     for index in rest[: amount - sum(parts)]: parts[index] += 1
     return parts
 def payable(work): return any(p["share"] for p in work["payees"])
-def divide(work, amount, used, depth, call, shares):
+def divide(work, amount, used, depth, call, shares, most=5000):
     used, pool = [u for u in used if payable(u["work"])], work.get("pool", 0)
-    pooled, fuel = [u for u in used if u.get("share") is None], lambda u: min(u["fuel"], u.get("fuelCountedMax", 1 << 64), 250 * 10**9)
+    pooled, fuel = [u for u in used if u.get("share") is None], lambda u: min(u["fuel"], ENDLESS if u.get("fuelCountedMax") is None else u["fuelCountedMax"], 250 * 10**9)
     if not any(map(fuel, pooled)): pool = 0
     owed = [(r["to"], r["share"]) for r in work.get("royalties", []) if depth < 8 and payable(r["to"])] + [(u["work"], u["share"]) for u in used if u.get("share") is not None]
     weights = [("", max(10000 - pool - sum(share for _, share in owed), 0)), ("pool", pool)] + [(w.get("package", ""), share) for w, share in owed]
     own, pool, *rest = remainder(amount, weights, call)
     for (to, _), part in zip(owed, rest): divide(to, part, [], depth + 1, call, shares)
     for one, part in zip(pooled, remainder(pool, [(u["work"].get("package", ""), fuel(u)) for u in pooled], call)):
-        kept = min(part, pool * 5000 // 10000)
+        kept = min(part, pool * most // 10000)
         own += part - kept
         divide(one["work"], kept, [], depth + 1, call, shares)
     for payee, part in zip(work["payees"], remainder(own, [(p["id"], p["share"]) for p in work["payees"]], call)):
         shares.append({"to": {"payee": payee["id"]}, "amount": str(part)} | ({"through": work["package"]} if "package" in work else {}))
-def split(charge, absorbed, fee_bps, work, used, call):
+def split(charge, absorbed, fee_bps, work, used, call, most=5000):
     total = int(charge) * 10**6
     fee = total * min(fee_bps, 1500) // 10000 if payable(work) else total
     net = total - fee - int(absorbed) * 10**6
     if net < 0: raise ValueError("uncovered")
     shares = [{"to": "operator", "amount": str(fee)} | ({"through": work["package"]} if "package" in work else {})]
-    if net: divide(work, net, used, 0, call, shares)
+    if net: divide(work, net, used, 0, call, shares, most)
     return [share for share in shares if share["amount"] != "0"]
 def work_of(terms, works, depth=0, ways=None):
     ways, owed = [] if ways is None else ways, [o for o in terms.get("derived-from", []) if depth < 8 and o["share"]]
@@ -290,8 +293,8 @@ def split_bill(parts, fee_bps, works, call):
     for index, part in enumerate(parts):
         terms, used = part["terms"], []
         for of in sorted(part["unpriced"]):
-            work = work_of(works[of], works)
-            used.append({"work": work, "fuel": part["unpriced"][of], "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
+            work, (fuel, counted) = work_of(works[of], works), part["unpriced"][of]
+            used.append({"work": work, "fuel": fuel, "fuelCountedMax": counted, "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
         work, absorbed = work_of(terms, works), sum(worth(other["lines"]) for other in parts if other["payer"] == index)
         if index == 0: del work["package"]
         shares += split(worth(part["lines"]), absorbed, fee_bps, work, used, call)
@@ -460,8 +463,13 @@ def vectors(folder):
         assert (function(vector["type"]), digest(function(vector["type"]).encode())) == (vector["text"], vector["digest"]), vector
         assert arguments(vector["args"], vector["type"]).hex() == vector["args_hex"], vector
     for vector in load("split/waterfall.json"):
-        found = split(vector["charge"], vector.get("absorbed", "0"), vector["feeBps"], vector["work"], vector["used"], vector["call"])
+        found = split(vector["charge"], vector.get("absorbed", "0"), vector["feeBps"], vector["work"], vector["used"], vector["call"], vector.get("poolShareBpsMax", 5000))
         assert found == vector["shares"], vector["name"]
+    vector = load("split/starvation.json")
+    weights, charge = [(payee["id"], payee["share"]) for payee in vector["payees"]], int(vector["charge"])
+    for unit, found in ((1, vector["atomic"]), (10**6, vector["pico"])):
+        parts = [remainder(charge * unit, weights, str(call)) for call in range(vector["calls"])]
+        assert [str(sum(one)) for one in zip(*parts)] == found, vector
     bills = load("bill/bills.json")
     for case in bills["bills"]:
         terms, quote = bills["terms"][case["model"]], case["quote"]
@@ -478,6 +486,11 @@ def vectors(folder):
         for found, lines in ((quote, quoted(*known, case["dependencies"], works)), (case["charge"], owed_by_caller(parts))):
             assert (found["lines"], found.get("amount_max", found.get("amount"))) == (lines, str(worth(lines))), (case["name"], lines)
         assert split_bill(parts, case["feeBps"], works, case["call"]) == case["shares"], case["name"]
+        count += 1
+    for case in load("bill/sales.json"):
+        efforts = {of: (effort["fuel"], effort.get("fuelCountedMax")) for of, effort in case["efforts"].items()}
+        part = {"terms": case["terms"], "digest": None, "payer": None, "lines": [{"amount": case["amount"]}], "unpriced": efforts}
+        assert split_bill([part], case["feeBps"], case["works"], case["call"]) == case["shares"], case["name"]
         count += 1
     for name in ("format-1", "signed", "logged", "repriced"): assert verify(load(f"receipt/{name}.json")) == [], name
     assert verify(load("receipt/logged.json"), load("receipt/trust.json")) == []

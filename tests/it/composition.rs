@@ -1,6 +1,7 @@
 //! Packages that import packages: pinned at publish, run as they were pinned, on the receipt, and paid.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, Quarantine, TermsChange, Yank};
 use glassbox_core::dsse::Envelope;
@@ -9,7 +10,7 @@ use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_core::release::{Pinned, Release};
 use glassbox_core::split::Receiver;
-use glassbox_core::{Atomic, Digest, Pico};
+use glassbox_core::{Atomic, Digest, Pico, limits};
 use glassbox_registry::package::Package;
 use glassbox_registry::{Code, PackageFiles, replay};
 use serde_json::json;
@@ -436,8 +437,88 @@ async fn what_was_pinned_stays_so_when_the_terms_of_a_dependency_or_of_its_impor
     sweep(&stage).await;
     complete(&stage, &bundle).await;
     // Who publishes now may pin what stands, or what was resolved before it did.
-    let later = Made { name: "top", version: "1.1.0", rounds: 1, imports: &[&low], often: false, terms: "" };
-    let later = later.package();
-    publish(&stage, &later, &[&low]).await;
+    let later = |version| {
+        Made { name: "top", version, rounds: 1, imports: &[&low], often: false, terms: "" }.package()
+    };
+    publish(&stage, &later("1.1.0"), &[&low]).await;
+    // But not for ever: the payees who were taken out have no part in what is made without them.
+    stage.world.advance(Duration::from_millis(limits::QUOTE_KEPT_MS as u64 + 1));
+    let latest = later("1.2.0");
+    let refused = send(&stage, &latest, vec![pin(&low)]).await;
+    refused.assert_problem(422, "dependency-terms-superseded");
+    let standing = stage.get("/v1/log/standing/lab:low").await.json()["standing"]["terms"]["1.0.0"].clone();
+    let new = Pinned { terms: serde_json::from_value(standing).unwrap(), ..pin(&low) };
+    assert_eq!(send(&stage, &latest, vec![new]).await.status, 201);
+    assert_known(&send(&stage, &top, vec![pin(&low)]).await);
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wastes_fuel_does_not_earn_by_it() {
+    let stage = Stage::empty().await;
+    // In its tests it counts to nothing; called with a number, it counts to that.
+    let greedy = often("greedy", &[], &payee("guy"));
+    let honest = leaf("honest", &payee("hal"));
+    let terms = format!(
+        "[splits]\ndependencies = 2000\n[[price]]\nid = \"run\"\nunit = \"call\"\namount = \"0.01\"\n\
+         [security]\ncontact = \"a@lab.example\"\nsupport-until = 2029-12-31\n{}",
+        payee("ana")
+    );
+    let top = on("top", &[&greedy, &honest], &terms);
+    for part in [&greedy, &honest] {
+        publish(&stage, part, &[]).await;
+    }
+    publish(&stage, &top, &[&greedy, &honest]).await;
+    let buyer = stage.buyer("payer", 1).await;
+    let reply = buyer.pay(&path("top"), json!([3_000_000]), "first").await;
+    assert_eq!(reply.output(), 3_000_011);
+    let (bundle, receipt) = reply.receipt();
+    let share = |receipt: &Receipt, id: &str| {
+        let to = Receiver::Payee(format!("acct:{id}"));
+        receipt.split.iter().find(|share| share.to == to).unwrap().amount.0
+    };
+    let [one, other] = &receipt.inner[..] else { panic!("{:?}", receipt.inner) };
+    let page = stage.get("/v1/packages/lab/greedy/1.0.0").await.json();
+    assert_eq!(json!(one.fuel_baseline), page["tests"]["fuel_baseline"]);
+    let counted = 4 * one.fuel_baseline.unwrap();
+    assert!(other.fuel < 4 * other.fuel_baseline.unwrap());
+    let pool = 9_500_000_000_u128 * 2_000 / 10_000;
+    let exact = pool * u128::from(other.fuel) / u128::from(counted + other.fuel);
+    assert!(share(&receipt, "hal").abs_diff(exact) <= 1);
+    assert!(exact > 10 * pool * u128::from(other.fuel) / u128::from(one.fuel + other.fuel));
+    assert_eq!(share(&receipt, "guy"), pool / 2);
+    assert!(again(&bundle, &receipt, &top, &[&greedy, &honest]).await.is_empty());
+    // Another baseline is another split.
+    for baseline in [None, Some(1), Some(one.fuel)] {
+        let mut forged = receipt.clone();
+        forged.inner[0].fuel_baseline = baseline;
+        let forged = Bundle::new(forged, bundle.opening.clone(), &keys().executor);
+        let (report, _) = forged.verify(None);
+        assert!(report.checks.iter().any(|check| check.name == "split" && !check.holds), "{baseline:?}");
+    }
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_components_than_a_call_may_have_are_refused_first() {
+    let stage = Stage::empty().await;
+    // Each calls the one below by two ways: 2, 6, 14, 30 and 62 of them.
+    let mut below = vec![leaf("a", ""), leaf("b", "")];
+    for package in &below {
+        publish(&stage, package, &[]).await;
+    }
+    for (one, other) in [("c", "d"), ("e", "f"), ("g", "h")] {
+        let parts: Vec<&PackageFiles> = below.iter().collect();
+        let both = vec![on(one, &parts, ""), on(other, &parts, "")];
+        for package in &both {
+            publish(&stage, package, &parts).await;
+        }
+        below = both;
+    }
+    let parts: Vec<&PackageFiles> = below.iter().collect();
+    let most = on("most", &parts, "");
+    publish(&stage, &most, &parts).await;
+    let pins = vec![pin(&below[0]), pin(&below[1]), pin(&most)];
+    let parts = [parts[0], parts[1], &most];
+    send(&stage, &on("over", &parts, ""), pins).await.assert_problem(422, "dependencies-too-many");
 }

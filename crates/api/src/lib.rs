@@ -200,9 +200,30 @@ pub struct TestSummary {
     pub failed: usize,
     /// The most fuel that a case burnt.
     pub fuel_max: u64,
+    /// What a case burns in the component itself, without its dependencies, in the median; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel_baseline: Option<u64>,
+    /// The dependencies without a price that worked in them, which share in what sales of the release earn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub efforts: Vec<EffortResponse>,
     /// What trying them on mutants of the component showed; absent until they were tried, soon after publish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<StrengthResponse>,
+}
+
+/// What a dependency did in the tests of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EffortResponse {
+    /// The dependency.
+    #[schema(example = "acme:zip@1.2.0")]
+    pub release: String,
+    /// The digest of the terms that it is pinned with.
+    pub terms: String,
+    /// The fuel that it burnt itself.
+    pub fuel: u64,
+    /// The most of it that counts; all of it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel_counted_max: Option<u64>,
 }
 
 /// How strong tests are: how many small mistakes in the code that they run they notice.

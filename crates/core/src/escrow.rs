@@ -10,7 +10,7 @@ use crate::Digest;
 use crate::ledger::{Account, Kind, Transfer};
 use crate::manifest::{Terms, Unclaimed};
 use crate::money::Pico;
-use crate::split::{Receiver, Share, largest_remainder};
+use crate::split::{Allotted, Receiver, largest_remainder};
 
 /// Whose a share becomes that nobody claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,17 +35,13 @@ pub struct Accrual {
 
 /// Returns what the payees of a charge have of it, and whose it would become. `terms` are those of what was sold, `works`
 /// those of all that it rests on.
-pub fn accruals(shares: &[Share], terms: &Terms, works: &BTreeMap<Digest, Terms>) -> Vec<Accrual> {
-    let accrual = |share: &Share| {
+pub fn accruals(allotted: &[Allotted], terms: &Terms, works: &BTreeMap<Digest, Terms>) -> Vec<Accrual> {
+    let accrual = |Allotted { share, work }: &Allotted| {
         let Receiver::Payee(payee) = &share.to else { return None };
-        let pays = |terms: &&Terms| {
-            share.through.as_ref().is_none_or(|package| terms.release.package == *package)
-                && terms.payee.iter().any(|one| one.id == *payee)
-        };
-        let work = [terms].into_iter().chain(works.values()).find(pays)?;
+        let work = work.map_or(Some(terms), |work| works.get(&work))?;
         Some(Accrual { payee: payee.clone(), amount: share.amount, heirs: heirs(work, payee) })
     };
-    shares.iter().filter_map(accrual).collect()
+    allotted.iter().filter_map(accrual).collect()
 }
 
 fn heirs(terms: &Terms, payee: &str) -> Heirs {
@@ -92,9 +88,11 @@ pub fn lapse(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hashed::Document as _;
     use crate::manifest::Manifest;
     use crate::money::Atomic;
-    use crate::split::split;
+    use crate::split::allot_bill;
+    use crate::terms::{Bill, Effort};
 
     fn terms(splits: &str) -> Terms {
         let text = format!(
@@ -114,8 +112,9 @@ mod tests {
     #[test]
     fn the_other_payees_have_it_by_their_shares() {
         let terms = terms("");
-        let shares = split(Atomic(100), 500, &terms.payee, "call");
-        let accruals = accruals(&shares, &terms, &BTreeMap::new());
+        let bill = Bill::of_sale(&terms, Atomic(100), BTreeMap::new());
+        let allotted = allot_bill(&bill, 500, &BTreeMap::new(), "call").expect("nothing is missing");
+        let accruals = accruals(&allotted, &terms, &BTreeMap::new());
         let cy = accruals.iter().find(|accrual| accrual.payee == "github:cy").expect("accrues");
         assert_eq!((accruals.len(), cy.amount), (3, Pico(28_500_000)));
         let part = |id: &str, amount| (format!("payee:{id}"), amount);
@@ -123,6 +122,34 @@ mod tests {
         assert_eq!(moved(&cy.heirs, &["acct:ana", "acct:ben"], None), both, "to the last unit");
         assert_eq!(moved(&cy.heirs, &["acct:ben"], None), [part("acct:ben", 10)]);
         assert_eq!(moved(&cy.heirs, &[], Some("acct:commons")), []);
+    }
+
+    #[test]
+    fn each_of_two_releases_of_one_package_has_its_own_heirs() {
+        let root = terms("[splits]\ndependencies = 4000\n");
+        let release = |version: &str, splits: &str| {
+            let mut terms = terms(splits);
+            terms.release = format!("z:ip@{version}").parse().expect("valid");
+            terms
+        };
+        let both = [release("1.0.0", ""), release("2.0.0", "[splits]\nunclaimed = \"commons\"\n")];
+        let works: BTreeMap<Digest, Terms> =
+            both.iter().map(|terms| (terms.compute_digest(), terms.clone())).collect();
+        let effort = |terms: &Terms, fuel| {
+            let release = terms.release.clone();
+            (terms.compute_digest(), Effort { release, fuel, fuel_counted_max: None })
+        };
+        // A half of the pool each, of which cy has three tenths.
+        let efforts = BTreeMap::from([effort(&both[0], 7), effort(&both[1], 7)]);
+        let bill = Bill::of_sale(&root, Atomic(100), efforts);
+        let allotted = allot_bill(&bill, 0, &works, "call").expect("nothing is missing");
+        let accruals = accruals(&allotted, &root, &works);
+        let cy = accruals
+            .iter()
+            .filter(|accrual| accrual.payee == "github:cy" && accrual.amount == Pico(6_000_000));
+        let mut heirs: Vec<bool> = cy.map(|accrual| accrual.heirs == Heirs::Commons).collect();
+        heirs.sort();
+        assert_eq!(heirs, [false, true]);
     }
 
     #[test]

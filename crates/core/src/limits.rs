@@ -261,6 +261,10 @@ pub const OPERATOR_FEE_BPS_MAX: u32 = 1_500;
 /// The most that a release may share with its unpriced dependencies, in basis points of the net.
 pub const POOL_BPS_MAX: u32 = 5_000;
 
+/// How many times the fuel that a call of a dependency burns in its own tests counts in that pool. Honest calls differ from
+/// tests by some factor; who burns more than this does not earn by it.
+pub const FUEL_BASELINE_FACTOR: u64 = 4;
+
 /// The most of that pool that one dependency gets, in basis points: what it burns above stays with the release, so that
 /// nobody earns by wasting fuel.
 pub const POOL_SHARE_BPS_MAX: u32 = 5_000;

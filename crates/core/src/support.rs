@@ -171,5 +171,10 @@ mod tests {
         assert_eq!(back.iter().map(|transfer| transfer.amount.0).sum::<u128>(), amount.to_pico().0);
         assert_eq!(back[1].debit.to_string(), "payee:ana");
         assert_eq!(back[1].amount, Pico(1_266_666));
+        // Nor does a licence for a million seats come to more than can be reckoned with.
+        let paid = Atomic(40_000_000_000_000);
+        let charge = [to("operator", paid.to_pico().0 / 20), to("payee:ana", paid.to_pico().0 / 20 * 19)];
+        let back = reverse(&charge, paid, "x");
+        assert_eq!(back.iter().map(|back| back.amount).collect::<Vec<_>>(), charge.map(|sent| sent.amount));
     }
 }

@@ -51,6 +51,10 @@ pub struct Node {
     pub calls: u64,
     /// The fuel that it burnt itself, without what it called.
     pub fuel: u64,
+    /// What a call of the component burns itself in the release's own tests, in the median; absent where the registry did
+    /// not run any. The executor's claim, which running the tests shows: of what decides the run it is no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel_baseline: Option<u64>,
 }
 
 impl Linked {

@@ -473,8 +473,10 @@ impl Registry {
         if matches!(run.outcome, RunOutcome::Returned(_)) {
             self.run_times.note(&plan.live.id, run.elapsed);
         }
-        let inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
-        let works = self.works(&plan.live.terms, &inner, plan.live.imports.of(&plan.function.name)).await?;
+        let mut inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
+        self.compare(&mut inner).await?;
+        let ran = inner.iter().map(|node| (node.release.clone(), node.terms)).collect();
+        let works = self.works(&plan.live.terms, ran, plan.live.imports.of(&plan.function.name)).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)
     }
 

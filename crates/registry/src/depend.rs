@@ -41,6 +41,9 @@ pub enum DependencyError {
     /// The pin names other bytes or terms than the log does.
     #[error("the pin of {0} is not what the log has: its {1} differ")]
     Differs(ReleaseId, &'static str),
+    /// The release has other terms by now.
+    #[error("the pin of {0} has terms that others took the place of")]
+    Superseded(ReleaseId),
     /// The release was yanked.
     #[error("{0} is yanked: {1}")]
     Yanked(ReleaseId, String),
@@ -74,6 +77,9 @@ pub enum DependencyError {
     /// What the release absorbs may be more than it earns.
     #[error(transparent)]
     Uncovered(#[from] Uncovered),
+    /// With all that they import, there are too many.
+    #[error("with what they import, dependencies are more than {max} components", max = limits::CALL_INSTANCES_MAX - 1)]
+    TooMany,
     /// It imports the release itself.
     #[error("{0} imports {1}")]
     Cycle(ReleaseId, ReleaseId),
@@ -92,6 +98,7 @@ impl DependencyError {
             Self::Version(_) => "dependency-version",
             Self::NotFound(_) => "dependency-not-found",
             Self::Differs(..) => "dependency-differs",
+            Self::Superseded(_) => "dependency-terms-superseded",
             Self::Yanked(..) => "dependency-yanked",
             Self::Quarantined(..) => "dependency-quarantined",
             Self::Held(_) => "dependency-held",
@@ -100,6 +107,7 @@ impl DependencyError {
             Self::Unit { .. } => "dependency-unit",
             Self::Unbounded(_) => "dependency-unbounded",
             Self::Uncovered(_) => "absorb-uncovered",
+            Self::TooMany => "dependencies-too-many",
             Self::Cycle(..) => "dependency-cycle",
             Self::TooDeep(_) => "dependency-too-deep",
         }
@@ -108,9 +116,11 @@ impl DependencyError {
     /// Returns what to do next.
     pub fn next(&self) -> &'static str {
         match self {
-            Self::Unpinned(_) | Self::Undeclared(_) | Self::Unordered | Self::Differs(..) => {
-                "publish with `glassbox publish`, which pins what [dependencies] names"
-            }
+            Self::Unpinned(_)
+            | Self::Undeclared(_)
+            | Self::Unordered
+            | Self::Differs(..)
+            | Self::Superseded(_) => "publish with `glassbox publish`, which pins what [dependencies] names",
             Self::Version(_) | Self::NotFound(_) | Self::Yanked(..) | Self::Quarantined(..) => {
                 "name another version in [dependencies]"
             }
@@ -125,7 +135,7 @@ impl DependencyError {
                 "raise a price per call that no free units, tiers, discount, grant, plan or monthly cap lower, lower \
                  `calls-max`, or leave `absorb` out"
             }
-            Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
+            Self::TooMany | Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
         }
     }
 }
@@ -167,7 +177,24 @@ impl Registry {
                 return Ok(Err(refused));
             }
         }
+        // Before anything is reckoned over all ways to them.
+        if self.instances(pins).await? >= limits::CALL_INSTANCES_MAX {
+            return Ok(Err(DependencyError::TooMany));
+        }
         check_prices(package, self.pinned(pins).await?).await
+    }
+
+    /// Counts the components behind pins, one for each way to each; no farther than to one too many.
+    async fn instances(&self, pins: &[Pinned]) -> Result<usize, RegistryError> {
+        let (mut count, mut missing) = (0, pins.to_vec());
+        while let Some(pin) = missing.pop() {
+            count += 1;
+            if count >= limits::CALL_INSTANCES_MAX {
+                break;
+            }
+            missing.extend(self.live(&exact(&pin.release)).await?.dependencies.iter().cloned());
+        }
+        Ok(count)
     }
 
     /// Checks one pin, and what it rests on.
@@ -190,6 +217,8 @@ impl Registry {
             DependencyError::Differs(id(), "bytes")
         } else if live.had(pin.terms).is_none() {
             DependencyError::Differs(id(), "terms")
+        } else if !live.stands_since(pin.terms, self.env.now_ms() - limits::QUOTE_KEPT_MS) {
+            DependencyError::Superseded(id())
         } else if yank.set {
             DependencyError::Yanked(id(), yank.reason)
         } else if held.as_ref().is_some_and(|held| held.is_held(self.env.now_ms())) {
@@ -313,6 +342,7 @@ pub(crate) fn nodes(inner: &[InnerCalls], linked: &[Linked]) -> Option<Vec<Node>
             function: calls.function.clone(),
             calls: calls.calls,
             fuel: calls.fuel,
+            fuel_baseline: None,
         });
     }
     Some(nodes)

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use glassbox_core::manifest::{DerivedFrom, RoyaltyMode, Terms};
 use glassbox_core::terms::Import;
-use glassbox_core::tree::Node;
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 
 use crate::depend::exact;
@@ -154,12 +153,12 @@ impl Registry {
         })
     }
 
-    /// Returns the terms of the works that a bill and its split follow from: of dependencies that ran, and of all that they
-    /// and the work itself derive from, as far up as is paid; and of `imports`, which could have cost something.
+    /// Returns the terms of the works that a bill and its split follow from: of dependencies that worked for it, and of all
+    /// that they and the work itself derive from, as far up as is paid; and of `imports`, which could have cost something.
     pub(crate) async fn works(
         &self,
         terms: &Terms,
-        ran: &[Node],
+        worked: Vec<(ReleaseId, Digest)>,
         imports: &[Import],
     ) -> Result<BTreeMap<Digest, Terms>, RegistryError> {
         let parents = |terms: &Terms, height: u32| -> Vec<(ReleaseId, Digest, u32)> {
@@ -168,7 +167,8 @@ impl Registry {
         };
         let mut works = BTreeMap::new();
         // In the order of their heights, so that no work is first found where its own parents are beyond what is paid.
-        let mut missing: VecDeque<_> = ran.iter().map(|node| (node.release.clone(), node.terms, 0)).collect();
+        let worked = worked.into_iter().map(|(release, terms)| (release, terms, 0));
+        let mut missing: VecDeque<_> = worked.collect();
         missing.extend(parents(terms, 0));
         while let Some((release, digest, height)) = missing.pop_front() {
             if works.contains_key(&digest) {

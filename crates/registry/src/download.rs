@@ -18,14 +18,15 @@ use glassbox_core::files::Files;
 use glassbox_core::limits::SIGN_IN_SECONDS_MAX;
 use glassbox_core::manifest::{MachineAccess, Place, PricedAct, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split_bill;
-use glassbox_core::terms::{Bill, Charge, sale_charge};
+use glassbox_core::split::{allot_bill, shares};
+use glassbox_core::terms::{Bill, Charge, Effort, sale_charge};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger};
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
 use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse};
 use serde::{Deserialize, Serialize};
 
+use crate::effort::SoldWith;
 use crate::env::rfc3339;
 use crate::error::{CallError, RegistryError};
 use crate::hold::{Order, pin};
@@ -104,9 +105,12 @@ pub(crate) struct Purchase {
     #[serde(default = "download")]
     act: PricedAct,
     pub(crate) terms: Hashed<Terms>,
-    /// The terms of the works that it derives from.
+    /// The terms of the works that something of it is owed to.
     #[serde(default)]
     works: BTreeMap<Digest, Terms>,
+    /// The dependencies that share in it.
+    #[serde(default)]
+    efforts: BTreeMap<Digest, Effort>,
     fee_bps: u32,
 }
 
@@ -219,11 +223,13 @@ impl Registry {
             }
         }
         let Some(payment) = payment else { return Err(order.unpaid()) };
+        let SoldWith { efforts, works } = self.sold_with(live).await?;
         let purchase = Purchase {
             download: order.required.resource.url.clone(),
             act,
             terms: live.terms.clone(),
-            works: self.works(&live.terms, &[], &[]).await?,
+            works,
+            efforts,
             fee_bps: self.config.fee_bps,
         };
         let item = move |_: &str| Recorded::Download(Box::new(purchase));
@@ -238,18 +244,18 @@ impl Registry {
         payment: &SettledPayment,
         mut settlement: Option<SettleResponse>,
     ) -> Result<Closing, CallError> {
-        let Purchase { download, act: _, terms, works, fee_bps } = purchase;
+        let Purchase { download, act: _, terms, works, efforts, fee_bps } = purchase;
         let charged = purchase.charge().amount;
         let receipt = self.sign_receipt(payment, download);
         if let Some(settlement) = &mut settlement {
             attest(settlement, &receipt);
         }
-        let shares = split_bill(&Bill::of_sale(terms, charged), *fee_bps, works, call);
-        let shares = shares.map_err(|_| RegistryError::Worker)?;
+        let bill = Bill::of_sale(terms, charged, efforts.clone());
+        let allotted = allot_bill(&bill, *fee_bps, works, call).map_err(|_| RegistryError::Worker)?;
         let reply = DownloadReply { download: terms.release.clone(), charged, settlement, receipt };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        let charge = ledger::charge(&payment.payer, &shares);
-        let accruals = accruals(&shares, terms, works);
+        let accruals = accruals(&allotted, terms, works);
+        let charge = ledger::charge(&payment.payer, &shares(allotted));
         Ok(Closing {
             charge,
             reply,

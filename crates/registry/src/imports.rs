@@ -63,7 +63,8 @@ impl Registry {
         for component in live.editions.components() {
             others.push(self.store.object(component).await?);
         }
-        read(live.editions.clone(), own, others, pinned).await
+        let editions = live.editions.clone();
+        blocking(move || read(editions, &own, &others, &pinned)).await
     }
 
     /// Returns the releases behind pins. They were there when they were pinned, and had these terms.
@@ -85,23 +86,27 @@ impl Registry {
     }
 }
 
-/// Reads what may cost something from the components of a release: its own, and those of its editions.
-async fn read(
+/// Reads what may cost something from the components of a release: its own, and those of its editions. Slow.
+fn read(
     editions: Editions,
-    own: Vec<u8>,
-    others: Vec<Vec<u8>>,
-    pinned: Vec<PinnedLive>,
+    own: &[u8],
+    others: &[Vec<u8>],
+    pinned: &[PinnedLive],
 ) -> Result<Imports, RegistryError> {
-    let reading = tokio::task::spawn_blocking(move || {
-        let imports = |component: &Vec<u8>| -> Result<Vec<Import>, RegistryError> {
-            let inspection = inspect(component).map_err(|_| RegistryError::Worker)?;
-            Ok(pinned.iter().filter_map(|pinned| import(&inspection, pinned)).collect())
-        };
-        let others = others.iter().map(|component| Ok((Digest::of(component), imports(component)?)));
-        let others = others.collect::<Result<_, RegistryError>>()?;
-        Ok(Imports { own: imports(&own)?, editions, others })
-    });
-    reading.await.map_err(|_| RegistryError::Worker)?
+    let imports = |component: &[u8]| -> Result<Vec<Import>, RegistryError> {
+        let inspection = inspect(component).map_err(|_| RegistryError::Worker)?;
+        Ok(pinned.iter().filter_map(|pinned| import(&inspection, pinned)).collect())
+    };
+    let others = others.iter().map(|component| Ok((Digest::of(component), imports(component)?)));
+    let others = others.collect::<Result<_, RegistryError>>()?;
+    Ok(Imports { own: imports(own)?, editions, others })
+}
+
+/// Does slow work on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, RegistryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Worker)?
 }
 
 /// Checks that what dependencies charge a package is bounded, and covered where it absorbs that. Returns what may cost
@@ -110,14 +115,18 @@ pub(crate) async fn check_prices(
     package: &Package,
     pinned: Vec<PinnedLive>,
 ) -> Result<Result<Imports, DependencyError>, RegistryError> {
-    let Package { manifest, files, spec, .. } = package;
     if !pinned.iter().any(may_charge) {
         return Ok(Ok(Imports::default()));
     }
-    let others = files.editions.values().cloned().collect();
-    let imports = read(package.editions(), files.component.clone(), others, pinned).await?;
-    let checked = imports.all().try_for_each(|import| check_bounded(manifest, import));
-    Ok(checked.and_then(|()| check_covered(&Terms::of(manifest), spec, &imports)).map(|()| imports))
+    let (manifest, spec, editions) = (package.manifest.clone(), package.spec.clone(), package.editions());
+    let own = package.files.component.clone();
+    let others: Vec<Vec<u8>> = package.files.editions.values().cloned().collect();
+    blocking(move || {
+        let imports = read(editions, &own, &others, &pinned)?;
+        let checked = imports.all().try_for_each(|import| check_bounded(&manifest, import));
+        Ok(checked.and_then(|()| check_covered(&Terms::of(&manifest), &spec, &imports)).map(|()| imports))
+    })
+    .await
 }
 
 /// Checks that whatever call of a release covers what it absorbs.

@@ -21,6 +21,7 @@ mod domain;
 mod download;
 mod earnings;
 mod editions;
+mod effort;
 mod entitled;
 mod env;
 mod error;

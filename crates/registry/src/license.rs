@@ -12,8 +12,8 @@ use glassbox_core::escrow::accruals;
 use glassbox_core::license::{Item, License, LicenseError, Sale};
 use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split_bill;
-use glassbox_core::terms::Bill;
+use glassbox_core::split::{allot_bill, shares};
+use glassbox_core::terms::{Bill, Effort};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::Address;
 use glassbox_pay::x402::{Resource, SettleResponse};
@@ -22,6 +22,7 @@ use glassbox_store::NewLicense;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::effort::SoldWith;
 use crate::error::{CallError, RegistryError};
 use crate::hold::Order;
 use crate::live::Live;
@@ -66,9 +67,12 @@ pub struct LicenseReply {
 pub(crate) struct LicenseSale {
     pub(crate) license_item: Item,
     pub(crate) terms: Hashed<Terms>,
-    /// The terms of the works that the release derives from.
+    /// The terms of the works that something of it is owed to.
     #[serde(default)]
     works: BTreeMap<Digest, Terms>,
+    /// The dependencies that share in it.
+    #[serde(default)]
+    efforts: BTreeMap<Digest, Effort>,
     pub(crate) amount: Atomic,
     component: Digest,
     units: u64,
@@ -116,6 +120,7 @@ impl Registry {
             license_item: item,
             terms: live.terms.clone(),
             works: BTreeMap::new(),
+            efforts: BTreeMap::new(),
             amount: Atomic::ZERO,
             component: live.component,
             units,
@@ -134,7 +139,7 @@ impl Registry {
         self.check_held(&live)?;
         let order = self.license_order(&live, &sale);
         let Some(payment) = payment else { return Err(order.unpaid()) };
-        sale.works = self.works(&live.terms, &[], &[]).await?;
+        SoldWith { efforts: sale.efforts, works: sale.works } = self.sold_with(&live).await?;
         let sold = self.sell(order, payment, move |_| Recorded::License(Box::new(sale)));
         sold.await?.ok_or(CallError::ReplyForgotten)
     }
@@ -152,16 +157,16 @@ impl Registry {
             let resource = self.release_url(&sale.terms.release, "licenses");
             attest(settlement, &self.sign_receipt(payment, &resource));
         }
-        let bill = Bill::of_sale(&sale.terms, license.amount);
-        let shares = split_bill(&bill, sale.fee_bps, &sale.works, call);
-        let shares = shares.map_err(|_| RegistryError::Worker)?;
+        let bill = Bill::of_sale(&sale.terms, license.amount, sale.efforts.clone());
+        let allotted = allot_bill(&bill, sale.fee_bps, &sale.works, call);
+        let allotted = allotted.map_err(|_| RegistryError::Worker)?;
         let charged = license.amount;
         let envelope = license.clone().sign(&self.keys.executor);
         let kept = kept(&license, &envelope)?;
         let reply = LicenseReply { license: envelope, charged, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        let charge = ledger::charge(&payment.payer, &shares);
-        let accruals = accruals(&shares, &sale.terms, &sale.works);
+        let accruals = accruals(&allotted, &sale.terms, &sale.works);
+        let charge = ledger::charge(&payment.payer, &shares(allotted));
         Ok(Closing {
             charge,
             reply,

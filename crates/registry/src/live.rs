@@ -8,7 +8,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::manifest::{Date, MachineAccess, Manifest, PricedAct, Terms};
 use glassbox_core::release::{Editions, Pinned, Release};
-use glassbox_core::terms::{Account, Charge, Quote, quote, sale_charge};
+use glassbox_core::terms::{Account, Charge, Effort, Quote, quote, sale_charge};
 use glassbox_core::{Digest, FunctionName, Hashed, PackageRef, ReleaseId};
 use glassbox_sandbox::{Dependency, Function, Grants, Prepared, Spec};
 use glassbox_store::{Held, ReleaseRow, TermsRow};
@@ -21,6 +21,7 @@ use crate::open::Registry;
 use crate::package::{grants, texts};
 use crate::publish::unpack_files;
 use crate::terms::{Stood, history};
+use crate::testing::TestReport;
 
 /// What a call needs to know of a release.
 #[derive(Clone)]
@@ -57,6 +58,10 @@ pub struct Live {
     pub dependencies: Vec<Pinned>,
     /// What of them may cost something in a call.
     pub(crate) imports: Imports,
+    /// What a call burns itself in its own tests, in the median, where it has any.
+    pub(crate) fuel_baseline: Option<u64>,
+    /// What its dependencies without a price did in its tests.
+    pub(crate) efforts: BTreeMap<Digest, Effort>,
     /// What it may use of the host.
     pub grants: Grants,
     /// The events that it may report, by name.
@@ -105,6 +110,8 @@ impl Live {
         let signed = signed_release(row).map_err(damaged)?;
         let signers = statement(row).map_err(damaged)?.signers();
         let signers = signers.map_err(|error| damaged(error.to_string()))?;
+        let report: TestReport =
+            serde_json::from_str(&row.report).map_err(|error| damaged(error.to_string()))?;
         let (own, events) = (Terms::of(&manifest), manifest.events().map(str::to_owned).collect());
         let history = history(own, changes);
         let Stood { terms, index, .. } = history.last().expect("it has its own").clone();
@@ -126,6 +133,8 @@ impl Live {
                 .ok_or_else(|| damaged("its source".into()))?,
             dependencies: signed.dependencies,
             imports: Imports::default(),
+            fuel_baseline: report.fuel_baseline,
+            efforts: report.efforts,
             grants: grants(&manifest).map_err(|error| damaged(error.to_string()))?,
             // A component that loses the price of an event goes on reporting it.
             events,

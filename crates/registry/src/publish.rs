@@ -128,11 +128,12 @@ impl Registry {
         let imports = self.check_dependencies(package, pins).await.map_err(flatten)??;
         self.check_parents(package).await.map_err(flatten)??;
         let links = self.links(pins, &package.manifest.dependencies, &[], &package.grants).await;
-        let (dependencies, _) = links.map_err(flatten)?;
-        let report = testing::run(&self.sandbox, package, dependencies).await?;
+        let (dependencies, linked) = links.map_err(flatten)?;
+        let mut report = testing::run(&self.sandbox, package, dependencies).await?;
         if !report.holds() {
             return Err(PublishError::TestsFailed(Box::new(report)));
         }
+        report.efforts = self.efforts(package, &linked, &report).await.map_err(flatten)?;
         let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
         release.hold_reasons = self.widened(package).await?;
         let interfaces = release.interfaces.clone();

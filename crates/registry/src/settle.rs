@@ -12,7 +12,7 @@ use glassbox_core::log::Checkpoint;
 use glassbox_core::manifest::Terms;
 use glassbox_core::profile::Profile;
 use glassbox_core::receipt::{Bundle, Observed, Opening, Outcome, Payment, Receipt};
-use glassbox_core::split::{Share, split_bill};
+use glassbox_core::split::{Allotted, allot_bill, shares};
 use glassbox_core::terms::{Account, Bill, Charge, Counter};
 use glassbox_core::tree::{Linked, Node};
 use glassbox_core::{Atomic, Digest, FunctionName, ReleaseId, canonical, limits};
@@ -94,12 +94,12 @@ pub(crate) struct Executed {
 }
 
 impl Executed {
-    fn shares(&self) -> Vec<Share> {
+    fn allotted(&self) -> Vec<Allotted> {
         let Opening { terms, works, .. } = &self.opening;
         let (own, ending) = (self.charge.own().cloned().collect(), self.outcome.ending());
         let bill = Bill::new(terms, own, &self.inner, works, ending, self.fuel_max)
             .expect("the terms of what ran were found when it did");
-        split_bill(&bill, self.fee_bps, works, &self.call).expect(
+        allot_bill(&bill, self.fee_bps, works, &self.call).expect(
             "the terms of every work were found, and what is absorbed is covered since it was published",
         )
     }
@@ -455,9 +455,9 @@ impl Registry {
             payment.x402_receipt = Some(receipt.digest());
             attest(response, &receipt);
         }
-        let shares = executed.shares();
-        let charge = charge(&payment.payer, &shares);
-        let accruals = accruals(&shares, &executed.opening.terms, &executed.opening.works);
+        let allotted = executed.allotted();
+        let accruals = accruals(&allotted, &executed.opening.terms, &executed.opening.works);
+        let charge = charge(&payment.payer, &shares(allotted));
         let consumed = executed.consumed_by(&payment.payer);
         let terms_index = executed.terms_index;
         let stored = StoredReply { settlement: response, ..self.reply(executed, Some(payment)) };
@@ -529,7 +529,7 @@ impl Registry {
             terms: executed.opening.terms.digest(),
             charge: executed.charge.clone(),
             fee_bps: executed.fee_bps,
-            split: executed.shares(),
+            split: shares(executed.allotted()),
             payment,
             request: executed.salted_request(),
             // What an older version recorded has it in the opening.

@@ -58,6 +58,12 @@ impl Live {
         Some(stood.terms.clone())
     }
 
+    /// Tells whether terms stand, or others took their place at `earliest_ms` or later.
+    pub(crate) fn stands_since(&self, digest: Digest, earliest_ms: i64) -> bool {
+        let is_recent = |stood: &Stood| stood.until_ms.is_none_or(|until| until >= earliest_ms);
+        self.history.iter().any(|stood| stood.terms.digest() == digest && is_recent(stood))
+    }
+
     /// Returns the indexes of the log entries that changed its terms, in their order.
     pub fn terms_changes(&self) -> Vec<u64> {
         self.history.iter().filter_map(|stood| stood.index).collect()

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use glassbox_core::egress::Egress;
 use glassbox_core::files::Files;
-use glassbox_core::terms::edition_of;
+use glassbox_core::terms::{Effort, edition_of};
 use glassbox_core::value::{FunctionType, Value, binary, wave};
 use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
-    Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox,
+    Dependency, Effects, FailureKind, FileSet, Flow, InnerCalls, Invocation, Outcome, Prepared, Run,
+    RunLimits, Sandbox,
 };
 use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,13 @@ pub struct TestReport {
     pub failed: usize,
     /// The most fuel that any case burnt.
     pub fuel_max: u64,
+    /// What a case burns in the component itself, without its dependencies, in the median: the *baseline*. Absent without
+    /// cases; those of an edition with a component of its own say nothing about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel_baseline: Option<u64>,
+    /// What dependencies without a price did in all cases together, by their terms. Filled in at publish.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub efforts: BTreeMap<Digest, Effort>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
 }
@@ -50,6 +58,16 @@ pub struct CaseReport {
     pub detail: Option<String>,
     /// The fuel burnt.
     pub fuel: u64,
+    /// What of it dependencies burnt.
+    #[serde(skip)]
+    pub(crate) inner: Vec<InnerCalls>,
+}
+
+impl CaseReport {
+    /// Returns the fuel that the component burnt itself.
+    fn fuel_own(&self) -> u64 {
+        self.inner.iter().fold(self.fuel, |fuel, calls| fuel.saturating_sub(calls.fuel))
+    }
 }
 
 impl TestReport {
@@ -112,19 +130,37 @@ pub async fn run(
         editions.insert(name.as_str(), prepared);
     }
     let bench = Bench::new(sandbox, package, flow(package));
-    let mut report = TestReport { passed: 0, failed: 0, fuel_max: 0, cases: Vec::new() };
+    let mut report = TestReport {
+        passed: 0,
+        failed: 0,
+        fuel_max: 0,
+        fuel_baseline: None,
+        efforts: BTreeMap::new(),
+        cases: Vec::new(),
+    };
+    let mut own = Vec::new();
     let mut fuel_left = limits::PUBLISH_FUEL_MAX;
     for case in &package.cases {
         let edition = edition_of(&package.manifest.edition, &case.function.name);
-        let prepared = edition.and_then(|(name, _)| editions.get(name)).unwrap_or(&main);
-        let case = judge(case, &bench.run(prepared, case, fuel_left).await);
+        let edition = edition.and_then(|(name, _)| editions.get(name));
+        let case = judge(case, &bench.run(edition.unwrap_or(&main), case, fuel_left).await);
+        if edition.is_none() {
+            own.push(case.fuel_own());
+        }
         fuel_left = fuel_left.saturating_sub(case.fuel);
         report.passed += usize::from(case.passed);
         report.failed += usize::from(!case.passed);
         report.fuel_max = report.fuel_max.max(case.fuel);
         report.cases.push(case);
     }
+    report.fuel_baseline = median(own);
     Ok(report)
+}
+
+/// Returns the number in the middle, the higher of two.
+fn median(mut numbers: Vec<u64>) -> Option<u64> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
 }
 
 /// Compiling takes seconds for a large component, so it must not stand on a thread that serves others.
@@ -223,6 +259,7 @@ pub(crate) fn judge(checked: &CheckedCase, run: &Run) -> CaseReport {
         passed: detail.is_none(),
         detail,
         fuel: run.fuel_used,
+        inner: run.inner.clone(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use glassbox_core::escrow::accruals;
 use glassbox_core::manifest::Terms;
 use glassbox_core::receipt::Payment as SettledPayment;
-use glassbox_core::split::split;
+use glassbox_core::split::{Allotted, split};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::x402::{Resource, SettleResponse};
 use glassbox_sandbox::Allowed;
@@ -104,7 +104,8 @@ impl Registry {
         let reply = TipReply { release: tip.terms.release.clone(), amount: tip.tip, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let charge = ledger::charge(&payment.payer, &shares);
-        let accruals = accruals(&shares, &tip.terms, &BTreeMap::new());
+        let allotted: Vec<Allotted> = shares.into_iter().map(Allotted::from).collect();
+        let accruals = accruals(&allotted, &tip.terms, &BTreeMap::new());
         Ok(Closing {
             charge,
             reply,

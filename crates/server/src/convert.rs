@@ -3,18 +3,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_api::{
-    AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, File, FilesResponse, FilesSummary,
-    ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, LicenseChangeResponse, MarkResponse,
-    QuoteLine, QuoteResponse, ReleaseResponse, SameCodeResponse, SearchResult, StrengthResponse, TestSummary,
+    AdvisoryNote, AuthorshipResponse, CallResponse, DerivedFromResponse, EffortResponse, File, FilesResponse,
+    FilesSummary, ForSaleResponse, FunctionResponse, FunctionSummary, HeldResponse, LicenseChangeResponse,
+    MarkResponse, QuoteLine, QuoteResponse, ReleaseResponse, SameCodeResponse, SearchResult,
+    StrengthResponse, TestSummary,
 };
-use glassbox_core::Atomic;
 use glassbox_core::acts::Mark;
 use glassbox_core::files::Files;
 use glassbox_core::license::Item;
 use glassbox_core::manifest::{Date, DerivedFrom, MoreTerms, SaleUnit};
 use glassbox_core::release::Authorship;
-use glassbox_core::terms::Quote;
+use glassbox_core::terms::{Effort, Quote};
 use glassbox_core::value::{example, schema};
+use glassbox_core::{Atomic, Digest};
 use glassbox_pay::PaymentRequired;
 use glassbox_registry::{
     Affecting, CallReply, Found, FunctionListing, Held, Live, Marks, Registry, ReleaseView, SameCode,
@@ -28,7 +29,18 @@ pub(crate) fn tests(report: &TestReport, strength: Option<Strength>) -> TestSumm
         passed: report.passed,
         failed: report.failed,
         fuel_max: report.fuel_max,
+        fuel_baseline: report.fuel_baseline,
+        efforts: report.efforts.iter().map(effort).collect(),
         strength: strength.map(self::strength),
+    }
+}
+
+fn effort((terms, effort): (&Digest, &Effort)) -> EffortResponse {
+    EffortResponse {
+        release: effort.release.to_string(),
+        terms: terms.to_string(),
+        fuel: effort.fuel,
+        fuel_counted_max: effort.fuel_counted_max,
     }
 }
 

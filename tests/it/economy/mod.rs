@@ -1,6 +1,7 @@
 //! Every way to earn that a manifest can say: the right party is paid, and whoever has no right is refused by name.
 
 mod data;
+mod dependencies;
 mod editions;
 mod escrow;
 pub(crate) mod examples;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Royalty, Share, Used, Work, waterfall};
+use super::{Allotted, Due, Royalty, Share, Used, Work, allot, shares};
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
 use crate::terms::Bill;
@@ -24,32 +24,42 @@ pub enum SplitError {
 
 /// Splits a bill part by part, each along the works that its release rests on, whose terms are among `works`.
 ///
-/// See [`waterfall`] for one of them. The shares sum to what the caller owes.
+/// See [`waterfall`](super::waterfall) for one of them. The shares sum to what the caller owes.
 pub fn split_bill(
     bill: &Bill<'_>,
     fee_bps: u32,
     works: &BTreeMap<Digest, Terms>,
     call: &str,
 ) -> Result<Vec<Share>, SplitError> {
-    let mut shares = Vec::new();
+    Ok(shares(allot_bill(bill, fee_bps, works, call)?))
+}
+
+/// The same, with the work that each share is for.
+pub fn allot_bill(
+    bill: &Bill<'_>,
+    fee_bps: u32,
+    works: &BTreeMap<Digest, Terms>,
+    call: &str,
+) -> Result<Vec<Allotted>, SplitError> {
+    let mut allotted = Vec::new();
     for (index, part) in bill.parts().iter().enumerate() {
-        let used = part.unpriced.iter().map(|(dependency, fuel)| {
+        let used = part.unpriced.iter().map(|(dependency, effort)| {
             let own = works.get(dependency).ok_or(SplitError::Missing(*dependency))?;
             let named = part.terms.more.dependencies.get(&own.release.package);
             Ok(Used {
-                work: Reader::new(works).work(own, 0)?,
-                fuel: *fuel,
-                fuel_counted_max: None,
+                work: Reader::new(works).work(own, Some(*dependency), 0)?,
+                fuel: effort.fuel,
+                fuel_counted_max: effort.fuel_counted_max,
                 share: named.and_then(|named| named.share),
             })
         });
         let used = used.collect::<Result<Vec<_>, SplitError>>()?;
-        let package = part.dependency().map(|release| release.package.clone());
-        let work = Work { package, ..Reader::new(works).work(part.terms, 0)? };
-        let split = waterfall(part.amount, bill.absorbed_by(index), fee_bps, &work, &used, call);
-        shares.extend(split.ok_or_else(|| SplitError::Uncovered(part.terms.release.clone()))?);
+        let work = Reader::new(works).work(part.terms, part.dependency, 0)?;
+        let due = Due { absorbed: bill.absorbed_by(index), ..Due::new(part.amount, fee_bps) };
+        let divided = allot(&due, &work, &used, call);
+        allotted.extend(divided.ok_or_else(|| SplitError::Uncovered(part.terms.release.clone()))?);
     }
-    Ok(shares)
+    Ok(allotted)
 }
 
 /// Reads how a work divides what it receives.
@@ -63,17 +73,20 @@ impl<'a> Reader<'a> {
         Self { works, ways_left: limits::ROYALTY_WAYS_MAX }
     }
 
-    /// Reads a work that is `depth` works up. Beyond the depth that is paid, nothing is looked up.
-    fn work(&mut self, terms: &Terms, depth: u32) -> Result<Work, SplitError> {
+    /// Reads a work that is `depth` works up, by its terms and their digest, which that of the bill's own release has none of.
+    /// Beyond the depth that is paid, nothing is looked up.
+    fn work(&mut self, terms: &Terms, digest: Option<Digest>, depth: u32) -> Result<Work, SplitError> {
         let parents = terms.more.derived_from.iter().filter(|_| depth < limits::ROYALTY_DEPTH_MAX);
         let mut royalties = Vec::new();
         for parent in parents.filter(|parent| parent.share > 0) {
             self.ways_left = self.ways_left.checked_sub(1).ok_or(SplitError::TooMany)?;
             let found = self.works.get(&parent.terms).ok_or(SplitError::Missing(parent.terms))?;
-            royalties.push(Royalty { to: self.work(found, depth + 1)?, share: parent.share });
+            royalties
+                .push(Royalty { to: self.work(found, Some(parent.terms), depth + 1)?, share: parent.share });
         }
         Ok(Work {
-            package: Some(terms.release.package.clone()),
+            package: digest.map(|_| terms.release.package.clone()),
+            terms: digest,
             payees: terms.payee.clone(),
             royalties,
             pool: terms.more.splits.as_ref().map_or(0, |splits| splits.dependencies),

@@ -1,4 +1,5 @@
-//! Many calls over many packages: nothing is lost, and everybody has what the exact figures say.
+//! Many calls over many packages: nothing is lost, and everybody has what the exact figures say, rounded once for each
+//! division on the way.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,8 @@ const NODES_MAX: usize = 24;
 /// What a call of a package costs that may absorb what its dependencies charge: more than all of them together.
 const DEAR: u128 = 100_000_000;
 
-/// An atomic unit, in pico.
-const UNIT: f64 = 1e6;
+/// The operator's fee, in basis points.
+const FEE_BPS: u32 = 500;
 
 /// Numbers that look random and are the same on every run.
 struct Numbers(u64);
@@ -126,6 +127,8 @@ fn grow(
                     .expect("valid"),
                 calls: 1 + numbers.below(5),
                 fuel: numbers.below(100_000),
+                // Some burn far more than their tests, and some have none.
+                fuel_baseline: baseline(terms),
             });
             // What is absorbed calls nothing: that might be dear, and not covered.
             if !named.absorb {
@@ -133,6 +136,15 @@ fn grow(
                 grow(terms, Some(node), packages, numbers, nodes);
             }
         }
+    }
+}
+
+/// What a call of a package burns in its own tests, where it has any.
+fn baseline(terms: &Terms) -> Option<u64> {
+    match terms.compute_digest().as_bytes()[0] % 4 {
+        0 => None,
+        1 => Some(100),
+        _ => Some(20_000),
     }
 }
 
@@ -152,16 +164,58 @@ fn charged(terms: &Terms, node: &Node) -> Option<u64> {
 /// Somebody's part of a bill: the release, and whose expense it is, from the caller on.
 type Way = Vec<Digest>;
 
-/// What everybody should have, without any rounding.
+/// What somebody has at least and at most, in pico.
+///
+/// Each division gives the exact figure rounded down or up, so after some of them an amount lies between what comes of
+/// rounding down each time and what comes of rounding up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Range {
+    least: u128,
+    most: u128,
+}
+
+impl Range {
+    fn exactly(amount: u128) -> Self {
+        Self { least: amount, most: amount }
+    }
+
+    /// Divides it: `weight` of `whole`.
+    fn part(self, weight: u128, whole: u128) -> Self {
+        Self { least: self.least * weight / whole, most: (self.most * weight).div_ceil(whole) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { least: self.least + other.least, most: self.most + other.most }
+    }
+
+    fn min(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.min(other.most) }
+    }
+
+    /// What is left of it beyond another.
+    fn beyond(self, other: Self) -> Self {
+        Self { least: self.least.saturating_sub(other.most), most: self.most.saturating_sub(other.least) }
+    }
+
+    fn has(self, amount: u128) -> bool {
+        (self.least..=self.most).contains(&amount)
+    }
+}
+
+/// Fuel, and how much of it counts at most.
+type Burnt = (u64, Option<u64>);
+
+/// What everybody should have.
 struct Exact<'a> {
     works: &'a BTreeMap<Digest, Terms>,
-    shares: BTreeMap<String, f64>,
+    operator: u128,
+    shares: BTreeMap<String, Range>,
 }
 
 impl Exact<'_> {
     /// Pays every part: what it was charged for, less the fee and what it absorbs.
-    fn pay(&mut self, root: Digest, own: f64, nodes: &[Node]) {
-        let mut parts: BTreeMap<Way, (f64, BTreeMap<Digest, u64>)> = BTreeMap::new();
+    fn pay(&mut self, root: Digest, own: u128, nodes: &[Node]) {
+        let mut parts: BTreeMap<Way, (u128, BTreeMap<Digest, Burnt>)> = BTreeMap::new();
         parts.insert(vec![root], (own, BTreeMap::new()));
         let mut places: Vec<(Digest, Way)> = Vec::new();
         for node in nodes {
@@ -172,12 +226,14 @@ impl Exact<'_> {
                 Some(amount) => {
                     let payers = if named.absorb { &above[..] } else { &above[..above.len() - 1] };
                     let way = [payers, &[node.terms]].concat();
-                    parts.entry(way.clone()).or_default().0 += amount as f64;
+                    parts.entry(way.clone()).or_default().0 += u128::from(amount);
                     way
                 }
                 None => {
                     let (_, run) = parts.get_mut(above).expect("an importer comes first");
-                    *run.entry(node.terms).or_default() += node.fuel;
+                    let (fuel, most) = run.entry(node.terms).or_insert((0, Some(0)));
+                    *fuel += node.fuel;
+                    *most = node.fuel_baseline.and_then(|each| Some((*most)? + 4 * each * node.calls));
                     above.clone()
                 }
             };
@@ -186,39 +242,48 @@ impl Exact<'_> {
         for (way, (amount, run)) in &parts {
             let absorbed =
                 parts.iter().filter(|(other, _)| other.len() == way.len() + 1 && other.starts_with(way));
-            let absorbed: f64 = absorbed.map(|(_, (amount, _))| amount).sum();
+            let absorbed: u128 = absorbed.map(|(_, (amount, _))| amount).sum();
             let terms = &self.works[way.last().expect("a release")];
-            self.divide(terms, (amount * 0.95 - absorbed) * UNIT, run, 0);
+            // A million pico in an atomic unit, of which five in a hundred are the operator's.
+            let fee = amount * 1_000_000 * u128::from(FEE_BPS) / 10_000;
+            self.operator += fee;
+            self.divide(terms, Range::exactly((amount - absorbed) * 1_000_000 - fee), run, 0);
         }
     }
 
-    fn divide(&mut self, terms: &Terms, amount: f64, run: &BTreeMap<Digest, u64>, depth: u32) {
-        let part = |share: u32| amount * f64::from(share) / 10_000.0;
-        let mut own = amount;
-        for origin in terms.more.derived_from.iter().filter(|_| depth < limits::ROYALTY_DEPTH_MAX) {
-            own -= part(origin.share);
-            self.divide(&self.works[&origin.terms], part(origin.share), &BTreeMap::new(), depth + 1);
-        }
+    fn divide(&mut self, terms: &Terms, amount: Range, run: &BTreeMap<Digest, Burnt>, depth: u32) {
+        let part = |share: u32| amount.part(share.into(), 10_000);
         let promised = |digest: &Digest| {
             let named = terms.more.dependencies.get(&self.works[digest].release.package);
             named.and_then(|named| named.share)
         };
         let (fixed, pooled): (Vec<_>, Vec<_>) =
             run.iter().partition(|(digest, _)| promised(digest).is_some());
-        for (digest, _) in fixed {
-            let share = part(promised(digest).unwrap_or_default());
-            own -= share;
-            self.divide(&self.works[digest], share, &BTreeMap::new(), depth + 1);
+        let fixed: Vec<_> =
+            fixed.into_iter().map(|(digest, _)| (*digest, promised(digest).unwrap_or_default())).collect();
+        let counted = |(fuel, most): &Burnt| most.map_or(*fuel, |most| most.min(*fuel));
+        let fuel: u64 = pooled.iter().map(|(_, burnt)| counted(burnt)).sum();
+        let shared = terms.more.splits.as_ref().map_or(0, |splits| splits.dependencies);
+        let shared = if fuel == 0 { 0 } else { shared };
+
+        let mut left = 10_000 - shared;
+        let parents = terms.more.derived_from.iter().filter(|_| depth < limits::ROYALTY_DEPTH_MAX);
+        let parents = parents.map(|parent| (parent.terms, parent.share));
+        for (work, share) in parents.chain(fixed) {
+            left -= share;
+            self.divide(&self.works[&work], part(share), &BTreeMap::new(), depth + 1);
         }
-        let fuel: u64 = pooled.iter().map(|(_, fuel)| **fuel).sum();
-        let pool = part(terms.more.splits.as_ref().map_or(0, |splits| splits.dependencies));
-        for (digest, burnt) in pooled.iter().filter(|_| fuel > 0) {
-            let share = (pool * **burnt as f64 / fuel as f64).min(pool / 2.0);
-            own -= share;
-            self.divide(&self.works[*digest], share, &BTreeMap::new(), depth + 1);
+        let (mut own, pool) = (part(left), part(shared));
+        for (work, burnt) in pooled.iter().filter(|_| fuel > 0) {
+            let share = pool.part(counted(burnt).into(), fuel.into());
+            // No more than a half, which is rounded down.
+            let half = Range { least: pool.least / 2, most: pool.most / 2 };
+            own = own.plus(share.beyond(half));
+            self.divide(&self.works[*work], share.min(half), &BTreeMap::new(), depth + 1);
         }
         for Payee { id, share, .. } in &terms.payee {
-            *self.shares.entry(id.clone()).or_default() += own * f64::from(*share) / 10_000.0;
+            let sum = self.shares.entry(id.clone()).or_default();
+            *sum = sum.plus(own.part((*share).into(), 10_000));
         }
     }
 }
@@ -232,7 +297,7 @@ fn calls_over_a_graph_of_packages_conserve() {
         packages.push((terms.compute_digest(), terms));
     }
     let works: BTreeMap<Digest, Terms> = packages.iter().cloned().collect();
-    let (mut owed, mut paid, mut priced, mut absorbed) = (0, 0, 0, 0);
+    let (mut owed, mut paid, mut priced, mut absorbed, mut clamped) = (0, 0, 0, 0, 0);
     for call in 0..CALLS {
         let (digest, root) = &packages[numbers.below(PACKAGES as u64) as usize];
         let mut nodes = Vec::new();
@@ -248,34 +313,35 @@ fn calls_over_a_graph_of_packages_conserve() {
         };
         let bill = Bill::new(root, vec![line], &nodes, &works, Ending::Returned, u64::MAX);
         let bill = bill.expect("all works are there");
-        let shares = split_bill(&bill, 500, &works, &call.to_string()).expect("all is covered");
+        let shares = split_bill(&bill, FEE_BPS, &works, &call.to_string()).expect("all is covered");
         owed += bill.charge().amount.to_pico().0;
         paid += shares.iter().map(|share| share.amount.0).sum::<u128>();
         priced += usize::from(bill.parts().len() > 1);
         absorbed += usize::from(bill.absorbed_by(0) > Atomic::ZERO);
-        let mut found: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-        for share in &shares {
-            if let Receiver::Payee(id) = &share.to {
-                // Each way to a payee is rounded at each work on it.
-                let (amount, ways) = found.entry(id.clone()).or_default();
-                *amount += share.amount.0 as f64;
-                *ways += 1.0;
+        let mut efforts = bill.parts().iter().flat_map(|part| part.unpriced.values());
+        clamped += usize::from(efforts.any(|one| one.fuel_counted_max.is_some_and(|most| most < one.fuel)));
+
+        let mut exact = Exact { works: &works, operator: 0, shares: BTreeMap::new() };
+        exact.pay(*digest, own, &nodes);
+        let (mut operator, mut found) = (0, BTreeMap::<String, u128>::new());
+        for share in shares {
+            match share.to {
+                Receiver::Operator => operator += share.amount.0,
+                Receiver::Payee(id) => *found.entry(id).or_default() += share.amount.0,
             }
         }
-        let mut exact = Exact { works: &works, shares: BTreeMap::new() };
-        exact.pay(*digest, own as f64, &nodes);
-        for (id, exact) in exact.shares {
-            let (amount, ways) = found.get(&id).copied().unwrap_or_default();
-            let rounded = ways.max(1.0) * f64::from(limits::ROYALTY_DEPTH_MAX + 2);
-            assert!(
-                (amount - exact).abs() <= rounded.min(UNIT),
-                "call {call}, {id}: {amount} and not {exact}"
-            );
+        assert_eq!(operator, exact.operator, "call {call}");
+        for (id, range) in &exact.shares {
+            let amount = found.remove(id).unwrap_or_default();
+            assert!(range.has(amount), "call {call}, {id}: {amount} and not {range:?}");
+            // All roundings together come to less than one atomic unit.
+            assert!(range.most - range.least < 1_000_000, "call {call}, {id}: {range:?}");
         }
+        assert_eq!(found, BTreeMap::new(), "call {call}: nobody else is paid");
     }
     assert_eq!(owed, paid);
     assert!(
-        priced > CALLS / 4 && absorbed > CALLS / 100,
-        "{priced} with a priced dependency, {absorbed} with an absorbed one"
+        priced > CALLS / 4 && absorbed > CALLS / 100 && clamped > CALLS / 10,
+        "{priced} with a priced dependency, {absorbed} with an absorbed one, {clamped} with one that burnt too much"
     );
 }

@@ -13,10 +13,9 @@ pub(crate) fn largest_remainder(amount: u128, weights: &[(String, u128)], salt: 
     let mut parts = Vec::with_capacity(weights.len());
     let mut order: Vec<(u128, Digest, usize)> = Vec::with_capacity(weights.len());
     for (index, (id, weight)) in weights.iter().enumerate() {
-        // Fits: amounts are at most 1e24 pico and weights below 2^40 (fuel), which is below 2^128.
-        let product = amount * weight;
-        parts.push(product / weight_sum);
-        order.push((product % weight_sum, Digest::of_parts(&[salt.as_bytes(), id.as_bytes()]), index));
+        let (part, rest) = multiply_divide(amount, *weight, weight_sum);
+        parts.push(part);
+        order.push((rest, Digest::of_parts(&[salt.as_bytes(), id.as_bytes()]), index));
     }
     order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let leftover = amount - parts.iter().sum::<u128>();
@@ -24,4 +23,21 @@ pub(crate) fn largest_remainder(amount: u128, weights: &[(String, u128)], salt: 
         parts[index] += 1;
     }
     parts
+}
+
+/// Returns `amount × weight / whole` and what remains, where `weight` is at most `whole`, and `whole` below 2^126.
+///
+/// Weights may be amounts in pico, as where a charge is given back, and the product then has up to 160 bits.
+fn multiply_divide(amount: u128, weight: u128, whole: u128) -> (u128, u128) {
+    if let Some(product) = amount.checked_mul(weight) {
+        return (product / whole, product % whole);
+    }
+    // Long division, by one bit of the amount after the other.
+    let (mut quotient, mut rest) = (0, 0);
+    for bit in (0..u128::BITS).rev() {
+        let next = rest * 2 + if amount >> bit & 1 == 1 { weight } else { 0 };
+        quotient = quotient * 2 + next / whole;
+        rest = next % whole;
+    }
+    (quotient, rest)
 }

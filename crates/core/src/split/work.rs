@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::remainder::largest_remainder;
-use super::{BPS, Receiver, Share};
-use crate::limits;
+use super::{Allotted, BPS, Receiver, Share};
 use crate::manifest::Payee;
 use crate::money::Pico;
 use crate::name::PackageName;
+use crate::{Digest, limits};
 
 /// How a work divides what it receives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Work {
     /// The package; absent for the one that was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageName>,
+    /// Its terms; absent for the one that was called.
+    #[serde(skip)]
+    pub terms: Option<Digest>,
     /// Whom it pays, by shares of what is left after `royalties` and `pool`.
     pub payees: Vec<Payee>,
     /// What it pays to the works that it derives from directly. They pay theirs out of what they receive, so a chain of
@@ -53,6 +56,14 @@ pub struct Used {
     pub share: Option<u32>,
 }
 
+/// The dependencies that share in what a work receives.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pool<'a> {
+    pub(super) used: &'a [Used],
+    /// The most of the pool that one gets, in basis points.
+    pub(super) share_bps_max: u32,
+}
+
 impl Work {
     /// Tells whether anybody would receive what it is paid.
     pub fn is_payable(&self) -> bool {
@@ -69,10 +80,10 @@ impl Work {
     pub(super) fn divide(
         &self,
         amount: u128,
-        used: &[Used],
+        Pool { used, share_bps_max }: Pool<'_>,
         depth: u32,
         call: &str,
-        shares: &mut Vec<Share>,
+        allotted: &mut Vec<Allotted>,
     ) {
         let used: Vec<&Used> = used.iter().filter(|used| used.work.is_payable()).collect();
         let pooled: Vec<&Used> = used.iter().copied().filter(|used| used.share.is_none()).collect();
@@ -92,25 +103,26 @@ impl Work {
         let parts = largest_remainder(amount, &weights, call);
         let (mut own, pool) = (parts[0], parts[1]);
         for ((work, _), part) in owed.iter().zip(&parts[2..]) {
-            work.divide(*part, &[], depth + 1, call, shares);
+            work.divide(*part, Pool::default(), depth + 1, call, allotted);
         }
         let weights: Vec<(String, u128)> =
             pooled.iter().map(|used| (used.work.name(), used.counted())).collect();
-        let part_max = pool * u128::from(limits::POOL_SHARE_BPS_MAX) / BPS;
+        let part_max = pool * u128::from(share_bps_max) / BPS;
         for (used, part) in pooled.iter().zip(largest_remainder(pool, &weights, call)) {
             let kept = part.min(part_max);
-            used.work.divide(kept, &[], depth + 1, call, shares);
+            used.work.divide(kept, Pool::default(), depth + 1, call, allotted);
             own += part - kept;
         }
-        self.pay(own, call, shares);
+        self.pay(own, call, allotted);
     }
 
-    fn pay(&self, amount: u128, call: &str, shares: &mut Vec<Share>) {
+    fn pay(&self, amount: u128, call: &str, allotted: &mut Vec<Allotted>) {
         let weights: Vec<(String, u128)> =
             self.payees.iter().map(|payee| (payee.id.clone(), payee.share.into())).collect();
         for ((id, _), part) in weights.iter().zip(largest_remainder(amount, &weights, call)) {
             let (to, through) = (Receiver::Payee(id.clone()), self.package.clone());
-            shares.push(Share { to, amount: Pico(part), through });
+            let share = Share { to, amount: Pico(part), through };
+            allotted.push(Allotted { share, work: self.terms });
         }
     }
 }

@@ -13,12 +13,14 @@
 use std::collections::BTreeMap;
 use std::slice;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Charge, Ending, Line, applies, line};
 use crate::manifest::{Price, PricedAct, Terms, Unit};
 use crate::money::Atomic;
 use crate::name::{FunctionName, ReleaseId};
 use crate::tree::{Linked, Node};
-use crate::{Digest, Hashed};
+use crate::{Digest, Hashed, limits};
 
 /// A dependency whose use may cost something: what it does itself, or what it imports in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,16 +97,50 @@ pub struct Bill<'a> {
 pub struct Part<'a> {
     /// The terms by which it charges, and by which what it gets is split.
     pub terms: &'a Terms,
-    /// Their digest; nothing for the release that was called.
-    digest: Option<Digest>,
+    /// Their digest, where it is of a dependency; nothing for the release that was called.
+    pub dependency: Option<Digest>,
     /// The part out of which it is paid, because that release absorbs it; nothing where the caller pays.
     payer: Option<usize>,
     /// What it charges for.
     lines: Vec<Line>,
     /// What that comes to.
     pub amount: Atomic,
-    /// The fuel of what worked for it and has no price of its own, by terms.
-    pub unpriced: BTreeMap<Digest, u64>,
+    /// What worked for it and has no price of its own, by terms.
+    pub unpriced: BTreeMap<Digest, Effort>,
+}
+
+/// The work of a dependency that has no price of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effort {
+    /// The release that did it.
+    pub release: ReleaseId,
+    /// The fuel that it burnt itself, without what it called.
+    pub fuel: u64,
+    /// The most of it that counts: for each call some times what one burns in the release's own tests. Absent where any of
+    /// the calls had nothing to compare with: then all of it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel_counted_max: Option<u64>,
+}
+
+impl Effort {
+    /// Makes that of a release which did nothing.
+    pub fn none(release: ReleaseId) -> Self {
+        Self { release, fuel: 0, fuel_counted_max: Some(0) }
+    }
+
+    /// Makes that of calls, of which each burns `baseline` in the release's own tests, where that is known.
+    pub fn of_calls(release: ReleaseId, calls: u64, fuel: u64, baseline: Option<u64>) -> Self {
+        let each = baseline.map(|baseline| baseline.saturating_mul(limits::FUEL_BASELINE_FACTOR));
+        Self { release, fuel, fuel_counted_max: each.map(|each| each.saturating_mul(calls)) }
+    }
+
+    /// Adds more work of the same release.
+    pub fn add(&mut self, other: &Self) {
+        self.fuel = self.fuel.saturating_add(other.fuel);
+        let both = self.fuel_counted_max.zip(other.fuel_counted_max);
+        self.fuel_counted_max = both.map(|(one, other)| one.saturating_add(other));
+    }
 }
 
 /// Calls of some functions of a dependency, by one way to it.
@@ -116,6 +152,7 @@ struct Use<'a> {
     functions: &'a [FunctionName],
     calls: u64,
     fuel: u64,
+    fuel_baseline: Option<u64>,
 }
 
 /// Where a use stands on the bill.
@@ -139,7 +176,7 @@ impl<'a> Bill<'a> {
         fuel_max: u64,
     ) -> Result<Self, BillError> {
         let uses = ran.iter().map(|node| {
-            let Node { parent, terms: digest, function, calls, fuel, .. } = node;
+            let Node { parent, terms: digest, function, calls, fuel, fuel_baseline, .. } = node;
             Ok(Use {
                 parent: parent.map(|parent| parent as usize),
                 terms: works.get(digest).ok_or(BillError::Missing(*digest))?,
@@ -147,6 +184,7 @@ impl<'a> Bill<'a> {
                 functions: slice::from_ref(function),
                 calls: *calls,
                 fuel: *fuel,
+                fuel_baseline: *fuel_baseline,
             })
         });
         Ok(Self::of(terms, own, &uses.collect::<Result<Vec<_>, BillError>>()?, ending, fuel_max))
@@ -165,9 +203,10 @@ impl<'a> Bill<'a> {
         Self::of(terms, own, &uses, ending, fuel_max)
     }
 
-    /// Makes the bill of what was sold and not run.
-    pub fn of_sale(terms: &'a Terms, amount: Atomic) -> Self {
-        let whole = Part { amount, ..Part::new(terms, None, None) };
+    /// Makes the bill of what was sold and not run. `unpriced` are the dependencies that share in it: what they did in the
+    /// release's own tests, and those with a fixed share.
+    pub fn of_sale(terms: &'a Terms, amount: Atomic, unpriced: BTreeMap<Digest, Effort>) -> Self {
+        let whole = Part { amount, unpriced, ..Part::new(terms, None, None) };
         Self { parts: vec![whole] }
     }
 
@@ -183,14 +222,14 @@ impl<'a> Bill<'a> {
                 false => importer.payer,
             };
             let part = if one.is_priced() {
-                let same = |part: &Part<'_>| (part.digest, part.payer) == (Some(one.digest), payer);
+                let same = |part: &Part<'_>| (part.dependency, part.payer) == (Some(one.digest), payer);
                 parts.iter().position(same).unwrap_or_else(|| {
                     parts.push(Part::new(one.terms, Some(one.digest), payer));
                     parts.len() - 1
                 })
             } else {
-                let fuel = parts[importer.part].unpriced.entry(one.digest).or_default();
-                *fuel = fuel.saturating_add(one.fuel);
+                let unpriced = parts[importer.part].unpriced.entry(one.digest);
+                unpriced.or_insert_with(|| Effort::none(one.terms.release.clone())).add(&one.effort());
                 importer.part
             };
             places.push(Place { terms: one.terms, part, payer });
@@ -199,7 +238,7 @@ impl<'a> Bill<'a> {
             let here = || {
                 uses.iter().zip(&places).filter(move |(one, place)| place.part == index && one.is_priced())
             };
-            part.lines = match part.digest {
+            part.lines = match part.dependency {
                 None => own.clone(),
                 Some(_) => imported(part.terms, || here().map(|(one, _)| one), ending, fuel_max),
             };
@@ -228,19 +267,18 @@ impl<'a> Bill<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(terms: &'a Terms, digest: Option<Digest>, payer: Option<usize>) -> Self {
-        Self { terms, digest, payer, lines: Vec::new(), amount: Atomic::ZERO, unpriced: BTreeMap::new() }
-    }
-
-    /// Returns the dependency that it is for; nothing where that is the release that was called.
-    pub fn dependency(&self) -> Option<&'a ReleaseId> {
-        self.digest.map(|_| &self.terms.release)
+    fn new(terms: &'a Terms, dependency: Option<Digest>, payer: Option<usize>) -> Self {
+        Self { terms, dependency, payer, lines: Vec::new(), amount: Atomic::ZERO, unpriced: BTreeMap::new() }
     }
 }
 
 impl Use<'_> {
     fn is_priced(&self) -> bool {
         self.functions.iter().any(|function| prices(self.terms, function).next().is_some())
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::of_calls(self.terms.release.clone(), self.calls, self.fuel, self.fuel_baseline)
     }
 }
 
@@ -257,7 +295,8 @@ fn most<'a>(
         let named = importer.more.dependencies.get(&terms.release.package);
         let calls_max = named.and_then(|named| named.calls_max).unwrap_or(u64::MAX);
         let calls = calls.saturating_mul(calls_max);
-        uses.push(Use { parent, terms, digest: terms.digest(), functions, calls, fuel: fuel_max });
+        let digest = terms.digest();
+        uses.push(Use { parent, terms, digest, functions, calls, fuel: fuel_max, fuel_baseline: None });
         most(terms, imports, Some(uses.len() - 1), calls, fuel_max, uses);
     }
 }

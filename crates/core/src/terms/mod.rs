@@ -25,7 +25,7 @@ use crate::{Digest, Hashed, limits};
 
 pub use absorb::{Uncovered, check_absorbed};
 pub use account::{Account, Counter, HeldPlan, PAID, consumption, counters};
-pub use bill::{Bill, BillError, Import, Part};
+pub use bill::{Bill, BillError, Effort, Import, Part};
 pub use cheaper::{Dearer, cheaper_or_equal};
 
 /// The upper bound for one call.

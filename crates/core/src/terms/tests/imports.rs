@@ -103,7 +103,22 @@ impl Case {
             among[at].functions.push(function.clone());
         }
         let release = terms.release.clone();
-        self.inner.push(Node { parent, release, component: digest, terms: digest, function, calls, fuel });
+        self.inner.push(Node {
+            parent,
+            release,
+            component: digest,
+            terms: digest,
+            function,
+            calls,
+            fuel,
+            fuel_baseline: None,
+        });
+        self
+    }
+
+    /// Says what calls of the last node burn in its release's own tests.
+    fn tested(mut self, fuel_baseline: u64) -> Self {
+        self.inner.last_mut().expect("a node").fuel_baseline = Some(fuel_baseline);
         self
     }
 
@@ -180,7 +195,21 @@ fn cases() -> Vec<Case> {
             .calls(None, &zip, "run", 3, 100_000)
             .calls(None, &inflate, "run", 12, 40_000)
     };
+    let pooled = |name| Case::new(name, on(three), &[&png, &zip]);
     vec![
+        pooled("fuel beyond four times the baseline of each call does not count")
+            .calls(None, &png, "run", 3, 100_000_000)
+            .tested(5_000)
+            .calls(None, &zip, "run", 3, 100_000)
+            .tested(30_000),
+        pooled("the bound is for all calls of a dependency together, and none where one has no baseline")
+            .calls(None, &png, "run", 1, 50_000)
+            .tested(10_000)
+            .calls(None, &png, "walk", 9, 20_000)
+            .tested(10_000)
+            .calls(None, &zip, "run", 1, 50_000)
+            .tested(1)
+            .calls(None, &zip, "walk", 1, 20_000),
         of_three("two unpriced dependencies, and one that charges for each call", ""),
         of_three("the release absorbs what its dependency charges", ", absorb = true"),
         Case::new(
@@ -289,6 +318,21 @@ fn a_priced_dependency_is_a_line_and_not_a_share() {
 }
 
 #[test]
+fn who_wastes_fuel_does_not_earn_by_it() {
+    let case = case("fuel beyond four times");
+    let pool = 9_500_000_000 * 2 / 10;
+    let amounts = case.amounts();
+    // 60,000 of a hundred million count, beside 100,000.
+    assert_eq!(amounts["acct:a:png through a:png"], pool * 3 / 8);
+    assert_eq!(amounts["acct:b:zip through b:zip"], pool / 2, "five eighths, and a half is the most");
+    let untested = Case {
+        inner: case.inner.iter().map(|node| Node { fuel_baseline: None, ..node.clone() }).collect(),
+        ..case
+    };
+    assert_eq!(untested.amounts()["acct:a:png through a:png"], pool / 2, "without tests, a half is the most");
+}
+
+#[test]
 fn what_is_absorbed_comes_off_the_net() {
     let case = case("the release absorbs");
     assert_eq!(case.quote().amount_max, Atomic(10_000));
@@ -381,4 +425,50 @@ fn what_a_dependency_charges_adds_to_no_counter_of_the_release() {
     let charge = bill(&case.terms, &quote, &case.usage(), &case.inner, &case.works).expect("a bill").charge();
     let counted = consumption(&case.terms, &quote, &case.usage(), &charge);
     assert_eq!(counted.iter().map(|(_, units)| *units).collect::<Vec<_>>(), [500]);
+}
+
+#[test]
+fn bills_of_sales_are_split_the_same_by_everybody() {
+    let (png, zip, inflate) = (made("a:png", ""), made("b:zip", ""), made("zip:inflate", PER_CALL));
+    let named =
+        "[dependencies]\n\"a:png\" = { version = \"1\" }\n\"b:zip\" = { version = \"1\", share = 300 }\n";
+    let terms = report(named);
+    let works: BTreeMap<Digest, Terms> =
+        [&png, &zip, &inflate].into_iter().map(|terms| (terms.compute_digest(), terms.clone())).collect();
+    let effort = |terms: &Terms, fuel, fuel_counted_max| {
+        (terms.compute_digest(), Effort { release: terms.release.clone(), fuel, fuel_counted_max })
+    };
+    let cases = [
+        (
+            "the pool by what dependencies did in the tests",
+            vec![effort(&png, 9_000, Some(30_000)), effort(&inflate, 3_000, None)],
+        ),
+        (
+            "no more than counts of it, and a fixed share also where no test came by",
+            vec![
+                effort(&png, 900_000, Some(30_000)),
+                effort(&inflate, 90_000, Some(400_000)),
+                effort(&zip, 0, Some(0)),
+            ],
+        ),
+        ("without tests, the fixed share alone", vec![effort(&zip, 0, Some(0))]),
+        ("nobody else", vec![]),
+    ];
+    let sales = cases.into_iter().map(|(name, efforts)| {
+        let efforts: BTreeMap<Digest, Effort> = efforts.into_iter().collect();
+        let bill = Bill::of_sale(&terms, Atomic(99_000_000), efforts.clone());
+        let shares = split_bill(&bill, 500, &works, "call").expect("nothing is missing");
+        let sum: u128 = shares.iter().map(|share| share.amount.0).sum();
+        assert_eq!(Pico(sum), Atomic(99_000_000).to_pico(), "{name}");
+        json!({
+            "name": name, "terms": *terms, "works": works, "amount": "99000000", "efforts": efforts,
+            "feeBps": 500, "call": "call", "shares": shares,
+        })
+    });
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/bill/sales.json");
+    let text = serde_json::to_string_pretty(&sales.collect::<Vec<Value>>()).expect("serialises");
+    if std::env::var_os("GLASSBOX_BLESS").is_some() {
+        std::fs::write(path, format!("{text}\n")).expect("written");
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), format!("{text}\n"));
 }
