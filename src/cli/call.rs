@@ -31,6 +31,9 @@ pub(crate) struct CallArgs {
     /// Call whichever package with the same interface is the `cheapest`, the `fastest`, or the `most-proven`; `pinned` is the named one
     #[arg(long, value_name = "HOW")]
     pub(crate) choose: Option<Choice>,
+    /// Choose also among those that do not pass the tests of the interface, or were not tried yet
+    #[arg(long, requires = "choose")]
+    pub(crate) untested: bool,
     #[command(flatten)]
     pub(crate) allowance: Allowance,
 }

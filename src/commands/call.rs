@@ -54,11 +54,20 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
         let (function, _) = wave::call_from_wave(&args.call).map_err(|error| {
             Failure::no("arguments-invalid", error.to_string(), "write it like 'function(\"text\", 1)'")
         })?;
-        let choosing = caller.remote().client.choose(&reference, &function, choice.as_str());
+        let body = CallBody {
+            choose: Some(choice.to_string()),
+            untested: args.untested,
+            fuel: args.allowance.fuel,
+            ..CallBody::default()
+        };
+        let choosing = caller.remote().client.choose(&reference, &function, &body);
         let chosen = during("choosing", choosing).await?;
         context
             .output
             .note(&format!("{} of {}: {}: {}", chosen.choice, chosen.among, chosen.release, chosen.why));
+        for left_out in &chosen.left_out {
+            context.output.note(&format!("not {}: {}", left_out.release, left_out.rule));
+        }
         reference = chosen.release.parse().map_err(anyhow::Error::from)?;
     }
     let reading = type_call(caller.remote(), &reference, &args.call);

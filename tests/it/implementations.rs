@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::buyer::Reply;
 use crate::names::act;
 use crate::packages::{self, one_file};
-use crate::stage::{OPERATOR, Stage, keys, wallet};
+use crate::stage::{OPERATOR, Stage, Sweep, keys, wallet};
 
 /// How long a comparison is shown before it is made anew.
 const COMPARED_FOR: Duration = Duration::from_millis(limits::ANSWERS_KEPT_MS as u64);
@@ -21,7 +21,11 @@ const INTERFACE: &str = "spec:twice/number@1.0.0";
 
 /// A component that doubles a number after going round a loop some times.
 fn component(rounds: u32) -> Vec<u8> {
-    let text = format!(
+    wat::parse_str(text(rounds)).unwrap()
+}
+
+fn text(rounds: u32) -> String {
+    format!(
         r#"(component
           (core module $m
             (func (export "double") (param i32) (result i32) (local $n i32)
@@ -34,8 +38,7 @@ fn component(rounds: u32) -> Vec<u8> {
           (func $double (param "n" u32) (result u32) (canon lift (core func $i "double")))
           (instance $number (export "double" (func $double)))
           (export "{INTERFACE}" (instance $number)))"#
-    );
-    wat::parse_str(text).unwrap()
+    )
 }
 
 const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
@@ -83,22 +86,42 @@ fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
 
 async fn market() -> Stage {
     let stage = Stage::empty().await;
+    fill(&stage).await;
+    test_all(&stage).await;
+    stage
+}
+
+/// Runs the tests of interfaces wherever they were not run yet.
+async fn test_all(stage: &Stage) {
+    while stage.registry.test_next().await.unwrap() {}
+}
+
+async fn publish(stage: &Stage, seed: u8, package: &PackageFiles) {
+    let request = packages::request(package, packages::sign(package, &SecretKey::from_seed(&[seed; 32])));
+    let reply = stage.post("/v1/publish", &request).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+}
+
+/// Costs nothing, and returns what it was given. So its own tests say.
+fn stub() -> PackageFiles {
+    let mut stub = package("stub:twice", 0, "0", &CASES.replace("\"4\"", "\"2\""));
+    stub.component = wat::parse_str(text(0).replace("(i32.const 2))))", "(i32.const 1))))")).unwrap();
+    stub
+}
+
+pub(crate) async fn fill(stage: &Stage) {
     for (seed, package) in [
         package("spec:twice", 1_000, "0.002", CASES),
         package("quick:twice", 0, "0.004", CASES),
         package("cheap:twice", 5_000, "0.001", CASES),
-        // Its tests are its own, so it shows nothing of the spec's.
+        // Its own tests are others. The spec's are run on it all the same.
         package("odd:twice", 10, "0.003", &CASES.replace("double(2)", "double(3)").replace("\"4\"", "\"6\"")),
     ]
     .iter()
     .enumerate()
     {
-        let key = SecretKey::from_seed(&[100 + seed as u8; 32]);
-        let request = packages::request(package, packages::sign(package, &key));
-        let reply = stage.post("/v1/publish", &request).await;
-        assert_eq!(reply.status, 201, "{}", reply.text);
+        publish(stage, 100 + seed as u8, package).await;
     }
-    stage
 }
 
 async fn listed(stage: &Stage) -> Vec<Value> {
@@ -120,8 +143,8 @@ async fn implementations_are_listed_with_what_they_show() {
         ["cheap:twice@1.0.0", "odd:twice@1.0.0", "quick:twice@1.0.0", "spec:twice@1.0.0"]
     );
     let fuel = |at: usize| all[at]["spec_tests"]["fuel"].as_u64();
-    assert!(fuel(2) < fuel(3) && fuel(3) < fuel(0) && fuel(2).is_some(), "{all:?}");
-    assert_eq!(all[1]["spec_tests"], json!({ "total": 1, "passed": 0 }), "it does not ship the spec's tests");
+    assert!(fuel(2).is_some() && fuel(2) < fuel(1) && fuel(1) < fuel(3) && fuel(3) < fuel(0), "{all:?}");
+    assert_eq!(all[1]["spec_tests"]["passed"], json!(1), "it ships other tests");
     assert_eq!((&all[2]["spec_tests"]["passed"], &all[2]["max"]["usd"]), (&json!(1), &json!("0.004")));
     assert!(all.iter().all(|one| one.get("run_us_median").is_none()), "nothing ran yet: {all:?}");
     let price = |at: usize| &all[at]["functions"][0];
@@ -160,9 +183,9 @@ async fn implementations_are_put_in_the_order_that_is_asked_for() {
     for (by, first, last) in [
         ("use", "cheap", "spec"),
         ("price", "cheap", "quick"),
-        ("fuel", "quick", "odd"),
+        ("fuel", "quick", "cheap"),
         ("time", "odd", "spec"),
-        ("tests", "cheap", "odd"),
+        ("tests", "cheap", "spec"),
         ("name", "cheap", "spec"),
     ] {
         let path = format!("/v1/interfaces/spec/twice/number@1.0.0?by={by}");
@@ -203,9 +226,7 @@ async fn people_compare_implementations_on_a_page() {
     let described = "<script>alert(1)</script> \u{202e}<b>gnp</b><img src=x onload=x>";
     let described = format!("version = \"1.0.0\"\ndescription = {}", json!(described));
     hostile.manifest = hostile.manifest.replacen("version = \"1.0.0\"", &described, 1);
-    let request = packages::request(&hostile, packages::sign(&hostile, &SecretKey::from_seed(&[99; 32])));
-    let reply = stage.post("/v1/publish", &request).await;
-    assert_eq!(reply.status, 201, "{}", reply.text);
+    publish(&stage, 99, &hostile).await;
 
     let all = stage.get("/interfaces").await;
     assert_harmless(&all);
@@ -305,15 +326,74 @@ async fn a_call_goes_to_the_one_that_was_asked_for_and_says_which_and_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_do_what_the_interface_says_is_not_chosen() {
+    let stage = Stage::empty().await;
+    publish(&stage, 90, &package("spec:twice", 1_000, "0.002", CASES)).await;
+    publish(&stage, 91, &stub()).await;
+    let path = "/v1/choose/stub/twice/latest/double?by=cheapest";
+    let awaited = stage.get(path).await;
+    awaited.assert_problem(409, "none-to-choose");
+    assert!(awaited.text.contains("stub:twice@1.0.0 (spec-tests-awaited)"), "{}", awaited.text);
+    test_all(&stage).await;
+    let chosen = stage.get(path).await.json();
+    assert_eq!((&chosen["release"], &chosen["among"]), (&json!("spec:twice@1.0.0"), &json!(1)), "{chosen}");
+    assert_eq!(chosen["spec_cases"], 1);
+    assert_eq!(chosen["left_out"], json!([{ "release": "stub:twice@1.0.0", "rule": "spec-tests-failed" }]));
+    let shown = stage.get("/v1/interfaces/spec/twice/number@1.0.0").await.json();
+    assert_eq!(shown["spec"], json!({ "release": "spec:twice@1.0.0", "cases": 1 }));
+    assert_eq!(shown["implementations"][1]["spec_tests"], json!({ "total": 1, "passed": 0 }), "{shown}");
+    // Whoever insists may have it, by the body of a call, too.
+    let any = stage.get(&format!("{path}&untested=true")).await.json();
+    assert_eq!((&any["release"], &any["among"]), (&json!("stub:twice@1.0.0"), &json!(2)));
+    let body = json!({ "args": [21], "choose": "cheapest", "untested": true });
+    assert_eq!(stage.post("/v1/call/spec/twice/latest/double", &body).await.output(), 21);
+
+    // What was shown is kept, and what comes later is tested, too.
+    let stage = stage.reopen(Sweep::Off).await;
+    assert_eq!(stage.get(path).await.json(), chosen);
+    publish(&stage, 92, &package("new:twice", 0, "0", CASES)).await;
+    assert_eq!(stage.get(path).await.json()["release"], "spec:twice@1.0.0");
+    test_all(&stage).await;
+    assert_eq!(stage.get(path).await.json()["release"], "new:twice@1.0.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_is_tested_by_the_cases_of_its_own_functions_alone() {
+    let stage = Stage::empty().await;
+    let mut spec = package("spec:twice", 1, "0", "");
+    let more = "(instance $again (export \"twice\" (func $double)))
+        (export \"spec:twice/again@1.0.0\" (instance $again)))";
+    let with_more = text(1).trim_end().trim_end_matches(')').to_owned() + "))" + more;
+    spec.component = wat::parse_str(with_more).unwrap();
+    let wit = format!(
+        "package spec:twice@1.0.0;\n{INTERFACE_WIT}\ninterface again {{ twice: func(n: u32) -> u32; }}\n\
+         world w {{ export number; export again; }}"
+    );
+    spec.wit = one_file("world.wit", wit);
+    let other = "[[case]]\nname = \"thrice\"\ncall = \"again.twice(3)\"\nexpect = \"6\"\n";
+    spec.tests = one_file("twice.toml", other);
+    publish(&stage, 90, &spec).await;
+    publish(&stage, 91, &stub()).await;
+    test_all(&stage).await;
+    let shown = stage.get("/v1/interfaces/spec/twice/number@1.0.0").await.json();
+    assert_eq!(shown.get("spec"), None, "{shown}");
+    // Where an interface has no tests, all qualify, and the answer says so.
+    let chosen = stage.get("/v1/choose/spec/twice/latest/number.double?by=cheapest").await.json();
+    assert_eq!((&chosen["among"], &chosen["spec_cases"]), (&json!(2), &json!(0)), "{chosen}");
+    assert!(chosen["why"].as_str().unwrap().contains("no tests of this interface"), "{chosen}");
+    let shown = stage.get("/v1/interfaces/spec/twice/again@1.0.0").await.json();
+    assert_eq!(shown["implementations"][0]["spec_tests"]["passed"], 1, "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_chooses_over_mcp() {
     let stage = Stage::empty().await;
     for (seed, package) in
         [package("spec:twice", 100, "0", CASES), package("quick:twice", 0, "0", CASES)].iter().enumerate()
     {
-        let key = SecretKey::from_seed(&[100 + seed as u8; 32]);
-        let request = packages::request(package, packages::sign(package, &key));
-        assert_eq!(stage.post("/v1/publish", &request).await.status, 201);
+        publish(&stage, 100 + seed as u8, package).await;
     }
+    test_all(&stage).await;
     let arguments = json!({ "id": "spec:twice", "function": "double", "args": [21], "choose": "fastest" });
     let body = json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "call", "arguments": arguments },

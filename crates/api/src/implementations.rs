@@ -30,6 +30,9 @@ pub struct ImplementationsResponse {
     /// The interface.
     #[schema(example = "acme:text/slug@1.0.0")]
     pub interface: String,
+    /// Where its tests come from, which are run on each implementation; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<SpecSourceResponse>,
     /// Each by its newest release, in the order that was asked for: unless another, by payers who have nothing to do with it.
     pub implementations: Vec<ImplementationResponse>,
 }
@@ -79,7 +82,7 @@ pub struct ImplementationResponse {
 pub struct SpecTestsResponse {
     /// How many there are.
     pub total: usize,
-    /// How many of them it ships and passes.
+    /// How many of them it passes.
     pub passed: usize,
     /// The fuel that they took, where it passes all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,8 +107,34 @@ pub struct ChosenResponse {
     pub release: String,
     /// How: `cheapest`, `fastest`, `most-proven` or `pinned`.
     pub choice: String,
-    /// Of how many.
+    /// Of how many that could be.
     pub among: usize,
     /// Why, in words.
     pub why: String,
+    /// How many tests the interface's own package has of it; with none, nothing shows that any of them is right.
+    #[serde(default)]
+    pub spec_cases: usize,
+    /// Those that could not be chosen, the best first; at most sixteen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutResponse>,
+}
+
+/// An implementation that could not be chosen.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LeftOutResponse {
+    /// The release.
+    #[schema(example = "acme:slug@1.0.0")]
+    pub release: String,
+    /// The rule: the code that calling it would be refused with, a rule of the company, `spec-tests-failed` or
+    /// `spec-tests-awaited`.
+    pub rule: String,
+}
+
+/// Where the tests of an interface come from: the package that it is named after.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SpecSourceResponse {
+    /// The release that has them.
+    pub release: String,
+    /// How many of its tests are of the interface.
+    pub cases: usize,
 }

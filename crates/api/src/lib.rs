@@ -29,7 +29,7 @@ pub use company::{
 };
 pub use implementations::{
     ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
-    InterfacesResponse, SpecTestsResponse,
+    InterfacesResponse, LeftOutResponse, SpecSourceResponse, SpecTestsResponse,
 };
 pub use license::{
     ForSaleResponse, LicenseBody, LicenseResponse, OidcBody, RedeemBody, SpreadBody, SpreadResponse,
@@ -526,6 +526,9 @@ pub struct CallBody {
     /// to the package that is named, as when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose: Option<String>,
+    /// Whether `choose` may take one that does not pass the interface's own tests, or on which they were not run yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
 }
 
 /// What a call gave.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use glassbox_api::{
     ActRequest, ActResponse, AdvisoriesResponse, AdvisoryResponse, AttestationResponse, AttestationsResponse,
-    AuditResponse, BalanceResponse, CallResponse, ChosenResponse, ClaimResponse, ContradictionResponse,
-    CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor, EarningsQuery, EarningsResponse,
-    ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest, ImplementationsResponse, NamespaceResponse,
-    PackageResponse, PayoutRequest, PayoutResponse, Problem, ProofResponse, PublishRequest, PublishResponse,
-    QuoteResponse, ReleaseResponse, RevokeRequest, SearchQuery, SearchResponse, StatementResponse,
+    AuditResponse, BalanceResponse, CallBody, CallResponse, ChosenResponse, ClaimResponse,
+    ContradictionResponse, CreditBalanceResponse, CreditRefundRequest, CreditResponse, Descriptor,
+    EarningsQuery, EarningsResponse, ExecutorResponse, FaucetRequest, FilesResponse, GrantRequest,
+    ImplementationsResponse, NamespaceResponse, PackageResponse, PayoutRequest, PayoutResponse, Problem,
+    ProofResponse, PublishRequest, PublishResponse, QuoteResponse, ReleaseResponse, RevokeRequest,
+    SearchQuery, SearchResponse, StatementResponse,
 };
 use glassbox_core::dsse::Envelope;
 use glassbox_core::files::Files;
@@ -213,14 +214,18 @@ impl Client {
         self.get(&format!("/v1/interfaces/{}", path.join("/")), &[]).await
     }
 
-    /// Chooses among the packages that have the same function: `cheapest`, `fastest`, `most-proven` or `pinned`.
+    /// Chooses among the packages that have the same function, as the body of a call says.
     pub async fn choose(
         &self,
         reference: &PackageRef,
         function: &str,
-        by: &str,
+        body: &CallBody,
     ) -> Result<ChosenResponse, ClientError> {
-        self.get(&function_path("/v1/choose", reference, function), &[("by", by)]).await
+        let fuel = body.fuel.map(|fuel| fuel.to_string());
+        let mut query = vec![("by", body.choose.as_deref().unwrap_or("pinned"))];
+        query.extend(body.untested.then_some(("untested", "true")));
+        query.extend(fuel.as_deref().map(|fuel| ("fuel", fuel)));
+        self.get(&function_path("/v1/choose", reference, function), &query).await
     }
 
     /// Publishes a release.

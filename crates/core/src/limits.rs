@@ -837,6 +837,13 @@ pub const RELATED_RELEASES_MAX: usize = 256;
 /// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
 pub const IMPLEMENTATIONS_MAX: usize = 256;
 
+/// How often a published release is tested anew where the machine failed, and not the release. What fails so often is said to
+/// have failed, or it would keep what waits behind it waiting.
+pub const TESTING_TRIES_MAX: u32 = 3;
+
+/// How many of those that were not chosen an answer names, the best first.
+pub const LEFT_OUT_LISTED_MAX: usize = 16;
+
 /// How long an answer is kept that takes some work and that anybody may ask for, in milliseconds. As long as pages may be.
 pub const ANSWERS_KEPT_MS: i64 = 30_000;
 

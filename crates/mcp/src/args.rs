@@ -126,7 +126,14 @@ impl Call {
     pub(crate) fn asked(self) -> Result<Asked, Problem> {
         let amount_max = price(self.max_price.as_deref())?;
         let args = if self.args.is_null() { Value::Array(Vec::new()) } else { self.args };
-        let body = CallBody { args, fuel: self.fuel, nonce: None, grants: self.grants, choose: self.choose };
+        let body = CallBody {
+            args,
+            fuel: self.fuel,
+            nonce: None,
+            grants: self.grants,
+            choose: self.choose,
+            untested: false,
+        };
         Ok(Asked {
             release: release(&self.id)?,
             function: self.function,

@@ -3,15 +3,17 @@
 use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, PackageRef, ReleaseId, limits};
 
+use crate::company::Caller;
 use crate::depend::exact;
-use crate::error::{CallError, RegistryError};
+use crate::error::CallError;
 use crate::implementations::Implementation;
+use crate::live::Live;
 use crate::open::Registry;
+use crate::payment::Payment;
 
 /// How one of several implementations is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,27 @@ impl FromStr for Choice {
     }
 }
 
+/// How to choose, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Choosing<'a> {
+    /// How.
+    pub choice: Choice,
+    /// Whether also among those that do not pass the tests of the interface, or were not tried yet.
+    pub untested: bool,
+    /// The fuel ceiling of the call.
+    pub fuel_max: Option<u64>,
+    /// What the caller allows the component to use; all that it declares when absent.
+    pub grants: Option<&'a [String]>,
+    /// Who calls, where that is known.
+    pub payment: Option<&'a Payment>,
+}
+
+impl From<Choice> for Choosing<'_> {
+    fn from(choice: Choice) -> Self {
+        Self { choice, untested: false, fuel_max: None, grants: None, payment: None }
+    }
+}
+
 /// An implementation that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
@@ -63,10 +86,24 @@ pub struct Chosen {
     pub release: ReleaseId,
     /// How.
     pub choice: Choice,
-    /// Of how many.
+    /// Of how many that could be.
     pub among: usize,
     /// Why, in words.
     pub why: String,
+    /// How many tests the interface's own package has of it; with none, nothing shows that any of them is right.
+    pub spec_cases: usize,
+    /// Those that could not be, the best first; of many, some.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An implementation that could not be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The release.
+    pub release: ReleaseId,
+    /// The rule: the code that calling it would be refused with, a rule of the company, `spec-tests-failed` or
+    /// `spec-tests-awaited`.
+    pub rule: String,
 }
 
 impl Chosen {
@@ -76,13 +113,36 @@ impl Chosen {
     }
 }
 
-/// What is compared of an implementation that may be called.
+/// What is compared of an implementation.
 struct Candidate {
     release: ReleaseId,
     amount_max: Atomic,
     spec_fuel: Option<u64>,
     payers_organic: usize,
     tests_passed: usize,
+    /// Why it cannot be chosen.
+    refused: Option<Refused>,
+}
+
+/// Why an implementation cannot be chosen.
+enum Refused {
+    /// It would not be called.
+    Call(CallError),
+    /// It does not pass the tests of the interface.
+    TestsFailed,
+    /// They were not run on it yet.
+    TestsAwaited,
+}
+
+impl Refused {
+    fn rule(&self) -> String {
+        match self {
+            Self::Call(CallError::Policy(refusal)) => refusal.rule.clone(),
+            Self::Call(error) => error.code().to_owned(),
+            Self::TestsFailed => "spec-tests-failed".into(),
+            Self::TestsAwaited => "spec-tests-awaited".into(),
+        }
+    }
 }
 
 impl Candidate {
@@ -106,6 +166,11 @@ impl Candidate {
             }
         }
     }
+
+    fn left_out(&self) -> Option<LeftOut> {
+        let rule = self.refused.as_ref()?.rule();
+        Some(LeftOut { release: self.release.clone(), rule })
+    }
 }
 
 impl fmt::Display for Choice {
@@ -116,53 +181,133 @@ impl fmt::Display for Choice {
 
 impl Registry {
     /// Chooses among the packages that have the same function as the one that is named: the same name in the same interface,
-    /// with the same type. What may not run here, or the operator stopped, is none of them.
+    /// with the same type. It must pass the tests of the interface where that has any, and the call must be one that is not
+    /// refused for whom it is: what may not run here, what the operator stopped, what takes a licence that the caller has not
+    /// shown, and what the caller's company does not allow, is left out.
     ///
     /// A function that belongs to no interface has one implementation, its own.
     pub async fn choose(
         &self,
         reference: &PackageRef,
         function: &str,
-        choice: Choice,
+        choosing: Choosing<'_>,
     ) -> Result<Chosen, CallError> {
+        let choice = choosing.choice;
         let named = self.runnable(reference).await?;
         let wanted = named.function(function)?.clone();
-        if choice == Choice::Pinned {
-            return Ok(Chosen { release: named.id.clone(), choice, among: 1, why: "it was named".into() });
-        }
+        let alone = |why: &str| Chosen {
+            release: named.id.clone(),
+            choice,
+            among: 1,
+            why: why.into(),
+            spec_cases: 0,
+            left_out: Vec::new(),
+        };
+        let interface = wanted.name.interface().filter(|_| choice != Choice::Pinned);
+        let comparison = match interface {
+            Some(interface) => self.compared(interface).await?,
+            None if choice == Choice::Pinned => return Ok(alone("it was named")),
+            None => return Ok(alone("no other package has this function")),
+        };
         let mut candidates = Vec::new();
-        for one in self.rivals(&wanted.name).await?.iter() {
-            let id = &one.release;
-            let live = self.live(&exact(id)).await?;
-            let is_same = live.function(&wanted.name.to_string()).is_ok_and(|found| found.ty == wanted.ty);
-            if !is_same || !live.runs_here(&wanted.name) || self.check_quarantine(&live).is_err() {
-                continue;
+        for one in &comparison.implementations {
+            let live = self.live(&exact(&one.release)).await?;
+            let name = wanted.name.to_string();
+            if live.function(&name).is_ok_and(|found| found.ty == wanted.ty) {
+                let is_tested = choosing.untested || comparison.spec.is_none();
+                candidates.push(self.candidate(one, &live, &wanted.name, is_tested, &choosing).await?);
             }
-            candidates.push(Candidate {
-                release: id.clone(),
-                amount_max: live.quote(&wanted.name, live.fuel_ceiling(None)?, Account::default()).amount_max,
-                spec_fuel: one.spec_tests.and_then(|tests| tests.fuel),
-                payers_organic: one.usage.payers_organic,
-                tests_passed: one.tests_passed,
-            });
+        }
+        if candidates.is_empty() {
+            return Ok(alone("no other package has this function"));
         }
         candidates.sort_by(|one, other| one.rank(choice).cmp(&other.rank(choice)));
-        let among = candidates.len().max(1);
-        let mut ranked = candidates.iter();
-        let Some(best) = ranked.next() else {
-            let why = "no other package has this function".into();
-            return Ok(Chosen { release: named.id.clone(), choice, among, why });
+        let left_out: Vec<LeftOut> =
+            candidates.iter().filter_map(Candidate::left_out).take(limits::LEFT_OUT_LISTED_MAX).collect();
+        let (mut ranked, refused): (Vec<Candidate>, Vec<Candidate>) =
+            candidates.into_iter().partition(|candidate| candidate.refused.is_none());
+        if ranked.is_empty() {
+            // What a company does not allow is said in its words.
+            let policy = refused.into_iter().find_map(|candidate| match candidate.refused {
+                Some(Refused::Call(error @ CallError::Policy(_))) => Some(error),
+                _ => None,
+            });
+            return Err(policy.unwrap_or(CallError::NoneToChoose { left_out }));
+        }
+        let among = ranked.len();
+        let best = ranked.remove(0);
+        let next = ranked.first();
+        let next = next.map(|next| format!("; next is {}: {}", next.release, next.words(choice)));
+        let spec_cases = comparison.spec.as_ref().map_or(0, |spec| spec.cases);
+        let untested = match spec_cases {
+            0 => {
+                "; its own package has no tests of this interface, so nothing shows that any of them is right"
+            }
+            _ => "",
         };
-        let next = ranked.next().map(|next| format!("; next is {}: {}", next.release, next.words(choice)));
-        let why = format!("{}{}", best.words(choice), next.unwrap_or_default());
-        Ok(Chosen { release: best.release.clone(), choice, among, why })
+        let why = format!("{}{}{untested}", best.words(choice), next.unwrap_or_default());
+        Ok(Chosen { release: best.release, choice, among, why, spec_cases, left_out })
     }
 
-    async fn rivals(&self, function: &FunctionName) -> Result<Arc<[Implementation]>, RegistryError> {
-        match function.interface() {
-            Some(interface) => self.compared(interface).await,
-            None => Ok(Arc::default()),
+    async fn candidate(
+        &self,
+        one: &Implementation,
+        live: &Live,
+        function: &FunctionName,
+        is_tested: bool,
+        choosing: &Choosing<'_>,
+    ) -> Result<Candidate, CallError> {
+        let ceiling = live.terms.fuel_max.min(limits::FUEL_MAX);
+        let fuel_max = choosing.fuel_max.unwrap_or(ceiling).min(ceiling);
+        let account = match choosing.payment.and_then(Payment::caller) {
+            Some(caller) => self.account(live, function, &caller.payer()).await?,
+            None => Account::default(),
+        };
+        let amount_max = live.quote(function, fuel_max, account).amount_max;
+        let untested = match one.spec_tests {
+            _ if is_tested => None,
+            Some(tests) if tests.holds() => None,
+            Some(_) => Some(Refused::TestsFailed),
+            None => Some(Refused::TestsAwaited),
+        };
+        let refused = match self.check_candidate(live, function, amount_max, choosing).await {
+            Ok(()) => untested,
+            Err(CallError::Find(error)) if error.code() == "internal" => return Err(error.into()),
+            // These say nothing of the implementation.
+            Err(error @ (CallError::AccountRequired | CallError::Allowed(_))) => return Err(error),
+            Err(error) => Some(Refused::Call(error)),
+        };
+        Ok(Candidate {
+            release: one.release.clone(),
+            amount_max,
+            spec_fuel: one.spec_fuel(),
+            payers_organic: one.usage.payers_organic,
+            tests_passed: one.tests_passed,
+            refused,
+        })
+    }
+
+    /// Refuses what a call would be refused for, as far as can be said without its arguments.
+    async fn check_candidate(
+        &self,
+        live: &Live,
+        function: &FunctionName,
+        amount_max: Atomic,
+        choosing: &Choosing<'_>,
+    ) -> Result<(), CallError> {
+        self.check_quarantine(live)?;
+        self.check_held(live)?;
+        if !live.runs_here(function) {
+            return Err(CallError::NotRemote);
         }
+        live.fuel_ceiling(choosing.fuel_max)?;
+        let allows = self.granted(live, choosing.grants)?;
+        let payer = choosing.payment.and_then(Payment::caller).map(Caller::payer);
+        // Where nobody has said who calls, reading is free, and the call itself asks.
+        if choosing.payment.is_some() {
+            self.gate(live, &allows, amount_max, choosing.payment).await?;
+        }
+        self.check_entitled(live, function, payer.as_deref()).await
     }
 }
 

@@ -10,6 +10,7 @@ use glassbox_sandbox::{AllowedError, SandboxError};
 use glassbox_store::{CreditRefusal, StoreError};
 
 use crate::call::CallFailure;
+use crate::choose::LeftOut;
 use crate::company::PolicyRefusal;
 
 /// Writes an error with all its causes, outermost first: for whoever prints it, once, at the edge.
@@ -269,6 +270,12 @@ pub enum CallError {
     /// The company does not allow it.
     #[error("{0}")]
     Policy(Box<PolicyRefusal>),
+    /// Nothing of what was left open can be called.
+    #[error("none of the packages with this function can be chosen: {}", rules(left_out))]
+    NoneToChoose {
+        /// Those that there are, the best first.
+        left_out: Vec<LeftOut>,
+    },
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -423,6 +430,7 @@ impl CallError {
             Self::Credit(CreditError::Amount(_)) => "amount-invalid",
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
+            Self::NoneToChoose { .. } => "none-to-choose",
             Self::Failed(failure) => failure.code(),
             Self::NotSettled { .. } => "payment-not-settled",
         }
@@ -503,6 +511,10 @@ impl CallError {
             Self::Credit(CreditError::Amount(_)) => "write dollars, such as \"5\"".into(),
             Self::Credit(CreditError::NoAccount(_)) => "leave `account` out to open one".into(),
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),
+            Self::NoneToChoose { .. } => {
+                "name one of them and leave `choose` out, or send `untested` to take one that does not pass the interface's tests"
+                    .into()
+            }
             Self::Failed(failure) => failure.next(),
             Self::NotSettled { .. } => "check the wallet's balance, and sign a new payment".into(),
         }
@@ -537,6 +549,13 @@ impl CallError {
             _ => Some(Atomic::ZERO),
         }
     }
+}
+
+/// Says why releases were left out.
+fn rules(left_out: &[LeftOut]) -> String {
+    let each: Vec<String> =
+        left_out.iter().map(|LeftOut { release, rule }| format!("{release} ({rule})")).collect();
+    each.join(", ")
 }
 
 /// Says why an earlier payment was refused, where one was.

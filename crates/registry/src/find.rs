@@ -253,6 +253,6 @@ pub(crate) fn view(row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
     })
 }
 
-fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {
+pub(crate) fn parse<T: DeserializeOwned>(of: &str, text: &str) -> Result<T, RegistryError> {
     serde_json::from_str(text).map_err(|error| RegistryError::Damaged(of.to_owned(), error.to_string()))
 }

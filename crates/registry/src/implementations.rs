@@ -1,25 +1,23 @@
 //! Implementations of one interface: what each shows of itself.
 //!
 //! Packages that export the same WIT interface do the same, as far as types say. What tells them apart is shown as it is
-//! known here: the most that a call costs, what of the interface's own tests an implementation ships and passes and with how
-//! much fuel, how long its runs take here, what it may use, and who pays for it. Use counts only if it is
+//! known here: the most that a call costs, what of the interface's own tests it passes and with how much fuel, how long its runs take here, what it may use, and who pays for it. Use counts only if it is
 //! [organic](crate::organic). Calling oneself is no proof of anything.
 
 use std::cmp::Reverse;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use glassbox_core::case::{self, Case};
 use glassbox_core::terms::Account;
-use glassbox_core::{Atomic, FunctionName, PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::{Atomic, FunctionName, ReleaseId, limits};
 
 use crate::depend::exact;
 use crate::error::RegistryError;
-use crate::find::{ReleaseFile, ReleaseView, SameCode, view};
+use crate::find::{ReleaseView, SameCode, parse, view};
 use crate::open::Registry;
 use crate::organic::Usage;
+use crate::spec_tests::{SpecSource, SpecTests};
 use crate::strength::Strength;
-use crate::testing::TestReport;
 
 /// By what implementations are put in order. What is equal in it goes by use, then by passed tests, then by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,7 +55,7 @@ impl Ranking {
             let first = match self {
                 Self::Use | Self::Name => 0,
                 Self::Price => one.amount_max.0,
-                Self::Fuel => of_spec.and_then(|tests| tests.fuel).map_or(u128::MAX, u128::from),
+                Self::Fuel => one.spec_fuel().map_or(u128::MAX, u128::from),
                 Self::Time => one.run_us.map_or(u128::MAX, u128::from),
                 Self::Tests => u128::MAX - of_spec.map_or(0, |tests| tests.passed as u128),
             };
@@ -126,7 +124,7 @@ pub struct Implementation {
     pub strength: Option<Strength>,
     /// The most that a call costs, of the function that costs most.
     pub amount_max: Atomic,
-    /// What the tests show of it that the interface came with, where there are any.
+    /// What the tests of the interface showed of it, once they were run.
     pub spec_tests: Option<SpecTests>,
     /// How long a run takes here, in microseconds: the median of those that returned of late, without waiting in line.
     pub run_us: Option<u64>,
@@ -136,15 +134,20 @@ pub struct Implementation {
     pub same_code: Option<SameCode>,
 }
 
-/// What the tests of the package that an interface is named after show of an implementation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpecTests {
-    /// How many there are.
-    pub total: usize,
-    /// How many of them it ships and passes.
-    pub passed: usize,
-    /// The fuel that they took, where it passes all.
-    pub fuel: Option<u64>,
+impl Implementation {
+    /// Returns the fuel that the tests of the interface take, where it passes all.
+    pub fn spec_fuel(&self) -> Option<u64> {
+        self.spec_tests.filter(SpecTests::holds).map(|tests| tests.fuel)
+    }
+}
+
+/// The implementations of an interface.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// Where its tests come from, where it has any.
+    pub spec: Option<SpecSource>,
+    /// Each by its newest release.
+    pub implementations: Vec<Implementation>,
 }
 
 impl Registry {
@@ -166,14 +169,15 @@ impl Registry {
         &self,
         interface: &str,
         ranking: Ranking,
-    ) -> Result<Vec<Implementation>, RegistryError> {
-        let mut implementations = self.compared(interface).await?.to_vec();
-        ranking.sort(&mut implementations);
-        Ok(implementations)
+    ) -> Result<Comparison, RegistryError> {
+        let compared = self.compared(interface).await?;
+        let mut comparison = Comparison::clone(&compared);
+        ranking.sort(&mut comparison.implementations);
+        Ok(comparison)
     }
 
     /// Returns the same in no certain order.
-    pub(crate) async fn compared(&self, interface: &str) -> Result<Arc<[Implementation]>, RegistryError> {
+    pub(crate) async fn compared(&self, interface: &str) -> Result<Arc<Comparison>, RegistryError> {
         // Of what nobody exports, nothing is kept: anybody can make up names.
         if !self.store.is_exported(interface).await? {
             return Ok(Arc::default());
@@ -188,14 +192,22 @@ impl Registry {
         self.comparisons.clear();
     }
 
-    async fn compare(&self, interface: &str) -> Result<Arc<[Implementation]>, RegistryError> {
+    async fn compare(&self, interface: &str) -> Result<Arc<Comparison>, RegistryError> {
         let (now_ms, max) = (self.env.now_ms(), limits::IMPLEMENTATIONS_MAX);
         let rows = self.store.implementations(interface, now_ms, max).await?;
-        let spec = self.spec_cases(interface).await?;
+        let spec = self.interface_spec(interface).await?;
+        let shown = match spec {
+            Some(_) => self.store.spec_runs(interface).await?,
+            None => Default::default(),
+        };
+        let mut is_tested = true;
         let mut implementations = Vec::new();
         for row in rows {
             let ReleaseView { row, listing, report, strength, .. } = view(row)?;
-            let own = self.cases(&row.id.package).await?;
+            // What earlier tests showed stands until there are new ones.
+            let tests = shown.get(&row.id);
+            is_tested &= tests.map(|(tests, _)| *tests) == spec.as_ref().map(|spec| spec.tests);
+            let spec_tests = tests.map(|(_, json)| parse(&row.id.to_string(), json)).transpose()?;
             let live = self.live(&exact(&row.id)).await?;
             let of_interface =
                 listing.functions.into_iter().filter(|function| function.name.interface() == Some(interface));
@@ -207,7 +219,7 @@ impl Registry {
                 .map(|function| live.quote(&function.name, fuel_max, Account::default()).amount_max);
             implementations.push(Implementation {
                 amount_max: amounts.max().unwrap_or_default(),
-                spec_tests: spec.as_ref().map(|spec| spec_tests(spec, &own, &report)),
+                spec_tests,
                 run_us: self.run_times.median_us(&row.id),
                 usage: self.usage(&live).await?,
                 same_code: self.same_code(&live).await?,
@@ -221,48 +233,11 @@ impl Registry {
                 strength,
             });
         }
-        Ok(implementations.into())
-    }
-
-    /// Returns the tests of the package that an interface is named after, where it is here and has any.
-    async fn spec_cases(&self, interface: &str) -> Result<Option<Vec<Case>>, RegistryError> {
-        let Some(package) = interface.split('/').next().and_then(|name| name.parse::<PackageName>().ok())
-        else {
-            return Ok(None);
-        };
-        match self.cases(&package).await {
-            Ok(cases) => Ok((!cases.is_empty()).then_some(cases)),
-            Err(RegistryError::NoPackage(_) | RegistryError::AllYanked { .. }) => Ok(None),
-            Err(error) => Err(error),
+        if !is_tested {
+            self.await_tests([interface.to_owned()]);
         }
+        Ok(Arc::new(Comparison { spec: spec.map(|spec| spec.source()), implementations }))
     }
-
-    async fn cases(&self, package: &PackageName) -> Result<Vec<Case>, RegistryError> {
-        let reference = PackageRef { package: package.clone(), version: None };
-        let files = self.files(&reference, ReleaseFile::Tests).await?;
-        let mut cases = Vec::new();
-        for (path, bytes) in files.iter() {
-            let text = String::from_utf8_lossy(bytes);
-            let read = case::parse(path, &text);
-            cases.extend(
-                read.map_err(|error| RegistryError::Damaged(package.to_string(), error.to_string()))?,
-            );
-        }
-        Ok(cases)
-    }
-}
-
-/// Returns what an interface's own tests show of an implementation. What it does not ship, it does not pass.
-fn spec_tests(spec: &[Case], own: &[Case], report: &TestReport) -> SpecTests {
-    let fuel_of = |wanted: &Case| {
-        // The same call must be expected to give the same, or a test would be passed by changing it.
-        own.iter().find(|case| case.call == wanted.call && case.expect == wanted.expect)?;
-        let found = report.cases.iter().find(|case| case.call == wanted.call && case.passed)?;
-        Some(found.fuel)
-    };
-    let passed: Vec<u64> = spec.iter().filter_map(fuel_of).collect();
-    let fuel = passed.iter().fold(0_u64, |sum, fuel| sum.saturating_add(*fuel));
-    SpecTests { total: spec.len(), passed: passed.len(), fuel: (passed.len() == spec.len()).then_some(fuel) }
 }
 
 #[cfg(test)]

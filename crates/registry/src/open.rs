@@ -1,6 +1,6 @@
 //! The registry itself: what it is made of, and how it starts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -24,7 +24,7 @@ use crate::env::Env;
 use crate::error::{LOG_BEHIND, RegistryError};
 use crate::executor;
 use crate::host::HostConfig;
-use crate::implementations::{Implementation, Interface};
+use crate::implementations::{Comparison, Interface};
 use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
@@ -33,6 +33,7 @@ use crate::pace::RunTimes;
 use crate::readers::Readers;
 use crate::shelf::Shelf;
 use crate::shortly::Shortly;
+use crate::tries::Tries;
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
 
@@ -114,7 +115,10 @@ pub struct Registry {
     /// The interfaces that there are.
     pub(crate) interfaces: Shortly<(), Arc<[Interface]>>,
     /// The implementations of an interface.
-    pub(crate) comparisons: Shortly<String, Arc<[Implementation]>>,
+    pub(crate) comparisons: Shortly<String, Arc<Comparison>>,
+    /// The interfaces of which some implementation may not be tested yet.
+    pub(crate) untested: Mutex<BTreeSet<String>>,
+    pub(crate) tries: Tries,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -159,6 +163,8 @@ impl Registry {
             run_times: RunTimes::default(),
             interfaces: Shortly::default(),
             comparisons: Shortly::default(),
+            untested: Mutex::default(),
+            tries: Tries::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),
@@ -166,6 +172,7 @@ impl Registry {
         registry.read_marks().await?;
         registry.read_blocklists().await?;
         registry.recall_quarantine().await?;
+        registry.await_tests(registry.store.all_interfaces().await?);
         registry.reconcile().await;
         Ok(registry)
     }

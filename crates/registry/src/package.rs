@@ -405,28 +405,36 @@ fn check_cases(spec: &Spec, tests: &Files) -> Result<Vec<CheckedCase>, PublishEr
 }
 
 fn type_case(spec: &Spec, case: Case) -> Result<CheckedCase, String> {
-    let (name, args) = wave::call_from_wave(&case.call).map_err(|error| error.to_string())?;
+    let (name, _) = wave::call_from_wave(&case.call).map_err(|error| error.to_string())?;
     let function = spec.function(&name).ok_or_else(|| {
         let names: Vec<String> = spec.functions().iter().map(|function| function.name.short()).collect();
         format!("there is no function `{name}`; there are {}", names.join(", "))
     })?;
-    function.callable.clone()?;
-    let ty = &function.ty;
-    let args = wave::args_from_wave(ty, &args).map_err(|error| error.to_string())?;
-    let expected = match (&case.expect, &ty.result) {
-        (Expectation::Trap, _) => None,
-        (Expectation::Nothing, None) => Some(None),
-        (Expectation::Value(text), Some(ty)) => {
-            Some(Some(wave::from_wave(text, ty).map_err(|error| format!("in `expect`: {error}"))?))
-        }
-        (Expectation::Nothing, Some(_)) => {
-            return Err("`expect` is missing: the function returns a value".into());
-        }
-        (Expectation::Value(_), None) => {
-            return Err("`expect` is given, and the function returns nothing".into());
-        }
-    };
-    Ok(CheckedCase { case, function: function.clone(), args, expected })
+    CheckedCase::of(function, case)
+}
+
+impl CheckedCase {
+    /// Types a case as a call of `function`, whatever it calls it. Says why it is none.
+    pub(crate) fn of(function: &Function, case: Case) -> Result<Self, String> {
+        let (_, args) = wave::call_from_wave(&case.call).map_err(|error| error.to_string())?;
+        function.callable.clone()?;
+        let ty = &function.ty;
+        let args = wave::args_from_wave(ty, &args).map_err(|error| error.to_string())?;
+        let expected = match (&case.expect, &ty.result) {
+            (Expectation::Trap, _) => None,
+            (Expectation::Nothing, None) => Some(None),
+            (Expectation::Value(text), Some(ty)) => {
+                Some(Some(wave::from_wave(text, ty).map_err(|error| format!("in `expect`: {error}"))?))
+            }
+            (Expectation::Nothing, Some(_)) => {
+                return Err("`expect` is missing: the function returns a value".into());
+            }
+            (Expectation::Value(_), None) => {
+                return Err("`expect` is given, and the function returns nothing".into());
+            }
+        };
+        Ok(Self { case, function: function.clone(), args, expected })
+    }
 }
 
 /// Writes what a download costs, for people; nothing where it is free.

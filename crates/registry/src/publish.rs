@@ -132,8 +132,10 @@ impl Registry {
         }
         let mut release = self.keep(package, &imports, (publisher, signers), statement, &report).await?;
         release.hold_reasons = self.widened(package).await?;
+        let interfaces = release.interfaces.clone();
         let published = self.store.publish(release).await?;
         self.forget_comparisons();
+        self.await_tests(interfaces);
         Ok((published, report))
     }
 

@@ -8,7 +8,7 @@
 //!
 //! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use glassbox_core::limits;
@@ -17,12 +17,9 @@ use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use crate::depend::exact;
 use crate::error::RegistryError;
-use crate::live::signed_release;
 use crate::open::Registry;
-use crate::package::{CheckedCase, Package, PackageFiles};
-use crate::publish::unpack_files;
+use crate::package::{CheckedCase, Package};
 use crate::publish_error::PublishError;
 use crate::testing::{Bench, TestReport, judge, prepare};
 
@@ -67,7 +64,7 @@ impl Registry {
         let id = row.id.clone();
         let strength = match self.stopped_by(&row.component) {
             Some(_) => Strength::unmeasured("it is quarantined"),
-            None => self.measure(row).await.unwrap_or_else(|error| {
+            None => self.measure(&row).await.unwrap_or_else(|error| {
                 warn!(release = %id, error = crate::error::chain(&error), "Cannot try tests on mutants");
                 Strength::unmeasured("it failed")
             }),
@@ -78,35 +75,9 @@ impl Registry {
         Ok(true)
     }
 
-    async fn measure(&self, row: ReleaseRow) -> Result<Strength, PublishError> {
-        let worker = |_: RegistryError| PublishError::Worker;
+    async fn measure(&self, row: &ReleaseRow) -> Result<Strength, PublishError> {
         let report: TestReport = serde_json::from_str(&row.report).map_err(|_| PublishError::Worker)?;
-        let files = async |object| {
-            let packed = self.store.object(object).await?;
-            unpack_files(&row.id, &packed)
-        };
-        let signed = signed_release(&row).map_err(|_| PublishError::Worker)?;
-        let mut editions = BTreeMap::new();
-        for (name, edition) in signed.editions.0 {
-            editions.insert(name, self.store.object(edition.component).await?);
-        }
-        let package = PackageFiles {
-            wit: files(row.wit).await.map_err(worker)?,
-            tests: files(row.tests).await.map_err(worker)?,
-            component: self.store.object(row.component).await?,
-            editions,
-            files: match row.files {
-                Some(object) => Some(files(object).await.map_err(worker)?),
-                None => None,
-            },
-            source: None,
-            manifest: row.manifest.clone(),
-        };
-        let checking = tokio::task::spawn_blocking(move || Package::check(package));
-        let package = checking.await.map_err(|_| PublishError::Worker)??;
-        let live = self.live(&exact(&row.id)).await.map_err(worker)?;
-        let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
-        let (dependencies, _) = links.map_err(worker)?;
+        let (package, dependencies) = self.reopen(row).await?;
         measure(&self.sandbox, &package, dependencies, &report).await
     }
 }

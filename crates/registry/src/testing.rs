@@ -10,9 +10,15 @@ use glassbox_core::{Digest, limits};
 use glassbox_sandbox::{
     Dependency, Effects, FailureKind, FileSet, Flow, Invocation, Outcome, Prepared, Run, RunLimits, Sandbox,
 };
+use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 
-use crate::package::{CheckedCase, Package, file_set};
+use crate::depend::exact;
+use crate::error::RegistryError;
+use crate::live::signed_release;
+use crate::open::Registry;
+use crate::package::{CheckedCase, Package, PackageFiles, file_set};
+use crate::publish::unpack_files;
 use crate::publish_error::PublishError;
 
 /// What the test cases of a release showed.
@@ -49,6 +55,40 @@ impl TestReport {
     /// Tells whether no case failed.
     pub fn holds(&self) -> bool {
         self.failed == 0
+    }
+}
+
+impl Registry {
+    /// Reads a release back into what its tests are run with: the package, and what it imports.
+    pub(crate) async fn reopen(&self, row: &ReleaseRow) -> Result<(Package, Vec<Dependency>), PublishError> {
+        let worker = |_: RegistryError| PublishError::Worker;
+        let files = async |object| {
+            let packed = self.store.object(object).await?;
+            unpack_files(&row.id, &packed)
+        };
+        let signed = signed_release(row).map_err(|_| PublishError::Worker)?;
+        let mut editions = BTreeMap::new();
+        for (name, edition) in signed.editions.0 {
+            editions.insert(name, self.store.object(edition.component).await?);
+        }
+        let package = PackageFiles {
+            wit: files(row.wit).await.map_err(worker)?,
+            tests: files(row.tests).await.map_err(worker)?,
+            component: self.store.object(row.component).await?,
+            editions,
+            files: match row.files {
+                Some(object) => Some(files(object).await.map_err(worker)?),
+                None => None,
+            },
+            source: None,
+            manifest: row.manifest.clone(),
+        };
+        let checking = tokio::task::spawn_blocking(move || Package::check(package));
+        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let live = self.live(&exact(&row.id)).await.map_err(worker)?;
+        let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
+        let (dependencies, _) = links.map_err(worker)?;
+        Ok((package, dependencies))
     }
 }
 

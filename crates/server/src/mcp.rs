@@ -163,10 +163,8 @@ impl Provider for Desk {
             Some(payment) => self.read_payment(payment, asked.key.clone()).await?,
             None => None,
         };
-        let chosen = match &asked.body.choose {
-            Some(by) => Some(choose(&self.0, &asked.release, &asked.function, by).await.map_err(problem)?),
-            None => None,
-        };
+        let chosen = choose(&self.0, &asked.release, &asked.function, &asked.body, payment.as_ref());
+        let chosen = chosen.await.map_err(problem)?;
         let request = CallRequest {
             release: chosen.as_ref().map_or_else(|| asked.release.clone(), Chosen::reference),
             function: asked.function.clone(),

@@ -142,10 +142,9 @@ fn status_of(code: &str) -> StatusCode {
         "account-not-found" => StatusCode::NOT_FOUND,
         "reply-forgotten" => StatusCode::GONE,
         "amount-invalid" => StatusCode::BAD_REQUEST,
-        "payment-bound" | "release-exists" | "release-not-held" | "advisory-exists" | "attestations-full"
-        | "act-out-of-order" | "act-without-effect" | "policy-pending" | "policy-not-pending" => {
-            StatusCode::CONFLICT
-        }
+        "none-to-choose" | "payment-bound" | "release-exists" | "release-not-held" | "advisory-exists"
+        | "attestations-full" | "act-out-of-order" | "act-without-effect" | "policy-pending"
+        | "policy-not-pending" => StatusCode::CONFLICT,
         "too-many-failures" | "packages-too-many" => StatusCode::TOO_MANY_REQUESTS,
         "busy"
         | "settlement-pending"

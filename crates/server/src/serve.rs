@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use glassbox_registry::Registry;
+use glassbox_registry::{Registry, RegistryError};
 use tokio::net::TcpListener;
 
 /// How often undecided calls and owed refunds are looked at.
@@ -30,11 +30,16 @@ pub async fn serve(
             }
         }))
     });
+    let specs = tokio::spawn(sweep(registry.clone(), SWEEP, |registry| async move {
+        let log = |error: &RegistryError| tracing::error!(%error, "Cannot run the tests of an interface");
+        while registry.test_next().await.inspect_err(log).unwrap_or(false) {}
+    }));
     let domains =
         tokio::spawn(sweep(registry, DOMAIN_SWEEP, |registry| async move { registry.prove_domains().await }));
     let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
     calls.abort();
     domains.abort();
+    specs.abort();
     if let Some(mutants) = mutants {
         mutants.abort();
     }

@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("blocklists.sql"),
     include_str!("payer_days.sql"),
     include_str!("exports.sql"),
+    include_str!("spec_runs.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

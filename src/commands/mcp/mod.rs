@@ -111,8 +111,11 @@ impl Proxy {
 
     /// Makes a call, within the policy; here where that costs nothing and there it would.
     async fn make(&self, asked: &Asked) -> Result<Called, Problem> {
-        let Some(by) = &asked.body.choose else { return self.make_named(asked).await };
-        let chosen = self.remote.client.choose(&asked.release, &asked.function, by).await.map_err(theirs)?;
+        if asked.body.choose.is_none() {
+            return self.make_named(asked).await;
+        }
+        let choosing = self.remote.client.choose(&asked.release, &asked.function, &asked.body);
+        let chosen = choosing.await.map_err(theirs)?;
         let unread = |error: NameError| Problem::new(502, "registry-invalid", error.to_string(), "try again");
         let body = CallBody { choose: None, ..asked.body.clone() };
         let named = Asked { release: chosen.release.parse().map_err(unread)?, body, ..asked.clone() };

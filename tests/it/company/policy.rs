@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Agent, ask, operate, refused};
 use crate::buyer::{Reply, bench};
 use crate::stage::Stage;
-use crate::{composition, grants, packages};
+use crate::{composition, grants, implementations, packages};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_alone_call_and_a_token_ends_when_it_is_taken_back() {
@@ -287,4 +287,40 @@ async fn what_is_imported_is_held_to_the_lists_as_what_is_called() {
         let problem = refused(&call(&intern, package).await, "account.intern.deny.packages");
         assert!(problem["detail"].as_str().unwrap().contains("lab:leaf@1.0.0"), "{problem}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_it_open_gets_the_best_of_what_the_company_allows() {
+    let policy = "[deny]\npackages = [\"cheap:*\"]\n[allow]\nprice = \"0.003\"\n[account.narrow.allow]\npackages = [\"lab:*\"]\n";
+    let stage = Stage::of_company(policy).await;
+    implementations::fill(&stage).await;
+    while stage.registry.test_next().await.unwrap() {}
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let path = "/v1/call/spec/twice/latest/double";
+    for (choice, release, left_out) in [
+        (
+            "cheapest",
+            "spec:twice@1.0.0",
+            [("cheap:twice@1.0.0", "deny.packages"), ("quick:twice@1.0.0", "allow.price")],
+        ),
+        (
+            "fastest",
+            "odd:twice@1.0.0",
+            [("quick:twice@1.0.0", "allow.price"), ("cheap:twice@1.0.0", "deny.packages")],
+        ),
+    ] {
+        let called = agent.post(path, &json!({ "args": [21], "choose": choice })).await;
+        assert_eq!(called.output(), 42, "{choice}");
+        let chosen = called.json()["chosen"].clone();
+        let left_out: Value =
+            left_out.iter().map(|(release, rule)| json!({ "release": release, "rule": rule })).collect();
+        assert_eq!((&chosen["release"], &chosen["left_out"]), (&json!(release), &left_out), "{chosen}");
+        let asked = agent.get(&format!("/v1/choose/spec/twice/latest/double?by={choice}")).await.json();
+        assert_eq!(asked["release"], release);
+    }
+    // Where none is allowed, the rule that leaves out the best says so, and nothing is charged.
+    let narrow = Agent::new(&stage, "narrow").await;
+    let called = narrow.post(path, &json!({ "args": [21], "choose": "most-proven" })).await;
+    refused(&called, "deny.packages");
+    stage.assert_sound().await;
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use glassbox_core::{Atomic, limits};
-use glassbox_registry::{Implementation, Interface, Offered, Ranking, Strength};
+use glassbox_registry::{Comparison, Implementation, Interface, Offered, Ranking, SpecSource, Strength};
 use maud::{Markup, html};
 
 use super::{foreign, grouped, lasting, page};
@@ -61,7 +61,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Refusal> {
     let ranking = query.read()?;
     let name = format!("{ns}:{package}/{interface}");
-    let implementations = app.registry.implementations(&name, ranking).await?;
+    let Comparison { spec, implementations } = app.registry.implementations(&name, ranking).await?;
     if implementations.is_empty() {
         let main = html! {
             h1 { "Nothing here" }
@@ -80,7 +80,8 @@ pub(crate) async fn one(
         }
         (example(&name, &implementations))
         (sorting(&name, ranking))
-        (table(&implementations))
+        (tested_by(spec.as_ref()))
+        (table(&implementations, spec.is_some()))
         (legend())
         p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (word(ranking)) } { "The same as JSON" } }
     };
@@ -129,7 +130,24 @@ fn sorting(name: &str, chosen: Ranking) -> Markup {
     }
 }
 
-fn table(implementations: &[Implementation]) -> Markup {
+/// Says whose tests the implementations are run on.
+fn tested_by(spec: Option<&SpecSource>) -> Markup {
+    html! {
+        p {
+            @match spec {
+                Some(spec) => {
+                    "This registry runs " (spec.cases) @if spec.cases == 1 { " test" } @else { " tests" }
+                    " of " (spec.release) " on each of them; whoever leaves it open gets one that passes all."
+                }
+                None => {
+                    "The package that it is named after has no tests of it here, so nothing shows that any of them is right."
+                }
+            }
+        }
+    }
+}
+
+fn table(implementations: &[Implementation], has_spec: bool) -> Markup {
     html! {
         table {
             thead {
@@ -144,13 +162,13 @@ fn table(implementations: &[Implementation]) -> Markup {
                 }
             }
             tbody {
-                @for one in implementations { (row(one)) }
+                @for one in implementations { (row(one, has_spec)) }
             }
         }
     }
 }
 
-fn row(one: &Implementation) -> Markup {
+fn row(one: &Implementation, has_spec: bool) -> Markup {
     let id = &one.release;
     let path = format!("/v1/packages/{}/{}/{}", id.package.namespace(), id.package.name(), id.version);
     html! {
@@ -166,8 +184,8 @@ fn row(one: &Implementation) -> Markup {
                 p.quiet { (foreign(&one.license)) " · " span title=(one.publisher) { (short(&one.publisher)) } }
             }
             (cell("Price", &price(one.amount_max, &one.functions)))
-            (cell("Tests", &tests(one)))
-            (cell("Fuel", &known(one.spec_tests.and_then(|tests| tests.fuel).map(grouped))))
+            (cell("Tests", &tests(one, has_spec)))
+            (cell("Fuel", &known(one.spec_fuel().map(grouped))))
             (cell("Run time", &known(one.run_us.map(lasting))))
             (cell("Use", &usage(one)))
             (cell("May use", &grants(&one.grants)))
@@ -208,12 +226,15 @@ fn price(amount_max: Atomic, functions: &[Offered]) -> Markup {
     }
 }
 
-fn tests(one: &Implementation) -> Markup {
+fn tests(one: &Implementation, has_spec: bool) -> Markup {
     html! {
         @if let Some(tests) = one.spec_tests {
             @if tests.passed == tests.total { span.good { "all " (tests.total) } }
             @else { (tests.passed) " of " (tests.total) }
             " " span.quiet { "of the interface’s" }
+            br;
+        } @else if has_spec {
+            span.quiet { "the interface’s are not run yet" }
             br;
         }
         (one.tests_passed) " " span.quiet { "of its own" }
@@ -256,7 +277,7 @@ fn legend() -> Markup {
             dl {
                 dt { "Price" } dd { "the most that one call costs, at the highest fuel that the package allows" }
                 dt { "Tests" } dd {
-                    "run by this registry at publish; the interface’s are those of the package it is named after. Mutants are copies "
+                    "run by this registry: its own at publish, and the interface’s, those of the package it is named after, soon after. Mutants are copies "
                     "of the component with one small mistake each: tests that catch few of them would pass whatever it did"
                 }
                 dt { "Fuel" } dd { "what the interface’s own tests burn: metered work, the same on every machine" }

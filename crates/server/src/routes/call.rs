@@ -60,24 +60,21 @@ pub(crate) async fn call(
     head: Head,
     Body(body): Body<CallBody>,
 ) -> Result<Response, Refusal> {
-    let args = if body.args.is_null() { serde_json::json!([]) } else { body.args };
     let mut release = reference(&ns, &name, &version)?;
-    let chosen = match &body.choose {
-        Some(by) => Some(choose(&app.registry, &release, &function, by).await?),
-        None => None,
-    };
+    let payment = payment(&app, &head).await?;
+    let chosen = choose(&app.registry, &release, &function, &body, payment.as_ref()).await?;
     if let Some(chosen) = &chosen {
         release = chosen.reference();
     }
     let request = CallRequest {
         release,
         function,
-        args,
+        args: if body.args.is_null() { serde_json::json!([]) } else { body.args },
         fuel_max: body.fuel,
         nonce: body.nonce,
         grants: body.grants,
         resource: None,
-        payment: payment(&app, &head).await?,
+        payment,
     };
     let notice = app.registry.notice(&request.release);
     let result = app.registry.call(request).await;

@@ -4,20 +4,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use glassbox_api::{
-    ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction, InterfaceSummary,
-    InterfacesResponse, Problem, SpecTestsResponse,
+    CallBody, ChosenResponse, ImplementationResponse, ImplementationsResponse, ImplementedFunction,
+    InterfaceSummary, InterfacesResponse, LeftOutResponse, Problem, SpecSourceResponse, SpecTestsResponse,
 };
 use glassbox_core::{PackageRef, limits};
 use glassbox_registry::{
-    Choice, Chosen, Implementation, Interface, Offered, Ranking, Registry, SpecTests, UnknownChoice,
-    UnknownRanking,
+    Choice, Choosing, Chosen, Comparison, Implementation, Interface, LeftOut, Offered, Payment, Ranking,
+    Registry, SpecSource, SpecTests, UnknownChoice, UnknownRanking,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::convert;
-use crate::extract::{Path, Query, reference};
+use crate::extract::{Head, Path, Query, payment, reference};
 use crate::problem::Refusal;
 
 /// Lists the interfaces that packages export, at most five hundred.
@@ -58,13 +58,22 @@ pub(crate) async fn list(
     Query(query): Query<RankingQuery>,
 ) -> Result<Json<ImplementationsResponse>, Refusal> {
     let interface = format!("{ns}:{package}/{interface}");
-    let implementations = app.registry.implementations(&interface, query.read()?).await?;
-    let implementations = implementations.into_iter().map(response).collect();
-    Ok(Json(ImplementationsResponse { interface, implementations }))
+    let Comparison { spec, implementations } =
+        app.registry.implementations(&interface, query.read()?).await?;
+    let source = |SpecSource { release, cases }| SpecSourceResponse { release: release.to_string(), cases };
+    Ok(Json(ImplementationsResponse {
+        interface,
+        spec: spec.map(source),
+        implementations: implementations.into_iter().map(response).collect(),
+    }))
 }
 
 fn response(one: Implementation) -> ImplementationResponse {
-    let of_spec = |SpecTests { total, passed, fuel }| SpecTestsResponse { total, passed, fuel };
+    let of_spec = |tests: SpecTests| SpecTestsResponse {
+        total: tests.total,
+        passed: tests.passed,
+        fuel: tests.holds().then_some(tests.fuel),
+    };
     let function = |Offered { name, price }| ImplementedFunction { name: name.function().to_owned(), price };
     ImplementationResponse {
         release: one.release.to_string(),
@@ -89,18 +98,42 @@ fn response(one: Implementation) -> ImplementationResponse {
 pub(crate) struct ChoiceQuery {
     /// `cheapest`, `fastest`, `most-proven`, or `pinned` to the one that is named.
     by: String,
+    /// Whether also among those that do not pass the tests of the interface, or were not tried yet.
+    #[serde(default)]
+    untested: bool,
+    /// The fuel ceiling of the call.
+    fuel: Option<u64>,
 }
 
-/// Chooses among the packages that have the same function, and says why.
+/// Chooses among the packages that have the same function, and says why. For a company's account, sent as with a call, among
+/// those that it may call.
 #[utoipa::path(get, path = "/v1/choose/{ns}/{name}/{version}/{function}", tag = "find", params(ChoiceQuery),
-    responses((status = 200, body = ChosenResponse), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = ChosenResponse), (status = 400, body = Problem), (status = 404, body = Problem),
+              (status = 403, body = Problem, description = "the company allows none of them"),
+              (status = 409, body = Problem, description = "none of them can be chosen")))]
 pub(crate) async fn one(
     State(app): State<App>,
     Path((ns, name, version, function)): Path<(String, String, String, String)>,
     Query(query): Query<ChoiceQuery>,
+    head: Head,
 ) -> Result<Json<ChosenResponse>, Refusal> {
     let reference = reference(&ns, &name, &version)?;
-    Ok(Json(chosen(choose(&app.registry, &reference, &function, &query.by).await?)))
+    let payment = payment(&app, &head).await?;
+    let choosing = Choosing {
+        untested: query.untested,
+        fuel_max: query.fuel,
+        payment: payment.as_ref(),
+        ..choice(&query.by)?.into()
+    };
+    Ok(Json(chosen(app.registry.choose(&reference, &function, choosing).await?)))
+}
+
+/// Reads how to choose.
+fn choice(by: &str) -> Result<Choice, Refusal> {
+    by.parse().map_err(|error: UnknownChoice| {
+        let next = "name one of them, or leave it out to call the package that you named";
+        Refusal::new(StatusCode::BAD_REQUEST, "choice-invalid", error.to_string(), next)
+    })
 }
 
 /// Chooses for a call that leaves open which implementation it means.
@@ -108,20 +141,28 @@ pub(crate) async fn choose(
     registry: &Registry,
     reference: &PackageRef,
     function: &str,
-    by: &str,
-) -> Result<Chosen, Refusal> {
-    let choice: Choice = by.parse().map_err(|error: UnknownChoice| {
-        let next = "name one of them, or leave it out to call the package that you named";
-        Refusal::new(StatusCode::BAD_REQUEST, "choice-invalid", error.to_string(), next)
-    })?;
-    Ok(registry.choose(reference, function, choice).await?)
+    body: &CallBody,
+    payment: Option<&Payment>,
+) -> Result<Option<Chosen>, Refusal> {
+    let Some(by) = &body.choose else { return Ok(None) };
+    let choosing = Choosing {
+        choice: choice(by)?,
+        untested: body.untested,
+        fuel_max: body.fuel,
+        grants: body.grants.as_deref(),
+        payment,
+    };
+    Ok(Some(registry.choose(reference, function, choosing).await?))
 }
 
 pub(crate) fn chosen(chosen: Chosen) -> ChosenResponse {
+    let left_out = |LeftOut { release, rule }| LeftOutResponse { release: release.to_string(), rule };
     ChosenResponse {
         release: chosen.release.to_string(),
         choice: chosen.choice.to_string(),
         among: chosen.among,
         why: chosen.why,
+        spec_cases: chosen.spec_cases,
+        left_out: chosen.left_out.into_iter().map(left_out).collect(),
     }
 }

@@ -1,0 +1,219 @@
+//! The tests of an interface: what its own package says that any implementation must do, run on all of them.
+//!
+//! An interface is named after a package. Its newest release that has the interface says by its test cases what is right, and
+//! each implementation is run on them here, whatever it ships itself. It is done after a release was published, one
+//! implementation at a time and in turns with calls, and again when there are other tests.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
+
+use glassbox_core::case::{self, Case};
+use glassbox_core::terms::edition_of;
+use glassbox_core::value::wave;
+use glassbox_core::{Digest, FunctionName, PackageName, ReleaseId, limits};
+use glassbox_sandbox::{FailureKind, Flow, Outcome};
+use glassbox_store::ReleaseRow;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::depend::exact;
+use crate::error::{RegistryError, chain};
+use crate::open::Registry;
+use crate::package::{CheckedCase, texts};
+use crate::publish::unpack_files;
+use crate::publish_error::PublishError;
+use crate::testing::{Bench, judge, prepare};
+
+/// What the tests of an interface's own package showed of an implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpecTests {
+    /// How many there are.
+    pub total: usize,
+    /// How many of them it passes.
+    pub passed: usize,
+    /// The fuel that they took, all together.
+    pub fuel: u64,
+}
+
+impl SpecTests {
+    /// Tells whether it passes all.
+    pub fn holds(&self) -> bool {
+        self.passed == self.total
+    }
+}
+
+/// Where the tests of an interface come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecSource {
+    /// The release that has them.
+    pub release: ReleaseId,
+    /// How many of its tests are of the interface.
+    pub cases: usize,
+}
+
+/// The tests of an interface.
+pub(crate) struct InterfaceSpec {
+    pub(crate) release: ReleaseId,
+    /// The object that they were read from.
+    pub(crate) tests: Digest,
+    cases: Vec<(FunctionName, Case)>,
+}
+
+impl InterfaceSpec {
+    pub(crate) fn source(&self) -> SpecSource {
+        SpecSource { release: self.release.clone(), cases: self.cases.len() }
+    }
+}
+
+impl Registry {
+    /// Runs the tests of an interface on one implementation that they were not run on yet. Returns whether there was one.
+    pub async fn test_next(&self) -> Result<bool, RegistryError> {
+        loop {
+            let next = self.untested().pop_first();
+            let Some(interface) = next else { return Ok(false) };
+            match self.test_one(&interface).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    // There may be more.
+                    self.tries.forget(&interface);
+                    self.untested().insert(interface);
+                    return Ok(true);
+                }
+                Err(error) => {
+                    // One that always fails must not keep the others waiting.
+                    if !self.tries.are_over(&interface) {
+                        self.untested().insert(interface);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Has it looked soon which implementations of some interfaces are to be tested.
+    pub(crate) fn await_tests(&self, interfaces: impl IntoIterator<Item = String>) {
+        self.untested().extend(interfaces);
+    }
+
+    fn untested(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.untested.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn test_one(&self, interface: &str) -> Result<bool, RegistryError> {
+        let Some(spec) = self.interface_spec(interface).await? else { return Ok(false) };
+        let (now_ms, max) = (self.env.now_ms(), limits::IMPLEMENTATIONS_MAX);
+        let known = self.store.spec_runs(interface).await?;
+        for row in self.store.implementations(interface, now_ms, max).await? {
+            if known.get(&row.id).is_some_and(|(tests, _)| *tests == spec.tests) {
+                continue;
+            }
+            let live = self.live(&exact(&row.id)).await?;
+            if self.check_quarantine(&live).is_err() {
+                continue;
+            }
+            let tests = self.test_within_tries(interface, &spec, &row).await.ok_or(RegistryError::Worker)?;
+            let json = serde_json::to_string(&tests).expect("numbers are plain JSON");
+            self.store.set_spec_run(interface, &row.id, spec.tests, json).await?;
+            self.forget_comparisons();
+            let SpecTests { total, passed, fuel } = tests;
+            info!(release = %row.id, interface, fuel, "Passed {passed} of {total} tests of an interface");
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Returns what the tests showed; nothing where they are to be tried again.
+    async fn test_within_tries(
+        &self,
+        interface: &str,
+        spec: &InterfaceSpec,
+        row: &ReleaseRow,
+    ) -> Option<SpecTests> {
+        let what = format!("{interface} {}", row.id);
+        match self.test_on(spec, row).await {
+            Ok(tests) => {
+                self.tries.forget(&what);
+                Some(tests)
+            }
+            Err(error) => {
+                warn!(release = %row.id, interface, error = chain(&error), "Cannot run the tests of an interface");
+                // What cannot be run has not shown that it is right.
+                let none = SpecTests { total: spec.cases.len(), passed: 0, fuel: 0 };
+                self.tries.are_over(&what).then_some(none)
+            }
+        }
+    }
+
+    async fn test_on(&self, spec: &InterfaceSpec, row: &ReleaseRow) -> Result<SpecTests, PublishError> {
+        let (package, dependencies) = self.reopen(row).await?;
+        // All that is tested so is one payer: it never has more than one's turn.
+        let bench = Bench::new(&self.sandbox, &package, Flow::new("spec", "spec"));
+        let mut tests = SpecTests { total: spec.cases.len(), passed: 0, fuel: 0 };
+        let mut editions = BTreeMap::new();
+        for (function, case) in &spec.cases {
+            let function = package.spec.function(&function.to_string());
+            // How much it may burn is what is compared, and not what is tested.
+            let case = Case { fuel_max: None, ..case.clone() };
+            let Some(checked) = function.and_then(|function| CheckedCase::of(function, case).ok()) else {
+                continue;
+            };
+            let edition = edition_of(&package.manifest.edition, &checked.function.name);
+            let prepared = match editions.entry(edition.map(|(name, _)| name)) {
+                Entry::Occupied(prepared) => prepared.into_mut(),
+                Entry::Vacant(place) => {
+                    let component = package.component_of(&checked.function.name);
+                    place.insert(prepare(&self.sandbox, component, &package, dependencies.clone()).await?)
+                }
+            };
+            let fuel_left = limits::PUBLISH_FUEL_MAX.saturating_sub(tests.fuel);
+            let run = bench.run(prepared, &checked, fuel_left).await;
+            if is_inconclusive(&run.outcome) {
+                return Err(PublishError::Worker);
+            }
+            tests.passed += usize::from(judge(&checked, &run).passed);
+            tests.fuel = tests.fuel.saturating_add(run.fuel_used);
+        }
+        Ok(tests)
+    }
+
+    /// Returns the tests of an interface, where its own package is here and has any.
+    pub(crate) async fn interface_spec(
+        &self,
+        interface: &str,
+    ) -> Result<Option<InterfaceSpec>, RegistryError> {
+        let Some(package) = interface.split('/').next().and_then(|name| name.parse::<PackageName>().ok())
+        else {
+            return Ok(None);
+        };
+        let Some(row) = self.store.newest_with(interface, &package, self.env.now_ms()).await? else {
+            return Ok(None);
+        };
+        let damaged = |reason: String| RegistryError::Damaged(row.id.to_string(), reason);
+        let live = self.live(&exact(&row.id)).await?;
+        let files = unpack_files(&row.id, &self.store.object(row.tests).await?)?;
+        let mut cases = Vec::new();
+        for (path, text) in texts(&files).map_err(|error| damaged(error.to_string()))? {
+            if !path.ends_with(".toml") {
+                continue;
+            }
+            for case in case::parse(&path, &text).map_err(|error| damaged(error.to_string()))? {
+                let function = wave::call_from_wave(&case.call).ok();
+                let function = function.and_then(|(name, _)| live.spec.function(&name));
+                if let Some(function) = function
+                    && function.name.interface() == Some(interface)
+                {
+                    cases.push((function.name.clone(), case));
+                }
+            }
+        }
+        let spec = InterfaceSpec { release: row.id.clone(), tests: row.tests, cases };
+        Ok((!spec.cases.is_empty()).then_some(spec))
+    }
+}
+
+/// Tells whether a run says nothing about its component: the machine had too little time, or failed.
+pub(crate) fn is_inconclusive(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(failure)
+        if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy | FailureKind::Internal))
+}
