@@ -1,9 +1,11 @@
 //! Code that was published before, under another name.
 
+use glassbox_core::acts::{Act as _, NamespacePolicy};
 use glassbox_core::key::SecretKey;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
 
+use crate::names::act;
 use crate::packages::{self, one_file};
 use crate::stage::Stage;
 
@@ -72,6 +74,13 @@ async fn a_copy_leads_to_whoever_published_the_code_first() {
     let parent = format!("[[derived-from]]\nrelease = \"ana:first@1.0.0\"\nterms = \"{terms}\"\nshare = 0\n");
     publish(&stage, package("ben:fork", "work", component("c", "work", 300), &parent), 83, 901).await;
     assert_eq!(same_code(&stage, "ben:fork").await["declared"], true);
+    // Through somebody else's fork, too.
+    let fork = stage.get("/v1/packages/ben/fork/1.0.0").await.json();
+    let terms = fork["terms"].as_str().unwrap();
+    let parent = format!("[[derived-from]]\nrelease = \"ben:fork@1.0.0\"\nterms = \"{terms}\"\nshare = 0\n");
+    publish(&stage, package("dan:fork", "work", component("e", "work", 300), &parent), 85, 901).await;
+    let found = same_code(&stage, "dan:fork").await;
+    assert_eq!((&found["release"], &found["declared"]), (&json!("ana:first@1.0.0"), &json!(true)));
     // One's own code under another name, other code, and code so short that anybody writes it, are nobody's copy.
     publish(&stage, package("ana:second", "run", component("d", "run", 300), ""), 81, 901).await;
     publish(&stage, package("cy:other", "run", component("a", "run", 301), ""), 84, 904).await;
@@ -80,4 +89,24 @@ async fn a_copy_leads_to_whoever_published_the_code_first() {
     for package in ["ana:second", "cy:other", "cy:short"] {
         assert_eq!(same_code(&stage, package).await, Value::Null, "{package}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_namespace_are_one_publisher() {
+    let stage = Stage::empty().await;
+    publish(&stage, package("ana:first", "run", component("a", "run", 300), ""), 81, 901).await;
+    let [first, second] = [81, 82].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let of_one = NamespacePolicy::of_one_key("ana".parse().unwrap(), first.public());
+    let controllers = [first.public(), second.public()].into();
+    let policy = NamespacePolicy { sequence: 1, controllers, ..of_one };
+    let reply = act(&stage, "/v1/namespaces/ana/policy", policy.sign(&first)).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    // By the other key: in the namespace, and in one of its own.
+    publish(&stage, package("ana:second", "run", component("b", "run", 300), ""), 82, 901).await;
+    publish(&stage, package("eve:third", "run", component("c", "run", 300), ""), 82, 901).await;
+    for package in ["ana:second", "eve:third"] {
+        assert_eq!(same_code(&stage, package).await, Value::Null, "{package}");
+    }
+    publish(&stage, package("cy:fourth", "run", component("d", "run", 300), ""), 83, 901).await;
+    assert_eq!(same_code(&stage, "cy:fourth").await["release"], "ana:first@1.0.0");
 }

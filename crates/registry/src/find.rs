@@ -73,7 +73,8 @@ pub struct SameCode {
     pub release: ReleaseId,
     /// The key that signed it, as a `did:key`.
     pub publisher: String,
-    /// Whether the other says that it derives from that package.
+    /// Whether the other says that it derives from that package, or from another that has the code; directly, or through
+    /// others.
     pub declared: bool,
 }
 
@@ -196,17 +197,38 @@ impl Registry {
         Ok(stored)
     }
 
-    /// Returns the release of another publisher that first had the code of this one, where there is one. Nothing follows from it
-    /// here: who copied, and whether that was allowed, is for people to say.
+    /// Returns the release of another publisher that first had the code of this one, where there is one. All keys of a namespace
+    /// are one publisher. Nothing follows from it here: who copied, and whether that was allowed, is for people to say.
     pub async fn same_code(&self, live: &Live) -> Result<Option<SameCode>, RegistryError> {
         let Some(first) = self.store.first_with_code_of(&live.id).await? else { return Ok(None) };
         let FirstRelease { release, publisher } = first;
-        if release.package == live.id.package || publisher == live.publisher.to_string() {
+        if release.package.namespace() == live.id.package.namespace()
+            || publisher == live.publisher.to_string()
+            || self.is_controller(&release.package, &live.publisher).await?
+        {
             return Ok(None);
         }
-        let parents = &live.terms.more.derived_from;
-        let declared = parents.iter().any(|parent| parent.release.package == release.package);
+        let ancestors = self.ancestors(live).await?;
+        let declared = ancestors.iter().any(|ancestor| ancestor.package == release.package)
+            || self.store.have_code_of(ancestors, &live.id).await?;
         Ok(Some(SameCode { release, publisher, declared }))
+    }
+
+    /// Returns the releases that a release says it derives from, and those that they do; of many, some.
+    async fn ancestors(&self, live: &Live) -> Result<Vec<ReleaseId>, RegistryError> {
+        let parents = |live: &Live| -> Vec<ReleaseId> {
+            live.terms.more.derived_from.iter().map(|parent| parent.release.clone()).collect()
+        };
+        let (mut ancestors, mut next) = (parents(live), 0);
+        while let Some(ancestor) = ancestors.get(next).cloned() {
+            next += 1;
+            for parent in parents(&*self.live(&exact(&ancestor)).await?) {
+                if ancestors.len() < limits::RELATED_RELEASES_MAX && !ancestors.contains(&parent) {
+                    ancestors.push(parent);
+                }
+            }
+        }
+        Ok(ancestors)
     }
 
     /// Tells whether a key decides over the names of a package's namespace.

@@ -38,4 +38,25 @@ impl Store {
         })
         .await
     }
+
+    /// Tells whether any of some releases has the code of another one.
+    pub async fn have_code_of(&self, releases: Vec<ReleaseId>, id: &ReleaseId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT code FROM releases WHERE package = ?1 AND version = ?2")?;
+            let mut code_of = |id: &ReleaseId| -> Result<Option<String>, StoreError> {
+                let key = params![id.package.to_string(), id.version.to_string()];
+                Ok(statement.query_row(key, |row| row.get(0)).optional()?.flatten())
+            };
+            let Some(code) = code_of(&id)? else { return Ok(false) };
+            for release in &releases {
+                if code_of(release)?.as_ref() == Some(&code) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
 }
