@@ -14,7 +14,7 @@ use crate::buyer::bench;
 use crate::packages::{self, publisher};
 use crate::stage::{OPERATOR, Stage, Sweep, wallet};
 
-fn keeper() -> SecretKey {
+pub(crate) fn keeper() -> SecretKey {
     SecretKey::from_seed(&[31; 32])
 }
 
@@ -40,6 +40,11 @@ async fn take(stage: &Stage, envelope: &Envelope) -> bool {
 
 async fn takes(stage: &Stage, sequence: u64, entries: &[(&str, &str)]) -> bool {
     take(stage, &list(stage, sequence, entries).sign(&keeper())).await
+}
+
+/// Puts something on the list.
+pub(crate) async fn block(stage: &Stage, about: &str) {
+    assert!(takes(stage, 1, &[(about, "malware")]).await);
 }
 
 async fn feed(stage: &Stage) -> Value {

@@ -1,10 +1,12 @@
 //! How strong tests are: tried on mutants, the same at home and on a registry.
 
 use glassbox_core::key::SecretKey;
+use glassbox_core::{Digest, limits};
 use glassbox_registry::{Package, PackageFiles, Strength, strength, testing};
 use glassbox_store::Moment;
 use serde_json::{Value, json};
 
+use crate::blocklists;
 use crate::packages::{self, one_file};
 use crate::stage::{Stage, sandbox};
 
@@ -113,4 +115,45 @@ async fn what_could_not_be_written_is_measured_again() {
         assert_eq!(stage.registry.measure_next().await.unwrap(), again, "{moment:?}");
         assert!(!stage.registry.measure_next().await.unwrap(), "{moment:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_machine_failed_at_is_tried_again_a_few_times() {
+    let stage = Stage::empty().await;
+    for (name, seed) in [("ana:grade", 91), ("ben:grade", 92)] {
+        let files = package(name, &STRONG);
+        let key = SecretKey::from_seed(&[seed; 32]);
+        let request = packages::request(&files, packages::sign(&files, &key));
+        assert_eq!(stage.post("/v1/publish", &request).await.status, 201);
+    }
+    let shown = async |name: &str| {
+        let release = stage.get(&format!("/v1/packages/{name}/grade/1.0.0")).await.json();
+        release["tests"]["strength"].clone()
+    };
+    // Both have one component.
+    let digest = Digest::of(wat::parse_str(GRADE).unwrap()).hex();
+    let object = stage.store_path().join("objects").join(&digest[..2]).join(&digest);
+    let away = object.with_extension("away");
+    std::fs::rename(&object, &away).unwrap();
+    assert!(stage.registry.measure_next().await.unwrap());
+    assert_eq!(shown("ana").await, Value::Null);
+    std::fs::rename(&away, &object).unwrap();
+    assert!(stage.registry.measure_next().await.unwrap());
+    assert_eq!(shown("ana").await, json!({ "caught": 13, "mutants": 13 }));
+    std::fs::rename(&object, &away).unwrap();
+    for n in 0..limits::TESTING_TRIES_MAX {
+        assert_eq!(shown("ben").await, Value::Null, "{n}");
+        assert!(stage.registry.measure_next().await.unwrap());
+    }
+    assert_eq!(shown("ben").await, json!({ "unmeasured": "it failed" }));
+    assert!(!stage.registry.measure_next().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_run_is_not_tried() {
+    let stage = Stage::with_blocklist(blocklists::keeper().public()).await;
+    blocklists::block(&stage, "package:lab:bench").await;
+    while stage.registry.measure_next().await.unwrap() {}
+    let shown = stage.get("/v1/packages/lab/bench/1.0.0").await.json()["tests"]["strength"].clone();
+    assert_eq!(shown, json!({ "unmeasured": "it may not run here" }));
 }

@@ -12,7 +12,7 @@ use glassbox_core::case::{self, Case};
 use glassbox_core::terms::edition_of;
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, PackageName, ReleaseId, limits};
-use glassbox_sandbox::{FailureKind, Flow, Outcome};
+use glassbox_sandbox::Flow;
 use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -23,7 +23,7 @@ use crate::open::Registry;
 use crate::package::{CheckedCase, texts};
 use crate::publish::unpack_files;
 use crate::publish_error::PublishError;
-use crate::testing::{Bench, judge, prepare};
+use crate::testing::{Bench, is_inconclusive, judge, prepare};
 
 /// What the tests of an interface's own package showed of an implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,10 +210,4 @@ impl Registry {
         let spec = InterfaceSpec { release: row.id.clone(), tests: row.tests, cases };
         Ok((!spec.cases.is_empty()).then_some(spec))
     }
-}
-
-/// Tells whether a run says nothing about its component: the machine had too little time, or failed.
-pub(crate) fn is_inconclusive(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(failure)
-        if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy | FailureKind::Internal))
 }

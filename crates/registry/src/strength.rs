@@ -1,10 +1,10 @@
 //! How strong a package's tests are: how many small mistakes in its component they notice.
 //!
 //! Tests that pass say little where they would pass whatever the component did. So copies with one mistake each are made, and
-//! the tests are run on them: a mutant is caught if any test fails, in whatever way. What mutants there are follows from the
-//! component alone, and fuel ends what loops, so the figure is the same wherever it is measured. They are in code that the
-//! tests run: how much of what they run they notice, and not how much they run. No suite must catch all, because some mistakes
-//! change nothing that anybody could see.
+//! the tests are run on them: a mutant is caught if any test fails, in whatever way but by the clock. What mutants there are
+//! follows from the component alone, and fuel ends what loops, so the figure is the same wherever it is measured. They are in
+//! code that the tests run: how much of what they run they notice, and not how much they run. No suite must catch all, because
+//! some mistakes change nothing that anybody could see.
 //!
 //! It takes a compilation for each mutant, and is done after a release was published, one at a time and in turns with calls.
 
@@ -12,16 +12,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use glassbox_core::limits;
-use glassbox_sandbox::{Dependency, Flow, Mutant, Prepared, Sandbox, entries, marked, mutants};
+use glassbox_sandbox::{Dependency, Flow, Mutant, Prepared, Run, Sandbox, entries, marked, mutants};
 use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use crate::depend::exact;
 use crate::error::RegistryError;
 use crate::open::Registry;
 use crate::package::{CheckedCase, Package};
 use crate::publish_error::PublishError;
-use crate::testing::{Bench, TestReport, judge, prepare};
+use crate::testing::{Bench, TestReport, is_inconclusive, judge, prepare};
 
 /// What trying tests on mutants showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,13 +63,18 @@ impl Registry {
     pub async fn measure_next(&self) -> Result<bool, RegistryError> {
         let Some(row) = self.store.untried_release().await? else { return Ok(false) };
         let id = row.id.clone();
-        let strength = match self.stopped_by(&row.component) {
-            Some(_) => Strength::unmeasured("it is quarantined"),
-            None => self.measure(&row).await.unwrap_or_else(|error| {
+        let strength = match self.measure(&row).await {
+            Ok(strength) => strength,
+            Err(error) => {
                 warn!(release = %id, error = crate::error::chain(&error), "Cannot try tests on mutants");
+                // It may be the machine's fault, which says nothing about tests.
+                if !self.tries.are_over(&id.to_string()) {
+                    return Ok(true);
+                }
                 Strength::unmeasured("it failed")
-            }),
+            }
         };
+        self.tries.forget(&id.to_string());
         let json = serde_json::to_string(&strength).expect("numbers and sentences are plain JSON");
         self.store.set_strength(&id, json).await?;
         info!(release = %id, "Tried tests on mutants: {strength}");
@@ -76,6 +82,10 @@ impl Registry {
     }
 
     async fn measure(&self, row: &ReleaseRow) -> Result<Strength, PublishError> {
+        let live = self.live(&exact(&row.id)).await.map_err(|_| PublishError::Worker)?;
+        if self.check_quarantine(&live).is_err() {
+            return Ok(Strength::unmeasured("it may not run here"));
+        }
         let report: TestReport = serde_json::from_str(&row.report).map_err(|_| PublishError::Worker)?;
         let (package, dependencies) = self.reopen(row).await?;
         measure(&self.sandbox, &package, dependencies, &report).await
@@ -147,7 +157,7 @@ impl Lab<'_> {
         }
         let copy = self.prepare(&marked(&self.package.files.component, places)?).await?;
         for (case, _) in &self.cases {
-            let numbers = self.bench.reached(&copy.0, case).await;
+            let numbers = self.bench.reached(&copy.0, case).await?;
             reached.extend(numbers.iter().filter_map(|number| places.get(*number as usize)).copied());
         }
         Ok(reached)
@@ -157,7 +167,7 @@ impl Lab<'_> {
     async fn catches(&self, mutant: &Mutant) -> Result<bool, PublishError> {
         let copy = self.prepare(&mutant.of(&self.package.files.component)).await?;
         for (case, fuel) in &self.cases {
-            if !judge(case, &self.bench.run(&copy.0, case, *fuel).await).passed {
+            if is_caught(case, &self.bench.run(&copy.0, case, *fuel).await)? {
                 return Ok(true);
             }
         }
@@ -168,6 +178,14 @@ impl Lab<'_> {
         let dependencies = self.dependencies.clone();
         Ok(Trial(prepare(self.sandbox, component, self.package, dependencies).await?, self.sandbox))
     }
+}
+
+/// Tells whether a test fails on a mutant. A run that a busy machine ends may be that of any.
+fn is_caught(case: &CheckedCase, run: &Run) -> Result<bool, PublishError> {
+    if is_inconclusive(&run.outcome) {
+        return Err(PublishError::Worker);
+    }
+    Ok(!judge(case, run).passed)
 }
 
 /// A copy that is compiled for a few runs, and forgotten with this.
@@ -194,6 +212,12 @@ fn count(fuel: impl Iterator<Item = u64>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use glassbox_core::case;
+    use glassbox_core::value::Value;
+    use glassbox_sandbox::{Failure, FailureKind, Outcome, Spec};
+
     use super::*;
 
     #[test]
@@ -204,6 +228,40 @@ mod tests {
         assert_eq!(count([all, 1].into_iter()), None);
         assert_eq!(count([u64::MAX; 2].into_iter()), None);
         assert_eq!(fuel_max(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn what_the_machine_fails_at_is_not_caught() {
+        let wit = "package a:b;\nworld w { export f: func() -> u32; }";
+        let spec = Spec::parse(&[("w.wit".to_owned(), wit.to_owned())], Some("w")).expect("WIT");
+        let text = "[[case]]\nname = \"one\"\ncall = \"f()\"\nexpect = \"1\"\n";
+        let case = case::parse("t.toml", text).expect("cases").remove(0);
+        let case = CheckedCase::of(spec.function("f").expect("there"), case).expect("typed");
+        let check = |outcome| is_caught(&case, &run(outcome));
+        assert!(matches!(check(Outcome::Returned(Some(Value::U32(1)))), Ok(false)));
+        assert!(matches!(check(Outcome::Returned(Some(Value::U32(2)))), Ok(true)));
+        let failed = |kind| Outcome::Failed(Failure { kind, message: String::new(), dependency: None });
+        for kind in [FailureKind::Trap, FailureKind::OutOfFuel, FailureKind::MemoryExceeded] {
+            assert!(matches!(check(failed(kind)), Ok(true)), "{kind:?}");
+        }
+        for kind in [FailureKind::TimedOut, FailureKind::Busy, FailureKind::Internal] {
+            assert!(check(failed(kind)).is_err(), "{kind:?}");
+        }
+    }
+
+    fn run(outcome: Outcome) -> Run {
+        Run {
+            outcome,
+            fuel_used: 1,
+            memory_peak_bytes: 0,
+            elapsed: Duration::ZERO,
+            pure: true,
+            transcript: None,
+            inner: Vec::new(),
+            events: Default::default(),
+            waited: Duration::ZERO,
+            reached: Default::default(),
+        }
     }
 
     #[test]

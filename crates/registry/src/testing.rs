@@ -161,8 +161,13 @@ impl<'a> Bench<'a> {
 
     /// Runs a case on a marked copy and returns the numbers of the places that it comes by. Marks burn more than any manifest
     /// has to allow.
-    pub(crate) async fn reached(&self, marked: &Arc<Prepared>, checked: &CheckedCase) -> BTreeSet<u32> {
-        self.run_within(marked, checked, limits::FUEL_MAX, true).await.reached
+    pub(crate) async fn reached(
+        &self,
+        marked: &Arc<Prepared>,
+        checked: &CheckedCase,
+    ) -> Result<BTreeSet<u32>, PublishError> {
+        let run = self.run_within(marked, checked, limits::FUEL_MAX, true).await;
+        if is_inconclusive(&run.outcome) { Err(PublishError::Worker) } else { Ok(run.reached) }
     }
 
     async fn run_within(
@@ -213,6 +218,12 @@ pub(crate) fn judge(checked: &CheckedCase, run: &Run) -> CaseReport {
         detail,
         fuel: run.fuel_used,
     }
+}
+
+/// Tells whether a run says nothing about its component: the machine had too little time for it, or failed.
+pub(crate) fn is_inconclusive(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(failure)
+        if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy | FailureKind::Internal))
 }
 
 /// A publisher's tests take turns with everybody's calls, as if the package paid for itself.
