@@ -81,9 +81,14 @@ impl Namespace {
     /// Hyphens are left out, `0` looks like `o`, `1` like `l`, `rn` like `m` and `vv` like `w`. Other look-alikes cannot
     /// be written: names are ASCII, in lower case.
     pub fn skeleton(&self) -> String {
-        let plain = self.0.replace('-', "").replace('0', "o").replace('1', "l");
-        plain.replace("rn", "m").replace("vv", "w")
+        skeleton(&self.0)
     }
+}
+
+/// Returns what a name looks like to whoever reads it in passing.
+fn skeleton(name: &str) -> String {
+    let plain = name.replace([':', '-'], "").replace('0', "o").replace('1', "l");
+    plain.replace("rn", "m").replace("vv", "w")
 }
 
 /// How many hexadecimal digits of a key's digest are in its own namespace: 128 bits.
@@ -125,6 +130,12 @@ impl PackageName {
     /// Returns the part after the colon.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns what it looks like, as [`Namespace::skeleton`] says: two packages of one skeleton could be taken for each other,
+    /// also where the colon stands elsewhere, as in `acme-text:slug` and `acme:text-slug`.
+    pub fn skeleton(&self) -> String {
+        skeleton(&self.to_string())
     }
 
     /// Returns the release of this package at `version`.
@@ -417,6 +428,11 @@ mod tests {
         for (one, other) in [("acme", "acne"), ("docs", "doc"), ("bits", "bots")] {
             assert_ne!(skeleton(one), skeleton(other), "{one} {other}");
         }
+        let skeleton = |text: &str| text.parse::<PackageName>().expect("valid").skeleton();
+        for other in ["acme-text:slug", "acme:text-s1ug", "acme:textslug", "acrne:text-slug"] {
+            assert_eq!(skeleton("acme:text-slug"), skeleton(other), "{other}");
+        }
+        assert_ne!(skeleton("acme:text-slug"), skeleton("acme:text-slugs"));
     }
 
     #[test]

@@ -112,6 +112,7 @@ pub(crate) fn code(error: &StoreError) -> &'static str {
         StoreError::ReleaseExists(_) => "release-exists",
         StoreError::NamespaceTaken { .. } => "namespace-taken",
         StoreError::NamespaceConfusable { .. } => "namespace-confusable",
+        StoreError::PackageConfusable { .. } => "package-confusable",
         StoreError::TooManyPackages { .. } => "packages-too-many",
         StoreError::NoNamespace(_) => "namespace-not-found",
         StoreError::NoRelease(_) => "release-not-found",
@@ -142,7 +143,7 @@ pub(crate) fn next(error: &StoreError) -> &'static str {
     match code(error) {
         "release-exists" => "releases are immutable: raise the version",
         "namespace-taken" => "publish under a namespace of your own, or with a key that controls this one",
-        "namespace-confusable" => "choose a name that cannot be taken for another",
+        "namespace-confusable" | "package-confusable" => "choose a name that cannot be taken for another",
         "packages-too-many" => {
             "publish the rest tomorrow; a week from its first release on, a key begins as many as it likes"
         }

@@ -12,7 +12,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::Terms;
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::{Digest, Hashed, ReleaseId, limits};
+use glassbox_core::{Digest, Hashed, ReleaseId};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
@@ -176,7 +176,7 @@ impl Registry {
             sbom: package.sbom.clone(),
             hold_reasons: Vec::new(),
             // Whoever publishes in a company's registry was let in, and releases come there by the hundred.
-            new_packages_max: self.config.company.is_none().then_some(limits::NEW_KEY_PACKAGES_MAX),
+            newcomers_bounded: self.config.company.is_none(),
             now_ms: self.env.now_ms(),
         })
     }

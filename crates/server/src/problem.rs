@@ -109,6 +109,7 @@ fn status_of(code: &str) -> StatusCode {
         | "release-quarantined"
         | "namespace-taken"
         | "namespace-confusable"
+        | "package-confusable"
         | "namespace-frozen"
         | "threshold-missed"
         | "attestation-not-publishers"

@@ -1,7 +1,7 @@
 //! What can go wrong with a store.
 
 use glassbox_core::acts::ActRefusal;
-use glassbox_core::{Digest, Namespace, ReleaseId};
+use glassbox_core::{Digest, Namespace, PackageName, ReleaseId};
 
 /// Why a store could not do something. Nothing was changed unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,14 @@ pub enum StoreError {
         /// The one that it looks like.
         other: Namespace,
     },
+    /// The name of a package could be taken for that of another's.
+    #[error("`{package}` looks like `{other}`, which belongs to others")]
+    PackageConfusable {
+        /// The package.
+        package: PackageName,
+        /// The one that it looks like.
+        other: PackageName,
+    },
     /// A new key began as many packages of late as it may.
     #[error("{key} is new, and began {max} packages within a day")]
     TooManyPackages {
@@ -109,6 +117,7 @@ impl StoreError {
                 | Self::NamespaceTaken { .. }
                 | Self::Refused(_)
                 | Self::NamespaceConfusable { .. }
+                | Self::PackageConfusable { .. }
                 | Self::TooManyPackages { .. }
                 | Self::NoNamespace(_)
                 | Self::NoRelease(_)

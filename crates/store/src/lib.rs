@@ -39,6 +39,7 @@ mod releases;
 mod sboms;
 mod search;
 mod sheet;
+mod skeletons;
 mod spec_runs;
 mod sqlite;
 mod submissions;

@@ -9,7 +9,10 @@ use crate::releases::NewRelease;
 /// Refuses a further package of a key that came lately and began as many within a day as it may. Further releases of what it
 /// began are its own matter.
 pub(crate) fn check(transaction: &Transaction<'_>, release: &NewRelease) -> Result<(), StoreError> {
-    let Some(max) = release.new_packages_max else { return Ok(()) };
+    if !release.newcomers_bounded {
+        return Ok(());
+    }
+    let max = limits::NEW_KEY_PACKAGES_MAX;
     let key = release.publisher.to_string();
     let (package, now_ms) = (release.id.package.to_string(), release.now_ms);
     let (is_known, came): (bool, Option<i64>) = transaction

@@ -18,6 +18,7 @@ use crate::log;
 use crate::newcomers;
 use crate::sboms;
 use crate::search::SearchDocument;
+use crate::skeletons;
 use crate::sqlite::{Store, parse};
 
 /// A release to be written. Its objects are in the store already.
@@ -55,8 +56,9 @@ pub struct NewRelease {
     pub sbom: Sbom,
     /// By what its code is known again under other names.
     pub code: Digest,
-    /// How many packages the publisher may begin within a day while its key is new; any number when absent.
-    pub new_packages_max: Option<usize>,
+    /// Whether strangers publish here: their keys begin few packages within a day while they are new, and none with a name like
+    /// that of another's.
+    pub newcomers_bounded: bool,
     /// Why it shall be held, for people; nothing where it need not be.
     pub hold_reasons: Vec<String>,
     /// When, in Unix milliseconds.
@@ -212,6 +214,7 @@ impl Store {
                     Some(_) => return Err(StoreError::ReleaseExists(id.clone())),
                     None => newcomers::check(transaction, &release)?,
                 }
+                skeletons::write(transaction, &release)?;
                 let index = log::append(transaction, Kind::Release, &package, &release.statement)?;
                 transaction.execute(
                     "INSERT INTO releases (package, version, publisher, statement, identity, manifest, component, wit,

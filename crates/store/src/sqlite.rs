@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("payer_days.sql"),
     include_str!("exports.sql"),
     include_str!("spec_runs.sql"),
+    include_str!("skeletons.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -252,7 +252,7 @@ fn release(id: &str, key: &SecretKey, component: &str) -> NewRelease {
         sbom: Default::default(),
         hold_reasons: Vec::new(),
         code: digest,
-        new_packages_max: None,
+        newcomers_bounded: false,
         now_ms: 1,
     }
 }
@@ -535,21 +535,55 @@ async fn a_power_cut_undoes_a_hold_and_nothing_that_anybody_was_told() {
 async fn a_new_key_begins_so_many_packages_a_day() {
     let Stage { store, .. } = stage();
     let key = SecretKey::from_seed(&[3; 32]);
+    let name = |n: usize| format!("new:{}@1.0.0", "a".repeat(n + 1));
     let publish = async |id: &str, now_ms: i64| {
-        let limited = NewRelease { new_packages_max: Some(2), now_ms, ..release(id, &key, id) };
-        store.publish(limited).await
+        store.publish(NewRelease { newcomers_bounded: true, now_ms, ..release(id, &key, id) }).await
     };
-    let day = limits::NEW_KEY_WINDOW_MS;
-    publish("new:a@1.0.0", 1).await.expect("the first");
-    publish("new:b@1.0.0", 1).await.expect("the second");
-    let refused = publish("new:c@1.0.0", 1).await;
-    assert!(matches!(refused, Err(StoreError::TooManyPackages { max: 2, .. })), "{refused:?}");
+    let (day, max) = (limits::NEW_KEY_WINDOW_MS, limits::NEW_KEY_PACKAGES_MAX);
+    for n in 0..max {
+        publish(&name(n), 1).await.expect("one of the first");
+    }
+    let refused = publish(&name(max), 1).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooManyPackages { max: found, .. }) if found == max),
+        "{refused:?}"
+    );
     publish("new:a@1.1.0", 1).await.expect("more of what it has");
     store.publish(release("new:d@1.0.0", &key, "d")).await.expect("where nothing is limited");
-    publish("new:c@1.0.0", 1 + day).await.expect("on another day");
-    for id in ["new:e@1.0.0", "new:f@1.0.0", "new:g@1.0.0"] {
-        publish(id, 1 + limits::KEY_NEW_MS).await.expect("the key is not new any more");
+    publish(&name(max), 1 + day).await.expect("on another day");
+    for n in 0..=max {
+        let id = name(max + 1 + n);
+        publish(&id, 1 + limits::KEY_NEW_MS).await.expect("the key is not new any more");
     }
+}
+
+#[tokio::test]
+async fn a_new_package_that_looks_like_anothers_is_refused() {
+    let Stage { store, folder } = stage();
+    let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let publish = async |store: &Store, id: &str, key: &SecretKey| {
+        store.publish(NewRelease { newcomers_bounded: true, ..release(id, key, id) }).await
+    };
+    publish(&store, "acme:text-slug@1.0.0", &ana).await.expect("the first");
+    let refused = publish(&store, "acme-text:slug@1.0.0", &eve).await;
+    assert!(
+        matches!(&refused, Err(StoreError::PackageConfusable { other, .. }) if other.to_string() == "acme:text-slug"),
+        "{refused:?}"
+    );
+    assert!(refused.is_err_and(|error| error.is_refusal()));
+    publish(&store, "acme-text:other@1.0.0", &eve).await.expect("another name");
+    // Whoever was there first may; so may whose it is, and where no strangers publish, everybody.
+    publish(&store, "acme-text:s1ug@1.0.0", &eve).await.expect_err("it looks the same");
+    publish(&store, "acme-text:pad@1.0.0", &eve).await.expect("new");
+    publish(&store, "acme:text-pad@1.0.0", &ana).await.expect("the older namespace gives no way");
+    publish(&store, "acme-te:xt-pad@1.0.0", &ana).await.expect_err("the younger one does");
+    publish(&store, "acme-te:xt-slug@1.0.0", &ana).await.expect("one's own");
+    store.publish(release("acme-t:ext-slug@1.0.0", &eve, "x")).await.expect("no strangers");
+    // What there was before is compared, too.
+    drop(store);
+    let store = Store::open(folder.path()).expect("the same store");
+    publish(&store, "a-cme:text-slug@1.0.0", &SecretKey::from_seed(&[3; 32])).await.expect_err("the same");
+    publish(&store, "acme:text-slug@1.1.0", &ana).await.expect("more of what there is");
 }
 
 #[tokio::test]
