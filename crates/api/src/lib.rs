@@ -264,6 +264,10 @@ pub struct SearchResult {
     pub pure: bool,
     /// How many of its tests passed when it was published.
     pub tests_passed: usize,
+    /// How many payers used it within thirty days who have nothing to do with it nor with one another. What is as relevant goes
+    /// by them. Said by searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payers_organic: Option<usize>,
     /// The fields that matched: why it is here.
     pub matched: Vec<String>,
 }

@@ -845,6 +845,10 @@ pub const TESTING_TRIES_MAX: u32 = 3;
 /// How many of those that were not chosen an answer names, the best first.
 pub const LEFT_OUT_LISTED_MAX: usize = 16;
 
+/// In how many steps the relevance of a search result is told apart, of the best one's. Smaller differences come from how long
+/// a description is, and say less than that somebody pays for it.
+pub const SEARCH_RELEVANCE_STEPS: u32 = 20;
+
 /// How long an answer is kept that takes some work and that anybody may ask for, in milliseconds. As long as pages may be.
 pub const ANSWERS_KEPT_MS: i64 = 30_000;
 

@@ -1,5 +1,7 @@
 //! Finding and reading: everything that is free and public.
 
+use std::cmp::Reverse;
+
 use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
@@ -38,6 +40,15 @@ pub struct Found {
     pub listing: Listing,
     /// How many of its tests passed when it was published.
     pub tests_passed: usize,
+    /// How many payers used it of late who have nothing to do with it nor with one another.
+    pub payers_organic: usize,
+}
+
+/// Returns how relevant something is, in steps of what the best is.
+fn relevance(score: f32, best: f32) -> u32 {
+    let steps = limits::SEARCH_RELEVANCE_STEPS as f32;
+    // Never negative, and never more than the steps: a cast of what is no number gives nothing.
+    (score / best * steps).floor().clamp(0.0, steps) as u32
 }
 
 /// Everything public of a release.
@@ -79,19 +90,26 @@ pub struct SameCode {
 }
 
 impl Registry {
-    /// Finds the packages that fit `words` best, of those that `filter` lets pass.
+    /// Finds the packages that fit `words` best, of those that `filter` lets pass. What is as relevant goes by how many use it:
+    /// payers who have nothing to do with it nor with one another.
     pub async fn search(
         &self,
         words: &str,
         filter: Filter,
         limit: usize,
     ) -> Result<Vec<Found>, RegistryError> {
+        let hits = self.store.search(words, filter, limits::SEARCH_RESULTS_MAX).await?;
+        let best = hits.first().map_or(1.0, |hit| hit.score);
+        let limit = limit.clamp(1, limits::SEARCH_RESULTS_MAX);
+        // What is as relevant as the last that is shown may be shown in its place.
+        let least = hits.get(limit - 1).map_or(0, |hit| relevance(hit.score, best));
         let mut found = Vec::new();
-        for hit in self.store.search(words, filter, limit.clamp(1, limits::SEARCH_RESULTS_MAX)).await? {
+        for hit in hits.into_iter().filter(|hit| relevance(hit.score, best) >= least) {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
             let view = view(row)?;
+            let payers_organic = self.usage(&view.row.id).await?.payers_organic;
             found.push(Found {
                 package: hit.package,
                 version: view.row.id.version,
@@ -99,8 +117,14 @@ impl Registry {
                 score: hit.score,
                 listing: view.listing,
                 tests_passed: view.report.passed,
+                payers_organic,
             });
         }
+        // What is equal in both stays in the order of its score.
+        found.sort_by_key(|found: &Found| {
+            (Reverse(relevance(found.score, best)), Reverse(found.payers_organic))
+        });
+        found.truncate(limit);
         Ok(found)
     }
 

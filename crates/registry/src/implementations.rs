@@ -221,7 +221,7 @@ impl Registry {
                 amount_max: amounts.max().unwrap_or_default(),
                 spec_tests,
                 run_us: self.run_times.median_us(&row.id),
-                usage: self.usage(&live).await?,
+                usage: self.usage(&row.id).await?,
                 same_code: self.same_code(&live).await?,
                 release: row.id,
                 publisher: row.publisher,

@@ -29,6 +29,7 @@ use crate::known::Known;
 use crate::live::Live;
 use crate::meter::FreeWork;
 use crate::oidc::{FetchedKeys, OidcIssuer};
+use crate::organic::Usage;
 use crate::pace::RunTimes;
 use crate::readers::Readers;
 use crate::shelf::Shelf;
@@ -116,6 +117,8 @@ pub struct Registry {
     pub(crate) interfaces: Shortly<(), Arc<[Interface]>>,
     /// The implementations of an interface.
     pub(crate) comparisons: Shortly<String, Arc<Comparison>>,
+    /// How much releases were used of late.
+    pub(crate) used: Shortly<ReleaseId, Usage>,
     /// The interfaces of which some implementation may not be tested yet.
     pub(crate) untested: Mutex<BTreeSet<String>>,
     pub(crate) tries: Tries,
@@ -163,6 +166,7 @@ impl Registry {
             run_times: RunTimes::default(),
             interfaces: Shortly::default(),
             comparisons: Shortly::default(),
+            used: Shortly::default(),
             untested: Mutex::default(),
             tries: Tries::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),

@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use glassbox_core::limits;
+use glassbox_core::{ReleaseId, limits};
 use glassbox_store::PayerSum;
 
 use crate::depend::exact;
@@ -29,14 +29,19 @@ pub struct Usage {
 }
 
 impl Registry {
-    /// Returns how much a package was used of late.
-    pub(crate) async fn usage(&self, live: &Arc<Live>) -> Result<Usage, RegistryError> {
-        let since_ms = self.env.now_ms().saturating_sub(limits::USAGE_WINDOW_MS);
-        let sums = self.store.payers(&live.id.package, since_ms).await?;
-        if sums.is_empty() {
-            return Ok(Usage::default());
-        }
-        Ok(usage(&sums, &self.related(live).await?))
+    /// Returns how much the package of a release was used of late, as of some seconds ago.
+    pub(crate) async fn usage(&self, id: &ReleaseId) -> Result<Usage, RegistryError> {
+        let now_ms = self.env.now_ms();
+        let compute = async || {
+            let since_ms = now_ms.saturating_sub(limits::USAGE_WINDOW_MS);
+            let sums = self.store.payers(&id.package, since_ms).await?;
+            if sums.is_empty() {
+                return Ok(Usage::default());
+            }
+            let live = self.live(&exact(id)).await?;
+            Ok(usage(&sums, &self.related(&live).await?))
+        };
+        self.used.get(id, now_ms, compute).await
     }
 
     /// Returns all who are paid when a release is: its payees, those of what it imports and of what it derives from, as far

@@ -57,6 +57,7 @@ pub(crate) fn result(found: Found) -> SearchResult {
         description: found.listing.description,
         functions: found.listing.functions.iter().map(summary).collect(),
         tests_passed: found.tests_passed,
+        payers_organic: Some(found.payers_organic),
         matched: found.matched,
     }
 }
@@ -69,6 +70,7 @@ pub(crate) fn listed(view: ReleaseView) -> SearchResult {
         description: view.listing.description,
         functions: view.listing.functions.iter().map(summary).collect(),
         tests_passed: view.report.passed,
+        payers_organic: None,
         matched: Vec::new(),
     }
 }

@@ -295,6 +295,7 @@ fn listing(page: ReleaseResponse, listed: &Listed) -> SearchResult {
         functions: page.functions.into_iter().map(summary).collect(),
         pure: page.pure,
         tests_passed: page.tests.passed,
+        payers_organic: None,
         matched: Vec::new(),
     }
 }
