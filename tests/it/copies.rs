@@ -10,7 +10,7 @@ use crate::packages::{self, one_file};
 use crate::stage::Stage;
 
 /// A component with some code, of which each detail that others do not have to copy can be another.
-fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
+pub(crate) fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
     let work = "(local.set 0 (i32.add (local.get 0) (i32.const 3)))".repeat(adds);
     let text = format!(
         r#"(component
@@ -21,7 +21,7 @@ fn component(inner: &str, outer: &str, adds: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> PackageFiles {
+pub(crate) fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> PackageFiles {
     PackageFiles {
         manifest: format!(
             "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\n[spec]\nworld = \"w\"\n\
@@ -42,7 +42,7 @@ fn package(name: &str, function: &str, component: Vec<u8>, more: &str) -> Packag
     }
 }
 
-async fn publish(stage: &Stage, mut package: PackageFiles, seed: u8, expect: u32) {
+pub(crate) async fn publish(stage: &Stage, mut package: PackageFiles, seed: u8, expect: u32) {
     let tests = package.tests.iter().next().map(|(path, text)| (path.to_owned(), text.to_vec())).unwrap();
     let text = String::from_utf8(tests.1).unwrap().replace("\"trap\"", &format!("\"{expect}\""));
     package.tests = one_file(&tests.0, text);

@@ -42,7 +42,7 @@ pub(crate) fn own(name: &str, terms: &str) -> PackageFiles {
 }
 
 /// Makes `lab:{name}` with prices, which pays its publisher and owes `share` to each of `parents`.
-fn fork(name: &str, parents: &[(&PackageFiles, u32)], terms: &str) -> PackageFiles {
+pub(crate) fn fork(name: &str, parents: &[(&PackageFiles, u32)], terms: &str) -> PackageFiles {
     let parents: String = parents.iter().map(|(parent, share)| derived_from(parent, *share)).collect();
     own(name, &format!("{terms}{parents}{PRICES}{}", payee(name)))
 }

@@ -174,6 +174,15 @@ impl Server {
         if let Some(price) = &release.download_price {
             said["download_price"] = json!(price);
         }
+        if !release.for_sale.is_empty() {
+            said["for_sale"] = json!(release.for_sale);
+        }
+        if !release.derived_from.is_empty() {
+            said["derived_from"] = json!(release.derived_from);
+        }
+        if let Some(first) = &release.same_code_as {
+            said["same_code_as"] = json!(first);
+        }
         Ok(said.into())
     }
 

@@ -11,12 +11,12 @@ use glassbox_pay::x402::{PaymentPayload, PaymentRequired};
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
-use crate::packages;
 use crate::stage::{Stage, keys};
+use crate::{copies, derived, packages};
 
 /// The era of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Era {
+pub(crate) enum Era {
     /// 2026-07-28: a request stands alone.
     Modern,
     /// 2025-06-18: after a handshake.
@@ -24,7 +24,7 @@ enum Era {
 }
 
 /// An MCP client by hand, which counts what it sends.
-struct Agent<'a> {
+pub(crate) struct Agent<'a> {
     stage: &'a Stage,
     path: String,
     era: Era,
@@ -32,7 +32,7 @@ struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    fn new(stage: &'a Stage, path: &str, era: Era) -> Self {
+    pub(crate) fn new(stage: &'a Stage, path: &str, era: Era) -> Self {
         Self { stage, path: path.into(), era, requests: std::cell::Cell::new(0) }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Agent<'a> {
         answer["result"].clone()
     }
 
-    async fn tool(&self, name: &str, args: Value) -> Value {
+    pub(crate) async fn tool(&self, name: &str, args: Value) -> Value {
         self.ask("tools/call", json!({ "name": name, "arguments": args })).await
     }
 
@@ -513,4 +513,32 @@ async fn credit_pays_by_the_header_and_a_narrow_token_no_further() {
     assert_eq!(ok(&call(2, "b").await)["output"], 4);
     refused(&call(3, "c").await, "token-spent");
     assert_eq!(stage.payments().await, 1, "the credit alone was paid for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_learns_what_is_for_sale_and_whose_work_it_is() {
+    let stage = Stage::new().await;
+    let root = derived::fork("root", &[], "");
+    stage.publish(&root).await;
+    stage.publish(&derived::fork("top", &[(&root, 1_000)], "")).await;
+    let agent = Agent::new(&stage, "/mcp", Era::Modern);
+    let described = agent.tool("describe", json!({ "id": "lab:top" })).await;
+    let offer = json!({
+        "item": "offer:commercial", "price": { "amount": "2000000", "usd": "2" }, "unit": "copy",
+        "grants": "LicenseRef-Lab",
+    });
+    assert_eq!(ok(&described)["for_sale"], json!([offer]), "{described}");
+    let terms = stage.get("/v1/packages/lab/root/1.0.0").await.json()["terms"].clone();
+    let parent = json!({ "release": "lab:root@1.0.0", "terms": terms, "share": 1_000 });
+    assert_eq!(ok(&described)["derived_from"], json!([parent]));
+    let described = agent.tool("describe", json!({ "id": "lab:bench" })).await;
+    for absent in ["for_sale", "derived_from", "same_code_as"] {
+        assert_eq!(ok(&described).get(absent), None);
+    }
+    for (name, seed) in [("ana:first", 81), ("eve:copy", 82)] {
+        let package = copies::package(name, "run", copies::component("a", "run", 300), "");
+        copies::publish(&stage, package, seed, 901).await;
+    }
+    let described = agent.tool("describe", json!({ "id": "eve:copy" })).await;
+    assert_eq!(ok(&described)["same_code_as"]["release"], "ana:first@1.0.0", "{described}");
 }
