@@ -45,7 +45,9 @@ fn pure(version: &str) -> PackageFiles {
 }
 
 fn looking(version: &str) -> PackageFiles {
-    package("clock", version, CLOCK, "imports-allow = [\"wasi:clocks/wall-clock\"]\n")
+    let mut files = package("clock", version, CLOCK, "imports-allow = [\"wasi:clocks/wall-clock\"]\n");
+    files.manifest = files.manifest.replacen("license", "description = \"A sundial\"\nlicense", 1);
+    files
 }
 
 async fn latest(stage: &Stage) -> Value {
@@ -87,6 +89,15 @@ async fn a_patch_that_asks_for_more_is_held_and_no_agent_is_upgraded_into_it() {
     look(&stage, "1.0.2", json!({ "args": [1] })).await.assert_problem(403, "release-held");
     stage.world.advance(Duration::from_millis(1));
     assert_eq!(latest(&stage).await, "lab:clock@1.0.2");
+    // Search finds it by what is new of it, at once and after a restart.
+    stage.registry.reconcile().await;
+    let by_what_is_new = async |stage: &Stage| {
+        let found = stage.get("/v1/search?q=sundial").await.json();
+        found["results"][0]["version"].clone()
+    };
+    assert_eq!(by_what_is_new(&stage).await, "1.0.2");
+    let stage = stage.reopen(Sweep::On).await;
+    assert_eq!(by_what_is_new(&stage).await, "1.0.2");
     assert_eq!(look(&stage, "latest", json!({ "args": [1] })).await.status, 200);
     let bounded = look(&stage, "latest", json!({ "args": [1], "grants": [] })).await;
     bounded.assert_problem(422, "guest-import-not-granted");

@@ -4,11 +4,14 @@
 //! runs it: the mark of most attacks by a stolen key is a patch that asks for the network. Such a release is published and
 //! can be read; names resolve to it, and it runs, once a second key of its namespace confirms it or three days are over.
 
+use std::sync::atomic::Ordering;
+
 use glassbox_core::acts::Confirmation;
 use glassbox_core::dsse::{DsseError, Envelope};
 use glassbox_core::manifest::{HTTP_INTERFACE, Manifest};
 use glassbox_core::{PackageName, PackageRef, Version};
 use glassbox_store::ReleaseRow;
+use tracing::error;
 
 use crate::error::{CallError, RegistryError};
 use crate::live::Live;
@@ -110,6 +113,16 @@ impl Registry {
                 until: crate::env::rfc3339(held.until),
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Lets search show what is held no more.
+    pub(crate) async fn show_let_go(&self) {
+        let now_ms = self.env.now_ms();
+        let since_ms = self.let_go_until_ms.load(Ordering::Relaxed);
+        match self.store.show_let_go(since_ms, now_ms).await {
+            Ok(()) => self.let_go_until_ms.store(now_ms, Ordering::Relaxed),
+            Err(error) => error!(%error, "Could not show what is held no more"),
         }
     }
 

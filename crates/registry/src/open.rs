@@ -1,7 +1,7 @@
 //! The registry itself: what it is made of, and how it starts.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use glassbox_core::acts::Marks;
@@ -113,6 +113,8 @@ pub struct Registry {
     pub(crate) running: Running,
     pub(crate) free_work: FreeWork,
     pub(crate) run_times: RunTimes,
+    /// Until when it was looked which holds are over.
+    pub(crate) let_go_until_ms: AtomicI64,
     /// The interfaces that there are.
     pub(crate) interfaces: Shortly<(), Arc<[Interface]>>,
     /// The implementations of an interface.
@@ -164,6 +166,7 @@ impl Registry {
             running: Running::default(),
             free_work: FreeWork::default(),
             run_times: RunTimes::default(),
+            let_go_until_ms: AtomicI64::new(i64::MIN),
             interfaces: Shortly::default(),
             comparisons: Shortly::default(),
             used: Shortly::default(),

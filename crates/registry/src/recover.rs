@@ -90,6 +90,7 @@ impl Registry {
         self.judge_support().await;
         self.forget_replies().await;
         self.log_receipts().await;
+        self.show_let_go().await;
         // Another process on the same store may have taken the certificate.
         if let Err(error) = self.recall_quarantine().await {
             error!(%error, "Could not read what the log says of this executor");

@@ -111,6 +111,22 @@ impl Store {
         .await
     }
 
+    /// Makes search show the newest releases of the packages of which a hold was over within a time: after `since_ms`, and until
+    /// `now_ms`.
+    pub async fn show_let_go(&self, since_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+        let over = self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT package FROM holds WHERE confirmed_by IS NULL AND until > ?1 AND until <= ?2",
+            )?;
+            let rows = statement.query_map([since_ms, now_ms], |row| row.get::<_, String>(0))?;
+            rows.map(|package| parse::<PackageName>(&package?)).collect::<Result<Vec<_>, StoreError>>()
+        });
+        for package in over.await? {
+            self.show_in_search(Ok(()), &package, now_ms).await?;
+        }
+        Ok(())
+    }
+
     /// Lets a held release go, by the word of a second key, and makes it what search finds where it is the newest. The first
     /// word counts; another changes nothing.
     pub async fn confirm(

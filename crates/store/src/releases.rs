@@ -343,7 +343,7 @@ impl Store {
     }
 
     pub(crate) fn rebuild_search(&self) -> Result<(), StoreError> {
-        // The store has no clock: what was ever held and not let go is left out, until the next release of its package.
+        // The store has no clock: what was ever held and not let go is left out, until `show_let_go` is asked.
         let releases = self.inner.read(|connection| newest(connection, i64::MIN))?;
         let documents = releases.iter().map(ReleaseRow::search_document).collect::<Result<Vec<_>, _>>()?;
         self.inner.search.replace(documents)
