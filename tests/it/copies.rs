@@ -1,7 +1,10 @@
-//! Code that was published before, under another name.
+//! Code that was published before, under another name; and names that look like others.
+
+use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, NamespacePolicy};
 use glassbox_core::key::SecretKey;
+use glassbox_core::limits;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
 
@@ -109,4 +112,28 @@ async fn the_keys_of_a_namespace_are_one_publisher() {
     }
     publish(&stage, package("cy:fourth", "run", component("d", "run", 300), ""), 83, 901).await;
     assert_eq!(same_code(&stage, "cy:fourth").await["release"], "ana:first@1.0.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_begin_few_packages_a_day_and_none_that_looks_like_anothers() {
+    let stage = Stage::empty().await;
+    let ask = async |name: &str, seed: u8| {
+        let component = component("a", "run", 1);
+        let mut package = package(name, "run", component, "");
+        package.tests = one_file("t.toml", "[[case]]\nname = \"runs\"\ncall = \"run(1)\"\nexpect = \"4\"\n");
+        let signed = packages::sign(&package, &SecretKey::from_seed(&[seed; 32]));
+        stage.post("/v1/publish", &packages::request(&package, signed)).await
+    };
+    for n in 0..limits::NEW_KEY_PACKAGES_MAX {
+        let reply = ask(&format!("new:{}", "a".repeat(n + 1)), 81).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+    let refused = ask("new:more", 81).await.assert_problem(429, "packages-too-many");
+    assert!(refused["next"].as_str().unwrap().contains("tomorrow"), "{refused}");
+    // Another key has its own count, and no name that looks like one of these.
+    assert_eq!(ask("ne:other", 82).await.status, 201);
+    let refused = ask("ne:wa", 82).await.assert_problem(403, "package-confusable");
+    assert!(refused["detail"].as_str().unwrap().contains("`new:a`"), "{refused}");
+    stage.world.advance(Duration::from_millis(limits::NEW_KEY_WINDOW_MS as u64));
+    assert_eq!(ask("new:more", 81).await.status, 201);
 }

@@ -7,6 +7,7 @@ use glassbox_pay::x402;
 use serde_json::{Value, json};
 
 use crate::buyer::{Reply, bench};
+use crate::command::Shell;
 use crate::packages;
 use crate::stage::Stage;
 
@@ -125,4 +126,28 @@ async fn earnings_say_with_what_when_and_by_what_kind_of_payer() {
     let query = glassbox_registry::EarningsQuery::default();
     assert_eq!(stage.store().earnings(query.clone(), 3).await.unwrap(), None);
     assert!(stage.store().earnings(query, 100).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_writes_what_a_spreadsheet_reads() {
+    let stage = busy().await;
+    let shell = Shell::new(&stage.url);
+    let output = shell.run(&["earnings", "--by", "package,export,payer", "--csv"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("day,package,release,export,payer,receiver,calls,usd,pico"));
+    let rows = earnings(&stage, "by=package,export,payer").await;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let line = |row: &Value| {
+        let told = ["day", "package", "release", "export", "payer"].map(|name| match row.get(name) {
+            Some(value) => text(value),
+            None => String::new(),
+        });
+        let sums = ["receiver", "calls", "usd", "pico"].map(|name| text(&row[name]));
+        [&told[..], &sums[..]].concat().join(",")
+    };
+    let wanted: Vec<String> = rows.iter().map(line).collect();
+    assert!(wanted.len() > 6, "{wanted:?}");
+    assert_eq!(lines.collect::<Vec<_>>(), wanted);
 }

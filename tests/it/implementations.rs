@@ -7,9 +7,11 @@ use glassbox_core::key::SecretKey;
 use glassbox_core::limits;
 use glassbox_pay::x402;
 use glassbox_registry::PackageFiles;
+use glassbox_store::Moment;
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
+use crate::command::Shell;
 use crate::names::act;
 use crate::packages::{self, one_file};
 use crate::stage::{OPERATOR, Stage, Sweep, keys, wallet};
@@ -213,6 +215,20 @@ fn assert_harmless(page: &Reply) {
     }
 }
 
+/// Returns what a cell says to people.
+fn cell(row: &str, label: &str) -> String {
+    let begin = format!("data-label=\"{label}\">");
+    let cell = &row[row.find(&begin).unwrap_or_else(|| panic!("no {label}: {row}")) + begin.len()..];
+    let cell = &cell[..cell.find("</td>").unwrap()];
+    let said = cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    said.collect::<Vec<_>>()
+        .join(" ")
+        .replace('\u{202f}', "")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_compare_implementations_on_a_page() {
     let stage = market().await;
@@ -223,6 +239,14 @@ async fn people_compare_implementations_on_a_page() {
         }
     }
     let mut hostile = package("evil:twice", 1, "0", CASES);
+    let looks = r#"(component
+      (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
+        (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
+        (export "datetime" (type $datetime (eq $time)))
+        (export "now" (func (result $datetime)))))"#;
+    hostile.component = wat::parse_str(text(1).replacen("(component", looks, 1)).unwrap();
+    let allowed = "fuel-max = 1_000_000_000\nimports-allow = [\"wasi:clocks/wall-clock\"]";
+    hostile.manifest = hostile.manifest.replacen("fuel-max = 1_000_000_000", allowed, 1);
     let described = "<script>alert(1)</script> \u{202e}<b>gnp</b><img src=x onload=x>";
     let described = format!("version = \"1.0.0\"\ndescription = {}", json!(described));
     hostile.manifest = hostile.manifest.replacen("version = \"1.0.0\"", &described, 1);
@@ -236,6 +260,34 @@ async fn people_compare_implementations_on_a_page() {
     assert!(page.text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", page.text);
     let at = |text: &str| page.text.find(text).unwrap_or_else(|| panic!("no `{text}` in {}", page.text));
     assert!(at(">evil:twice<") < at(">cheap:twice<") && at(">cheap:twice<") < at(">quick:twice<"));
+    // What a row says is what the API does.
+    let row = |name: &str| {
+        let row = &page.text[at(&format!(">{name}<"))..];
+        row[..row.find("</tr>").unwrap()].to_owned()
+    };
+    let listed = listed(&stage).await;
+    let fuel = |release: &str| {
+        let one = listed.iter().find(|one| one["release"] == release).unwrap();
+        one["spec_tests"]["fuel"].to_string()
+    };
+    let [quick, evil, cheap] = ["quick:twice", "evil:twice", "cheap:twice"].map(row);
+    for (row, label, said) in [
+        (&quick, "Price", "$0.004 at most double: $0.004 per call"),
+        (&quick, "Tests", "all 1 of the interface’s 1 of its own"),
+        (&quick, "Fuel", &fuel("quick:twice@1.0.0")),
+        (&quick, "Use", "3 independent 3 payers, 6 calls"),
+        (&quick, "May use", "nothing"),
+        (&evil, "Price", "free"),
+        (&evil, "Tests", "the interface’s are not run yet 1 of its own"),
+        (&evil, "Fuel", "not known"),
+        (&evil, "Use", "none yet"),
+        (&evil, "May use", "wasi:clocks/wall-clock@0.2.0"),
+        (&cheap, "Run time", "not known"),
+    ] {
+        assert_eq!(cell(row, label), said, "{label}");
+    }
+    let took = cell(&quick, "Run time");
+    assert!(took.starts_with(|first: char| first.is_ascii_digit()), "{took}");
     for path in ["/interfaces/no/such/thing@1.0.0", "/interfaces/%3Cb%3E/x/%3Cscript%3E"] {
         let page = stage.get(path).await;
         assert_eq!(page.status, 404, "{path}");
@@ -407,4 +459,65 @@ async fn an_agent_chooses_over_mcp() {
         (&json!(42), &json!("quick:twice@1.0.0")),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_leaves_it_open_and_says_who_it_was() {
+    let stage = Stage::empty().await;
+    for (seed, package) in
+        [package("spec:twice", 100, "0", CASES), package("quick:twice", 0, "0", CASES), stub()]
+            .iter()
+            .enumerate()
+    {
+        publish(&stage, 100 + seed as u8, package).await;
+    }
+    test_all(&stage).await;
+    let shell = Shell::new(&stage.url);
+    let call = |more: &[&str]| {
+        let output = shell.run(&[&["call", "spec:twice", "double(21)", "--choose"], more].concat());
+        let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(output.status.success(), "{noted}");
+        (said, noted)
+    };
+    let (said, noted) = call(&["fastest"]);
+    assert!(said.contains("42"), "{said}");
+    assert!(noted.contains("fastest of 2: quick:twice@1.0.0: "), "{noted}");
+    assert!(noted.contains("not stub:twice@1.0.0: spec-tests-failed"), "{noted}");
+    let (said, noted) = call(&["fastest", "--untested"]);
+    assert!(said.contains("42") && noted.contains("fastest of 3"), "{noted}");
+    let (said, noted) = call(&["pinned"]);
+    assert!(said.contains("42") && noted.contains("pinned of 1: spec:twice@1.0.0: it was named"), "{noted}");
+    shell.refused(&["call", "no:such", "double(21)", "--choose", "cheapest"], "package-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_as_relevant_goes_by_who_pays_for_it() {
+    let stage = market().await;
+    let first = async || {
+        let found = stage.get("/v1/search?q=twice&limit=1").await.json();
+        found["results"].as_array().unwrap()[0].clone()
+    };
+    let found = first().await;
+    assert_eq!(found["payers_organic"], 0);
+    let other = if found["package"] == "odd:twice" { "quick" } else { "odd" };
+    for name in ["ana", "ben", "cy"] {
+        let buyer = stage.buyer(name, 1).await;
+        buyer.pay(&format!("/v1/call/{other}/twice/1.0.0/double"), json!([1]), name).await.output();
+    }
+    stage.world.advance(COMPARED_FOR);
+    let found = first().await;
+    assert_eq!((&found["package"], &found["payers_organic"]), (&json!(format!("{other}:twice")), &json!(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_is_tested_again() {
+    for (moment, again) in [(Moment::Before, true), (Moment::After, false)] {
+        let stage = Stage::empty().await;
+        publish(&stage, 90, &package("spec:twice", 1, "0", CASES)).await;
+        stage.inject("set_spec_run", moment);
+        assert!(stage.registry.test_next().await.is_err(), "{moment:?}");
+        assert_eq!(stage.registry.test_next().await.unwrap(), again, "{moment:?}");
+        assert!(!stage.registry.test_next().await.unwrap(), "{moment:?}");
+        assert_eq!(listed(&stage).await[0]["spec_tests"]["passed"], 1, "{moment:?}");
+    }
 }

@@ -48,6 +48,11 @@ impl Ranking {
         (Self::Name, "name"),
     ];
 
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(ranking, _)| *ranking == self).expect("all rankings are listed").1
+    }
+
     /// Puts implementations in order.
     fn sort(self, implementations: &mut [Implementation]) {
         implementations.sort_by_key(|one| {

@@ -52,9 +52,7 @@ async fn source_available_is_read_and_run_by_all_and_hosted_for_a_licence() {
     let hoster = Customer::with(&stage, "hoster", "99").await;
     let licenses = format!("{GOODS}/licenses");
     hoster.post(&licenses, &json!({ "item": "offer:hosting" })).await.assert_problem(402, "credit-short");
-    let other = Customer::with(&stage, "other", "99").await;
     assert_eq!(earned(&stage).await, 0);
-    drop(other);
     let rich = stage.buyer("rich", 600).await;
     let body = json!({ "item": "offer:hosting", "licensee": "Clouds Ltd" });
     let asked = rich.send(&licenses, &body, None).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Customer, PAYEE, earned, goods, net};
 use crate::buyer::Reply;
+use crate::mcp::{Agent, Era};
 use crate::packages::one_file;
 use crate::stage::Stage;
 
@@ -88,9 +89,14 @@ async fn metered_is_paid_once() {
     // The same payment buys nothing else.
     let other = json!({ "args": [1] });
     let elsewhere = buyer.send(&super::path("double"), &other, Some(&payment)).await;
-    assert_ne!(elsewhere.json()["charged"]["amount"], "250000", "{}", elsewhere.text);
+    elsewhere.assert_problem(409, "payment-bound");
     assert_eq!(earned(&stage).await, net(250_000));
     // Agents that read over MCP are told where to pay.
+    let agent = Agent::new(&stage, "/mcp", Era::Modern);
+    let read = agent.tool("read", json!({ "id": "shop:goods", "layer": "source" })).await;
+    let refused = &read["structuredContent"];
+    assert_eq!((&read["isError"], &refused["code"]), (&json!(true), &json!("source-not-free")), "{read}");
+    assert!(refused["next"].as_str().unwrap().contains("/source says what it takes"), "{refused}");
     stage.assert_sound().await;
 }
 

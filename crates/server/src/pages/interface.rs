@@ -83,14 +83,9 @@ pub(crate) async fn one(
         (tested_by(spec.as_ref()))
         (table(&implementations, spec.is_some()))
         (legend())
-        p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (word(ranking)) } { "The same as JSON" } }
+        p { a href={ "/v1" (address(&name).unwrap_or_default()) "?by=" (ranking.as_str()) } { "The same as JSON" } }
     };
     Ok(page(StatusCode::OK, &name, &main))
-}
-
-fn word(ranking: Ranking) -> &'static str {
-    let known = Ranking::ALL.iter().find(|(one, _)| *one == ranking);
-    known.map_or("use", |(_, word)| word)
 }
 
 /// Shows how to call any of them, by the name of the package that the interface is named after where that is one.
@@ -106,25 +101,27 @@ fn example(name: &str, implementations: &[Implementation]) -> Markup {
     }
 }
 
-/// What each order is called.
-const SORTED: [(Ranking, &str); 6] = [
-    (Ranking::Use, "Use"),
-    (Ranking::Price, "Price"),
-    (Ranking::Tests, "Tests"),
-    (Ranking::Fuel, "Fuel"),
-    (Ranking::Time, "Run time"),
-    (Ranking::Name, "Name"),
-];
+/// What an order is called.
+fn label(ranking: Ranking) -> &'static str {
+    match ranking {
+        Ranking::Use => "Use",
+        Ranking::Price => "Price",
+        Ranking::Fuel => "Fuel",
+        Ranking::Time => "Run time",
+        Ranking::Tests => "Tests",
+        Ranking::Name => "Name",
+    }
+}
 
 fn sorting(name: &str, chosen: Ranking) -> Markup {
     let path = address(name).unwrap_or_default();
     html! {
         p.sorting {
             span.quiet { "Sort by" }
-            @for (ranking, label) in SORTED {
+            @for (ranking, word) in Ranking::ALL {
                 " "
-                @if ranking == chosen { strong aria-current="true" { (label) } }
-                @else { a href={ (path) "?by=" (word(ranking)) } { (label) } }
+                @if ranking == chosen { strong aria-current="true" { (label(ranking)) } }
+                @else { a href={ (path) "?by=" (word) } { (label(ranking)) } }
             }
         }
     }
