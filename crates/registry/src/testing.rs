@@ -302,3 +302,21 @@ fn show(ty: &FunctionType, value: &Option<Value>) -> String {
     };
     if text.chars().count() <= 400 { text } else { text.chars().take(400).chain("…".chars()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_higher_of_two_in_the_middle() {
+        for (numbers, expected) in [
+            (vec![], None),
+            (vec![7], Some(7)),
+            (vec![9, 1], Some(9)),
+            (vec![1_000_000, 3, 2], Some(3)),
+            (vec![4, 1, 3, 2], Some(3)),
+        ] {
+            assert_eq!(median(numbers), expected);
+        }
+    }
+}
