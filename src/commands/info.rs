@@ -117,7 +117,12 @@ fn describe(release: &ReleaseResponse) -> String {
     }));
     lines.extend([
         format!("  fuel       at most {} a call", release.fuel_max),
-        format!("  licence    {}", release.license),
+        match &release.license_change {
+            Some(later) => {
+                format!("  licence    {}; {} from {} on", release.license, later.license, later.from)
+            }
+            None => format!("  licence    {}", release.license),
+        },
         format!(
             "  authors    {}",
             if release.authors.is_empty() { "not said".into() } else { release.authors.join(", ") }

@@ -73,6 +73,7 @@ get /v1/packages/{ns}/{name}/{version}/attestations
 post /v1/packages/{ns}/{name}/{version}/attestations
 get /v1/packages/{ns}/{name}/{version}/component
 post /v1/packages/{ns}/{name}/{version}/confirm
+get /v1/packages/{ns}/{name}/{version}/documents
 get /v1/packages/{ns}/{name}/{version}/files
 post /v1/packages/{ns}/{name}/{version}/licenses
 get /v1/packages/{ns}/{name}/{version}/manifest

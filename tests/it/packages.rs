@@ -223,6 +223,7 @@ pub(crate) fn request(package: &PackageFiles, statement: Envelope) -> PublishReq
             .iter()
             .map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes)))
             .collect(),
+        documents: files(&package.documents),
         files: package.files.as_ref().map(files),
         source: package.source.as_ref().map(files),
         statement,
