@@ -29,6 +29,9 @@ use serde::{Deserialize, Serialize};
 use crate::money::{Atomic, Pico};
 use crate::split::{Receiver, Share};
 
+/// A day, in milliseconds. Days are counted from 1970, in UTC.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// A ledger account. Prints and parses as `kind:id`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]

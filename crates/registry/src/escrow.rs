@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glassbox_core::blocklist::Listed;
 use glassbox_core::escrow::lapse;
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, DAY_MS};
 use glassbox_core::{Pico, limits};
 use glassbox_pay::Address;
 use glassbox_store::{PayeeState, UnclaimedRow};
@@ -12,8 +12,6 @@ use tracing::{error, info};
 
 use crate::error::RegistryError;
 use crate::open::Registry;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Registry {
     /// Returns all that nobody claimed, with the day on which it becomes somebody else's.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, DAY_MS};
 use glassbox_core::{PackageName, Pico, ReleaseId};
 use rusqlite::ToSql;
 
@@ -133,9 +133,6 @@ pub struct Earning {
     /// Their sum.
     pub amount: Pico,
 }
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Whether the payer had a licence of the package when it called.
 const LICENSED: &str = "EXISTS (SELECT 1 FROM licenses

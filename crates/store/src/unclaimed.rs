@@ -4,14 +4,12 @@
 
 use glassbox_core::Pico;
 use glassbox_core::escrow::{Accrual, Heirs};
-use glassbox_core::ledger::{Account, Transfer};
+use glassbox_core::ledger::{Account, DAY_MS, Transfer};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::ledger;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What a payee earned on a day that nobody claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]

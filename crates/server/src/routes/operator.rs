@@ -10,6 +10,7 @@ use glassbox_api::{
     FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
     PayeeResponse, PayeesResponse, Problem, UnclaimedResponse,
 };
+use glassbox_core::ledger::DAY_MS;
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_registry::{Action, FeedView, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339};
 use serde::Deserialize;
@@ -45,7 +46,7 @@ async fn payees_response(app: &App) -> Result<Json<PayeesResponse>, Refusal> {
     let unclaimed = unclaimed.into_iter().map(|(payee, (pico, day))| UnclaimedResponse {
         payee,
         pico: pico.to_string(),
-        lapses_at: rfc3339(day * 24 * 60 * 60 * 1_000),
+        lapses_at: rfc3339(day * DAY_MS),
     });
     Ok(Json(PayeesResponse {
         unclaimed: unclaimed.collect(),
