@@ -76,7 +76,7 @@ pub use sboms::Within;
 pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
-pub use support::{Answers, Settled};
+pub use support::{Answer, Answers, Settled};
 pub use terms::{NewTerms, TermsRow};
 pub use unclaimed::UnclaimedRow;
 pub use usage::Consumed;

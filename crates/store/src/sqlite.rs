@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("unclaimed.sql"),
     include_str!("support.sql"),
     include_str!("blocklists.sql"),
+    include_str!("unanswered.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -19,6 +19,17 @@ pub struct Answers {
     pub unanswered: u64,
 }
 
+/// What became of a call, for those who were promised that calls are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It had an answer.
+    Given,
+    /// The host had none, whoever asked.
+    Missing,
+    /// This payer got none, for a reason that it may have brought itself.
+    MissingTo(String),
+}
+
 /// How a licence was paid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
@@ -31,27 +42,37 @@ pub struct Settled {
 const HOUR_MS: i64 = 3_600_000;
 
 impl Store {
-    /// Counts a call of a package, in the hour of `now_ms`.
+    /// Counts a call of a package, in the hour of `now_ms`; of the calls for which one payer got no answer, one an hour.
     pub async fn count_answer(
         &self,
         package: &PackageName,
-        is_answered: bool,
+        answer: Answer,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let (package, hour) = (package.to_string(), now_ms.div_euclid(HOUR_MS));
         self.write("count_answer", move |transaction| {
+            if let Answer::MissingTo(payer) = &answer {
+                let is_new = transaction
+                    .prepare_cached("INSERT OR IGNORE INTO unanswered (package, payer, hour) VALUES (?1, ?2, ?3)")?
+                    .execute(params![package, payer, hour])?;
+                if is_new == 0 {
+                    return Ok(());
+                }
+            }
             transaction
                 .prepare_cached(
                     "INSERT INTO answers (package, hour, asked, unanswered) VALUES (?1, ?2, 1, ?3)
                      ON CONFLICT (package, hour) DO UPDATE SET asked = asked + 1, unanswered = unanswered + ?3",
                 )?
-                .execute(params![package, hour, i64::from(!is_answered)])?;
+                .execute(params![package, hour, i64::from(answer == Answer::Missing)])?;
             Ok(())
         })
         .await
     }
 
     /// Returns how many calls of a package there were from the hour of one time to that of another, which is left out.
+    ///
+    /// Of those who got no answer, the one who got none most often is left out: nobody breaks a promise alone.
     pub async fn answers(
         &self,
         package: &PackageName,
@@ -67,8 +88,15 @@ impl Store {
                      WHERE package = ?1 AND hour >= ?2 AND hour < ?3",
                 )?
                 .query_row(params![package, from, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let missing: i64 = connection
+                .prepare_cached(
+                    "SELECT COALESCE(SUM(hours) - MAX(hours), 0) FROM (
+                        SELECT COUNT(*) AS hours FROM unanswered
+                        WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer)",
+                )?
+                .query_row(params![package, from, until], |row| row.get(0))?;
             let count = |count: i64| u64::try_from(count).unwrap_or_default();
-            Ok(Answers { asked: count(asked), unanswered: count(unanswered) })
+            Ok(Answers { asked: count(asked), unanswered: count(unanswered + missing) })
         })
         .await
     }
