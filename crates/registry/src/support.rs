@@ -5,10 +5,10 @@
 use glassbox_core::acts::Advisory;
 use glassbox_core::license::{Item, License};
 use glassbox_core::manifest::{Plan, PlanKind};
-use glassbox_core::support::{Breach, Hole, Record, breach, credit, onward, reverse};
-use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_core::support::{Breach, Hole, Record, breach, credit};
+use glassbox_core::{Atomic, PackageName, PackageRef, limits};
 use glassbox_sandbox::FailureKind;
-use glassbox_store::{Answer, NewLicense};
+use glassbox_store::{Answer, Judged, NewLicense};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
@@ -88,17 +88,12 @@ impl Registry {
             None => None,
         };
         let Some((plan, breach)) = broken else {
-            self.store.judge_license(&row.id, Vec::new(), None, now_ms).await?;
+            self.store.judge_license(&row.id, Atomic::ZERO, now_ms).await?;
             return Ok(());
         };
         let bps = plan.sla.as_ref().map_or(0, |sla| sla.credit);
-        let amount = credit(license.amount, bps);
-        let settled = self.store.settled(&row.id).await?;
-        let back = reverse(&settled.charge, amount, &row.id);
-        let payer = &row.holder;
-        let onward = settled.funding.as_ref().and_then(|funding| onward(funding, payer, amount));
-        let onward = onward.filter(|_| !back.is_empty());
-        if self.store.judge_license(&row.id, back, onward, now_ms).await? {
+        let credit = credit(license.amount, bps);
+        if let Judged::Now(amount) = self.store.judge_license(&row.id, credit, now_ms).await? {
             warn!(
                 license = logged(&row.id),
                 ?breach,

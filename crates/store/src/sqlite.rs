@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("support.sql"),
     include_str!("blocklists.sql"),
     include_str!("unanswered.sql"),
+    include_str!("reversals.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, Advisory};
 use glassbox_core::ledger::Account;
-use glassbox_pay::x402;
+use glassbox_pay::{B256, x402};
 use glassbox_registry::PackageFiles;
 use glassbox_store::{Answer, Fault, Moment};
 use serde_json::json;
@@ -13,6 +13,7 @@ use super::examples::package;
 use super::{COMPONENT, Customer, goods, net, path, stage_with};
 use crate::names::act;
 use crate::packages::{one_file, publisher};
+use crate::payer::spend_elsewhere;
 use crate::stage::Stage;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -196,4 +197,67 @@ async fn no_caller_breaks_the_promise_alone() {
     assert_eq!(answers().await, (4, 0));
     missing_to("ben", 1).await;
     assert_eq!(answers().await, (5, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_without_the_plan_has_anything_back() {
+    let rest = format!(
+        "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
+         [[plan]]\nid = \"team\"\namount = \"2\"\nincludes = [\"execute:*\"]\n\
+         [[plan]]\nid = \"gold\"\non = \"support\"\namount = \"8\"\nsla = {{ uptime = \"99.9\", credit = 2500 }}\n{}",
+        super::PAYEE
+    );
+    let stage = Stage::without_sweep().await;
+    stage.publish(&goods("LicenseRef-Shop", "", &rest)).await;
+    let (gold, team) = (Customer::with(&stage, "gold", "8").await, Customer::with(&stage, "team", "8").await);
+    let none = Customer::with(&stage, "none", "8").await;
+    let licenses = "/v1/packages/shop/goods/1.0.0/licenses";
+    for (customer, item) in [(&gold, "plan:gold"), (&team, "plan:team")] {
+        assert_eq!(customer.post(licenses, &json!({ "item": item })).await.status, 200);
+    }
+    assert_eq!((team.pays("double", 1).await, none.pays("double", 1).await), (0, 10_000));
+    let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
+    stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+    stage.world.advance(DAY * 40);
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    assert_eq!((has(&gold).await, has(&team).await, has(&none).await), (2_000_000, 6_000_000, 7_990_000));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_chain_took_back_is_not_given_back_and_what_it_may_take_back_waits() {
+    for is_lost in [true, false] {
+        let stage = stage().await;
+        let buyer = stage.buyer("company", 1_000).await;
+        let weather = stage.devnet().weather();
+        weather.mine(4).await.unwrap();
+        weather.finality(4).await.unwrap();
+        let body = json!({ "item": GOLD });
+        let asked = buyer.send(LICENSES, &body, None).await;
+        let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
+        assert_eq!(buyer.send(LICENSES, &body, Some(&payment)).await.status, 200);
+        let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
+        stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+        if is_lost {
+            weather.reorg(1).await.unwrap();
+            spend_elsewhere(&stage, &buyer, 1_000_000_000, B256::repeat_byte(1)).await;
+        }
+        stage.world.advance(DAY * 32);
+        for _ in 0..2 {
+            stage.registry.reconcile().await;
+        }
+        assert_eq!(earned(&stage).await, net(PAID) as i128, "{is_lost}");
+        weather.mine(4).await.unwrap();
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+            weather.mine(4).await.unwrap();
+        }
+        let left = if is_lost { net(PAID) } else { net(PAID - QUARTER) };
+        assert_eq!(earned(&stage).await, left as i128, "{is_lost}");
+        let back = if is_lost { 0 } else { 1_000_000_000 - PAID + QUARTER };
+        assert_eq!(stage.balance(buyer.wallet.address()).await, back, "{is_lost}");
+        stage.assert_sound().await;
+    }
 }
