@@ -9,6 +9,7 @@ mod manifests;
 mod models;
 mod oidc;
 mod prices;
+mod refunds;
 mod refusals;
 mod source;
 mod support;
