@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("blocklists.sql"),
     include_str!("unanswered.sql"),
     include_str!("reversals.sql"),
+    include_str!("company/tips.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -4,6 +4,7 @@
 //! token that was taken back a moment ago pays nothing, and of many that race for one budget none gets more than is left.
 
 mod approvals;
+mod tips;
 mod uses;
 
 use glassbox_core::account::{AccountKind, AccountName, CostCenter, Month, Paying};
@@ -13,6 +14,7 @@ use glassbox_core::{Atomic, Digest, Pico, limits};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::approvals::{Approval, ApprovalState};
+pub use self::tips::TipPart;
 pub use self::uses::{Use, UseRow, UseSum};
 use crate::binding::NewCall;
 use crate::credit::{self, Budget, CreditRefusal};
