@@ -14,7 +14,7 @@ use crate::report::Report;
 /// The kernels, how large, and how much dearer metering may make them.
 const KERNELS: [(&str, u32, f64); 6] = [
     ("sha256", 20_000, 1.15),
-    ("sieve", 1_000_000, 1.6),
+    ("sieve", 2_000_000, 1.6),
     ("matmul", 120, 1.6),
     ("sum", 300, 1.6),
     ("spin", 5_000_000, 1.6),
