@@ -177,11 +177,13 @@ def running(discount, at):
     return discount.get("from", "") <= at[:10] <= discount.get("until", "9999-12-31")
 def owed(terms, price, account, quantity, bound):
     """What units of a price cost an account; with `bound`, the most that up to as many cost."""
-    used, held, name = account.get("used", {}), account.get("plan"), price["id"]
+    used, name = account.get("used", {}), price["id"]
+    held = account["plans"] if "plans" in account else [account["plan"]] if "plan" in account else []
     for plan in terms.get("plan", []):
-        if held is None or plan["id"] != held["id"] or not {"execute:*", "execute:" + name} & set(plan.get("includes", [])): continue
+        seats = sum(one["seats"] for one in held if one["id"] == plan["id"])
+        if not seats or not {"execute:*", "execute:" + name} & set(plan.get("includes", [])): continue
         quota = plan.get("quota")
-        if quota is None or used.get("plan:" + plan["id"], ENDLESS) < quota["calls"] * held["seats"] or quota.get("overage-price", name) != name: return 0
+        if quota is None or used.get("plan:" + plan["id"], ENDLESS) < quota["calls"] * seats or quota.get("overage-price", name) != name: return 0
     steps = [step["up-to"] - used.get(name, 0) for step in price.get("tiers", {}).get("steps", []) if bound and "up-to" in step]
     amount = max(rated(price, used.get(name), end) for end in [quantity] + [step for step in steps if 0 < step < quantity])
     off = max([d["percent"] for d in terms.get("discount", []) if d["price"] == name and "at" in account and running(d, account["at"])] + [0])

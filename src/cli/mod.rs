@@ -320,6 +320,11 @@ Examples:
         after_help = "Examples:\n  glassbox payout --data ./registry --dry-run\n  glassbox payout --data ./registry --to acct:ana@example.org=0x… --threshold 5"
     )]
     Payout(PayoutArgs),
+    /// Give back what was charged for a call, download, licence or tip, from whoever got it
+    #[command(
+        after_help = "Examples:\n  glassbox refund 7f3a… --reason 'it answered for another address' --data ./registry\n  glassbox refund 7f3a… --total 0.5 --reason 'half of it was late' --data ./registry"
+    )]
+    Refund(RefundArgs),
     /// Decide how far you know payees, and whose earnings wait
     #[command(subcommand)]
     Payee(PayeeCommand),

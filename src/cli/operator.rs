@@ -63,6 +63,20 @@ pub(crate) struct PayoutArgs {
     pub(crate) operator: Operator,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RefundArgs {
+    /// The id of what was charged, as receipts and `glassbox statement` name it
+    pub(crate) call: String,
+    /// How much shall have gone back in all, in dollars [default: the whole]
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) total: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) operator: Operator,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PayeeCommand {
     /// Show what you decided about payees, and whose earnings wait

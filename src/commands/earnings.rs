@@ -34,13 +34,14 @@ fn parts(row: &EarningRow) -> [Option<&String>; 5] {
 }
 
 /// The columns of the CSV.
-const COLUMNS: &str = "day,package,release,export,payer,receiver,calls,usd,pico";
+const COLUMNS: &str = "day,package,release,export,payer,receiver,calls,usd,pico,reversed_usd,reversed_pico";
 
 fn csv(response: &EarningsResponse) -> String {
     let row = |row: &EarningRow| {
         let parts = parts(row).map(|part| quoted(part.map_or("", String::as_str)));
         let EarningRow { receiver, calls, usd, pico, .. } = row;
-        format!("{},{},{calls},{usd},{pico}", parts.join(","), quoted(receiver))
+        let back = [&row.reversed_usd, &row.reversed_pico].map(|text| text.as_deref().unwrap_or("0"));
+        format!("{},{},{calls},{usd},{pico},{}", parts.join(","), quoted(receiver), back.join(","))
     };
     [COLUMNS.to_owned()].into_iter().chain(response.earnings.iter().map(row)).collect::<Vec<_>>().join("\n")
 }
@@ -62,11 +63,12 @@ pub(super) fn describe(response: &EarningsResponse) -> String {
         let parts = parts(row).into_iter().zip(widths);
         let parts = parts.filter_map(|(part, width)| Some(format!("{:<width$}", part?)));
         lines.push(format!(
-            "{}{:<receivers$}  {}  {}",
+            "{}{:<receivers$}  {}  {}{}",
             parts.map(|part| format!("{}  ", paint(NAME, part))).collect::<String>(),
             row.receiver,
             paint(MONEY, format!("${:<14}", row.usd)),
             count(row.calls, "call"),
+            row.reversed_usd.as_ref().map(|usd| format!(", ${usd} went back")).unwrap_or_default(),
         ));
     }
     lines.push(paint(HEAD, format!("${} in all", response.total_usd)));

@@ -36,6 +36,7 @@ mod payout;
 mod publish;
 mod purse;
 mod receipt;
+mod refund;
 mod republish;
 mod run;
 mod search;
@@ -203,6 +204,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Audit(AuditCommand::Receipts(args)) => audit_receipts::run(&context, &args).await,
         Command::Statement(args) => statement::run(&context, &args).await,
         Command::Payout(args) => payout::run(&context, &args).await,
+        Command::Refund(args) => refund::run(&context, &args).await,
         Command::Payee(command) => payee::run(&context, &command).await,
         Command::Notice(command) => notice::run(&context, &command).await,
         Command::Devnet(args) => devnet::run(&context, &args).await,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glassbox_client::{ClientError, Policy};
+use glassbox_core::acts::{Act as _, Quarantine};
 use glassbox_core::limits::{REPLY_KEPT_MS, SIGN_IN_SECONDS_MAX};
 use glassbox_core::{Atomic, Digest};
 use glassbox_pay::faults::MoveFault;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 use crate::buyer::{Buyer, Reply, bench};
 use crate::command::{Server, Shell};
+use crate::names::act;
 use crate::packages::{self, downloadable};
 use crate::stage::{Stage, Sweep, World, keys};
 
@@ -83,6 +85,36 @@ async fn what_has_no_price_is_free_and_what_is_not_allowed_is_refused() {
     assert_eq!(stage.payments().await, 0);
     let release = stage.get("/v1/packages/lab/bench/1.1.0").await.json();
     assert_eq!((&release["download"], release.get("download_price")), (&json!(true), None));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_payment_bought_opens_no_quarantined_release() {
+    let stage = Stage::new().await;
+    stage.publish(&downloadable("1.1.0", Some("0.5"))).await;
+    stage.publish(&downloadable("1.2.0", None)).await;
+    let buyer = stage.buyer("ana", 2).await;
+    let args = json!({ "args": [1] });
+    let called = buyer.sign(&bench("double"), &args, "call").await;
+    assert_eq!(buyer.send(&bench("double"), &args, Some(&called)).await.status, 200);
+    let bought = sign(&stage, &buyer, &path("1.1.0"), "download").await;
+    assert_component(&get_paid(&stage, &path("1.1.0"), &bought).await, "1.1.0");
+    for version in ["1.1.0", "1.2.0"] {
+        let quarantine = Quarantine {
+            release: format!("lab:bench@{version}").parse().unwrap(),
+            quarantined: true,
+            reason: "leaks".into(),
+            sequence: 1,
+        };
+        let to = format!("/v1/packages/lab/bench/{version}/quarantine");
+        assert_eq!(act(&stage, &to, quarantine.sign(&keys().operator)).await.status, 201);
+    }
+    for payment in [&called, &bought] {
+        get_paid(&stage, &path("1.2.0"), payment).await.assert_problem(403, "release-quarantined");
+    }
+    get_paid(&stage, &path("1.1.0"), &called).await.assert_problem(403, "release-quarantined");
+    // It is never too late to fetch what was bought.
+    assert_component(&get_paid(&stage, &path("1.1.0"), &bought).await, "1.1.0");
     stage.assert_sound().await;
 }
 

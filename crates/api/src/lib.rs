@@ -51,7 +51,7 @@ pub use names::{
 pub use operator::{
     ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
     FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
-    PayeeResponse, PayeesResponse, UnclaimedResponse,
+    PayeeResponse, PayeesResponse, RefundRequest, RefundResponse, UnclaimedResponse,
 };
 pub use problem::Problem;
 pub use receipts::{

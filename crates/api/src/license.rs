@@ -110,6 +110,9 @@ pub struct SpreadTipResponse {
     pub package: String,
     /// How many calls of it the company made.
     pub calls: u64,
-    /// What its payees have.
+    /// What its payees have of it.
     pub charged: Money,
+    /// The code of the refusal where they have nothing yet: asking for the same again may give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }

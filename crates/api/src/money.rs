@@ -32,7 +32,7 @@ pub struct EarningsQuery {
 pub struct EarningsResponse {
     /// The rows, in the order of what they are told apart by, then of their receivers.
     pub earnings: Vec<EarningRow>,
-    /// The sum over all rows, in dollars.
+    /// The sum over all rows, less what went back, in dollars.
     pub total_usd: String,
     /// Whether the money is play money.
     pub play_money: bool,
@@ -65,6 +65,13 @@ pub struct EarningRow {
     pub pico: String,
     /// The same in dollars, as a decimal.
     pub usd: String,
+    /// What went back to payers, of this or of what was earned before, in millionths of a millionth of a dollar; absent where
+    /// nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed_pico: Option<String>,
+    /// The same in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed_usd: Option<String>,
 }
 
 /// A request for play money.

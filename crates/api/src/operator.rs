@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Money;
+
 /// A decision about a payee.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -201,4 +203,30 @@ pub struct BlocklistEntry {
     pub about: String,
     /// Why.
     pub reason: String,
+}
+
+/// A wish to give back what was charged.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundRequest {
+    /// The id of the call, download, licence or tip.
+    pub call: String,
+    /// How much shall have gone back in all, in dollars; the whole when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_usd: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What went back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RefundResponse {
+    /// Of what.
+    pub call: String,
+    /// How much just now; nothing where as much went back before.
+    pub refunded: Money,
+    /// How much in all, with what a broken promise gave back.
+    pub total: Money,
+    /// What was charged.
+    pub charged: Money,
 }

@@ -2,7 +2,7 @@
 
 use glassbox_api::{
     ActionsResponse, FreezeRequest, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse,
-    PayeeRequest, PayeesResponse,
+    PayeeRequest, PayeesResponse, RefundRequest, RefundResponse,
 };
 
 use crate::error::ClientError;
@@ -31,6 +31,11 @@ impl Client {
         decision: &NoticeDecision,
     ) -> Result<NoticeResponse, ClientError> {
         self.post(&format!("/v1/operate/notices/{}", escape(id)), decision).await
+    }
+
+    /// Gives back what was charged for a call or a sale.
+    pub async fn refund(&self, request: &RefundRequest) -> Result<RefundResponse, ClientError> {
+        self.post("/v1/operate/refunds", request).await
     }
 
     /// Returns what the operator decided, after the decision with this number.

@@ -18,6 +18,8 @@
 //! An account of a company that pays beforehand spends credit, which came by its bank.
 //!
 //! What nobody claims of earnings becomes somebody else's by a *lapse*, see [`escrow`](crate::escrow).
+//! What goes back of a charge is a *reversal* of it, see [`reversal`](crate::reversal), and leaves over the rail, or off the
+//! invoice, as a *refund*.
 //! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
 //! else's.
 
@@ -28,6 +30,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::{Atomic, Pico};
 use crate::split::{Receiver, Share};
+
+/// A day, in milliseconds. Days are counted from 1970, in UTC.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A ledger account. Prints and parses as `kind:id`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,7 +153,7 @@ pub enum Kind {
     Loss,
     /// A share that nobody claimed, becoming somebody else's.
     Lapse,
-    /// A part of a charge going back, because a promise was broken.
+    /// A charge going back, or a part of it: because a promise was broken, or because the operator says so.
     Reversal,
 }
 

@@ -38,6 +38,7 @@ pub mod possession;
 pub mod profile;
 pub mod receipt;
 pub mod release;
+pub mod reversal;
 pub mod sbom;
 pub mod split;
 pub mod support;

@@ -5,10 +5,8 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::{Account, Kind, Transfer};
 use crate::manifest::Sla;
-use crate::money::{Atomic, Pico};
-use crate::split::largest_remainder;
+use crate::money::Atomic;
 
 /// What a registry saw of a package in a period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,37 +70,6 @@ pub fn credit(paid: Atomic, bps: u32) -> Atomic {
     Atomic(paid.0 * u128::from(bps.min(10_000)) / 10_000)
 }
 
-/// Returns the transfers that give `amount` of a charge back to its payer, from each receiver by what it got.
-///
-/// An account may go below nothing by it, and is paid nothing until it has earned that again.
-pub fn reverse(charge: &[Transfer], amount: Atomic, salt: &str) -> Vec<Transfer> {
-    let weights: Vec<(String, u128)> =
-        charge.iter().map(|transfer| (transfer.credit.to_string(), transfer.amount.0)).collect();
-    let parts = largest_remainder(amount.to_pico().0, &weights, salt);
-    let back = charge.iter().zip(parts).filter(|(_, part)| *part > 0);
-    back.map(|(transfer, part)| Transfer {
-        debit: transfer.credit.clone(),
-        credit: transfer.debit.clone(),
-        amount: Pico(part),
-        kind: Kind::Reversal,
-    })
-    .collect()
-}
-
-/// Returns where what came back goes on to: off the invoice that it stood on, or out over the rail that it came by. Credit
-/// stays credit.
-pub fn onward(funding: &Account, payer: &str, amount: Atomic) -> Option<Transfer> {
-    match funding {
-        Account::Rail(_) | Account::Invoice(_) => Some(Transfer {
-            debit: Account::Payer(payer.to_owned()),
-            credit: funding.clone(),
-            amount: amount.to_pico(),
-            kind: Kind::Refund,
-        }),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,30 +118,5 @@ mod tests {
         assert!(broken(february, None) && broken(february, Some("2026-02-02T12:00:01Z")));
         assert!(!broken(february, Some("2026-02-02T12:00:00Z")));
         assert!(!broken(february, Some("2026-01-01T00:00:00Z")), "it was mended before it was known");
-    }
-
-    #[test]
-    fn what_comes_back_comes_from_each_by_what_it_got() {
-        let to = |name: &str, amount| Transfer {
-            debit: Account::Payer("p".into()),
-            credit: name.parse().expect("an account"),
-            amount: Pico(amount),
-            kind: Kind::Charge,
-        };
-        let charge = [to("operator", 50), to("payee:ana", 633_333), to("payee:ben", 366_617)];
-        let back = reverse(&charge, Atomic(0), "x");
-        assert!(back.is_empty());
-        let charge = charge.map(|transfer| Transfer { amount: Pico(transfer.amount.0 * 10), ..transfer });
-        let amount = credit(Atomic(10), 2_500);
-        assert_eq!(amount, Atomic(2), "whole units");
-        let back = reverse(&charge, amount, "x");
-        assert_eq!(back.iter().map(|transfer| transfer.amount.0).sum::<u128>(), amount.to_pico().0);
-        assert_eq!(back[1].debit.to_string(), "payee:ana");
-        assert_eq!(back[1].amount, Pico(1_266_666));
-        // Nor does a licence for a million seats come to more than can be reckoned with.
-        let paid = Atomic(40_000_000_000_000);
-        let charge = [to("operator", paid.to_pico().0 / 20), to("payee:ana", paid.to_pico().0 / 20 * 19)];
-        let back = reverse(&charge, paid, "x");
-        assert_eq!(back.iter().map(|back| back.amount).collect::<Vec<_>>(), charge.map(|sent| sent.amount));
     }
 }

@@ -5,6 +5,8 @@
 //! [`CALLS_PER_PAYER_MAX`](glassbox_core::limits::CALLS_PER_PAYER_MAX) of them; of the accounts of a company, at most
 //! [`FREE_CALLS_IN_FLIGHT_MAX`](glassbox_core::limits::FREE_CALLS_IN_FLIGHT_MAX) together.
 
+use std::collections::BTreeMap;
+
 use glassbox_core::license::Item;
 use glassbox_core::manifest::{Date, FreeScope, Price, Requirement, Terms};
 use glassbox_core::terms::{Account, Counter, HeldPlan, PAID, Quote, applies, counters, edition_of};
@@ -43,10 +45,12 @@ impl Registry {
         let (package, at) = (&live.id.package, self.now());
         let licenses = self.store.licenses(package, payer, at.as_second()).await?;
         let mut account = Account { at: Some(at), ..Account::default() };
+        let mut seats: BTreeMap<String, u64> = BTreeMap::new();
         for license in licenses {
             match license.item.parse() {
-                Ok(Item::Plan(id)) if account.plan.is_none() => {
-                    account.plan = Some(HeldPlan { id, seats: license.units });
+                Ok(Item::Plan(id)) => {
+                    let seats = seats.entry(id).or_default();
+                    *seats = seats.saturating_add(license.units);
                 }
                 Ok(Item::Grant(id)) => {
                     account.grants.insert(id);
@@ -54,6 +58,8 @@ impl Registry {
                 _ => {}
             }
         }
+        let plans = terms.more.plan.iter().filter_map(|plan| seats.remove_entry(&plan.id));
+        account.plans = plans.map(|(id, seats)| HeldPlan { id, seats }).collect();
         let counters = counters(terms, function, &account, at);
         // Free units of everybody together are not a payer's.
         let own = |counter: &Counter| {

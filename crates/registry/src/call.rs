@@ -307,7 +307,9 @@ impl Registry {
         self.check_entitled(&plan.live, &plan.function.name, payer.as_deref()).await?;
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
-        let executed = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await?;
+        let ran = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await;
+        self.note_answer(&plan.live, &ran, None).await;
+        let executed = ran?;
         let fuel_used = executed.fuel_used;
         let stored = self.end_free(executed, caller).await?;
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
@@ -431,17 +433,13 @@ impl Registry {
     /// Runs the function for whoever pays, which may make it cheaper than it was offered.
     async fn run_for(&self, plan: &mut Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
         self.personalise(plan, payer).await?;
-        self.run(plan, call, payer).await
+        let ran = self.run(plan, call, payer).await;
+        self.note_answer(&plan.live, &ran, Some(payer)).await;
+        ran
     }
 
     /// Runs the function within the quote's ceiling and says what it owes.
     async fn run(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
-        let ran = self.run_once(plan, call, payer).await;
-        self.note_answer(&plan.live, &ran).await;
-        ran
-    }
-
-    async fn run_once(&self, plan: &Plan, call: &str, payer: &str) -> Result<Executed, CallError> {
         // Here, and not where a call comes in: what was bought before is still handed out.
         if self.is_quarantined() {
             return Err(CallError::ExecutorQuarantined);

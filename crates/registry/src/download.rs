@@ -24,6 +24,7 @@ use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId,
 use glassbox_pay::x402::extensions::offer_receipt::{Receipt as SignedReceipt, Signed};
 use glassbox_pay::x402::extensions::sign_in::{self, Challenge, SignIn, SignInError};
 use glassbox_pay::x402::{PaymentRequired, Resource, SettleResponse};
+use glassbox_store::CallState;
 use serde::{Deserialize, Serialize};
 
 use crate::effort::SoldWith;
@@ -163,14 +164,16 @@ impl Registry {
 
     /// Finds the release, by what was bought where the payment bought it before.
     async fn found(&self, request: &mut DownloadRequest, act: PricedAct) -> Result<Arc<Live>, CallError> {
-        let mut is_bought = false;
+        let mut bought = None;
         if let Some(payment) = &request.payment
             && let Some(row) = self.presented(self.known(payment).as_ref()).await?
         {
             pin(&mut request.release, &row);
-            is_bought = true;
+            bought = (row.state != CallState::Voided).then_some(row.request);
         }
         let live = self.live(&request.release).await?;
+        // A payment that bought something else opens nothing here.
+        let is_bought = bought.is_some_and(|bought| download_requests(&live, act).contains(&bought));
         // What people may read without an account, programs may, too.
         let today = self.today();
         if !is_bought && (act == PricedAct::Download || live.machines(today) != MachineAccess::Free) {
@@ -281,13 +284,9 @@ impl Registry {
         let mut required = self.sale_requirements(resource, amount, Flow::Upfront);
         let sign_in = sign_in::declare(&self.challenge(&required.resource.url), &[self.rail.network()]);
         self.advertise(&mut required, Some((sign_in::NAME, sign_in)));
-        let request = |terms: &Hashed<Terms>| match act {
-            PricedAct::Source => source_request(live, terms),
-            _ => download_request(live, terms),
-        };
         Order {
-            request: request(&live.terms),
-            requests: live.under_all_terms(request),
+            request: request_of(live, act, &live.terms),
+            requests: download_requests(live, act),
             release: live.id.clone(),
             component: (act == PricedAct::Download).then_some(live.component),
             function: function.parse::<FunctionName>().expect("a function name"),
@@ -359,6 +358,18 @@ impl Live {
             true => Ok(component),
             false => Err(RegistryError::NotDownloadable),
         }
+    }
+}
+
+/// Returns what a payment for a download buys, under all terms that there were.
+fn download_requests(live: &Live, act: PricedAct) -> Vec<Digest> {
+    live.under_all_terms(|terms| request_of(live, act, terms))
+}
+
+fn request_of(live: &Live, act: PricedAct, terms: &Hashed<Terms>) -> Digest {
+    match act {
+        PricedAct::Source => source_request(live, terms),
+        _ => download_request(live, terms),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who earned what, and the days that it is counted by.
 
+use glassbox_core::ledger::DAY_MS;
 use glassbox_core::limits;
 use glassbox_store::{Earning, EarningsQuery};
 use jiff::Timestamp;
@@ -16,9 +17,6 @@ impl Registry {
         earnings.ok_or(RegistryError::TooManyCharges)
     }
 }
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Returns the first moment of a day such as `2026-11-22`, in UTC, in Unix milliseconds.
 pub fn day_starts_ms(day: &str) -> Option<i64> {

@@ -1,5 +1,6 @@
 //! What the registry refuses, each with a stable code, whether a retry helps, what was charged, and what to do next.
 
+use glassbox_core::account::Month;
 use glassbox_core::license::{Item, LicenseError};
 use glassbox_core::name::NameError;
 use glassbox_core::value::ValueError;
@@ -255,6 +256,9 @@ pub enum CallError {
     /// The package takes no tips.
     #[error("this package takes no tips here")]
     NoTips,
+    /// Tips are spread over a month that is not over.
+    #[error("{0} is not over: more may be used in it")]
+    MonthOpen(Month),
     /// A licence cannot be sold, or does not hold.
     #[error(transparent)]
     License(#[from] LicenseError),
@@ -429,6 +433,7 @@ impl CallError {
             Self::Oidc(_) => "oidc-refused",
             Self::OidcSilent { .. } => "oidc-silent",
             Self::NoTips => "tips-not-accepted",
+            Self::MonthOpen(_) => "month-open",
             Self::License(LicenseError::NoItem(_) | LicenseError::NotForSale(_)) => "license-not-sold",
             Self::License(LicenseError::Units { .. }) | Self::Licensee => "license-invalid",
             Self::License(_) => "license-refused",
@@ -505,6 +510,7 @@ impl CallError {
                     "buy it: `glassbox license buy` with {item}; then send `Authorization: License` with it in base64"
                 )
             }
+            Self::MonthOpen(_) => "ask when it is over by UTC".into(),
             Self::NoTips => "see `funding` of [tips] in its manifest, where there is one".into(),
             Self::License(LicenseError::NoItem(_)) => "see [[plan]] and [[offer]] of its manifest".into(),
             Self::License(LicenseError::NotForSale(_)) => "ask its publisher to sign it for you".into(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use glassbox_core::escrow::lapse;
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, DAY_MS};
 use glassbox_core::{Pico, limits};
 use glassbox_pay::Address;
 use glassbox_store::{PayeeRow, PayeeState, UnclaimedRow};
@@ -12,12 +12,10 @@ use tracing::{error, info};
 use crate::error::RegistryError;
 use crate::open::Registry;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
 impl Registry {
     /// Returns all that nobody claimed, with the day on which it becomes somebody else's.
     pub async fn unclaimed(&self) -> Result<Vec<(UnclaimedRow, i64)>, RegistryError> {
-        let rows = self.store.unclaimed_until(i64::MAX, i64::MAX, limits::UNCLAIMED_LISTED_MAX).await?;
+        let rows = self.store.unclaimed(limits::UNCLAIMED_LISTED_MAX).await?;
         let with_end = |row: UnclaimedRow| {
             let end = row.day + limits::UNCLAIMED_DAYS;
             (row, end)
@@ -35,7 +33,7 @@ impl Registry {
         let now_ms = self.env.now_ms();
         let day = now_ms.div_euclid(DAY_MS) - limits::UNCLAIMED_DAYS;
         // Where nobody is there to have it, somebody may be tomorrow.
-        let rows = self.store.unclaimed_until(day, now_ms - DAY_MS, limits::RECONCILE_BATCH).await?;
+        let rows = self.store.lapsing(day, now_ms - DAY_MS, limits::RECONCILE_BATCH).await?;
         if rows.is_empty() {
             return Ok(());
         }

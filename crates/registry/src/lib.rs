@@ -97,7 +97,7 @@ pub use license::{LicenseReply, LicenseRequest};
 pub use live::Live;
 pub use oidc::{OidcIssuer, OidcKeys, OidcRequest};
 pub use open::{Keys, Registry, RegistryConfig};
-pub use operator::{NOTICE_GROUNDS, OperatorError};
+pub use operator::{NOTICE_GROUNDS, OperatorError, Refunded};
 pub use organic::Usage;
 pub use package::{FilesListing, FunctionListing, Listing, Package, PackageFiles};
 pub use payment::Payment;

@@ -1,12 +1,12 @@
 //! What an operator decides beside the acts that the log has: how far payees are known, whose earnings wait while there is a
-//! dispute, and what comes of notices from others.
+//! dispute, what goes back to payers, and what comes of notices from others.
 //!
-//! None of it touches what runs or what was earned: it says whether earnings may leave. A release that must not run is
+//! None of it touches what runs. A release that must not run is
 //! [quarantined](crate::Registry), by an act that everybody can read in the log.
 
-use glassbox_core::{PackageName, PackageRef, limits};
+use glassbox_core::{Atomic, PackageName, PackageRef, limits};
 use glassbox_pay::Address;
-use glassbox_store::{Action, Freeze, Notice, NoticeState, PayeeRow, PayeeState, StoreError};
+use glassbox_store::{Action, Freeze, Notice, NoticeState, PayeeRow, PayeeState, Refund, StoreError};
 
 use crate::error::RegistryError;
 use crate::open::Registry;
@@ -14,6 +14,17 @@ use crate::open::Registry;
 /// On what grounds a notice may be given.
 pub const NOTICE_GROUNDS: [&str; 7] =
     ["malware", "fraud", "license", "copyright", "personal-data", "unlawful", "other"];
+
+/// What went back of a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refunded {
+    /// How much just now; nothing where as much went back before.
+    pub now: Atomic,
+    /// How much in all, with what a broken promise gave back.
+    pub total: Atomic,
+    /// What was charged.
+    pub charged: Atomic,
+}
 
 /// Why something was not decided, or a notice not taken.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +62,18 @@ pub enum OperatorError {
         /// What became of it.
         state: &'static str,
     },
+    /// Nothing was charged under this id.
+    #[error("nothing was charged under `{0}`")]
+    NotCharged(String),
+    /// More is to go back than was charged.
+    #[error("{} dollars were charged, and no more go back", .0.to_decimal())]
+    RefundTooMuch(Atomic),
+    /// What is to go back is not paid for sure.
+    #[error("the payment of `{0}` may still come to nothing")]
+    RefundWaits(String),
+    /// The chain took the payment back.
+    #[error("the chain took the payment of `{0}` back for good")]
+    PaymentLost(String),
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -72,6 +95,10 @@ impl OperatorError {
             Self::Full => "notices-full",
             Self::NoNotice(_) => "notice-not-found",
             Self::Decided { .. } => "notice-decided",
+            Self::NotCharged(_) => "call-not-charged",
+            Self::RefundTooMuch(_) => "refund-too-much",
+            Self::RefundWaits(_) => "refund-waits",
+            Self::PaymentLost(_) => "payment-lost",
             Self::Registry(error) => error.code(),
         }
     }
@@ -86,6 +113,12 @@ impl OperatorError {
             Self::Full => "write to the contact that [security] of the manifest names".into(),
             Self::NoNotice(_) => "ask by the id that came with it".into(),
             Self::Decided { .. } => "have a new notice given, if something else is wrong".into(),
+            Self::NotCharged(_) => "name it by its id: `glassbox statement` shows it as the subject".into(),
+            Self::RefundTooMuch(_) => "ask for less, or leave the amount out".into(),
+            Self::RefundWaits(_) => {
+                "ask again once the chain made it final, or its voucher was claimed".into()
+            }
+            Self::PaymentLost(_) => "there is nothing to give back".into(),
             Self::Registry(error) => error.next(),
         }
     }
@@ -192,6 +225,24 @@ impl Registry {
         match decided.state == state {
             true => Ok(decided),
             false => Err(OperatorError::Decided { id: decided.id, state: decided.state.as_str() }),
+        }
+    }
+
+    /// Gives back what was charged for a call, download, licence or tip: until `total` of it went back in all, or the whole.
+    /// The same again gives nothing more.
+    pub async fn refund(
+        &self,
+        call: &str,
+        total: Option<Atomic>,
+        reason: &str,
+    ) -> Result<Refunded, OperatorError> {
+        let clipped = || call.chars().take(limits::QUOTED_CHARS_MAX).collect::<String>();
+        match self.store.refund(call, total, &checked(reason)?, self.env.now_ms()).await? {
+            Refund::Given { now, total, charged } => Ok(Refunded { now, total, charged }),
+            Refund::TooMuch { charged } => Err(OperatorError::RefundTooMuch(charged)),
+            Refund::Waits => Err(OperatorError::RefundWaits(clipped())),
+            Refund::Lost => Err(OperatorError::PaymentLost(clipped())),
+            Refund::NotCharged => Err(OperatorError::NotCharged(clipped())),
         }
     }
 

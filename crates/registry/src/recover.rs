@@ -86,8 +86,8 @@ impl Registry {
         self.pay_refunds().await;
         self.pay_out_runs().await;
         self.watch_channels().await;
-        self.lapse_unclaimed().await;
         self.judge_support().await;
+        self.lapse_unclaimed().await;
         self.forget_replies().await;
         self.log_receipts().await;
         self.show_let_go().await;

@@ -5,9 +5,10 @@
 use glassbox_core::acts::Advisory;
 use glassbox_core::license::{Item, License};
 use glassbox_core::manifest::{Plan, PlanKind};
-use glassbox_core::support::{Breach, Hole, Record, breach, credit, onward, reverse};
-use glassbox_core::{PackageName, PackageRef, limits};
-use glassbox_store::NewLicense;
+use glassbox_core::support::{Breach, Hole, Record, breach, credit};
+use glassbox_core::{Atomic, PackageName, PackageRef, limits};
+use glassbox_sandbox::FailureKind;
+use glassbox_store::{Answer, Judged, NewLicense};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
@@ -22,22 +23,42 @@ fn promises_uptime(live: &Live) -> bool {
     live.terms.more.plan.iter().any(|plan| plan.sla.as_ref().is_some_and(|sla| sla.uptime.is_some()))
 }
 
+/// Says whether a call has an answer that ended so; nothing where it does not count.
+///
+/// What the host failed at is nobody else's doing. What took too long, or found no place, whoever asks may bring about, and
+/// pays nothing for it: so it counts for those alone who showed a payment, and little for each. All other failures are in
+/// the arguments.
+fn answer(failure: Option<&str>, payer: Option<&str>) -> Option<Answer> {
+    let is = |kind: FailureKind| failure == Some(kind.name());
+    if is(FailureKind::Internal) {
+        Some(Answer::Missing)
+    } else if is(FailureKind::TimedOut) || is(FailureKind::Busy) {
+        payer.map(|payer| Answer::MissingTo(payer.to_owned()))
+    } else {
+        Some(Answer::Given)
+    }
+}
+
 impl Registry {
-    /// Counts a call for those who were promised that calls are answered.
-    ///
-    /// It has an answer where it returned, or failed as the same call would fail again: arguments are the caller's. What was
-    /// refused before it ran is no call.
-    pub(crate) async fn note_answer(&self, live: &Live, ran: &Result<Executed, CallError>) {
+    /// Counts a call for those who were promised that calls are answered. `payer` is who showed a payment for it.
+    pub(crate) async fn note_answer(
+        &self,
+        live: &Live,
+        ran: &Result<Executed, CallError>,
+        payer: Option<&str>,
+    ) {
         if !promises_uptime(live) {
             return;
         }
-        let is_answered = match ran {
-            Ok(executed) => executed.failure.as_ref().is_none_or(|failure| failure.deterministic),
-            Err(CallError::Busy) => false,
-            Err(CallError::Find(error)) if error.code() == "internal" => false,
+        let failure = match ran {
+            Ok(executed) => executed.failure.as_ref().map(|failure| failure.kind.as_str()),
+            Err(CallError::Busy) => Some(FailureKind::Busy.name()),
+            Err(CallError::Find(error)) if error.code() == "internal" => Some(FailureKind::Internal.name()),
+            // What was refused before it ran is no call.
             Err(_) => return,
         };
-        let counted = self.store.count_answer(&live.id.package, is_answered, self.env.now_ms());
+        let Some(answer) = answer(failure, payer) else { return };
+        let counted = self.store.count_answer(&live.id.package, answer, self.env.now_ms());
         if let Err(error) = counted.await {
             error!(release = %live.id, %error, "Could not count a call");
         }
@@ -67,17 +88,12 @@ impl Registry {
             None => None,
         };
         let Some((plan, breach)) = broken else {
-            self.store.judge_license(&row.id, Vec::new(), None, now_ms).await?;
+            self.store.judge_license(&row.id, Atomic::ZERO, now_ms).await?;
             return Ok(());
         };
         let bps = plan.sla.as_ref().map_or(0, |sla| sla.credit);
-        let amount = credit(license.amount, bps);
-        let settled = self.store.settled(&row.id).await?;
-        let back = reverse(&settled.charge, amount, &row.id);
-        let payer = &row.holder;
-        let onward = settled.funding.as_ref().and_then(|funding| onward(funding, payer, amount));
-        let onward = onward.filter(|_| !back.is_empty());
-        if self.store.judge_license(&row.id, back, onward, now_ms).await? {
+        let credit = credit(license.amount, bps);
+        if let Judged::Now(amount) = self.store.judge_license(&row.id, credit, now_ms).await? {
             warn!(
                 license = logged(&row.id),
                 ?breach,
@@ -157,5 +173,26 @@ impl Registry {
             });
         }
         Ok(holes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_host_leaves_a_call_unanswered_for_nothing() {
+        let missing_to_ana = Some(Answer::MissingTo("ana".into()));
+        for (failure, free, paid) in [
+            (None, Some(Answer::Given), Some(Answer::Given)),
+            (Some(FailureKind::Trap), Some(Answer::Given), Some(Answer::Given)),
+            (Some(FailureKind::StackExhausted), Some(Answer::Given), Some(Answer::Given)),
+            (Some(FailureKind::Internal), Some(Answer::Missing), Some(Answer::Missing)),
+            (Some(FailureKind::TimedOut), None, missing_to_ana.clone()),
+            (Some(FailureKind::Busy), None, missing_to_ana),
+        ] {
+            let kind = failure.map(FailureKind::name);
+            assert_eq!((answer(kind, None), answer(kind, Some("ana"))), (free, paid), "{failure:?}");
+        }
     }
 }

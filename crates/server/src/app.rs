@@ -197,6 +197,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(r::ledger::audit))
         .routes(routes!(r::ledger::statement))
         .routes(routes!(r::ledger::payouts))
+        .routes(routes!(r::operator::refund))
         .routes(routes!(r::ledger::claims))
         .routes(routes!(r::ledger::grant))
         .routes(routes!(r::operator::payees, r::operator::decide_payee))

@@ -137,8 +137,10 @@ fn status_of(code: &str) -> StatusCode {
         "account-invalid" | "cost-center-unknown" | "payee-invalid" | "reason-invalid" | "notice-invalid" => {
             StatusCode::BAD_REQUEST
         }
-        "notice-not-found" => StatusCode::NOT_FOUND,
-        "notices-full" | "notice-decided" => StatusCode::CONFLICT,
+        "notice-not-found" | "call-not-charged" => StatusCode::NOT_FOUND,
+        "notices-full" | "notice-decided" | "refund-too-much" | "refund-waits" | "payment-lost" => {
+            StatusCode::CONFLICT
+        }
         "token-spent" | "license-required" | "license-refused" | "source-denied" | "oidc-refused" => {
             StatusCode::FORBIDDEN
         }

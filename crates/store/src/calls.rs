@@ -515,7 +515,8 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
     if let Some(license) = &posting.license {
         licenses::insert(transaction, license)?;
     }
-    unclaimed::accrue(transaction, &posting.accruals, now_ms)?;
+    let plan = posting.license.as_ref().filter(|license| license.item.starts_with("plan:"));
+    unclaimed::accrue(transaction, &posting.accruals, plan.map(|plan| plan.id.as_str()), now_ms)?;
     // The outcome has become the reply; keeping both would store every output twice.
     transaction
         .prepare_cached(

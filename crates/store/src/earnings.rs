@@ -1,4 +1,5 @@
-//! Who earned what. Added up from the posted charges themselves, whenever it is asked, so it is what the ledger says.
+//! Who earned what. Added up from the posted charges themselves, and from what went back of them, whenever it is asked, so it
+//! is what the ledger says.
 //!
 //! Every way leads over an index, and at most so many charges are looked at: whoever asks for more is told so, and no sum is
 //! ever one of a part.
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, DAY_MS, Kind};
 use glassbox_core::{PackageName, Pico, ReleaseId};
 use rusqlite::ToSql;
 
@@ -132,48 +133,73 @@ pub struct Earning {
     pub calls: u64,
     /// Their sum.
     pub amount: Pico,
+    /// What went back of it, or of what was earned before.
+    pub reversed: Pico,
 }
 
-/// Milliseconds of a day.
-pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// What one receiver earned with one thing, while it is added up.
+#[derive(Default)]
+struct Sum {
+    calls: u64,
+    amount: u128,
+    reversed: u128,
+    /// The subject that was looked at last.
+    last: String,
+}
 
 /// Whether the payer had a licence of the package when it called.
 const LICENSED: &str = "EXISTS (SELECT 1 FROM licenses
-    WHERE holder = calls.payer AND package = substr(release, 1, instr(release, '@') - 1)
+    WHERE holder = calls.payer AND package = substr(calls.release, 1, instr(calls.release, '@') - 1)
       AND from_s <= calls.created_at / 1000 AND (until_s IS NULL OR until_s > calls.created_at / 1000))";
 
 /// A value that a query names.
 type Named = (&'static str, Box<dyn ToSql>);
 
 impl EarningsQuery {
-    /// Returns the way to the charges, and what it needs to know. Each step goes along an index, or the database refuses it.
-    fn way(&self) -> (&'static str, Vec<Named>) {
+    /// Returns the ways to the charges, and to what went back, and what they need to know. Each step goes along an index, or
+    /// the database refuses it.
+    fn ways(&self) -> ([(Kind, &'static str); 2], Vec<Named>) {
         let is_limited = self.from_ms.is_some() || self.until_ms.is_some();
-        match (is_limited, &self.package, &self.receiver) {
+        let text = |name: &'static str, value: String| -> Named { (name, Box::new(value)) };
+        let time = |name: &'static str, ms: i64| -> Named { (name, Box::new(ms)) };
+        let (charges, reversals, known) = match (is_limited, &self.package, &self.receiver) {
             (false, Some(package), _) => (
                 "calls INDEXED BY calls_by_release
                  CROSS JOIN transfers INDEXED BY transfers_by_subject ON transfers.subject = calls.id
                  WHERE release >= :first AND release < :end AND kind = 'charge'",
+                "reversals INDEXED BY reversals_by_release
+                 CROSS JOIN transfers INDEXED BY transfers_by_subject ON transfers.subject = reversals.subject
+                 CROSS JOIN calls ON calls.id = reversals.call
+                 WHERE reversals.release >= :first AND reversals.release < :end AND kind = 'reversal'",
                 // All releases of it: `A` is the byte after `@`.
-                vec![(":first", Box::new(format!("{package}@"))), (":end", Box::new(format!("{package}A")))],
+                vec![text(":first", format!("{package}@")), text(":end", format!("{package}A"))],
             ),
             (false, None, Some(receiver)) => (
                 "transfers INDEXED BY transfers_by_credit CROSS JOIN calls ON calls.id = transfers.subject
                  WHERE credit = :receiver AND kind = 'charge'",
-                vec![(":receiver", Box::new(receiver.to_string()))],
+                "transfers INDEXED BY transfers_by_debit
+                 CROSS JOIN reversals ON reversals.subject = transfers.subject
+                 CROSS JOIN calls ON calls.id = reversals.call
+                 WHERE debit = :receiver AND kind = 'reversal'",
+                vec![text(":receiver", receiver.to_string())],
             ),
             _ => (
                 "transfers INDEXED BY transfers_charged CROSS JOIN calls ON calls.id = transfers.subject
                  WHERE kind = 'charge' AND transfers.created_at >= :from AND transfers.created_at < :until",
+                "transfers INDEXED BY transfers_reversed
+                 CROSS JOIN reversals ON reversals.subject = transfers.subject
+                 CROSS JOIN calls ON calls.id = reversals.call
+                 WHERE kind = 'reversal' AND transfers.created_at >= :from AND transfers.created_at < :until",
                 vec![
-                    (":from", Box::new(self.from_ms.unwrap_or(i64::MIN))),
-                    (":until", Box::new(self.until_ms.unwrap_or(i64::MAX))),
+                    time(":from", self.from_ms.unwrap_or(i64::MIN)),
+                    time(":until", self.until_ms.unwrap_or(i64::MAX)),
                 ],
             ),
-        }
+        };
+        ([(Kind::Charge, charges), (Kind::Reversal, reversals)], known)
     }
 
-    /// Tells whether a charge is one of those that are asked for. The way led to no fewer.
+    /// Tells whether a charge is one of those that are asked for, or what went back. The way led to no fewer.
     fn wants(&self, receiver: &Account, release: &ReleaseId, at: i64) -> bool {
         self.receiver.as_ref().is_none_or(|wanted| wanted == receiver)
             && self.package.as_ref().is_none_or(|wanted| *wanted == release.package)
@@ -211,43 +237,61 @@ impl Store {
     ) -> Result<Option<Vec<Earning>>, StoreError> {
         self.read(move |connection| {
             let licensed = if query.by.contains(&EarnedBy::Payer) { LICENSED } else { "0" };
-            let (way, mut known) = query.way();
-            known.push((":max", Box::new(charges_max as i64 + 1)));
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT credit, release, function, transfers.created_at, calls.rail, {licensed}, amount, subject
-                 FROM {way} AND transfers.state = 'posted' LIMIT :max"
-            ))?;
-            let known: Vec<(&str, &dyn ToSql)> =
-                known.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-            let mut rows = statement.query(known.as_slice())?;
-            let mut earnings: BTreeMap<EarningKey, (u64, u128, String)> = BTreeMap::new();
+            let mut sums: BTreeMap<EarningKey, Sum> = BTreeMap::new();
             let mut looked_at = 0;
-            while let Some(row) = rows.next()? {
-                looked_at += 1;
-                if looked_at > charges_max {
-                    return Ok(None);
+            let (ways, known) = query.ways();
+            for (kind, way) in ways {
+                let receiver = if kind == Kind::Charge { "credit" } else { "debit" };
+                let mut statement = connection.prepare_cached(&format!(
+                    "SELECT {receiver}, calls.release, function, transfers.created_at, calls.rail, {licensed}, amount,
+                        transfers.subject
+                     FROM {way} AND transfers.state = 'posted' LIMIT :max"
+                ))?;
+                let max = (charges_max - looked_at) as i64 + 1;
+                let mut known: Vec<(&str, &dyn ToSql)> =
+                    known.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+                known.push((":max", &max));
+                let mut rows = statement.query(known.as_slice())?;
+                while let Some(row) = rows.next()? {
+                    looked_at += 1;
+                    if looked_at > charges_max {
+                        return Ok(None);
+                    }
+                    let account: Account = parse(&row.get::<_, String>(0)?)?;
+                    let release: ReleaseId = parse(&row.get::<_, String>(1)?)?;
+                    let at = row.get(3)?;
+                    if !query.wants(&account, &release, at) {
+                        continue;
+                    }
+                    let payer = PayerClass::of(&row.get::<_, String>(4)?, row.get(5)?);
+                    let key = query.key(release, row.get(2)?, at.div_euclid(DAY_MS), payer, account);
+                    let sum = sums.entry(key).or_default();
+                    sum.add(kind, amount_from_sql(&row.get::<_, Vec<u8>>(6)?)?, row.get(7)?)?;
                 }
-                let account: Account = parse(&row.get::<_, String>(0)?)?;
-                let release: ReleaseId = parse(&row.get::<_, String>(1)?)?;
-                let at = row.get(3)?;
-                if !query.wants(&account, &release, at) {
-                    continue;
-                }
-                let payer = PayerClass::of(&row.get::<_, String>(4)?, row.get(5)?);
-                let key = query.key(release, row.get(2)?, at.div_euclid(DAY_MS), payer, account);
-                let amount = amount_from_sql(&row.get::<_, Vec<u8>>(6)?)?;
-                let subject: String = row.get(7)?;
-                let (calls, sum, last) = earnings.entry(key).or_default();
-                // The charges of one call stand together, and one receiver may have several of them.
-                if *last != subject {
-                    *calls += 1;
-                    *last = subject;
-                }
-                *sum = sum.checked_add(amount).ok_or_else(|| StoreError::corrupt("a sum of earnings is out of range"))?;
             }
-            let earning = |(key, (calls, amount, _))| Earning { key, calls, amount: Pico(amount) };
-            Ok(Some(earnings.into_iter().map(earning).collect()))
+            let earning = |(key, Sum { calls, amount, reversed, .. })| Earning {
+                key,
+                calls,
+                amount: Pico(amount),
+                reversed: Pico(reversed),
+            };
+            Ok(Some(sums.into_iter().map(earning).collect()))
         })
         .await
+    }
+}
+
+impl Sum {
+    fn add(&mut self, kind: Kind, amount: u128, subject: String) -> Result<(), StoreError> {
+        let sum = if kind == Kind::Charge { &mut self.amount } else { &mut self.reversed };
+        *sum = sum
+            .checked_add(amount)
+            .ok_or_else(|| StoreError::corrupt("a sum of earnings is out of range"))?;
+        // The charges of one call stand together, and one receiver may have several of them.
+        if kind == Kind::Charge && self.last != subject {
+            self.calls += 1;
+            self.last = subject;
+        }
+        Ok(())
     }
 }

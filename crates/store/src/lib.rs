@@ -36,6 +36,7 @@ mod payouts;
 mod power;
 mod receipts;
 mod releases;
+mod reversals;
 mod sboms;
 mod search;
 mod sheet;
@@ -58,7 +59,7 @@ pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, Vou
 pub use codes::FirstRelease;
 pub use company::{
     AccountRefusal, AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, NoToken, Spender,
-    Use, UseRow, UseSum, month_block, token_id,
+    TipPart, Use, UseRow, UseSum, month_block, token_id,
 };
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use earnings::{EarnedBy, Earning, EarningKey, EarningsQuery, PayerClass};
@@ -75,11 +76,12 @@ pub use payouts::Owing;
 pub use power::PowerCut;
 pub use receipts::{NewReceipt, ReceiptProof, WaitingReceipts};
 pub use releases::{NewRelease, PackageRow, Published, ReleaseRow};
+pub use reversals::Refund;
 pub use sboms::Within;
 pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
-pub use support::{Answers, Settled};
+pub use support::{Answer, Answers, Judged};
 pub use terms::{NewTerms, TermsRow};
 pub use unclaimed::UnclaimedRow;
 pub use usage::Consumed;

@@ -4,6 +4,7 @@ use glassbox_core::PackageName;
 use rusqlite::{Connection, Row, params};
 
 use crate::error::StoreError;
+use crate::reversals::NOT_YET_PAID;
 use crate::sqlite::Store;
 
 /// A licence to be kept.
@@ -63,7 +64,7 @@ pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bo
     Ok(written == 1)
 }
 
-/// Returns plans whose period is over and that nobody judged yet.
+/// Returns plans whose period is over and that nobody judged yet, but for those whose payment may still come to nothing.
 pub(crate) fn to_judge(
     connection: &Connection,
     now_s: i64,
@@ -71,6 +72,7 @@ pub(crate) fn to_judge(
 ) -> Result<Vec<NewLicense>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM licenses WHERE judged_at IS NULL AND item GLOB 'plan:*' AND until_s <= ?1
+            AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = licenses.id AND {NOT_YET_PAID})
          ORDER BY until_s LIMIT ?2"
     ))?;
     let rows = statement.query_map(params![now_s, limit as i64], read)?;

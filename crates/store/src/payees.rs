@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use glassbox_core::ledger::Account;
 use glassbox_core::{PackageName, Pico};
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 
 use crate::error::StoreError;
 use crate::notices::{Action, record};
@@ -84,6 +84,27 @@ fn read_freeze(row: &Row<'_>) -> rusqlite::Result<Result<Freeze, StoreError>> {
     let (reason, at) = (row.get(1)?, row.get(2)?);
     Ok(parse(&package).map(|package| Freeze { package, reason, at }))
 }
+
+/// Remembers where a payee was paid, which makes it known, and forgets what was counted for as long as it was not. Where an
+/// address was written down, that stays; an id that is an address needs none.
+pub(crate) fn know(
+    transaction: &Transaction<'_>,
+    id: &str,
+    address: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if id != address {
+        transaction.execute(
+            "INSERT INTO payees (id, state, address, reason, at) VALUES (?1, 'unverified', ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET address = COALESCE(address, ?2)",
+            params![id, address, PAID_TO, now_ms],
+        )?;
+    }
+    unclaimed::claimed(transaction, id)
+}
+
+/// The reason of what nobody decided: the payee was paid.
+const PAID_TO: &str = "paid to this address";
 
 impl Store {
     /// Writes what the operator decided about a payee. Without an address it keeps the one it has.

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use glassbox_core::ledger::DAY_MS;
 use glassbox_core::{Atomic, PackageName};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use crate::earnings::DAY_MS;
 use crate::error::StoreError;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
 

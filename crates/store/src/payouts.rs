@@ -8,10 +8,10 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
 use crate::ledger::{self, OwedTransfer};
+use crate::payees;
 use crate::sheet::Decision;
 use crate::sqlite::{Store, amount_from_sql};
 use crate::submissions::{self, Moved};
-use crate::unclaimed;
 
 /// Something to be paid out of an account.
 #[derive(Debug, Clone)]
@@ -65,8 +65,8 @@ impl Store {
                 if ledger::available(transaction, &transfer.debit)? < transfer.amount {
                     return Err(StoreError::Overdrawn(transfer.debit.to_string()));
                 }
-                if let Account::Payee(payee) = &transfer.debit {
-                    unclaimed::claimed(transaction, payee)?;
+                if let Account::Payee(id) = &transfer.debit {
+                    payees::know(transaction, id, payee, now_ms)?;
                 }
                 let transfer = std::slice::from_ref(transfer);
                 ledger::insert(transaction, subject, transfer, "pending", Some(payee), now_ms)?;

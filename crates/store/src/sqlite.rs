@@ -46,6 +46,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("exports.sql"),
     include_str!("spec_runs.sql"),
     include_str!("skeletons.sql"),
+    include_str!("unanswered.sql"),
+    include_str!("reversals.sql"),
+    include_str!("company/tips.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

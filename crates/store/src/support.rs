@@ -1,13 +1,11 @@
 //! What promises of support are measured by, and what comes back where they are broken.
 
-use glassbox_core::PackageName;
-use glassbox_core::ledger::{Account, Kind, Transfer};
+use glassbox_core::{Atomic, PackageName};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
-use crate::ledger::transfers_of;
 use crate::licenses::{self, NewLicense};
-use crate::sheet::Sheet;
+use crate::reversals::{self, Paid};
 use crate::sqlite::Store;
 
 /// How many calls of a package were taken up, and how many of them had no answer.
@@ -19,39 +17,62 @@ pub struct Answers {
     pub unanswered: u64,
 }
 
-/// How a licence was paid.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// Who got what.
-    pub charge: Vec<Transfer>,
-    /// Where the money came from, where it was not credit.
-    pub funding: Option<Account>,
+/// What became of a call, for those who were promised that calls are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It had an answer.
+    Given,
+    /// The host had none, whoever asked.
+    Missing,
+    /// This payer got none, for a reason that it may have brought itself.
+    MissingTo(String),
+}
+
+/// What came of judging a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// So much goes back.
+    Now(Atomic),
+    /// It was judged before.
+    Before,
+    /// Its payment may still come to nothing, and what is not paid does not go back.
+    Waits,
 }
 
 const HOUR_MS: i64 = 3_600_000;
 
 impl Store {
-    /// Counts a call of a package, in the hour of `now_ms`.
+    /// Counts a call of a package, in the hour of `now_ms`; of the calls for which one payer got no answer, one an hour.
     pub async fn count_answer(
         &self,
         package: &PackageName,
-        is_answered: bool,
+        answer: Answer,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let (package, hour) = (package.to_string(), now_ms.div_euclid(HOUR_MS));
         self.write("count_answer", move |transaction| {
+            if let Answer::MissingTo(payer) = &answer {
+                let is_new = transaction
+                    .prepare_cached("INSERT OR IGNORE INTO unanswered (package, payer, hour) VALUES (?1, ?2, ?3)")?
+                    .execute(params![package, payer, hour])?;
+                if is_new == 0 {
+                    return Ok(());
+                }
+            }
             transaction
                 .prepare_cached(
                     "INSERT INTO answers (package, hour, asked, unanswered) VALUES (?1, ?2, 1, ?3)
                      ON CONFLICT (package, hour) DO UPDATE SET asked = asked + 1, unanswered = unanswered + ?3",
                 )?
-                .execute(params![package, hour, i64::from(!is_answered)])?;
+                .execute(params![package, hour, i64::from(answer == Answer::Missing)])?;
             Ok(())
         })
         .await
     }
 
     /// Returns how many calls of a package there were from the hour of one time to that of another, which is left out.
+    ///
+    /// Of those who got no answer, the one who got none most often is left out: nobody breaks a promise alone.
     pub async fn answers(
         &self,
         package: &PackageName,
@@ -67,8 +88,15 @@ impl Store {
                      WHERE package = ?1 AND hour >= ?2 AND hour < ?3",
                 )?
                 .query_row(params![package, from, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let missing: i64 = connection
+                .prepare_cached(
+                    "SELECT COALESCE(SUM(hours) - MAX(hours), 0) FROM (
+                        SELECT COUNT(*) AS hours FROM unanswered
+                        WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer)",
+                )?
+                .query_row(params![package, from, until], |row| row.get(0))?;
             let count = |count: i64| u64::try_from(count).unwrap_or_default();
-            Ok(Answers { asked: count(asked), unanswered: count(unanswered) })
+            Ok(Answers { asked: count(asked), unanswered: count(unanswered + missing) })
         })
         .await
     }
@@ -78,48 +106,31 @@ impl Store {
         self.read(move |connection| licenses::to_judge(connection, now_s, limit)).await
     }
 
-    /// Returns how a licence was paid that was sold here.
-    pub async fn settled(&self, license: &str) -> Result<Settled, StoreError> {
-        let license = license.to_owned();
-        self.read(move |connection| {
-            let transfers = transfers_of(connection, &license)?;
-            let is_funding =
-                |transfer: &&Transfer| matches!(transfer.kind, Kind::Deposit | Kind::Invoice | Kind::Voucher);
-            let funding = transfers.iter().find(is_funding).map(|transfer| transfer.debit.clone());
-            let charge = transfers.into_iter().filter(|transfer| transfer.kind == Kind::Charge).collect();
-            Ok(Settled { charge, funding })
-        })
-        .await
-    }
-
-    /// Writes down that a licence was judged, with what goes back and where that goes on to. Once: a licence that was judged
-    /// is left as it is, and `false` returned.
+    /// Writes down that a licence was judged, and gives `credit` of what was paid for it back. Once: a licence that was judged
+    /// is left as it is. Whose payment the chain took back for good gets nothing.
     pub async fn judge_license(
         &self,
         license: &str,
-        back: Vec<Transfer>,
-        onward: Option<Transfer>,
+        credit: Atomic,
         now_ms: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Judged, StoreError> {
         let license = license.to_owned();
         self.write("judge_license", move |transaction| {
             let judged: Option<Option<i64>> = transaction
                 .query_row("SELECT judged_at FROM licenses WHERE id = ?1", [&license], |row| row.get(0))
                 .optional()?;
             if judged != Some(None) {
-                return Ok(false);
+                return Ok(Judged::Before);
             }
+            let credit = match reversals::paid(transaction, &license)? {
+                Paid::Surely => credit,
+                Paid::Lost => Atomic::ZERO,
+                Paid::NotYet => return Ok(Judged::Waits),
+            };
             transaction
                 .execute("UPDATE licenses SET judged_at = ?2 WHERE id = ?1", params![license, now_ms])?;
             let subject = format!("support:{license}");
-            let mut sheet = Sheet::new(transaction);
-            sheet.insert(&subject, &back, "posted", None, now_ms)?;
-            // A rail has to pay it out first; what stands on an invoice is written down alone.
-            let is_paid_out = |transfer: &Transfer| matches!(transfer.credit, Account::Rail(_));
-            let state = if onward.as_ref().is_some_and(is_paid_out) { "pending" } else { "posted" };
-            sheet.insert(&subject, onward.as_slice(), state, None, now_ms)?;
-            sheet.close()?;
-            Ok(true)
+            reversals::give_back(transaction, &license, &subject, credit, now_ms).map(Judged::Now)
         })
         .await
     }

@@ -2,16 +2,14 @@
 //!
 //! Counted in the transaction of the charge, until the payee is known or paid.
 
-use glassbox_core::Pico;
 use glassbox_core::escrow::{Accrual, Heirs};
-use glassbox_core::ledger::{Account, Transfer};
+use glassbox_core::ledger::{Account, DAY_MS, Transfer};
+use glassbox_core::{Pico, canonical};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::ledger;
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What a payee earned on a day that nobody claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +20,8 @@ pub struct UnclaimedRow {
     pub heirs: Heirs,
     /// The day, since 1970.
     pub day: i64,
+    /// The plan that it was charged for; empty for all else.
+    pub license: String,
     /// How much.
     pub amount: Pico,
 }
@@ -29,7 +29,11 @@ pub struct UnclaimedRow {
 impl UnclaimedRow {
     /// Returns what the transfers belong to that make it somebody else's.
     pub fn subject(&self) -> String {
-        format!("lapse:{}:{}:{}", self.day, glassbox_core::canonical::digest(&self.heirs), self.payee)
+        let whose = match self.license.as_str() {
+            "" => canonical::digest(&self.heirs),
+            license => canonical::digest(&(&self.heirs, license)),
+        };
+        format!("lapse:{}:{whose}:{}", self.day, self.payee)
     }
 }
 
@@ -48,30 +52,91 @@ fn is_unknown(connection: &Connection, payee: &str) -> Result<bool, StoreError> 
     Ok(known.is_none())
 }
 
-/// Counts what was charged for payees that nobody knows.
+/// Counts what was charged for payees that nobody knows, for a plan where it was one that was sold.
 pub(crate) fn accrue(
     transaction: &Transaction<'_>,
     accruals: &[Accrual],
+    plan: Option<&str>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let day = now_ms.div_euclid(DAY_MS);
+    let (day, plan) = (now_ms.div_euclid(DAY_MS), plan.unwrap_or_default());
     for Accrual { payee, amount, heirs } in accruals {
         if !is_unknown(transaction, payee)? {
             continue;
         }
-        let heirs = text(heirs);
-        let before: Option<Vec<u8>> = transaction
-            .prepare_cached("SELECT amount FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3")?
-            .query_row(params![payee, heirs, day], |row| row.get(0))
-            .optional()?;
-        let before = before.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default();
-        transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO unclaimed (payee, heirs, day, amount) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![payee, heirs, day, amount_to_sql(before + amount.0)])?;
+        let key = Key { payee, heirs: &text(heirs), day, license: plan };
+        let before = key.amount(transaction)?.unwrap_or_default();
+        key.write(transaction, before + amount.0)?;
     }
     Ok(())
+}
+
+/// Takes off what goes back of a charge that was counted for a payee.
+pub(crate) fn take_back(
+    transaction: &Transaction<'_>,
+    payee: &str,
+    call: &str,
+    amount: Pico,
+) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT heirs, day, license FROM unclaimed
+         WHERE payee = ?1 AND license IN (?2, '') AND day = (
+            SELECT created_at / ?3 FROM transfers WHERE subject = ?2 AND kind = 'charge' LIMIT 1)
+         ORDER BY license DESC, heirs",
+    )?;
+    let rows = statement.query_map(params![payee, call, DAY_MS], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    })?;
+    let mut rest = amount.0;
+    for row in rows.collect::<Result<Vec<_>, _>>()? {
+        let (heirs, day, license) = &row;
+        let key = Key { payee, heirs, day: *day, license };
+        let before = key.amount(transaction)?.unwrap_or_default();
+        let taken = rest.min(before);
+        key.write(transaction, before - taken)?;
+        rest -= taken;
+    }
+    Ok(())
+}
+
+/// What tells rows apart.
+struct Key<'a> {
+    payee: &'a str,
+    heirs: &'a str,
+    day: i64,
+    license: &'a str,
+}
+
+impl Key<'_> {
+    fn amount(&self, connection: &Connection) -> Result<Option<u128>, StoreError> {
+        let Self { payee, heirs, day, license } = self;
+        let amount: Option<Vec<u8>> = connection
+            .prepare_cached(
+                "SELECT amount FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
+            )?
+            .query_row(params![payee, heirs, day, license], |row| row.get(0))
+            .optional()?;
+        amount.as_deref().map(amount_from_sql).transpose()
+    }
+
+    /// Writes how much there is; nothing needs no row.
+    fn write(&self, transaction: &Transaction<'_>, amount: u128) -> Result<(), StoreError> {
+        let Self { payee, heirs, day, license } = self;
+        if amount == 0 {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
+                )?
+                .execute(params![payee, heirs, day, license])?;
+            return Ok(());
+        }
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO unclaimed (payee, heirs, day, license, amount) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![payee, heirs, day, license, amount_to_sql(amount)])?;
+        Ok(())
+    }
 }
 
 /// Forgets what was counted for a payee, who claimed it.
@@ -80,37 +145,51 @@ pub(crate) fn claimed(transaction: &Transaction<'_>, payee: &str) -> Result<(), 
     Ok(())
 }
 
-type Raw = (String, String, i64, Vec<u8>);
+type Raw = (String, String, i64, String, Vec<u8>);
 
-fn read((payee, heirs, day, amount): Raw) -> Result<UnclaimedRow, StoreError> {
+fn read((payee, heirs, day, license, amount): Raw) -> Result<UnclaimedRow, StoreError> {
     let heirs = serde_json::from_str(&heirs).map_err(StoreError::corrupt)?;
-    Ok(UnclaimedRow { payee, heirs, day, amount: Pico(amount_from_sql(&amount)?) })
+    Ok(UnclaimedRow { payee, heirs, day, license, amount: Pico(amount_from_sql(&amount)?) })
+}
+
+/// Returns the rows that a condition selects; the first parameter is how many at most.
+fn select(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<UnclaimedRow>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT payee, heirs, day, license, amount FROM unclaimed WHERE {condition} ORDER BY day, payee LIMIT ?1"
+    ))?;
+    let rows = statement
+        .query_map(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    rows.map(|row| read(row?)).collect()
 }
 
 impl Store {
-    /// Returns what was earned on or before a day and nobody claimed, at most `limit`; not what was tried in vain after
-    /// `tried_ms`.
-    pub async fn unclaimed_until(
+    /// Returns what nobody claimed, from the oldest on, at most `limit`.
+    pub async fn unclaimed(&self, limit: usize) -> Result<Vec<UnclaimedRow>, StoreError> {
+        self.read(move |connection| select(connection, "TRUE", params![limit as i64])).await
+    }
+
+    /// Returns what was earned on or before a day, may become somebody else's and nobody claimed, at most `limit`: not what was
+    /// tried in vain after `tried_ms`, nor what a plan earned that is not judged yet, for that may go back.
+    pub async fn lapsing(
         &self,
         day: i64,
         tried_ms: i64,
         limit: usize,
     ) -> Result<Vec<UnclaimedRow>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT payee, heirs, day, amount FROM unclaimed WHERE day <= ?1 AND tried_at <= ?2
-                 ORDER BY day, payee LIMIT ?3",
-            )?;
-            let rows = statement.query_map(params![day, tried_ms, limit as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?;
-            rows.map(|row| read(row?)).collect()
+            let condition = "day <= ?2 AND tried_at <= ?3 AND NOT EXISTS (
+                SELECT 1 FROM licenses WHERE licenses.id = unclaimed.license AND judged_at IS NULL)";
+            select(connection, condition, params![limit as i64, day, tried_ms])
         })
         .await
     }
 
-    /// Makes somebody else's what nobody claimed. Does nothing, and returns `false`, where it was claimed meanwhile, or is
-    /// not there any more.
+    /// Makes somebody else's what nobody claimed, or a part of it: the rest waits on. Does nothing, and returns `false`, where
+    /// it was claimed meanwhile, or is not there any more.
     pub async fn lapse(
         &self,
         row: UnclaimedRow,
@@ -123,13 +202,11 @@ impl Store {
             if !is_unknown(transaction, &row.payee)? || ledger::available(transaction, &account)?.0 < moved {
                 return Ok(false);
             }
-            let gone = transaction.execute(
-                "DELETE FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3",
-                params![row.payee, text(&row.heirs), row.day],
-            )?;
-            if gone == 0 {
-                return Ok(false);
-            }
+            let key =
+                Key { payee: &row.payee, heirs: &text(&row.heirs), day: row.day, license: &row.license };
+            let there = key.amount(transaction)?.unwrap_or_default();
+            let Some(rest) = there.checked_sub(moved).filter(|_| moved > 0) else { return Ok(false) };
+            key.write(transaction, rest)?;
             ledger::insert(transaction, &row.subject(), &transfers, "posted", None, now_ms)?;
             Ok(true)
         })
@@ -140,8 +217,8 @@ impl Store {
     pub async fn touch_unclaimed(&self, row: UnclaimedRow, now_ms: i64) -> Result<(), StoreError> {
         self.write("touch_unclaimed", move |transaction| {
             transaction.execute(
-                "UPDATE unclaimed SET tried_at = ?4 WHERE payee = ?1 AND heirs = ?2 AND day = ?3",
-                params![row.payee, text(&row.heirs), row.day, now_ms],
+                "UPDATE unclaimed SET tried_at = ?5 WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
+                params![row.payee, text(&row.heirs), row.day, row.license, now_ms],
             )?;
             Ok(())
         })

@@ -124,6 +124,46 @@ async fn a_call_by_invoice_credits_the_payees_and_is_paid_out_once_it_is_settled
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_went_back_is_taken_off_the_invoice_once() {
+    let stage = Stage::of_company("").await;
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let mut calls = Vec::new();
+    for n in 0..3 {
+        calls.push(agent.call("double", n).await.json()["call"].as_str().unwrap().to_owned());
+    }
+    let refund = async |call: &str| {
+        let refunded = operate(&stage, "/refunds", &json!({ "call": call, "reason": "a test" })).await;
+        assert_eq!(refunded.json()["total"]["usd"], "0.002", "{}", refunded.text);
+    };
+    let owed = async || agent.standing(&stage).await.owed.0 / 1_000_000;
+    for _ in 0..2 {
+        refund(&calls[0]).await;
+    }
+    assert_eq!(owed().await, 4_000);
+    let settle = async |month: &str| {
+        let settled = operate(&stage, "/accounts/ci-bot/settlement", &json!({ "month": month })).await.json();
+        (settled["settled"]["usd"].as_str().unwrap().to_owned(), settled["calls"].as_u64().unwrap())
+    };
+    let first = stage.registry.month().to_string();
+    stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    let second = stage.registry.month().to_string();
+    for n in 3..5 {
+        agent.call("double", n).await.output();
+    }
+    assert_eq!(settle(&first).await, ("0.004".into(), 3));
+    assert_eq!((settle(&first).await, owed().await), (("0".into(), 0), 4_000));
+    // What goes back of what was settled comes off what is settled next.
+    refund(&calls[1]).await;
+    assert_eq!(owed().await, 2_000);
+    stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    assert_eq!(settle(&second).await, ("0.002".into(), 2));
+    assert_eq!(owed().await, 0);
+    let payable: u128 = stage.store().payable().await.unwrap().iter().map(|(_, pico)| pico.0).sum();
+    assert_eq!(payable, Atomic(6_000).to_pico().0, "what was paid in");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prepaid_account_spends_what_was_paid_in() {
     let stage = Stage::of_company("").await;
     let lab = Agent::with(&stage, &json!({ "name": "lab", "cost_center": "it", "paying": "prepaid" })).await;

@@ -130,6 +130,11 @@ async fn what_is_not_allowed_is_refused_by_its_rule_and_nothing_runs() {
     // What may not be called may not be taken home either.
     refused(&agent.get("/v1/packages/bits/checksum/latest/component").await, "allow.publishers");
     stage.get("/v1/packages/bits/checksum/latest/component").await.assert_problem(401, "account-required");
+    // Whatever else was asked for under the same name.
+    assert_eq!(agent.call_as("double", 1, "key").await.status, 200);
+    let url = format!("{}/v1/packages/bits/checksum/latest/component", stage.url);
+    let named = stage.http.get(url).bearer_auth(&agent.token).header("idempotency-key", "key");
+    refused(&Reply::of(named.send().await.unwrap()).await, "allow.publishers");
     // Reading is free.
     assert_eq!(stage.get("/v1/packages/bits/checksum/latest/wit").await.status, 200);
     stage.assert_sound().await;

@@ -1,13 +1,15 @@
 //! A company thanks whom it used, also for what costs nothing.
 
+use std::time::Duration;
+
 use glassbox_core::ledger::Account;
 use glassbox_registry::PackageFiles;
 use serde_json::{Value, json};
 
-use super::{Agent, ask};
+use super::{Agent, ask, operate};
 use crate::command::Shell;
 use crate::economy::{PAYEE, goods};
-use crate::stage::Stage;
+use crate::stage::{MOMENTS, Stage};
 
 /// A free package that accepts gifts, whose payee is called as it is.
 fn tipped(name: &str) -> PackageFiles {
@@ -21,6 +23,20 @@ fn tipped(name: &str) -> PackageFiles {
         manifest: renamed(&files.manifest).replace("acct:ana@", &format!("acct:{name}@")),
         wit: glassbox_core::files::Files::new(wit).unwrap(),
         ..files
+    }
+}
+
+/// The next release of a package.
+fn next(files: &PackageFiles) -> PackageFiles {
+    let renamed = |text: &str| text.replace("1.0.0", "1.1.0");
+    let (_, meter) = files.wit.iter().find(|(path, _)| path.starts_with("deps/")).unwrap();
+    let (_, world) = files.wit.iter().find(|(path, _)| *path == "world.wit").unwrap();
+    let world = std::str::from_utf8(world).unwrap().replace("@1.0.0;\nworld", "@1.1.0;\nworld");
+    let wit = [("world.wit".to_owned(), world.into_bytes()), ("deps/meter.wit".to_owned(), meter.to_vec())];
+    PackageFiles {
+        manifest: renamed(&files.manifest),
+        wit: glassbox_core::files::Files::new(wit).unwrap(),
+        ..files.clone()
     }
 }
 
@@ -45,19 +61,31 @@ async fn gifts_are_spread_over_what_was_used() {
     }
     call("other", 0).await;
     assert_eq!(agent.call("gift", 1).await.status, 200, "and something that takes no gifts");
-    let body = json!({ "month": "2027-01", "usd": "10" });
+    let month = stage.registry.month().to_string();
+    let body = json!({ "month": month, "usd": "10" });
     stage.post("/v1/tips", &body).await.assert_problem(401, "account-required");
     fund.post("/v1/tips", &json!({ "month": "January", "usd": "10" }))
         .await
         .assert_problem(400, "account-invalid");
-    for _ in 0..2 {
+    fund.post("/v1/tips", &body).await.assert_problem(409, "month-open");
+    stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    // The purse has enough for one of the two; the other is told, and given once there is more.
+    for (budget, other) in [("8", Some("company-refused")), ("50", None), ("50", None)] {
+        operate(&stage, "/accounts/fund/budget", &json!({ "month_usd": budget })).await;
         let given = fund.post("/v1/tips", &body).await;
         assert_eq!(given.status, 200, "{}", given.text);
         let rows = given.json()["tips"].clone();
         assert_eq!((&rows[0]["package"], &rows[0]["calls"]), (&json!("shop:goods"), &json!(3)));
-        assert_eq!((&rows[1]["charged"]["usd"], rows.as_array().unwrap().len()), (&json!("2.5"), 2));
-        for (name, amount) in [("goods", 7_500_000), ("other", 2_500_000), ("unused", 0)] {
+        assert_eq!((rows[1]["refused"].as_str(), rows.as_array().unwrap().len()), (other, 2));
+        let usd = if other.is_some() { "0" } else { "2.5" };
+        assert_eq!(rows[1]["charged"]["usd"], usd);
+        let has_other = if other.is_some() { 0 } else { 2_500_000 };
+        for (name, amount) in [("goods", 7_500_000), ("other", has_other), ("unused", 0)] {
             assert_eq!(earned(&stage, name).await, amount, "{name}: once");
+        }
+        // A later release changes nothing of what was decided.
+        if other.is_some() {
+            stage.publish(&next(&tipped("goods"))).await;
         }
     }
     // The command says the same in the account's name.
@@ -66,18 +94,35 @@ async fn gifts_are_spread_over_what_was_used() {
         let mut command = tokio::process::Command::from(shell.command(args));
         command.env("GLASSBOX_ACCOUNT", &fund.token).output().await.unwrap()
     };
-    let output = said(&["tip", "spread", "2027-01", "10", "--json"]).await;
+    let output = said(&["tip", "spread", &month, "10", "--json"]).await;
     let given: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(given["tips"][0]["charged"]["usd"], "7.5", "{given}");
     assert_eq!(earned(&stage, "goods").await, 7_500_000);
-    assert_eq!(said(&["tip", "spread", "2027-01", "20", "--json"]).await.status.code(), Some(1));
+    assert_eq!(said(&["tip", "spread", &month, "20", "--json"]).await.status.code(), Some(1));
     // Another sum for the same month is another word for the same gifts, and refused.
-    let other = json!({ "month": "2027-01", "usd": "20" });
+    let other = json!({ "month": month, "usd": "20" });
     fund.post("/v1/tips", &other).await.assert_problem(409, "payment-bound");
-    // Nothing was used in February; and no purse gives more than it has.
-    let nothing = fund.post("/v1/tips", &json!({ "month": "2027-02", "usd": "10" })).await;
+    // Nothing was used before; and no purse gives more than it has.
+    let nothing = fund.post("/v1/tips", &json!({ "month": "2020-02", "usd": "10" })).await;
     assert_eq!(nothing.json()["tips"], json!([]));
     let chargeback = ask(&stage, "/v1/operate/chargeback").await.json();
     assert_eq!(chargeback["total"]["usd"], "10");
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tips_that_cannot_be_decided_are_decided_when_they_are_asked_for_again() {
+    for moment in MOMENTS {
+        let stage = Stage::of_company("budget.account-month = '50'").await;
+        stage.publish(&tipped("goods")).await;
+        let (agent, fund) = (Agent::new(&stage, "ci-bot").await, Agent::new(&stage, "fund").await);
+        let path = "/v1/call/shop/goods/1.0.0/double";
+        assert_eq!(agent.post(path, &json!({ "args": [1] })).await.status, 200);
+        let body = json!({ "month": stage.registry.month().to_string(), "usd": "10" });
+        stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+        let given = stage.ask_twice("plan_tips", moment, async || fund.post("/v1/tips", &body).await).await;
+        assert_eq!(given.json()["tips"][0]["charged"]["usd"], "10", "{}", given.text);
+        assert_eq!(earned(&stage, "goods").await, 10_000_000, "{moment:?}: once");
+        stage.assert_sound().await;
+    }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use glassbox_core::ledger::Account;
-use glassbox_registry::{PackageFiles, PayeeState};
-use glassbox_store::{Fault, Moment};
-use serde_json::Value;
+use glassbox_registry::{PackageFiles, PayeeState, PayoutTerms};
+use glassbox_store::{Answer, Fault, Moment};
+use serde_json::{Value, json};
 
 use super::{Customer, goods, net};
+use crate::company::{Agent, operate};
 use crate::stage::{COMMONS, OPERATOR, Stage, wallet};
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
@@ -99,8 +100,7 @@ async fn whoever_claims_it_before_has_it() {
     stage.world.advance(YEAR);
     stage.registry.reconcile().await;
     assert_eq!(has(&stage, CY).await, net(10_000) * 3 / 10);
-    let terms = glassbox_registry::PayoutTerms::default();
-    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    stage.registry.pay_out_earnings(&PayoutTerms::default()).await.unwrap();
     assert_eq!(stage.balance(wallet(CY).address()).await, 2_850);
     stage.assert_sound().await;
 }
@@ -141,6 +141,95 @@ async fn what_nobody_may_have_yet_is_looked_at_again_whatever_fails() {
         stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
         stage.registry.reconcile().await;
         assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, part), "{moment:?}");
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_operator_paid_is_known_from_then_on() {
+    let stage = stage("").await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    eve.pays("double", 1).await;
+    let to = wallet(CY).address();
+    let terms = PayoutTerms { addresses: [(CY.to_owned(), to)].into(), ..PayoutTerms::default() };
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    assert_eq!(stage.balance(to).await, 2_850);
+    eve.pays("double", 2).await;
+    assert_eq!(waiting(&stage).await, Value::Null);
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!(has(&stage, CY).await, net(10_000) * 3 / 10);
+    stage.registry.pay_out_earnings(&PayoutTerms::default()).await.unwrap();
+    assert_eq!(stage.balance(to).await, 2 * 2_850, "where it was paid before");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_paid_for_yet_lapses_when_it_is() {
+    let stage = Stage::of_company("").await;
+    stage.publish(&shared("")).await;
+    for id in [ANA, BEN] {
+        know(&stage, id).await;
+    }
+    let later = Agent::new(&stage, "later").await;
+    let before =
+        Agent::with(&stage, &json!({ "name": "before", "cost_center": "it", "paying": "prepaid" })).await;
+    operate(&stage, "/accounts/before/credit", &json!({ "id": "1", "usd": "1" })).await;
+    let month = stage.registry.month().to_string();
+    for agent in [&later, &before] {
+        assert_eq!(agent.post(&super::path("double"), &json!({ "args": [1] })).await.status, 200);
+    }
+    let part = net(10_000) * 3 / 10;
+    assert_eq!(has(&stage, CY).await, 2 * part);
+    stage.world.advance(YEAR);
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    assert_eq!(has(&stage, CY).await, part);
+    assert_eq!(waiting(&stage).await[0]["pico"], part.to_string());
+    let settled = operate(&stage, "/accounts/later/settlement", &json!({ "month": month })).await;
+    assert_eq!(settled.json()["settled"]["usd"], "0.01");
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, waiting(&stage).await), (0, Value::Null));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plan_earned_waits_until_its_promises_are_judged() {
+    for period in ["month", "year"] {
+        let stage = Stage::without_sweep().await;
+        let plan = format!(
+            "[[plan]]\nid = \"gold\"\non = \"support\"\namount = \"8\"\nperiod = \"{period}\"\n\
+             sla = {{ uptime = \"99.9\", credit = 2500 }}\n"
+        );
+        stage.publish(&shared(&plan)).await;
+        for id in [ANA, BEN] {
+            know(&stage, id).await;
+        }
+        let eve = Customer::with(&stage, "eve", "8").await;
+        let bought =
+            eve.post("/v1/packages/shop/goods/1.0.0/licenses", &json!({ "item": "plan:gold" })).await;
+        assert_eq!(bought.status, 200, "{}", bought.text);
+        let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
+        stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+        // Of what nobody claims, the payee gives back its part; the heirs have the rest.
+        let (whole, part) = (net(6_000_000), net(6_000_000) * 3 / 10);
+        if period == "month" {
+            stage.world.advance(Duration::from_secs(32 * 24 * 3_600));
+            stage.registry.reconcile().await;
+            assert_eq!(
+                (has(&stage, CY).await, &waiting(&stage).await[0]["pico"]),
+                (part, &part.to_string().into())
+            );
+        }
+        stage.world.advance(YEAR);
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+        }
+        let (ana, ben) = (has(&stage, ANA).await, has(&stage, BEN).await);
+        assert_eq!((has(&stage, CY).await, ana + ben), (0, whole), "{period}");
+        assert_eq!(waiting(&stage).await, Value::Null);
         stage.assert_sound().await;
     }
 }

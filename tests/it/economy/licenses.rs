@@ -47,7 +47,7 @@ async fn a_plan_includes_what_its_seats_reach_for() {
         assert_eq!(ana.pays("double", n).await, cost, "call {n}");
     }
     let reply = ana.call("double", 5).await;
-    assert_eq!(reply.receipt().1.account.plan.unwrap().seats, 2);
+    assert_eq!(reply.receipt().1.account.plans[0].seats, 2);
     assert_eq!(ben.pays("double", 2).await, 10_000);
     // A month after it was bought it is over, whatever of it is left.
     stage.world.advance(Duration::from_secs(32 * 24 * 3_600));
@@ -62,6 +62,25 @@ async fn a_plan_includes_what_its_seats_reach_for() {
     let (credit, licensed) = (net(20_000).to_string(), net(4_030_000).to_string());
     assert_eq!((row(0), row(1)), (("credit", 2, credit.as_str()), ("licensed", 4, licensed.as_str())));
     assert!(!classes.to_string().contains(&ana.account) && !classes.to_string().contains(&ben.account));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_bought_beside_a_plan_takes_nothing_from_it() {
+    let beside = "[[price]]\nid = \"rows\"\nexport = \"rows\"\nunit = \"event:row\"\namount = \"0.03\"\n\
+        [[plan]]\nid = \"gold\"\non = \"support\"\namount = \"1\"\nsla = { uptime = \"99.9\", credit = 2500 }\n";
+    let each = TEAM.replace("unit = \"call\"", "export = \"double\"\nunit = \"call\"");
+    let stage = stage_with(&priced(&format!("{each}{beside}").replace("execute:*", "execute:each"))).await;
+    let ana = Customer::with(&stage, "ana", "20").await;
+    for (item, units) in [("plan:team", 1), ("plan:gold", 1), ("plan:team", 2)] {
+        assert_eq!(ana.post(LICENSES, &json!({ "item": item, "units": units })).await.status, 200, "{item}");
+        stage.world.advance(Duration::from_secs(60));
+    }
+    // Calls that the plan does not include are not of its quota; the seats of both purchases are.
+    assert_eq!(ana.pays("rows", 1).await, 30_000);
+    for (n, cost) in [(1, 0), (2, 0), (3, 0), (4, 10_000)] {
+        assert_eq!(ana.pays("double", n).await, cost, "call {n}");
+    }
+    stage.assert_sound().await;
 }
 
 const CORE: &str = "[edition.ce]\nexports = [\"double\"]\n\

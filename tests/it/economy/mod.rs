@@ -10,6 +10,7 @@ mod manifests;
 mod models;
 mod oidc;
 mod prices;
+mod refunds;
 mod refusals;
 pub(crate) mod rights;
 mod source;

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, Advisory};
 use glassbox_core::ledger::Account;
-use glassbox_pay::x402;
+use glassbox_pay::{B256, x402};
 use glassbox_registry::PackageFiles;
-use glassbox_store::{Fault, Moment};
+use glassbox_store::{Answer, Fault, Moment};
 use serde_json::json;
 
 use super::examples::package;
-use super::{Customer, net};
+use super::{COMPONENT, Customer, goods, net, path, stage_with};
 use crate::names::act;
 use crate::packages::{one_file, publisher};
+use crate::payer::spend_elsewhere;
 use crate::stage::Stage;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -129,15 +130,14 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     stage.registry.pay_out_earnings(&terms).await.unwrap();
     assert_eq!(stage.balance(to).await, net(PAID) / 1_000_000);
 
-    let path = "/v1/call/hat/tls/5.2.3/handshake";
-    stage.post(path, &json!({ "args": [4] })).await.output();
+    stage.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
     // Arguments that trap are the caller's, and have their answer.
     stage.post("/v1/call/hat/tls/5.2.3/renegotiate", &json!({ "args": [4] })).await;
     // One call that the machine ends, not the arguments.
     let package = "hat:tls".parse().unwrap();
     let now_ms = stage.registry.now_ms();
     assert_eq!(stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap().asked, 2);
-    stage.store().count_answer(&package, false, now_ms).await.unwrap();
+    stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
     stage.world.advance(DAY * 32);
     stage.registry.reconcile().await;
     assert_eq!(earned(&stage).await, -(net(QUARTER) as i128));
@@ -165,5 +165,99 @@ async fn a_call_is_answered_where_it_cannot_be_counted() {
         let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
         let answers = stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap();
         assert_eq!((answers.asked, answers.unanswered), (counted, 0), "{moment:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_caller_breaks_the_promise_alone() {
+    let plan = "[[plan]]\nid = \"gold\"\non = \"support\"\namount = \"9\"\nsla = { uptime = \"99.9\", credit = 2500 }\n";
+    let rest = format!("{plan}{}", super::PAYEE);
+    let recursive = COMPONENT.replace(
+        r#"(func (export "boom") (param i32) (result i32) unreachable)"#,
+        r#"(func $boom (export "boom") (param i32) (result i32) (i32.add (call $boom (local.get 0)) (i32.const 1)))"#,
+    );
+    let files = goods("MIT", "", &rest);
+    let stage = stage_with(&PackageFiles { component: wat::parse_str(recursive).unwrap(), ..files }).await;
+    let deep = stage.post(&path("boom"), &json!({ "args": [1] })).await;
+    assert!(deep.text.contains("stack-exhausted"), "{}", deep.text);
+    let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
+    let answers = async || {
+        let answers = stage.store().answers(&package, now_ms, now_ms + 5 * 3_600_000).await.unwrap();
+        (answers.asked, answers.unanswered)
+    };
+    assert_eq!(answers().await, (1, 0), "arguments are the caller's");
+    let missing_to = async |payer: &str, hour: i64| {
+        let answer = Answer::MissingTo(payer.into());
+        stage.store().count_answer(&package, answer, now_ms + hour * 3_600_000).await.unwrap();
+    };
+    // One an hour, and none where nobody else has as many.
+    for hour in [0, 0, 0, 1, 2] {
+        missing_to("ana", hour).await;
+    }
+    assert_eq!(answers().await, (4, 0));
+    missing_to("ben", 1).await;
+    assert_eq!(answers().await, (5, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_without_the_plan_has_anything_back() {
+    let rest = format!(
+        "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
+         [[plan]]\nid = \"team\"\namount = \"2\"\nincludes = [\"execute:*\"]\n\
+         [[plan]]\nid = \"gold\"\non = \"support\"\namount = \"8\"\nsla = {{ uptime = \"99.9\", credit = 2500 }}\n{}",
+        super::PAYEE
+    );
+    let stage = Stage::without_sweep().await;
+    stage.publish(&goods("LicenseRef-Shop", "", &rest)).await;
+    let (gold, team) = (Customer::with(&stage, "gold", "8").await, Customer::with(&stage, "team", "8").await);
+    let none = Customer::with(&stage, "none", "8").await;
+    let licenses = "/v1/packages/shop/goods/1.0.0/licenses";
+    for (customer, item) in [(&gold, "plan:gold"), (&team, "plan:team")] {
+        assert_eq!(customer.post(licenses, &json!({ "item": item })).await.status, 200);
+    }
+    assert_eq!((team.pays("double", 1).await, none.pays("double", 1).await), (0, 10_000));
+    let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
+    stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+    stage.world.advance(DAY * 40);
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    assert_eq!((has(&gold).await, has(&team).await, has(&none).await), (2_000_000, 6_000_000, 7_990_000));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_chain_took_back_is_not_given_back_and_what_it_may_take_back_waits() {
+    for is_lost in [true, false] {
+        let stage = stage().await;
+        let buyer = stage.buyer("company", 1_000).await;
+        let weather = stage.devnet().weather();
+        weather.mine(4).await.unwrap();
+        weather.finality(4).await.unwrap();
+        let body = json!({ "item": GOLD });
+        let asked = buyer.send(LICENSES, &body, None).await;
+        let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
+        assert_eq!(buyer.send(LICENSES, &body, Some(&payment)).await.status, 200);
+        let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
+        stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+        if is_lost {
+            weather.reorg(1).await.unwrap();
+            spend_elsewhere(&stage, &buyer, 1_000_000_000, B256::repeat_byte(1)).await;
+        }
+        stage.world.advance(DAY * 32);
+        for _ in 0..2 {
+            stage.registry.reconcile().await;
+        }
+        assert_eq!(earned(&stage).await, net(PAID) as i128, "{is_lost}");
+        weather.mine(4).await.unwrap();
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+            weather.mine(4).await.unwrap();
+        }
+        let left = if is_lost { net(PAID) } else { net(PAID - QUARTER) };
+        assert_eq!(earned(&stage).await, left as i128, "{is_lost}");
+        let back = if is_lost { 0 } else { 1_000_000_000 - PAID + QUARTER };
+        assert_eq!(stage.balance(buyer.wallet.address()).await, back, "{is_lost}");
+        stage.assert_sound().await;
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Charge, Ending, Quote, Usage, applies, line};
-use crate::manifest::{Period, Terms};
+use crate::manifest::{Period, Plan, Price, Terms};
 use crate::money::Atomic;
 use crate::name::FunctionName;
 
@@ -26,9 +26,14 @@ pub struct Account {
     /// What was paid for calls of the package in the month so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Atomic>,
-    /// The plan that it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<HeldPlan>,
+    /// The plans that it has. Earlier receipts name one, as `plan`.
+    #[serde(
+        default,
+        alias = "plan",
+        deserialize_with = "one_or_many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub plans: Vec<HeldPlan>,
     /// The grants that it has, by their ids.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<String>,
@@ -39,14 +44,33 @@ pub struct Account {
 pub struct HeldPlan {
     /// The plan, by its id.
     pub id: String,
-    /// For how many.
+    /// For how many, in all.
     pub seats: u64,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeldPlan>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Plans {
+        Many(Vec<HeldPlan>),
+        One(HeldPlan),
+    }
+    Ok(match Plans::deserialize(deserializer)? {
+        Plans::Many(plans) => plans,
+        Plans::One(plan) => vec![plan],
+    })
 }
 
 impl Account {
     /// Tells whether nothing is known.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Returns for how many seats it has a plan.
+    pub(super) fn seats(&self, plan: &Plan) -> u64 {
+        let held = self.plans.iter().filter(|held| held.id == plan.id);
+        held.fold(0, |seats, held| seats.saturating_add(held.seats))
     }
 }
 
@@ -70,18 +94,19 @@ pub struct Counter {
     pub period: String,
 }
 
-/// Returns the counters that a quote for a call of `function` depends on, for somebody with `plan` and `grants`.
+/// Returns the counters that a quote for a call of `function` depends on, for somebody with the plans and grants of `account`.
 pub fn counters(terms: &Terms, function: &FunctionName, account: &Account, at: Timestamp) -> Vec<Counter> {
     let counter = |key: String, period: Period| Counter { key, period: period.name(at) };
     let prices: Vec<_> = terms.price.iter().filter(|price| applies(price, function)).collect();
     let priced = prices.iter().filter_map(|price| Some(counter(price.id.clone(), price.period()?)));
-    let plan = line::plan(terms, account).filter(|plan| plan.quota.is_some());
-    let plan = plan.map(|plan| counter(plan_key(&plan.id), plan.period));
+    let plans = terms.more.plan.iter().filter(|plan| plan.quota.is_some() && account.seats(plan) > 0);
+    let plans = plans.filter(|plan| prices.iter().any(|price| line::includes(plan, price)));
+    let plans = plans.map(|plan| counter(plan_key(&plan.id), plan.period));
     let grants = terms.more.grant.iter().filter(|grant| account.grants.contains(&grant.id));
     let grants = grants.filter_map(|grant| Some(counter(grant_key(&grant.id), grant.quota.as_ref()?.period)));
     let paid = terms.more.max_monthly_per_payer.filter(|_| !prices.is_empty());
     let paid = paid.map(|_| counter(PAID.into(), Period::Month));
-    priced.chain(plan).chain(grants).chain(paid).collect()
+    priced.chain(plans).chain(grants).chain(paid).collect()
 }
 
 /// Returns what a call adds to the counters of its payer.
@@ -93,10 +118,14 @@ pub fn consumption(terms: &Terms, quote: &Quote, usage: &Usage, charge: &Charge)
             let paid: u128 = charge.own().map(|line| line.amount.0).sum();
             return u64::try_from(paid).unwrap_or(u64::MAX);
         }
-        if key.starts_with("plan:") {
-            return u64::from(usage.ending == Ending::Returned);
-        }
         let lines = charge.own();
+        if let Some(id) = key.strip_prefix("plan:") {
+            let spends = |price: &Price| {
+                applies(price, &quote.function)
+                    && line::spent_plan(terms, price, &quote.account).is_some_and(|plan| plan.id == id)
+            };
+            return u64::from(usage.ending == Ending::Returned && terms.price.iter().any(spends));
+        }
         let Some(id) = key.strip_prefix("grant:") else {
             return lines.filter(|line| line.price == key).map(|line| line.quantity).sum();
         };

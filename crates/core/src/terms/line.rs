@@ -145,23 +145,48 @@ pub(super) fn covered(grant: &Grant, price: &Price, account: &Account, quantity:
     quantity_max.unwrap_or_default().saturating_sub(used).min(quantity)
 }
 
-/// Returns the plan that an account has.
-pub(super) fn plan<'a>(terms: &'a Terms, account: &Account) -> Option<&'a Plan> {
-    let held = account.plan.as_ref()?;
-    terms.more.plan.iter().find(|plan| plan.id == held.id)
-}
-
-/// Tells whether the account's plan includes what a price is for.
-fn is_included(terms: &Terms, price: &Price, account: &Account) -> bool {
-    let (Some(plan), Some(held)) = (plan(terms, account), &account.plan) else { return false };
-    let included = plan.includes.iter().any(|inclusion| match inclusion {
+/// Tells whether a plan includes what a price is for.
+pub(super) fn includes(plan: &Plan, price: &Price) -> bool {
+    plan.includes.iter().any(|inclusion| match inclusion {
         Inclusion::Execute(which) => which.as_ref().is_none_or(|id| *id == price.id),
         Inclusion::Edition(_) | Inclusion::Download => false,
+    })
+}
+
+/// What a plan is to a price that it includes. The least comes first: it covers the price where several could.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cover {
+    /// It has no quota.
+    Whole,
+    /// A call of its quota is left.
+    Quota,
+    /// Its quota is used up, and what is beyond costs another price.
+    Beyond,
+}
+
+/// Returns the plan of an account that covers a price: of those that cover it alike, the one that the terms name first.
+fn covering<'a>(terms: &'a Terms, price: &Price, account: &Account) -> Option<(Cover, &'a Plan)> {
+    let held = terms.more.plan.iter().map(|plan| (plan, account.seats(plan)));
+    let held = held.filter(|(plan, seats)| *seats > 0 && includes(plan, price));
+    let covers = held.filter_map(|(plan, seats)| {
+        let Some(quota) = &plan.quota else { return Some((Cover::Whole, plan)) };
+        let used = account.used.get(&plan_key(&plan.id)).copied().unwrap_or(u64::MAX);
+        if used < quota.calls.saturating_mul(seats) {
+            return Some((Cover::Quota, plan));
+        }
+        let is_beyond = quota.overage_price.as_ref().is_some_and(|overage| *overage != price.id);
+        is_beyond.then_some((Cover::Beyond, plan))
     });
-    let Some(quota) = plan.quota.as_ref().filter(|_| included) else { return included };
-    let used = account.used.get(&plan_key(&plan.id)).copied().unwrap_or(u64::MAX);
-    let is_left = used < quota.calls.saturating_mul(held.seats);
-    is_left || quota.overage_price.as_ref().is_some_and(|overage| *overage != price.id)
+    covers.min_by_key(|(cover, _)| *cover)
+}
+
+/// Returns the plan whose quota a call spends that covers a price.
+pub(super) fn spent_plan<'a>(terms: &'a Terms, price: &Price, account: &Account) -> Option<&'a Plan> {
+    covering(terms, price, account).filter(|(cover, _)| *cover == Cover::Quota).map(|(_, plan)| plan)
+}
+
+fn is_included(terms: &Terms, price: &Price, account: &Account) -> bool {
+    covering(terms, price, account).is_some()
 }
 
 /// Cuts lines to what the account still pays in this month, the first lines first.

@@ -237,7 +237,7 @@ fn a_plan_includes_calls_up_to_its_quota() {
     for (overage, beyond) in [(None, 12), (Some("p".to_owned()), 7), (Some("q".to_owned()), 5)] {
         let terms = terms(prices(), MoreTerms { plan: vec![team(overage)], ..MoreTerms::default() });
         let holder = |units, seats| Account {
-            plan: Some(HeldPlan { id: "team".into(), seats }),
+            plans: vec![HeldPlan { id: "team".into(), seats }],
             ..used("plan:team", units)
         };
         let bills = [holder(0, 1), holder(9, 1), holder(10, 1), holder(10, 2), holder(20, 2)]
@@ -245,6 +245,61 @@ fn a_plan_includes_calls_up_to_its_quota() {
         assert_eq!(bills, [0, 0, beyond, 0, beyond]);
         assert_eq!(owed(&terms, used("plan:team", 0), &usage), 12);
     }
+}
+
+#[test]
+fn all_plans_of_an_account_count_and_only_what_they_cover() {
+    let plan = |id: &str, price: &str, calls: Option<u64>| Plan {
+        id: id.into(),
+        on: PlanKind::Subscribe,
+        amount: Atomic(1),
+        unit: None,
+        period: Period::Month,
+        scope: None,
+        includes: vec![Inclusion::Execute(Some(price.into()))],
+        quota: calls.map(|calls| PlanQuota { calls, overage_price: None }),
+        sla: None,
+        backports: vec![],
+    };
+    let prices = vec![price(Unit::Call, 7, 1), Price { id: "q".into(), ..price(Unit::Call, 5, 1) }];
+    let plans = vec![
+        plan("a", "p", Some(10)),
+        plan("b", "p", Some(10)),
+        plan("c", "q", None),
+        plan("d", "q", Some(1)),
+    ];
+    let terms = terms(prices, MoreTerms { plan: plans, ..MoreTerms::default() });
+    let at = Some("2026-11-22T12:00:00Z".parse().expect("a time"));
+    let held = |ids: &[&str]| ids.iter().map(|id| HeldPlan { id: (*id).into(), seats: 1 }).collect();
+    let usage = Usage::of_fuel(1, Ending::Returned);
+    let failed = Usage::of_fuel(1, Ending::GuestFailed);
+    for (ids, used, cost, counted) in [
+        (vec!["a"], vec![("plan:a", 0)], 5, vec!["plan:a"]),
+        (vec!["b", "a"], vec![("plan:a", 9), ("plan:b", 0)], 5, vec!["plan:a"]),
+        (vec!["b", "a"], vec![("plan:a", 10), ("plan:b", 9)], 5, vec!["plan:b"]),
+        (vec!["b", "a"], vec![("plan:a", 10), ("plan:b", 10)], 12, vec![]),
+        (vec!["a", "a"], vec![("plan:a", 19)], 5, vec!["plan:a"]),
+        (vec!["d", "c"], vec![("plan:d", 0)], 7, vec![]),
+        (vec!["d"], vec![("plan:d", 0)], 7, vec!["plan:d"]),
+        (vec!["d", "a"], vec![("plan:d", 0), ("plan:a", 0)], 0, vec!["plan:a", "plan:d"]),
+        (vec!["other"], vec![("plan:other", 0)], 12, vec![]),
+    ] {
+        let used = used.into_iter().map(|(key, units): (&str, u64)| (key.to_owned(), units)).collect();
+        let account = Account { at, used, plans: held(&ids), ..Account::default() };
+        let quote = asked(&terms, 1, account.clone());
+        let charge = charge(&terms, &quote, &usage);
+        assert_eq!((charge.amount, quote.amount_max), (Atomic(cost), Atomic(cost)), "{account:?}");
+        let units = |usage| consumption(&terms, &quote, usage, &charge);
+        assert_eq!(units(&usage).iter().map(|(counter, _)| &counter.key).collect::<Vec<_>>(), counted);
+        assert_eq!(units(&failed), [], "what did not return is not of a quota");
+    }
+}
+
+#[test]
+fn earlier_receipts_name_one_plan() {
+    let earlier: Account = serde_json::from_str(r#"{"plan":{"id":"team","seats":2}}"#).expect("an account");
+    let now: Account = serde_json::from_str(r#"{"plans":[{"id":"team","seats":2}]}"#).expect("an account");
+    assert_eq!(earlier, now);
 }
 
 #[test]
@@ -376,7 +431,7 @@ fn any_account() -> impl Strategy<Value = Account> {
             at: at.map(|at| at.parse().expect("a time")),
             used,
             paid: paid.map(Atomic),
-            plan: seats.map(|seats| HeldPlan { id: "t".into(), seats }),
+            plans: seats.map(|seats| HeldPlan { id: "t".into(), seats }).into_iter().collect(),
             grants: granted.then(|| "g".to_owned()).into_iter().collect(),
         },
     )
@@ -400,7 +455,7 @@ fn forget(account: &Account, what: u8) -> Account {
     match what {
         0 => less.at = None,
         1 => less.paid = None,
-        2 => less.plan = None,
+        2 => less.plans.clear(),
         3 => less.grants.clear(),
         4 => less.used.clear(),
         _ => less = Account::default(),

@@ -114,7 +114,7 @@ pub(crate) async fn prove(State(app): State<App>, Body(body): Body<OidcBody>) ->
 }
 
 /// Spreads tips over all that a company used in a month, at its own registry, by the calls of each package. The account whose
-/// token comes pays; the same month again is the same tips.
+/// token comes pays; the same month again is the same tips, and gives what one package refused.
 #[utoipa::path(post, path = "/v1/tips", tag = "company", request_body = SpreadBody,
     responses((status = 200, body = SpreadResponse), (status = 400, body = Problem), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 409, body = Problem)))]
@@ -131,7 +131,8 @@ pub(crate) async fn spread(
     let tip = |tip: SpreadTip| SpreadTipResponse {
         package: tip.package.to_string(),
         calls: tip.calls,
-        charged: tip.reply.amount.into(),
+        charged: tip.given.as_ref().map_or(Atomic::ZERO, |given| given.amount).into(),
+        refused: tip.given.err().map(|error| error.code().to_owned()),
     };
     Ok(Json(SpreadResponse { tips: given.into_iter().map(tip).collect() }))
 }

@@ -25,10 +25,11 @@ pub(crate) async fn earnings(
     Query(query): Query<EarningsQuery>,
 ) -> Result<Json<EarningsResponse>, Refusal> {
     let earnings = app.registry.earnings(read_query(query)?).await?;
-    let total: u128 = earnings.iter().map(|earning| earning.amount.0).sum();
+    let earned = Pico(earnings.iter().map(|earning| earning.amount.0).sum());
+    let reversed = Pico(earnings.iter().map(|earning| earning.reversed.0).sum());
     Ok(Json(EarningsResponse {
         earnings: earnings.into_iter().map(row).collect(),
-        total_usd: Pico(total).to_decimal(),
+        total_usd: difference(earned, reversed),
         play_money: app.options.devnet.is_some(),
     }))
 }
@@ -63,8 +64,17 @@ fn read_query(query: EarningsQuery) -> Result<glassbox_registry::EarningsQuery, 
     })
 }
 
+/// Writes what is left, which is below nothing where more went back than was earned in the time that is asked for.
+fn difference(earned: Pico, reversed: Pico) -> String {
+    match earned.0.checked_sub(reversed.0) {
+        Some(left) => Pico(left).to_decimal(),
+        None => format!("-{}", Pico(reversed.0 - earned.0).to_decimal()),
+    }
+}
+
 fn row(earning: Earning) -> EarningRow {
-    let Earning { key, calls, amount } = earning;
+    let Earning { key, calls, amount, reversed } = earning;
+    let reversed = (reversed > Pico::ZERO).then_some(reversed);
     EarningRow {
         receiver: match key.account {
             Account::Payee(id) => id,
@@ -78,6 +88,8 @@ fn row(earning: Earning) -> EarningRow {
         calls,
         pico: amount.to_string(),
         usd: amount.to_decimal(),
+        reversed_pico: reversed.map(|reversed| reversed.to_string()),
+        reversed_usd: reversed.map(Pico::to_decimal),
     }
 }
 

@@ -8,14 +8,15 @@ use axum::http::{HeaderMap, StatusCode};
 use glassbox_api::{
     ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
     FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
-    PayeeResponse, PayeesResponse, Problem, UnclaimedResponse,
+    PayeeResponse, PayeesResponse, Problem, RefundRequest, RefundResponse, UnclaimedResponse,
 };
+use glassbox_core::ledger::DAY_MS;
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_registry::{Action, FeedView, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::money::address;
+use super::money::{address, dollars};
 use crate::app::App;
 use crate::extract::{Body, Path, Query, operator};
 use crate::problem::Refusal;
@@ -45,7 +46,7 @@ async fn payees_response(app: &App) -> Result<Json<PayeesResponse>, Refusal> {
     let unclaimed = unclaimed.into_iter().map(|(payee, (pico, day))| UnclaimedResponse {
         payee,
         pico: pico.to_string(),
-        lapses_at: rfc3339(day * 24 * 60 * 60 * 1_000),
+        lapses_at: rfc3339(day * DAY_MS),
     });
     Ok(Json(PayeesResponse {
         unclaimed: unclaimed.collect(),
@@ -228,4 +229,26 @@ pub(crate) async fn blocklists(
             .collect(),
     };
     Ok(Json(BlocklistsResponse { feeds: app.registry.blocklists().into_iter().map(feed).collect() }))
+}
+
+/// Gives back what was charged for a call, download, licence or tip, from whoever got it: the whole, or until so much went back
+/// in all. It goes back as it came; the same again gives nothing more.
+#[utoipa::path(post, path = "/v1/operate/refunds", tag = "operate", request_body = RefundRequest,
+    responses((status = 200, body = RefundResponse), (status = 400, body = Problem), (status = 401, body = Problem),
+              (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn refund(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(request): Body<RefundRequest>,
+) -> Result<Json<RefundResponse>, Refusal> {
+    operator(&app, &headers)?;
+    let RefundRequest { call, total_usd, reason } = request;
+    let total = total_usd.as_deref().map(dollars).transpose()?;
+    let refunded = app.registry.refund(&call, total, &reason).await?;
+    Ok(Json(RefundResponse {
+        call,
+        refunded: refunded.now.into(),
+        total: refunded.total.into(),
+        charged: refunded.charged.into(),
+    }))
 }

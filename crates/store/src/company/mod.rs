@@ -4,14 +4,17 @@
 //! token that was taken back a moment ago pays nothing, and of many that race for one budget none gets more than is left.
 
 mod approvals;
+mod tips;
 mod uses;
 
 use glassbox_core::account::{AccountKind, AccountName, CostCenter, Month, Paying};
 use glassbox_core::ledger::{self as transfers, Account};
+use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::{Atomic, Digest, Pico, limits};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::approvals::{Approval, ApprovalState};
+pub use self::tips::TipPart;
 pub use self::uses::{Use, UseRow, UseSum};
 use crate::binding::NewCall;
 use crate::credit::{self, Budget, CreditRefusal};
@@ -412,7 +415,8 @@ impl Store {
     }
 
     /// Books that an account paid what it owes for the calls of a month, and returns how much that was and for how many
-    /// calls: nothing where nothing is owed. What payees earned by them can be paid out from then on.
+    /// calls: nothing where nothing is owed. What went back on its invoice and was not taken off before is taken off. What
+    /// payees earned by the calls can be paid out from then on.
     pub async fn settle_account(
         &self,
         name: &AccountName,
@@ -424,30 +428,42 @@ impl Store {
         let (payer, month, id, reference) =
             (name.payer(), month.clone(), id.to_owned(), reference.to_owned());
         self.write("settle_account", move |transaction| {
-            let owed = "payer = ?1 AND state = 'posted' AND standing = 'vouched'
-                AND id IN (SELECT call FROM account_uses WHERE month = ?2)";
-            let (mut amount, mut calls) = (0, 0);
-            {
-                let mut statement = transaction.prepare(&format!("SELECT charge FROM calls WHERE {owed}"))?;
-                let mut rows = statement.query([&payer, month.as_str()])?;
-                while let Some(row) = rows.next()? {
-                    amount += amount_from_sql(&row.get::<_, Vec<u8>>(0)?)?;
-                    calls += 1;
-                }
+            let open = "payer = ?1 AND state = 'posted' AND standing = 'vouched'";
+            let of_month = format!("{open} AND id IN (SELECT call FROM account_uses WHERE month = ?2)");
+            let (charged, calls) = charges(transaction, &of_month, &[&payer, month.as_str()])?;
+            if calls == 0 {
+                return Ok((Atomic::ZERO, 0));
             }
-            if calls > 0 {
-                transaction.execute(
-                    &format!("UPDATE calls SET standing = 'final' WHERE {owed}"),
-                    [&payer, month.as_str()],
-                )?;
-                let transfer = transfers::settlement(&payer, Atomic(amount));
+            // What is charged and not settled, less what is owed, is what went back.
+            let (charged_open, _) = charges(transaction, open, &[&payer])?;
+            let balance = ledger::balance(transaction, &Account::Invoice(payer.clone()))?;
+            let went_back = (charged_open.to_pico().0 + balance.credits.0).saturating_sub(balance.debits.0);
+            let amount = Atomic(charged.0.saturating_sub(went_back / PICO_PER_ATOMIC));
+            transaction.execute(
+                &format!("UPDATE calls SET standing = 'final' WHERE {of_month}"),
+                [&payer, month.as_str()],
+            )?;
+            if amount > Atomic::ZERO {
+                let transfer = transfers::settlement(&payer, amount);
                 let subject = format!("settlement:{id}");
                 ledger::insert(transaction, &subject, &[transfer], "posted", Some(&reference), now_ms)?;
             }
-            Ok((Atomic(amount), calls))
+            Ok((amount, calls))
         })
         .await
     }
+}
+
+/// Returns what the calls cost that a condition selects, and how many they are.
+fn charges(connection: &Connection, condition: &str, params: &[&str]) -> Result<(Atomic, u64), StoreError> {
+    let mut statement = connection.prepare(&format!("SELECT charge FROM calls WHERE {condition}"))?;
+    let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+    let (mut amount, mut calls) = (0, 0);
+    while let Some(row) = rows.next()? {
+        amount += amount_from_sql(&row.get::<_, Vec<u8>>(0)?)?;
+        calls += 1;
+    }
+    Ok((Atomic(amount), calls))
 }
 
 fn standing(

@@ -38,8 +38,12 @@ fn cases() -> Vec<(&'static str, &'static str, Account, Usage)> {
         ..account
     };
     let team = |seats, calls| Account {
-        plan: Some(HeldPlan { id: "team".into(), seats }),
+        plans: vec![HeldPlan { id: "team".into(), seats }],
         ..account(day, &[("plan:team", calls)])
+    };
+    let with = |mut account: Account, id: &str| {
+        account.plans.insert(0, HeldPlan { id: id.into(), seats: 1 });
+        account
     };
     let rows =
         |rows, bytes_out| Usage { events: [("row".to_owned(), rows)].into(), bytes_out, ..fuel(9_000) };
@@ -71,6 +75,8 @@ fn cases() -> Vec<(&'static str, &'static str, Account, Usage)> {
         ("core", export, team(1, 99_999), fuel(1)),
         ("core", export, team(1, 100_000), fuel(1)),
         ("core", export, team(3, 100_000), fuel(1)),
+        ("core", export, with(team(1, 99_999), "other"), fuel(1)),
+        ("core", export, with(team(1, 100_000), "team"), fuel(1)),
         ("core", "abacus:audit/core@1.0.0#check", team(1, 100_000), fuel(1)),
         ("data", find, Account::default(), rows(0, 12)),
         ("data", find, Account::default(), rows(17, 1_048_577)),
