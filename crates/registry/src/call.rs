@@ -472,7 +472,7 @@ impl Registry {
             self.run_times.note(&plan.live.id, run.elapsed);
         }
         let mut inner = nodes(&run.inner, &linked).ok_or(RegistryError::Worker)?;
-        self.compare(&mut inner).await?;
+        self.note_baselines(&mut inner).await?;
         let ran = inner.iter().map(|node| (node.release.clone(), node.terms)).collect();
         let works = self.works(&plan.live.terms, ran, plan.live.imports.of(&plan.function.name)).await?;
         self.assess(plan, call, Ran { run, linked, inner, works }, started_at_ms)

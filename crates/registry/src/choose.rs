@@ -305,7 +305,8 @@ impl Registry {
         let payer = choosing.payment.and_then(Payment::caller).map(Caller::payer);
         // Where nobody has said who calls, reading is free, and the call itself asks.
         if choosing.payment.is_some() {
-            self.gate(live, &allows, amount_max, choosing.payment).await?;
+            let license = live.terms.license_of(function, self.today());
+            self.gate(live, license, &allows, amount_max, choosing.payment).await?;
         }
         self.check_entitled(live, function, payer.as_deref()).await
     }

@@ -20,7 +20,7 @@ use crate::testing::TestReport;
 
 impl Registry {
     /// Says beside each call of a dependency what its release burns in its own tests.
-    pub(crate) async fn compare(&self, ran: &mut [Node]) -> Result<(), RegistryError> {
+    pub(crate) async fn note_baselines(&self, ran: &mut [Node]) -> Result<(), RegistryError> {
         for node in ran {
             node.fuel_baseline = self.live(&exact(&node.release)).await?.fuel_baseline;
         }
@@ -38,7 +38,7 @@ impl Registry {
         let mut efforts: BTreeMap<Digest, Effort> = BTreeMap::new();
         for case in &report.cases {
             let mut ran = nodes(&case.inner, linked).ok_or(RegistryError::Worker)?;
-            self.compare(&mut ran).await?;
+            self.note_baselines(&mut ran).await?;
             let worked = ran.iter().map(|node| (node.release.clone(), node.terms)).collect();
             let works = self.works(&terms, worked, &[]).await?;
             let bill = Bill::new(&terms, Vec::new(), &ran, &works, Ending::Returned, u64::MAX);

@@ -11,7 +11,7 @@ use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::{Operators, Terms};
 use glassbox_core::release::{Pinned, Release};
-use glassbox_core::{Digest, Hashed, ReleaseId};
+use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
 use glassbox_store::{Facts, Held, NewRelease, Published, SearchDocument, StoreError};
 
