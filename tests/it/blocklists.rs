@@ -199,7 +199,6 @@ fn a_list_that_the_command_signed_is_followed() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/checksum");
     // It is followed once it was read, which may be a moment after the registry is there.
     let refused = (0..100).any(|_| {
-        std::thread::sleep(Duration::from_millis(100));
         let call = ["call", "bits:checksum", "crc32([1])"];
         let (exit, said) = match shell.json(&["publish", example]) {
             (0, _) => shell.json(&call),

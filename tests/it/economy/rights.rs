@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{PAYEE, goods, path, priced, stage_with};
 use crate::buyer::Reply;
 use crate::packages::{one_file, publisher, request, sign};
-use crate::stage::{Stage, keys};
+use crate::stage::Stage;
 
 const GOODS: &str = "/v1/packages/shop/goods/1.0.0";
 
@@ -109,7 +109,7 @@ async fn a_release_for_one_registry_is_hosted_by_no_other() {
     let (alone, open) = (priced(""), goods("MIT", "operators = \"any\"", PAYEE));
     let elsewhere = request(&alone, statement(&alone, "other.example/log+1a2b3c4d+AT"));
     stage.post("/v1/publish", &elsewhere).await.assert_problem(403, "operator-not-allowed");
-    let (_, log) = (keys(), stage.registry.log_verifier_key());
+    let log = stage.registry.log_verifier_key();
     let here = request(&alone, statement(&alone, &log));
     assert_eq!(stage.post("/v1/publish", &here).await.status, 201);
     let page = stage.get(GOODS).await.json();
@@ -125,7 +125,7 @@ async fn a_release_for_one_registry_is_hosted_by_no_other() {
 async fn documents_come_with_the_release_that_names_them() {
     let keys = "license-file = \"LICENSE\"\nreadme = \"docs/README.md\"\n";
     let files = with_package(goods("LicenseRef-Shop", "", PAYEE), keys);
-    let missing = Package::check(files.clone()).unwrap_err().to_string();
+    let missing = glassbox_registry::chain(&Package::check(files.clone()).unwrap_err());
     assert!(missing.contains("license-file") && missing.contains("documents"), "{missing}");
     let document = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
     let with = |documents: Vec<(String, Vec<u8>)>| PackageFiles {
@@ -240,6 +240,7 @@ async fn every_answer_of_what_is_under_the_agpl_links_its_source() {
     } });
     let request = stage.http.post(format!("{}/mcp", stage.url)).json(&body);
     let request = request.header("accept", "application/json, text/event-stream");
+    let request = request.header("mcp-protocol-version", "2025-06-18");
     let answer = Reply::of(request.send().await.unwrap()).await;
     assert_eq!(answer.json()["result"]["_meta"]["dev.glassbox/source"], url, "{}", answer.text);
     // Others link nothing.
