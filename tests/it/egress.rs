@@ -66,7 +66,7 @@ fn web(port: u16) -> PackageFiles {
         wit: Files::new(wit.map(|(path, text)| (path.to_owned(), text.into()))).unwrap(),
         tests: Files::default(),
         editions: Default::default(),
-        component: include_bytes!("../../crates/sandbox/tests/fixtures/web/server.wasm").to_vec(),
+        component: include_bytes!("../../conformance/fuel/server.wasm").to_vec(),
         files: None,
         source: None,
     }

@@ -59,7 +59,7 @@ fn web(price: &str) -> PackageFiles {
         wit: Files::new(wit.map(|(path, text)| (path.to_owned(), text.into()))).unwrap(),
         tests: one_file("web.toml", CASES),
         editions: Default::default(),
-        component: include_bytes!("../../crates/sandbox/tests/fixtures/web/server.wasm").to_vec(),
+        component: include_bytes!("../../conformance/fuel/server.wasm").to_vec(),
         files: None,
         source: None,
     }
