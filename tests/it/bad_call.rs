@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glassbox_core::limits;
 use glassbox_pay::x402::{self, PaymentPayload};
+use glassbox_registry::PackageFiles;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply, bench};
+use crate::packages::one_file;
 use crate::stage::Stage;
 
 async fn assert_untouched(stage: &Stage, buyer: &Buyer) {
@@ -292,4 +294,81 @@ async fn a_payment_out_of_its_time_or_without_money_is_refused() {
     let reply = poor.send(&bench("double"), &body, Some(&x402::encode(&payment))).await;
     assert_eq!(reply.output(), 42);
     stage.assert_sound().await;
+}
+
+/// A function that lends books, which are resources, beside one that counts them.
+const SHELF: &str = r#"(component
+  (type $own (resource (rep i32)))
+  (core func $new (canon resource.new $own))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "lend") (result i32) (call $new (i32.const 1)))
+    (func (export "count") (result i32) (i32.const 3)))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (func $lend (result (own $own)) (canon lift (core func $i "lend")))
+  (func $count (result u32) (canon lift (core func $i "count")))
+  (component $books
+    (import "book" (type $book (sub resource)))
+    (import "lend" (func $lend (result (own $book))))
+    (import "count" (func $count (result u32)))
+    (export $exported "book" (type $book))
+    (export "lend" (func $lend) (func (result (own $exported))))
+    (export "count" (func $count)))
+  (instance $books (instantiate $books
+    (with "book" (type $own)) (with "lend" (func $lend)) (with "count" (func $count))))
+  (export "lab:shelf/books@1.0.0" (instance $books)))"#;
+
+const SHELF_WIT: &str = "package lab:shelf@1.0.0;
+interface books {
+  resource book;
+  lend: func() -> book;
+  count: func() -> u32;
+}
+world shelf { export books; }
+";
+
+const SHELF_MANIFEST: &str = r#"
+[package]
+name = "lab:shelf"
+version = "1.0.0"
+license = "Apache-2.0"
+
+[spec]
+world = "shelf"
+
+[component]
+path = "shelf.wasm"
+execute = ["remote"]
+"#;
+
+const SHELF_CASES: &str = r#"
+[[case]]
+name = "three books"
+call = "count()"
+expect = "3"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_callable_by_value_says_why() {
+    let stage = Stage::empty().await;
+    stage
+        .publish(&PackageFiles {
+            manifest: SHELF_MANIFEST.into(),
+            wit: one_file("world.wit", SHELF_WIT),
+            tests: one_file("shelf.toml", SHELF_CASES),
+            editions: Default::default(),
+            component: wat::parse_str(SHELF).unwrap(),
+            files: None,
+            source: None,
+        })
+        .await;
+    let body = json!({ "args": [] });
+    assert_eq!(stage.post("/v1/call/lab/shelf/1.0.0/count", &body).await.output(), 3);
+    for path in ["/v1/call/lab/shelf/1.0.0/lend", "/v1/call/lab/shelf/1.0.0/books.lend"] {
+        let problem = stage.post(path, &body).await.assert_problem(422, "function-not-callable");
+        assert!(problem["detail"].as_str().unwrap().contains("its result holds a resource"), "{problem}");
+        assert!(problem["next"].as_str().unwrap().contains("download"), "{problem}");
+    }
+    let shelf = stage.get("/v1/packages/lab/shelf/1.0.0").await.json();
+    assert!(shelf.to_string().contains("its result holds a resource"), "{shelf}");
 }

@@ -67,7 +67,7 @@ fn web(port: u16) -> PackageFiles {
         tests: Files::default(),
         editions: Default::default(),
         documents: Default::default(),
-        component: include_bytes!("../../crates/sandbox/tests/fixtures/web/server.wasm").to_vec(),
+        component: include_bytes!("../../conformance/fuel/server.wasm").to_vec(),
         files: None,
         source: None,
     }

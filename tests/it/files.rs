@@ -9,7 +9,7 @@ use crate::packages::{bench, one_file, publisher, request};
 use crate::stage::{Stage, Sweep, keys, sandbox};
 
 /// A program that does what its first argument says, such as `cat /words.txt`.
-const TOOL: &[u8] = include_bytes!("../../crates/sandbox/tests/fixtures/tool.wasm");
+const TOOL: &[u8] = include_bytes!("../../conformance/fuel/tool.wasm");
 
 const MANIFEST: &str = r#"
 [package]

@@ -26,6 +26,7 @@ mod composition;
 mod copies;
 mod crash;
 mod credit;
+mod crowded;
 mod delegation;
 mod derived;
 mod download;

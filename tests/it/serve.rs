@@ -60,7 +60,7 @@ fn web(price: &str) -> PackageFiles {
         tests: one_file("web.toml", CASES),
         editions: Default::default(),
         documents: Default::default(),
-        component: include_bytes!("../../crates/sandbox/tests/fixtures/web/server.wasm").to_vec(),
+        component: include_bytes!("../../conformance/fuel/server.wasm").to_vec(),
         files: None,
         source: None,
     }

@@ -175,6 +175,15 @@ impl Stage {
         Self::open_with(folder, World::default(), Sweep::On, sandbox, host).await
     }
 
+    /// A registry that has `lab:bench@1.0.0` and runs guests in a sandbox of its own.
+    pub(crate) async fn in_sandbox(sandbox: Sandbox) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let host = HostConfig::default();
+        let stage = Self::open_with(folder, World::default(), Sweep::Off, sandbox, host).await;
+        stage.publish(&packages::bench("1.0.0")).await;
+        stage
+    }
+
     /// A registry with nothing published, for which every domain is on this machine, below a URL.
     pub(crate) async fn with_domains(base: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());

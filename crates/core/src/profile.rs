@@ -107,8 +107,8 @@ pub struct Limits {
     /// The deepest nesting of loops in one core function: compiling takes its third power. Python has 6.
     pub loop_depth_max: usize,
     /// The most branches of one core function: blocks, conditions and jumps that may be taken, a loop and a call
-    /// through a table as two each. Compiling takes its square, ten seconds for this many. The loop of Python's
-    /// interpreter has 7,800.
+    /// through a table as two each, a jump by a table as one for each target. Compiling takes its square, ten seconds
+    /// for this many. The loop of Python's interpreter has 7,800 without those targets.
     pub function_branches_max: usize,
     /// The most locals times branches of one core function: where paths meet, the compiler may need every local again,
     /// in 32 bytes. JavaScript has up to 466,000.

@@ -204,7 +204,12 @@ impl Shape {
                 Operator::End => loop_depth -= usize::from(open.pop().unwrap_or(false)),
                 Operator::BrIf { .. } => branches += 1,
                 Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. } => branches += 2,
-                Operator::BrTable { targets } => times += targets.len() as usize,
+                Operator::BrTable { targets } => {
+                    let targets = targets.len() as usize;
+                    times += targets;
+                    // To the compiler each is an edge of its own, with a place for what is moved along it.
+                    branches = branches.saturating_add(targets).saturating_add(1);
+                }
                 _ => {}
             }
             let (params, results) = operator.operator_arity(&validator).unwrap_or_default();

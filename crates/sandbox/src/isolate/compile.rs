@@ -276,3 +276,51 @@ pub(super) fn warn_once(once: &Once, what: &str, missing: &[String]) {
         once.call_once(|| tracing::warn!("{what} without {}", missing.join(", ")));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts what is logged.
+    #[derive(Default, Clone)]
+    struct Lines(std::sync::Arc<AtomicUsize>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_barrier_that_is_missing_is_told_once() {
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || {
+            let once = Once::new();
+            let told = || lines.0.load(Ordering::Relaxed);
+            warn_once(&once, "Guests run", &[]);
+            assert_eq!(told(), 0);
+            for _ in 0..3 {
+                warn_once(&once, "Guests run", &["landlock".to_owned()]);
+                assert_eq!(told(), 1);
+            }
+        });
+    }
+}

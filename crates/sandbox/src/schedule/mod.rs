@@ -223,3 +223,141 @@ impl Drop for End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const INTERVAL: u64 = 1_000;
+
+    fn scheduler(active: usize, patience: Duration) -> Scheduler {
+        let room = Room {
+            active_max: active,
+            active_per_payer_max: active,
+            memory_bytes_max: 100,
+            waiting_max: 20,
+            waiting_per_payer_max: 10,
+        };
+        Scheduler::new(1, room, INTERVAL, patience).expect("starts")
+    }
+
+    /// Gives way once, as a guest does that has burnt the fuel of an interval.
+    async fn give_way() {
+        let mut gave = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut gave, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// A thread that is held up, so that what is queued meanwhile is decided about at once.
+    struct HeldUp<F> {
+        ended: F,
+        release: std::sync::mpsc::Sender<()>,
+    }
+
+    fn hold_up(scheduler: &Scheduler) -> HeldUp<impl Future<Output = Result<(), NotRun>>> {
+        let (release, released) = std::sync::mpsc::channel();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let guest = async move {
+            begin.send(()).expect("somebody waits");
+            released.recv().expect("somebody releases");
+        };
+        let mut ended = Box::pin(scheduler.run(Flow::new("first", ""), 1, guest, |()| 0));
+        queue(&mut ended);
+        begun.recv().expect("it begins");
+        HeldUp { ended, release }
+    }
+
+    /// Polls a run once, which queues it.
+    fn queue<T>(run: &mut (impl Future<Output = Result<T, NotRun>> + Unpin)) {
+        let polled = pin!(run).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    }
+
+    /// Runs one guest of payer `long` that gives way `times`, and beside it nine of payer `short`, each of which burns a
+    /// quarter of an interval; returns whose turns there were.
+    async fn turns(times: usize) -> String {
+        let scheduler = scheduler(20, Duration::from_secs(60));
+        let turns = Arc::new(Mutex::new(String::new()));
+        let note = |turns: &Arc<Mutex<String>>, whose| turns.lock().expect("no panic").push(whose);
+        let held_up = hold_up(&scheduler);
+        let noted = turns.clone();
+        let long = async move {
+            for _ in 0..times {
+                note(&noted, 'l');
+                give_way().await;
+            }
+            note(&noted, 'l');
+        };
+        let mut long = Box::pin(scheduler.run(Flow::new("long", ""), 1, long, |()| 0));
+        queue(&mut long);
+        let short = |_| {
+            let noted = turns.clone();
+            let guest = async move { note(&noted, 's') };
+            let mut run = Box::pin(scheduler.run(Flow::new("short", ""), 1, guest, |()| INTERVAL / 4));
+            queue(&mut run);
+            run
+        };
+        let short: Vec<_> = (0..9).map(short).collect();
+        held_up.release.send(()).expect("it waits");
+        assert_eq!((held_up.ended.await, long.await), (Ok(()), Ok(())));
+        for run in short {
+            assert_eq!(run.await, Ok(()));
+        }
+        let turns = turns.lock().expect("no panic");
+        turns.clone()
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_way_has_burnt_an_interval() {
+        // Whose turns cost as much come even: one of the long for four of the short.
+        assert_eq!(turns(2).await, "lsssslssssls");
+        assert_eq!(turns(0).await, "lsssssssss");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_too_long_never_starts() {
+        let scheduler = scheduler(1, Duration::from_secs(1));
+        let (end, ending) = oneshot::channel();
+        let mut first = Box::pin(scheduler.run(Flow::new("a", ""), 1, ending, |_| 0));
+        // It has the only place, and waits for something that is not its thread.
+        queue(&mut first);
+        let started = Arc::new(AtomicBool::new(false));
+        let mark = started.clone();
+        let second = async move { mark.store(true, Ordering::SeqCst) };
+        assert_eq!(scheduler.run(Flow::new("b", ""), 1, second, |()| 0).await, Err(NotRun::Busy));
+        assert!(!started.load(Ordering::SeqCst));
+        end.send(7).expect("it waits");
+        assert_eq!(first.await, Ok(Ok(7)));
+        // The place is free again.
+        assert_eq!(scheduler.run(Flow::new("b", ""), 1, async { 8 }, |_| 0).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn more_than_may_wait_are_turned_away_at_once() {
+        let scheduler = scheduler(20, Duration::from_secs(60));
+        let held_up = hold_up(&scheduler);
+        let run = |payer: &str| Box::pin(scheduler.run(Flow::new(payer, ""), 1, async {}, |()| 0));
+        let mut waiting: Vec<_> = (0..10).map(|_| run("a")).collect();
+        waiting.iter_mut().for_each(queue);
+        assert_eq!(run("a").await, Err(NotRun::Busy));
+        waiting.push(run("b"));
+        waiting.last_mut().into_iter().for_each(queue);
+        held_up.release.send(()).expect("it waits");
+        assert_eq!(held_up.ended.await, Ok(()));
+        for run in waiting {
+            assert_eq!(run.await, Ok(()));
+        }
+    }
+}

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use glassbox_core::Digest;
 use glassbox_core::profile::Profile;
-use glassbox_sandbox::{Grants, SandboxError, Spec, inspect};
+use glassbox_sandbox::{CompileLimits, Grants, Sandbox, SandboxConfig, SandboxError, Spec, inspect};
 
-use crate::component::{sandbox, wasm};
+use crate::component::wasm;
 use crate::encode::{code, component, function, function_type, leb, module, repeated, section, wrapped};
+use crate::isolation::worker;
+use crate::stopwatch::thread_time;
 
 /// Blocks, one in another, or one after another.
 const BLOCK: [u8; 2] = [0x02, 0x40];
@@ -16,12 +18,22 @@ const LOOP: [u8; 2] = [0x03, 0x40];
 const END: u8 = 0x0b;
 const I32: u8 = 0x7f;
 
+/// The most processor time that looking at a component may take: a second, and where our own code is not optimised,
+/// which is up to ten times slower, ten.
+const LOOK_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// Calls `look`, and insists that it takes this thread no longer than it may.
+fn in_time<T>(look: impl FnOnce() -> T) -> T {
+    let started = thread_time();
+    let seen = look();
+    let taken = thread_time() - started;
+    assert!(taken < LOOK_MAX, "{taken:?}");
+    seen
+}
+
 /// Returns why a component is refused, in words.
 fn refusal(bytes: &[u8]) -> String {
-    let started = Instant::now();
-    let error = inspect(bytes).expect_err("it is a bomb");
-    // A guard against hanging alone: the slowest takes a second.
-    assert!(started.elapsed() < Duration::from_secs(60), "{error}: {:?}", started.elapsed());
+    let error = in_time(|| inspect(bytes)).expect_err("it is a bomb");
     assert!(
         matches!(
             error,
@@ -72,9 +84,9 @@ fn blocks() {
         (0..locals).flat_map(|local| [vec![0x20], leb(local), vec![0x21], leb(local)].concat()).collect();
     let loops = [LOOP.repeat(60), uses, vec![END; 60]].concat();
     check(&function(&[(locals, I32)], &loops), "locals times levels of loops in one function");
-    let mut jumps = [&[0x41, 0, 0x0e][..], &leb(6_000_000)].concat();
-    jumps.resize(jumps.len() + 6_000_001, 0);
-    check(&function(&[], &jumps), "bytes in one function");
+    check(&jump(6_000_000), "bytes in one function");
+    check(&jump(2_090_000), "branches in one function");
+    check(&jump(Profile::current().limits.function_branches_max), "branches in one function");
     // Many functions of what is honest once.
     let busy = code(60, &[(1, I32)], &[0x20, 0, 0x04, 0x40, END].repeat(10_000));
     check(&wrapped(&module(&[function_type(0, 0), repeated(3, 60, &[0]), busy])), "pairs of branches");
@@ -222,25 +234,57 @@ fn types_that_grow() {
     check(&component(&[section(7, &[vec![1], instance].concat())]), "types inside of types");
 }
 
-/// What is just allowed compiles in seconds even without optimisation of the compiler itself.
+/// A function of `locals` that are all in use beyond `count` branches, each of which changes one of them.
+fn merging(locals: usize, count: usize) -> Vec<u8> {
+    let get = |local: usize| [vec![0x20], leb(local)].concat();
+    let branch = |number: usize| {
+        let set = [vec![0x41, 1, 0x21], leb(number % locals)].concat();
+        [get(0), vec![0x04, 0x40], set, vec![END]].concat()
+    };
+    let used = (0..locals).flat_map(|local| [get(local), vec![0x1a]].concat());
+    function(&[(locals, I32)], &(0..count).flat_map(branch).chain(used).collect::<Vec<_>>())
+}
+
+/// A function with one jump by a table of as many `targets`, which are all the same.
+fn jump(targets: usize) -> Vec<u8> {
+    let body = [vec![0x41, 0, 0x0e], leb(targets), vec![0; targets + 1]].concat();
+    function(&[], &body)
+}
+
+/// What comes close to a limit compiles within what a child may take to compile what a stranger sends.
 #[test]
 fn the_most_that_is_allowed_compiles() {
     let limits = &Profile::current().limits;
-    let depth = limits.block_depth_max;
-    let locals = limits.function_locals_max;
+    let empty = |count: usize| {
+        wrapped(&module(&[function_type(0, 0), repeated(3, count, &[0]), code(count, &[], &[])]))
+    };
+    let body = limits.function_bytes_max - 16;
     let honest = [
-        nested(&BLOCK, depth - 1),
-        nested(&LOOP, limits.loop_depth_max),
-        function(&[(locals, I32)], &[]),
-        function(&[(1, I32)], &[0x20, 0, 0x04, 0x40, END].repeat(5_000)),
-        function(&[], &[0x10, 0].repeat(50_000)),
+        ("levels of blocks", nested(&BLOCK, limits.block_depth_max - 1)),
+        ("levels of loops", nested(&LOOP, limits.loop_depth_max)),
+        ("locals", function(&[(limits.function_locals_max, I32)], &[])),
+        ("branches", merging(1, limits.function_branches_max)),
+        ("locals times branches", merging(250, limits.function_merges_max / 250)),
+        ("calls", function(&[], &[0x10, 0].repeat(50_000))),
+        ("bytes of a function", function(&[], &[0x01].repeat(body))),
+        ("targets of a jump", jump(limits.function_branches_max - 1)),
+        ("functions", empty(limits.core_functions_max)),
     ];
-    for (number, bytes) in honest.iter().enumerate() {
+    let config = SandboxConfig {
+        compiler: worker(),
+        compile_limits: CompileLimits::default(),
+        pool: false,
+        threads: 1,
+        ..SandboxConfig::default()
+    };
+    let sandbox = Sandbox::new(config).expect("starts");
+    for (what, bytes) in honest {
         let started = Instant::now();
-        let prepared = sandbox().prepare(Digest::of(bytes), bytes, &Grants::none());
-        prepared.unwrap_or_else(|error| panic!("number {number}: {error}"));
-        eprintln!("number {number}: {:?}", started.elapsed());
-        assert!(started.elapsed() < Duration::from_secs(300), "number {number}: {:?}", started.elapsed());
+        in_time(|| inspect(&bytes)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let inspected = started.elapsed();
+        let prepared = sandbox.prepare(Digest::of(&bytes), &bytes, &Grants::none());
+        eprintln!("{what}: {inspected:?}, then {:?}", started.elapsed() - inspected);
+        prepared.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }
 
@@ -250,7 +294,7 @@ fn wit() {
     let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
     let spec = |body: String| {
         let text = format!("package a:b;\n{body}\nworld w {{ export last; }}\n");
-        Spec::parse(&[("a.wit".to_owned(), text)], None)
+        in_time(|| Spec::parse(&[("a.wit".to_owned(), text)], None))
     };
     let lists = |depth: usize| {
         let list = format!("{}u8{}", "list<".repeat(depth), ">".repeat(depth));

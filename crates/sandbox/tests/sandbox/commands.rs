@@ -242,6 +242,29 @@ async fn a_status_is_what_the_program_says() {
     assert_eq!(failure(&run).kind, FailureKind::NoSuchFunction);
 }
 
+/// Not a unit more or less than the profile says, whatever the operators around it cost.
+#[tokio::test]
+async fn each_host_call_and_each_byte_has_its_price() {
+    let fuel = async |core: &str| {
+        let run = run_program(&format!("{core} (i32.const 0)")).await;
+        assert_eq!(output(&run).status, 0, "{core}");
+        run.fuel_used
+    };
+    let random = |len: u64| format!("(call $random (i64.const {len}) (i32.const 0))");
+    let host = &Profile::current().host;
+    let byte = host.per_host_byte + host.per_random_byte;
+    for (less, more) in [(1, 2), (1_000, 2_000), (5, 100_000)] {
+        let [less_fuel, more_fuel] = [fuel(&random(less)).await, fuel(&random(more)).await];
+        assert_eq!(more_fuel - less_fuel, (more - less) * byte, "{less} and {more} bytes");
+    }
+    // A second call costs what the first did: its own price, two constants, the call, and `realloc`.
+    let [none, once, twice] =
+        [fuel("").await, fuel(&random(8)).await, fuel(&format!("{0} {0}", random(8))).await];
+    assert_eq!(twice - once, once - none);
+    let operators = once - none - host.per_host_call - 8 * byte;
+    assert!(operators < 100, "{operators}");
+}
+
 #[tokio::test]
 async fn numbers_from_guests_allocate_nothing() {
     let random = |len: i64| format!("(call $random (i64.const {len}) (i32.const 0)) (i32.const 0)");

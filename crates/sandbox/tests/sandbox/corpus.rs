@@ -1,4 +1,4 @@
-//! Real components with expected values from independent implementations, and hostile ones with expected ends.
+//! Real components with expected values from independent implementations.
 //!
 //! They lie beside the repository, not in it; where they are absent these tests say so and pass. Everything promised
 //! is tested with inline components too.
@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use glassbox_core::Digest;
 use glassbox_core::value::{binary, json, wave};
 use glassbox_sandbox::{
-    FailureKind, Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig,
-    SandboxError, Spec, inspect,
+    Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError, Spec,
 };
 use serde_json::Value as Json;
 
@@ -128,82 +127,6 @@ async fn honest_components_give_the_expected_values() {
         eprintln!("{sample}: {fuel} fuel");
     }
     assert_eq!(cases_run, 95);
-}
-
-#[tokio::test]
-async fn hostile_components_end_as_they_should() {
-    let Some(corpus) = corpus() else { return };
-    let folder = corpus.join("hostile");
-    let tests: Json = serde_json::from_str(&text(&folder.join("tests.json"))).expect("valid JSON");
-    let spec = spec(&folder);
-    for case in tests["cases"].as_array().expect("cases") {
-        let name = case["component"].as_str().expect("a component");
-        let component = fs::read(folder.join(name)).expect("the component");
-        inspect(&component).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let limit = |limit: &str| case["limits"][limit].as_u64().or(tests["limits"][limit].as_u64());
-        let limits = RunLimits {
-            fuel: limit("fuel").expect("a fuel limit"),
-            memory_bytes: limit("memory").expect("a memory limit") as usize,
-            ..RunLimits::default()
-        };
-        let expected = case["outcome"].as_str().expect("an outcome");
-        let prepared = sandbox().prepare(Digest::of(&component), &component, &grants(case));
-        let (outcome, message) = match prepared {
-            Err(error @ SandboxError::NotGranted { .. }) => ("not-granted", error.to_string()),
-            Err(error) => panic!("{name}: {error}"),
-            Ok(_) => {
-                let run = call(&sandbox(), &component, function(&spec, case), case, limits).await;
-                assert!(run.fuel_used > 0 && run.fuel_used <= limits.fuel, "{name}: {run:?}");
-                match run.outcome {
-                    Outcome::Returned(value) => {
-                        if let Some(expected) = case.get("expect") {
-                            assert_eq!(
-                                value,
-                                Some(glassbox_core::value::Value::String(
-                                    expected.as_str().expect("text").into()
-                                )),
-                                "{name}"
-                            );
-                        }
-                        ("ok", String::new())
-                    }
-                    Outcome::Failed(failure) => match failure.kind {
-                        FailureKind::StackExhausted => ("trap", failure.message),
-                        kind => (kind.name(), failure.message),
-                    },
-                }
-            }
-        };
-        assert_eq!(outcome, expected, "{name}: {message}");
-        let contained = case["message-contains"].as_str().unwrap_or_default();
-        assert!(message.contains(contained), "{name}: `{message}` lacks `{contained}`");
-    }
-}
-
-/// Interfaces share resources, so a grant of one must leave the refusals of the others linkable.
-#[tokio::test]
-async fn another_grant_does_not_help() {
-    let Some(corpus) = corpus() else { return };
-    let folder = corpus.join("hostile");
-    let spec = spec(&folder);
-    let run_function = spec.function("run").expect("it is there");
-    for (name, grant) in [
-        ("needs-filesystem.wasm", "wasi:random"),
-        ("needs-filesystem.wasm", "wasi:filesystem/types"),
-        ("needs-random.wasm", "wasi:filesystem"),
-        ("needs-clock.wasm", "wasi:io"),
-        ("needs-environment.wasm", "wasi:cli/stdout"),
-    ] {
-        let component = fs::read(folder.join(name)).expect("the component");
-        let case = serde_json::json!({ "args": ["hi"], "grants": [grant] });
-        let run = call(&sandbox(), &component, run_function, &case, RunLimits::default()).await;
-        match run.outcome {
-            Outcome::Failed(failure) => {
-                assert_eq!(failure.kind, FailureKind::NotGranted, "{name}: {failure:?}")
-            }
-            Outcome::Returned(value) => panic!("{name} with {grant}: {value:?}"),
-        }
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The vectors of `conformance/fuel`: what a call returns, costs and holds, whoever compiles it and wherever its
 //! memory comes from.
 //!
-//! Each runs under every [`Codegen`], with instances from the pool and on demand, twice. With `GLASSBOX_BLESS=1` the
+//! Each runs under every [`Codegen`], with instances from the pool and on demand, and in a child, twice. With `GLASSBOX_BLESS=1` the
 //! figures in the file are renewed instead; `cargo xtask vectors` does that and checks them. How a call *ends* is never
 //! renewed: a call that returns something else than it did is a mistake, not a new price.
 
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::component::{run_in, wasm};
+use crate::execution;
 
 /// The file as it is.
 #[derive(Deserialize)]
@@ -52,6 +53,8 @@ struct Input {
     /// Those that are not the document's.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     limits: Limits,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dependencies: Vec<Imported>,
 }
@@ -206,29 +209,60 @@ struct Bench {
 
 impl Bench {
     fn new(codegen: Codegen, pool: bool) -> Self {
-        let config = SandboxConfig { codegen, pool, threads: 1, ..SandboxConfig::default() };
         let name = format!("{} code, {}", codegen.name(), if pool { "pooled" } else { "on demand" });
+        Self::of(name, SandboxConfig { codegen, pool, threads: 1, ..SandboxConfig::default() })
+    }
+
+    fn of(name: String, config: SandboxConfig) -> Self {
         Self { name, sandbox: Sandbox::new(config).expect("starts"), prepared: BTreeMap::new() }
     }
 
     async fn run(&mut self, input: &Input, limits: RunLimits) -> Run {
-        let sandbox = &self.sandbox;
-        let make = || prepare(sandbox, &input.component, &input.dependencies);
-        let prepared = self.prepared.entry(input.name.clone()).or_insert_with(make);
-        run_in(&self.sandbox, prepared, &input.function, &input.ty, input.args.clone(), limits).await
+        let Self { sandbox, prepared, .. } = self;
+        let Input { component, grants, dependencies, .. } = input;
+        let prepared = prepared
+            .entry(json_of(&(component, grants, dependencies)))
+            .or_insert_with(|| prepare(sandbox, component, grants, dependencies));
+        run_in(sandbox, prepared, &input.function, &input.ty, input.args.clone(), limits).await
+    }
+
+    /// Runs every vector twice and tells every difference.
+    async fn differences(mut self, document: &Document) -> Vec<String> {
+        let mut differences = Vec::new();
+        for Vector { input, expected } in &document.vectors {
+            for _ in 0..2 {
+                let run = self.run(input, input.limits.over(&document.limits)).await;
+                let found = Expected::of(&run, &input.ty);
+                if found != *expected {
+                    let (found, expected) = (json_of(&found), json_of(expected));
+                    differences
+                        .push(format!("{} ({}):\n  is  {found}\n  was {expected}", input.name, self.name));
+                }
+            }
+        }
+        differences
     }
 }
 
-fn prepare(sandbox: &Sandbox, file: &str, dependencies: &[Imported]) -> Arc<Prepared> {
-    let component = wasm(&fs::read_to_string(folder().join(file)).expect("the component is committed"));
+/// Reads a component of the folder, which is text where its name says so.
+pub(crate) fn component(file: &str) -> Vec<u8> {
+    let bytes = fs::read(folder().join(file)).expect("the component is committed");
+    match file.ends_with(".wat") {
+        true => wasm(&String::from_utf8(bytes).expect("it is text")),
+        false => bytes,
+    }
+}
+
+fn prepare(sandbox: &Sandbox, file: &str, grants: &[String], dependencies: &[Imported]) -> Arc<Prepared> {
+    let component = component(file);
+    let grants = Grants::parse(grants.iter().map(String::as_str)).expect("the vector's grants are known");
     let dependencies = dependencies.iter().map(|imported| Dependency {
         name: imported.name.as_str().into(),
-        prepared: prepare(sandbox, &imported.component, &imported.dependencies),
+        prepared: prepare(sandbox, &imported.component, &[], &imported.dependencies),
         memory_bytes: RunLimits::default().memory_bytes,
         calls_max: imported.calls_max,
     });
-    let prepared =
-        sandbox.compose(Digest::of(&component), &component, &Grants::none(), dependencies.collect());
+    let prepared = sandbox.compose(Digest::of(&component), &component, &grants, dependencies.collect());
     prepared.unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -246,51 +280,50 @@ fn renewing() -> bool {
     std::env::var_os("GLASSBOX_BLESS").is_some()
 }
 
-/// Runs every vector under one compiler and both allocators, twice each, and tells every difference at once.
-async fn check(codegen: Codegen) {
+/// Runs every vector on each of `benches`, twice each, and tells every difference at once.
+async fn check(benches: impl IntoIterator<Item = Bench>) {
+    if renewing() {
+        return;
+    }
     let document = document();
     let mut differences = Vec::new();
-    for pool in [true, false] {
-        let mut bench = Bench::new(codegen, pool);
-        for Vector { input, expected } in &document.vectors {
-            for _ in 0..2 {
-                let run = bench.run(input, input.limits.over(&document.limits)).await;
-                let found = Expected::of(&run, &input.ty);
-                if found != *expected {
-                    let Bench { name, .. } = &bench;
-                    differences.push(format!(
-                        "{} ({name}):\n  is  {}\n  was {}",
-                        input.name,
-                        json_of(&found),
-                        json_of(expected)
-                    ));
-                }
-            }
-        }
+    for bench in benches {
+        differences.extend(bench.differences(&document).await);
     }
     let hint = "if costs were changed on purpose, `cargo xtask vectors` renews the figures";
     assert!(differences.is_empty(), "{}\n{hint}", differences.join("\n"));
 }
 
+/// Returns both allocators under one compiler.
+fn allocators(codegen: Codegen) -> [Bench; 2] {
+    [true, false].map(|pool| Bench::new(codegen, pool))
+}
+
 #[tokio::test]
 async fn optimized_code_agrees() {
-    if !renewing() {
-        check(Codegen::Optimized).await;
-    }
+    check(allocators(Codegen::Optimized)).await;
 }
 
 #[tokio::test]
 async fn unoptimized_code_agrees() {
-    if !renewing() {
-        check(Codegen::Unoptimized).await;
-    }
+    check(allocators(Codegen::Unoptimized)).await;
 }
 
 #[tokio::test]
 async fn the_interpreter_agrees() {
-    if !renewing() {
-        check(Codegen::Pulley).await;
-    }
+    check(allocators(Codegen::Pulley)).await;
+}
+
+#[tokio::test]
+async fn a_child_agrees() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = SandboxConfig {
+        artifact_dir: Some(dir.path().to_owned()),
+        executor: execution::executor(1),
+        threads: 1,
+        ..SandboxConfig::default()
+    };
+    check([Bench::of("in a child".into(), config)]).await;
 }
 
 /// Renews the figures where it is asked to, and else checks that every file is used and every failure is one that

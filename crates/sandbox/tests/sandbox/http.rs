@@ -21,7 +21,7 @@ use glassbox_sandbox::{
 
 /// A library that makes requests, and the same that answers them too; see `tests/fixtures/web`.
 const CLIENT: &[u8] = include_bytes!("../fixtures/web/client.wasm");
-const SERVER: &[u8] = include_bytes!("../fixtures/web/server.wasm");
+const SERVER: &[u8] = include_bytes!("../../../../conformance/fuel/server.wasm");
 
 const HANDLER: &str = "wasi:http/outgoing-handler";
 

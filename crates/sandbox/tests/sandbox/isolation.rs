@@ -17,7 +17,8 @@ use crate::component::{integer_component, integer_type, run_in, wasm};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_glassbox-sandbox-worker");
 
-fn worker() -> Compiler {
+/// Compiles in a child.
+pub(crate) fn worker() -> Compiler {
     Compiler::Process { program: PathBuf::from(WORKER), args: vec!["compile".into()] }
 }
 

@@ -13,6 +13,7 @@ mod encode;
 mod execution;
 mod golden;
 mod host;
+mod hostile;
 mod http;
 mod inspection;
 mod isolation;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use glassbox_core::Digest;
 use glassbox_core::value::FunctionType;
@@ -15,7 +16,9 @@ use wasm_mutate::WasmMutate;
 
 use crate::component::{run_in, wasm};
 use crate::encode::{first_module, section};
+use crate::golden;
 use crate::random::Random;
+use crate::stopwatch::{peak_bytes, thread_time};
 
 /// A component to damage, with a call of it that works.
 struct Seed {
@@ -30,7 +33,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Returns the components of the golden vectors that stand by themselves, each with the first call of it.
+/// Returns the components of the golden vectors that are text and stand by themselves, each with the first call of it.
 fn seeds() -> Vec<Seed> {
     let folder = workspace().join("conformance/fuel");
     let text = fs::read_to_string(folder.join("vectors.json")).expect("the vectors are committed");
@@ -38,14 +41,14 @@ fn seeds() -> Vec<Seed> {
     let mut seeds: Vec<Seed> = Vec::new();
     for vector in document["vectors"].as_array().expect("vectors") {
         let name = vector["component"].as_str().expect("a file").to_owned();
-        let imports = vector.get("dependencies").is_some();
+        let imports = vector.get("dependencies").is_some() || !name.ends_with(".wat");
         if imports || seeds.last().is_some_and(|last| last.name == name) {
             continue;
         }
-        let text = fs::read_to_string(folder.join(&name)).expect("a component");
+        let bytes = golden::component(&name);
         let function = vector["function"].as_str().expect("a name").to_owned();
         let ty = serde_json::from_value(vector["type"].clone()).expect("a type");
-        seeds.push(Seed { name, bytes: wasm(&text), function, ty, args: vector["args"].clone() });
+        seeds.push(Seed { name, bytes, function, ty, args: vector["args"].clone() });
     }
     seeds
 }
@@ -164,15 +167,42 @@ impl Runner {
     }
 }
 
+/// The longest that one case may compute. The slowest take a hundredth of it: this tells what hangs.
+const CASE_MAX: Duration = Duration::from_secs(1);
+
+/// The most memory that the whole of a test may hold: what was damaged, the compiler, and what it keeps.
+const PEAK_BYTES_MAX: usize = 1 << 30;
+
+/// Calls `work`, and insists that it did not take this thread longer than any case may.
+fn guarded<T>(case: &str, work: impl FnOnce() -> T) -> T {
+    let started = thread_time();
+    let done = work();
+    let taken = thread_time() - started;
+    assert!(taken < CASE_MAX, "{case}: {taken:?}");
+    done
+}
+
+fn assert_bounded_memory() {
+    let peak = peak_bytes();
+    assert!(peak < PEAK_BYTES_MAX, "{peak} bytes");
+}
+
 /// Looks at a damaged component. Every `sample`th that is accepted is run, too.
 fn check(seed: &Seed, bytes: &[u8], case: &str, accepted: &mut usize, sample: usize, runner: &mut Runner) {
-    match inspect(bytes) {
+    if is_accepted(bytes, case) {
+        *accepted += 1;
+        if accepted.is_multiple_of(sample) {
+            guarded(case, || runner.run(seed, bytes, case));
+        }
+    }
+}
+
+/// Tells whether a damaged component is accepted, and insists that it is refused as such otherwise.
+fn is_accepted(bytes: &[u8], case: &str) -> bool {
+    match guarded(case, || inspect(bytes)) {
         Ok(inspection) => {
             assert_eq!(inspection.bytes, bytes.len(), "{case}");
-            *accepted += 1;
-            if accepted.is_multiple_of(sample) {
-                runner.run(seed, bytes, case);
-            }
+            true
         }
         Err(
             SandboxError::Invalid { .. }
@@ -180,7 +210,7 @@ fn check(seed: &Seed, bytes: &[u8], case: &str, accepted: &mut usize, sample: us
             | SandboxError::CoreModule
             | SandboxError::TooMany { .. }
             | SandboxError::Unbounded { .. },
-        ) => {}
+        ) => false,
         Err(error) => panic!("{case}: {error:?}"),
     }
 }
@@ -205,6 +235,7 @@ fn damaged_components_are_refused_or_run() {
     );
     // Otherwise the damage is such that nothing is tested.
     assert!(accepted > 2_000 && returned > 50 && failed > 50);
+    assert_bounded_memory();
 }
 
 /// Real components are larger: damage in them lies deeper.
@@ -213,15 +244,16 @@ fn damaged_examples_are_refused() {
     for name in ["checksum", "markdown"] {
         let path = workspace().join(format!("examples/{name}/dist/{name}.wasm"));
         let good = fs::read(path).expect("the example is committed");
-        inspect(&good).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(is_accepted(&good, name));
         let cases = 2_000_000_u64.div_ceil(good.len() as u64).min(1_000);
         for case in 0..cases {
             let mut random = Random(case);
             let mut bytes = good.clone();
             damage(&mut bytes, &good, &mut random);
-            let _ = inspect(&bytes);
+            is_accepted(&bytes, &format!("case {case} of {name}"));
         }
     }
+    assert_bounded_memory();
 }
 
 /// Modules that are changed and stay valid, each in the place of the one in its component.
@@ -254,6 +286,7 @@ fn changed_modules_run() {
         "{accepted} of {changed} accepted; of the sample {returned} returned, {failed} failed, {refused} were refused"
     );
     assert!(accepted > 1_000 && returned > 50);
+    assert_bounded_memory();
 }
 
 const WIT: &str = r#"package acme:shapes@1.2.3;
@@ -315,7 +348,8 @@ fn damaged_wit_is_refused_or_read() {
     for case in 0..CASES {
         let mut random = Random(case);
         let text = damaged_text(WIT, &mut random);
-        match Spec::parse(&[("shapes.wit".to_owned(), text), clocks()], None) {
+        let case_name = format!("text {case}");
+        match guarded(&case_name, || Spec::parse(&[("shapes.wit".to_owned(), text), clocks()], None)) {
             Ok(spec) => {
                 read += 1;
                 let _ = (spec.identifiers(), spec.docs(), spec.imports(), spec.functions().len());
@@ -344,7 +378,8 @@ fn damaged_components_are_held_against_a_world() {
         let mut random = Random(case);
         let mut bytes = good.clone();
         damage(&mut bytes, &good, &mut random);
-        fitting += usize::from(spec.check_world(&bytes).is_ok());
+        let fits = guarded(&format!("case {case}"), || spec.check_world(&bytes).is_ok());
+        fitting += usize::from(fits);
     }
     assert!((1..CASES as usize).contains(&fitting), "{fitting} of {CASES}");
 }

@@ -8,7 +8,7 @@ use glassbox_sandbox::{Effects, Failure, FileSet, Flow, Invocation, Outcome, Run
 use crate::component::{prepare, sandbox};
 
 /// A program in Rust that does what its first argument says; see `tests/fixtures/tool.rs`.
-pub(crate) const TOOL: &[u8] = include_bytes!("../fixtures/tool.wasm");
+pub(crate) const TOOL: &[u8] = include_bytes!("../../../../conformance/fuel/tool.wasm");
 
 pub(crate) const WORLD: &str = "package acme:tool@1.0.0; world tool { export wasi:cli/run@0.2.6; }";
 const RUN: &str = "package wasi:cli@0.2.6; interface run { run: func() -> result; }";

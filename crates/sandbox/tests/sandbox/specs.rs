@@ -1,7 +1,7 @@
 //! The WIT side, and whether a component keeps its promise.
 
 use glassbox_core::value::Type;
-use glassbox_sandbox::{SandboxError, Spec};
+use glassbox_sandbox::{SandboxError, Spec, inspect};
 use serde_json::json;
 
 use crate::component::wasm;
@@ -71,6 +71,49 @@ fn functions_and_their_types() {
     let open = spec.function("open").expect("it is there");
     assert_eq!((&open.ty.params[0].ty, &open.ty.result), (&Type::U8, &None));
     assert_eq!(spec.function("close"), None);
+}
+
+/// What lives in the instance that made it has no value, wherever in a type it stands.
+#[test]
+fn what_has_no_value_is_not_callable() {
+    let callable = |ty: &str, result: bool| {
+        let function = if result { format!("func() -> {ty}") } else { format!("func(x: {ty})") };
+        let text = format!(
+            "package a:b;\ninterface c {{ resource r; record inside {{ s: stream<u8> }} f: {function}; }}\n\
+             world w {{ export c; }}"
+        );
+        parse(&[("a.wit", &text)], None)
+            .expect("valid WIT")
+            .function("f")
+            .expect("it is there")
+            .callable
+            .clone()
+    };
+    for (ty, holds) in [
+        ("stream<u8>", "a stream"),
+        ("stream", "a stream"),
+        ("list<stream<string>>", "a stream"),
+        ("inside", "a stream"),
+        ("future<u8>", "a future"),
+        ("option<future>", "a future"),
+        ("result<u8, future<string>>", "a future"),
+        ("r", "a resource"),
+        ("tuple<u8, r>", "a resource"),
+        ("list<option<r>>", "a resource"),
+    ] {
+        assert_eq!(callable(ty, true), Err(format!("its result holds {holds}")), "{ty}");
+        assert_eq!(callable(ty, false), Err(format!("parameter `x` holds {holds}")), "{ty}");
+    }
+    assert_eq!(callable("list<u8>", true), Ok(()));
+}
+
+/// A component that would keep such a promise is beyond the profile.
+#[test]
+fn streams_and_futures_are_no_types_of_components() {
+    for ty in ["(stream u8)", "(future u8)"] {
+        let error = inspect(&wasm(&format!("(component (type {ty}))"))).expect_err("refused").to_string();
+        assert!(error.contains("the profile `glassbox-det/1` leaves this out"), "{ty}: {error}");
+    }
 }
 
 #[test]

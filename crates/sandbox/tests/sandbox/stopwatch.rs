@@ -36,9 +36,24 @@ impl Taken {
     }
 }
 
-fn thread_time() -> Duration {
+/// Returns the processor time that this thread has had.
+pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
+}
+
+/// Returns the most memory that this process has held so far, in bytes.
+#[cfg(target_os = "linux")]
+pub(crate) fn peak_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the system says so");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
+    let kib: usize = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
+    kib * 1024
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn peak_bytes() -> usize {
+    0
 }
 
 impl Stopwatch {

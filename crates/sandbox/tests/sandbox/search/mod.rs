@@ -4,8 +4,9 @@
 //! modules by `wasm-smith`. The worst bodies are changed over and over to find still worse ones. Each program goes on
 //! until its fuel ends, so that what comes before its loop does not count.
 //!
-//! Machines are noisy, so no time is asserted: `cargo xtask search-costs` prints the table. What holds for any program is
-//! asserted in the ordinary tests, over the first few programs of the same search.
+//! Machines are noisy, so no time is asserted but one: that no program takes hundreds of times as long for its fuel as
+//! others do in the same run. `cargo xtask search-costs` prints the table. What holds for any program is asserted in the
+//! ordinary tests, over the first few programs of the same search.
 
 mod body;
 mod operators;
@@ -210,6 +211,35 @@ fn programs_end_as_they_did_before() {
     eprintln!("{accepted} of {PROGRAMS} accepted, {exhausted} used up their fuel");
     // Otherwise the search looks at programs that do nothing.
     assert!(accepted > PROGRAMS * 9 / 10 && exhausted > accepted as usize * 2 / 3);
+}
+
+/// Nothing runs free: a new way to hide time shows here.
+#[test]
+fn no_program_takes_far_longer_than_others() {
+    const PROGRAMS: u64 = 160;
+    const FUEL: u64 = 4_000_000;
+    const RATIO_MAX: u64 = 200;
+    /// Kinds that are known to, and bounded otherwise.
+    const KNOWN: [&str; 0] = [];
+    let stopwatch = Stopwatch::new();
+    let measure = |number| {
+        let subject = Subject::draw(number);
+        // What is larger takes the compiler seconds.
+        let taken = (subject.size() <= 2_000).then(|| stopwatch.take(&subject.component(), FUEL, 3))?;
+        // Some shapes are larger than any component may be.
+        let quickest = taken.ok()?.iter().map(Taken::picoseconds).min()?;
+        Some((quickest, number, subject.kind()))
+    };
+    let mut all: Vec<_> = (0..PROGRAMS).filter_map(measure).collect();
+    all.sort();
+    let (median, ..) = all[all.len() / 2];
+    let (slowest, ..) = all[all.len() - 1];
+    eprintln!("{} programs; a unit of fuel takes {median} ps, and {slowest} ps at most", all.len());
+    let far: Vec<_> = all
+        .iter()
+        .filter(|(picoseconds, _, kind)| *picoseconds > RATIO_MAX * median && !KNOWN.contains(&kind.as_str()))
+        .collect();
+    assert!(far.is_empty(), "the median is {median} ps: {far:?}");
 }
 
 /// A change gives another program that is accepted, too, however often it is repeated.
