@@ -103,8 +103,12 @@ async fn what_a_disputed_package_earned_waits_and_nothing_else() {
     decide(&stage, ANA, "verified", Some(&wallet("ana's").address().to_string())).await;
     let buyer = stage.buyer("cy", 1).await;
     let other = bench("double").replace("/bench/", "/other/");
-    let pay = async |path: &str, nonce: &str| drop(buyer.pay(path, json!([1]), nonce).await.output());
-    pay(&bench("double"), "one").await;
+    let pay = async |path: &str, nonce: &str| {
+        let reply = buyer.pay(path, json!([1]), nonce).await;
+        reply.output();
+        reply.json()["call"].clone()
+    };
+    let one = pay(&bench("double"), "one").await;
     pay(&other, "two").await;
     assert_eq!(freeze(&stage, "lab:bench", true).await.status, 200);
     assert_eq!(
@@ -112,7 +116,7 @@ async fn what_a_disputed_package_earned_waits_and_nothing_else() {
         [row(ANA, "1330", Some("0.00133")), row(BEN, "570", Some("0.00057"))]
     );
     // Its calls go on, and what they earn waits, too.
-    pay(&bench("double"), "three").await;
+    let three = pay(&bench("double"), "three").await;
     let waits = "what a disputed package earned is frozen";
     assert_eq!(
         pay_out(&stage, false).await,
@@ -127,6 +131,18 @@ async fn what_a_disputed_package_earned_waits_and_nothing_else() {
         pay_out(&stage, false).await,
         [row(ANA, waits, Some("0.00133")), row(BEN, waits, Some("0.00057"))]
     );
+    // What went back of it is frozen no more, nor owed to its payees.
+    for call in [one, three] {
+        let body = json!({ "call": call, "reason": "the dispute is settled" });
+        assert_eq!(operate(&stage, "/refunds", Some(body)).await.json()["refunded"]["amount"], "2000");
+    }
+    for nonce in ["five", "six"] {
+        pay(&other, nonce).await;
+    }
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    assert_eq!(pay_out(&stage, false).await, [row(ANA, "1330", None), row(BEN, "570", None)]);
     freeze(&stage, "lab:nothing", true).await.assert_problem(404, "package-not-found");
     stage.assert_sound().await;
 }

@@ -11,7 +11,8 @@ use rusqlite::{Row, Transaction, params};
 
 use crate::error::StoreError;
 use crate::notices::{Action, record};
-use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::reversals::earned_by;
+use crate::sqlite::{Store, parse};
 use crate::unclaimed;
 
 /// How far an operator knows a payee.
@@ -180,21 +181,8 @@ impl Store {
     /// Returns what accounts earned for good with packages whose earnings wait, in all: what was paid out of it before is
     /// made up for by what they earn otherwise, until the dispute is over.
     pub async fn frozen(&self) -> Result<BTreeMap<Account, Pico>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT credit, amount FROM freezes
-                 JOIN calls ON release >= package || '@' AND release < package || 'A'
-                 JOIN transfers ON subject = calls.id
-                 WHERE kind = 'charge' AND transfers.state = 'posted' AND standing NOT IN ('mined', 'vouched')",
-            )?;
-            let mut rows = statement.query([])?;
-            let mut frozen: BTreeMap<Account, Pico> = BTreeMap::new();
-            while let Some(row) = rows.next()? {
-                let account = parse(&row.get::<_, String>(0)?)?;
-                frozen.entry(account).or_default().0 += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
-            }
-            Ok(frozen)
-        })
-        .await
+        let from = "freezes JOIN calls ON calls.release >= package || '@' AND calls.release < package || 'A'";
+        let condition = "standing NOT IN ('mined', 'vouched')";
+        self.read(move |connection| earned_by(connection, from, condition)).await
     }
 }

@@ -1,7 +1,5 @@
 //! Earnings that are paid out, many in one run.
 
-use std::collections::BTreeMap;
-
 use glassbox_core::Pico;
 use glassbox_core::ledger::{Account, Kind, Transfer};
 use rusqlite::{OptionalExtension as _, params};
@@ -9,8 +7,9 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::error::StoreError;
 use crate::ledger::{self, OwedTransfer};
 use crate::payees;
+use crate::reversals::earned_by;
 use crate::sheet::Decision;
-use crate::sqlite::{Store, amount_from_sql};
+use crate::sqlite::Store;
 use crate::submissions::{self, Moved};
 
 /// Something to be paid out of an account.
@@ -30,25 +29,15 @@ impl Store {
     /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed.
     pub async fn payable(&self) -> Result<Vec<(Account, Pico)>, StoreError> {
         let balances = self.balances().await?;
-        let waiting = self.read(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT credit, amount FROM calls JOIN transfers ON subject = calls.id
-                 WHERE standing IN ('mined', 'vouched') AND kind = 'charge' AND transfers.state = 'posted'",
-            )?;
-            let mut rows = statement.query([])?;
-            let mut waiting: BTreeMap<String, u128> = BTreeMap::new();
-            while let Some(row) = rows.next()? {
-                *waiting.entry(row.get(0)?).or_default() += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
-            }
-            Ok(waiting)
-        });
-        let waiting = waiting.await?;
+        let waiting = self
+            .read(|connection| earned_by(connection, "calls", "standing IN ('mined', 'vouched')"))
+            .await?;
         let earned = balances
             .into_iter()
             .filter(|balance| matches!(balance.account, Account::Payee(_) | Account::Operator));
         let payable = earned.map(|balance| {
-            let waits = waiting.get(&balance.account.to_string()).copied().unwrap_or_default();
-            let pico = Pico(balance.available().0.saturating_sub(waits));
+            let waits = waiting.get(&balance.account).copied().unwrap_or_default();
+            let pico = Pico(balance.available().0.saturating_sub(waits.0));
             (balance.account, pico)
         });
         Ok(payable.filter(|(_, pico)| *pico > Pico::ZERO).collect())

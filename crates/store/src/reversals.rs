@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::ledger::transfers_of;
 use crate::notices::{Action, record};
 use crate::sheet::Sheet;
-use crate::sqlite::Store;
+use crate::sqlite::{Store, amount_from_sql, parse};
 use crate::unclaimed;
 
 /// What came of giving back what was charged.
@@ -185,6 +185,35 @@ fn give_back_of(
         }
     }
     Ok(amount)
+}
+
+/// Adds up what receivers have of the calls that `from` and `condition` select: what they were charged for, less what went back.
+pub(crate) fn earned_by(
+    connection: &Connection,
+    from: &str,
+    condition: &str,
+) -> Result<BTreeMap<Account, Pico>, StoreError> {
+    let mut earned: BTreeMap<Account, Pico> = BTreeMap::new();
+    for (receiver, transfers, kind) in [
+        ("credit", "JOIN transfers ON transfers.subject = calls.id", Kind::Charge),
+        (
+            "debit",
+            "JOIN reversals ON reversals.call = calls.id JOIN transfers ON transfers.subject = reversals.subject",
+            Kind::Reversal,
+        ),
+    ] {
+        let mut statement = connection.prepare(&format!(
+            "SELECT {receiver}, amount FROM {from} {transfers}
+             WHERE {condition} AND kind = ?1 AND transfers.state = 'posted'"
+        ))?;
+        let mut rows = statement.query([kind.as_str()])?;
+        while let Some(row) = rows.next()? {
+            let sum = earned.entry(parse(&row.get::<_, String>(0)?)?).or_default();
+            let amount = amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+            sum.0 = if kind == Kind::Charge { sum.0 + amount } else { sum.0.saturating_sub(amount) };
+        }
+    }
+    Ok(earned)
 }
 
 /// Returns the rail that a call was paid over, and whom that pays back where it is not the payer: a channel may be signed for by
