@@ -1,9 +1,9 @@
 //! The vectors of `conformance/fuel`: what a call returns, costs and holds, whoever compiles it and wherever its
 //! memory comes from.
 //!
-//! Each runs under every [`Codegen`], with instances from the pool and on demand, and in a child, twice. With `GLASSBOX_BLESS=1` the
-//! figures in the file are renewed instead; `cargo xtask vectors` does that and checks them. How a call *ends* is never
-//! renewed: a call that returns something else than it did is a mistake, not a new price.
+//! Each runs under every [`Codegen`], with instances from the pool and on demand, and in a child, twice. With
+//! `GLASSBOX_BLESS=1` the figures in the file are renewed instead; `cargo xtask vectors` does that and checks them. How
+//! a call *ends* is never renewed: a call that returns something else than it did is a mistake, not a new price.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -167,7 +167,7 @@ impl Runner {
     }
 }
 
-/// The longest that one case may compute. The slowest take a hundredth of it: this tells what hangs.
+/// The most processor time of one case. Few take a hundredth of it: this tells what hangs.
 const CASE_MAX: Duration = Duration::from_secs(1);
 
 /// The most memory that the whole of a test may hold: what was damaged, the compiler, and what it keeps.
