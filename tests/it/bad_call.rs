@@ -353,6 +353,7 @@ async fn what_is_not_callable_by_value_says_why() {
     let stage = Stage::empty().await;
     stage
         .publish(&PackageFiles {
+            documents: Default::default(),
             manifest: SHELF_MANIFEST.into(),
             wit: one_file("world.wit", SHELF_WIT),
             tests: one_file("shelf.toml", SHELF_CASES),

@@ -1,6 +1,5 @@
 //! Downloads: for nothing, not at all, or sold once and open from then on to whoever paid.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use glassbox_client::{ClientError, Policy};
@@ -15,14 +14,13 @@ use glassbox_pay::{Rejection, Wallet, devnet};
 use glassbox_registry::Credit;
 use glassbox_store::Moment;
 use glassbox_token::{Caps, Token};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::buyer::{Buyer, Reply, bench};
 use crate::command::{Server, Shell};
 use crate::names::act;
 use crate::packages::{self, downloadable};
-use crate::stage::{Stage, Sweep, World, keys};
+use crate::stage::{Stage, Sweep, keys};
 
 /// What a download costs, in atomic units.
 const PRICE: u128 = 500_000;
@@ -398,8 +396,7 @@ async fn credit_pays_for_downloads_within_its_caps() {
 
 /// The client reads the clock of the machine, so the registry does, too.
 async fn stage_of_today() -> Stage {
-    let now_ms = Timestamp::now().as_millisecond();
-    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::at(now_ms), Sweep::On).await;
+    let stage = Stage::of_today().await;
     stage.publish(&downloadable("1.1.0", Some("0.5"))).await;
     stage
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use glassbox_core::Pico;
 use glassbox_core::acts::{Act as _, Yank};
@@ -10,14 +9,13 @@ use glassbox_core::manifest::Manifest;
 use glassbox_core::receipt::Receipt;
 use glassbox_core::split::Receiver;
 use glassbox_registry::PackageFiles;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::Shell;
 use crate::composition::leaf;
 use crate::names::act;
 use crate::packages::{bench, example, publisher};
-use crate::stage::{Stage, Sweep, World};
+use crate::stage::Stage;
 
 /// What a forker adds: a cent for each call.
 const PRICE: &str = "\n[[price]]\nid = \"run\"\nunit = \"call\"\namount = \"0.01\"\n\
@@ -33,12 +31,6 @@ fn free(name: &str) -> PackageFiles {
     let manifest = files.manifest.split("\n[[price]]").next().unwrap();
     let manifest = manifest.split("\n[[payee]]").next().unwrap();
     PackageFiles { manifest: format!("{manifest}\n[[payee]]\nid = \"acct:root\"\nshare = 10000\n"), ..files }
-}
-
-/// The command reads the clock of the machine, so the registry does, too.
-async fn stage_of_today() -> Stage {
-    let now_ms = Timestamp::now().as_millisecond();
-    Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::at(now_ms), Sweep::On).await
 }
 
 fn append(path: &Path, text: &str) {
@@ -64,7 +56,7 @@ fn shares(receipt: &Receipt) -> Vec<(String, u128)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_of_open_code_is_publishable_at_once_and_pays_what_is_asked() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     let root = example("markdown");
     stage.publish(&root).await;
     let shell = Shell::new(&stage.url);
@@ -98,7 +90,7 @@ async fn a_fork_of_open_code_is_publishable_at_once_and_pays_what_is_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_is_told_where_a_royalty_reaches_nobody() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     let required = "[upstream]\nroyalty = { share = 1000, mode = \"required\" }\n";
     let paid = format!("{required}{}", crate::composition::payee("kept"));
     stage.publish(&crate::derived::own("lost", required)).await;
@@ -115,7 +107,7 @@ async fn a_publisher_is_told_where_a_royalty_reaches_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrapper_passes_every_call_on_and_pays_for_it() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     for name in ["markdown", "checksum"] {
         stage.publish(&free(name)).await;
     }
@@ -155,7 +147,7 @@ async fn a_wrapper_passes_every_call_on_and_pays_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_forked_or_wrapped_is_refused_before_anything_is_written() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     let licensed = |name: &str, terms: &str| {
         let files = leaf(name, terms);
         PackageFiles { manifest: files.manifest.replace("Apache-2.0", "LicenseRef-Lab"), ..files }

@@ -464,7 +464,7 @@ async fn an_agent_chooses_over_mcp() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_leaves_it_open_and_says_who_it_was() {
-    let stage = Stage::empty().await;
+    let stage = Stage::of_today().await;
     for (seed, package) in
         [package("spec:twice", 100, "0", CASES), package("quick:twice", 0, "0", CASES), stub()]
             .iter()

@@ -1,27 +1,18 @@
 //! What a project uses: pinned in `glassbox.lock`, refused in CI where it may not be used, and thanked.
 
-use std::sync::Arc;
-
 use glassbox_core::Atomic;
 use glassbox_core::acts::{Act as _, Quarantine, TermsChange, Yank};
 use glassbox_core::hashed::Document as _;
 use glassbox_core::ledger::Account;
 use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_registry::Package;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::Shell;
 use crate::economy;
 use crate::names::act;
 use crate::packages::{bench, publisher};
-use crate::stage::{Stage, Sweep, World, keys};
-
-/// The command reads the clock of the machine, so the registry does, too.
-async fn stage_of_today() -> Stage {
-    let now_ms = Timestamp::now().as_millisecond();
-    Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::at(now_ms), Sweep::On).await
-}
+use crate::stage::{Stage, keys};
 
 /// Runs the audit. Returns whether it held, and what it found.
 fn audit(shell: &Shell) -> (bool, Vec<Value>) {
@@ -42,7 +33,7 @@ fn lock(shell: &Shell) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ci_refuses_a_licence_that_nobody_took() {
     let offer = "[[offer]]\nid = \"commercial\"\ngrants = \"LicenseRef-Shop-Commercial\"\namount = \"0\"\nterm = \"P1Y\"\n";
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     for package in
         [bench("1.0.0"), economy::goods("LicenseRef-Shop", "", &format!("{offer}{}", economy::PAYEE))]
     {
@@ -77,7 +68,7 @@ async fn ci_refuses_a_licence_that_nobody_took() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gift_is_given_by_a_command() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     stage.publish(&economy::goods("MIT", "", &format!("[tips]\naccept = true\n{}", economy::PAYEE))).await;
     let shell = Shell::new(&stage.url);
     shell.ok(&["wallet", "new", "--plain"]);
@@ -93,7 +84,7 @@ async fn a_gift_is_given_by_a_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ci_refuses_dearer_terms_and_what_was_stopped() {
-    let stage = stage_of_today().await;
+    let stage = Stage::of_today().await;
     let package = bench("1.0.0");
     stage.publish(&package).await;
     let shell = Shell::new(&stage.url);

@@ -64,6 +64,7 @@ post /v1/operate/notices/{id}
 get /v1/operate/payees
 post /v1/operate/payees
 post /v1/operate/payouts
+post /v1/operate/refunds
 get /v1/operate/statement
 get /v1/packages
 get /v1/packages/{ns}/{name}

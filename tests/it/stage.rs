@@ -19,6 +19,7 @@ use glassbox_registry::{
 use glassbox_sandbox::{Allowed, Network, Sandbox, SandboxConfig};
 use glassbox_server::{OperatorToken, Options};
 use glassbox_store::{Fault, Moment, PowerCut, Store};
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -165,6 +166,13 @@ impl Stage {
     /// A registry with nothing published.
     pub(crate) async fn empty() -> Self {
         Self::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::On).await
+    }
+
+    /// A registry with nothing published whose clock stands at the time of this machine: the built command has no other, and
+    /// takes no word from the future.
+    pub(crate) async fn of_today() -> Self {
+        let world = World::at(Timestamp::now().as_millisecond());
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::On).await
     }
 
     /// A registry with nothing published, whose operator allows this much, also to reach this machine.

@@ -20,7 +20,7 @@ use crate::hold::Order;
 use crate::open::Registry;
 use crate::payment::{Means, Payment, Tender};
 use crate::sale::Flow;
-use crate::settle::{Closing, Posted, Recorded};
+use crate::settle::{Closing, Recorded};
 
 /// The name under which a top-up stands among the calls.
 const TOP_UP: (&str, &str) = ("glassbox:credit@1.0.0", "top-up");
@@ -263,15 +263,7 @@ impl Registry {
         };
         let reply = TopUpReply { account, token, amount, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
-        Ok(Closing {
-            charge: vec![credited],
-            reply,
-            receipt: None,
-            posted: Posted::Sale,
-            consumed: None,
-            license: None,
-            accruals: Vec::new(),
-        })
+        Ok(Closing::of_sale(vec![credited], reply, Vec::new()))
     }
 
     fn credit_order(&self, account: Option<&str>, amount: Atomic) -> Order {

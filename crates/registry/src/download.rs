@@ -37,7 +37,7 @@ use crate::open::Registry;
 use crate::payment::Payment;
 use crate::publish::unpack_files;
 use crate::sale::Flow;
-use crate::settle::{Closing, Posted, Recorded};
+use crate::settle::{Closing, Recorded};
 
 /// The name under which a download stands among the functions of its release, in the store and in the caps of tokens.
 const DOWNLOAD: &str = "glassbox:registry/releases#download";
@@ -259,15 +259,7 @@ impl Registry {
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let accruals = accruals(&allotted, terms, works);
         let charge = ledger::charge(&payment.payer, &shares(allotted));
-        Ok(Closing {
-            charge,
-            reply,
-            receipt: None,
-            posted: Posted::Sale,
-            consumed: None,
-            license: None,
-            accruals,
-        })
+        Ok(Closing::of_sale(charge, reply, accruals))
     }
 
     fn download_order(&self, live: &Live, act: PricedAct) -> Order {

@@ -7,6 +7,7 @@ mod account;
 mod act_error;
 mod acts;
 mod advisory;
+mod assess;
 mod audit;
 mod blocklists;
 mod call;

@@ -30,7 +30,7 @@ use crate::offer::attest;
 use crate::open::Registry;
 use crate::payment::Payment;
 use crate::sale::Flow;
-use crate::settle::{Closing, Posted, Recorded};
+use crate::settle::{Closing, Recorded};
 
 /// The name under which a licence stands among the functions of its release, in the store and in the caps of tokens.
 const LICENSE: &str = "glassbox:registry/releases#license";
@@ -167,15 +167,7 @@ impl Registry {
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let accruals = accruals(&allotted, &sale.terms, &sale.works);
         let charge = ledger::charge(&payment.payer, &shares(allotted));
-        Ok(Closing {
-            charge,
-            reply,
-            receipt: None,
-            posted: Posted::Sale,
-            consumed: None,
-            license: Some(kept),
-            accruals,
-        })
+        Ok(Closing { license: Some(kept), ..Closing::of_sale(charge, reply, accruals) })
     }
 
     /// Takes a grant that a publisher signed, so that its holder's calls find it. Returns whether it is new.

@@ -182,6 +182,14 @@ pub(crate) struct Closing {
     pub(crate) accruals: Vec<Accrual>,
 }
 
+impl Closing {
+    /// What closes something that was sold and did not run.
+    pub(crate) fn of_sale(charge: Vec<Transfer>, reply: String, accruals: Vec<Accrual>) -> Self {
+        let (receipt, consumed, license) = (None, None, None);
+        Self { charge, reply, receipt, posted: Posted::Sale, consumed, license, accruals }
+    }
+}
+
 /// What came in for a call, and how sure it is.
 pub(crate) struct Collected {
     pub(crate) payment: Payment,

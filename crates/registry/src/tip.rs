@@ -18,7 +18,7 @@ use crate::live::Live;
 use crate::open::Registry;
 use crate::payment::Payment;
 use crate::sale::Flow;
-use crate::settle::{Closing, Posted, Recorded};
+use crate::settle::{Closing, Recorded};
 
 /// The name under which a tip stands among the functions of its release, in the store and in the caps of tokens.
 const TIP: &str = "glassbox:registry/releases#tip";
@@ -106,14 +106,6 @@ impl Registry {
         let charge = ledger::charge(&payment.payer, &shares);
         let allotted: Vec<Allotted> = shares.into_iter().map(Allotted::from).collect();
         let accruals = accruals(&allotted, &tip.terms, &BTreeMap::new());
-        Ok(Closing {
-            charge,
-            reply,
-            receipt: None,
-            posted: Posted::Sale,
-            consumed: None,
-            license: None,
-            accruals,
-        })
+        Ok(Closing::of_sale(charge, reply, accruals))
     }
 }

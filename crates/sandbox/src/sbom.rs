@@ -275,7 +275,10 @@ mod tests {
         let refused = read_sbom([&of(0..max / 2 + 1)[..], &of(max / 2..max + 1)]);
         assert_eq!(refused, Err(SbomError::TooMany { what: "packages", max }));
         let tools = |from: u8| {
-            let mut section = vec![1, 1, b'x', limits::SBOM_TOOLS_MAX as u8 - 1];
+            let field = b"processed-by";
+            let mut section = vec![1, field.len() as u8];
+            section.extend(field);
+            section.push(limits::SBOM_TOOLS_MAX as u8 - 1);
             for tool in from..from + limits::SBOM_TOOLS_MAX as u8 - 1 {
                 section.extend([2, b'a' + tool / 26, b'a' + tool % 26, 0]);
             }

@@ -66,7 +66,7 @@ async fn a_plan_includes_what_its_seats_reach_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_bought_beside_a_plan_takes_nothing_from_it() {
-    let beside = "[[price]]\nid = \"rows\"\nexport = \"rows\"\nunit = \"event:row\"\namount = \"0.03\"\n\
+    let beside = "[[price]]\nid = \"rows\"\nexport = \"rows\"\nunit = \"event:row\"\namount = \"0.03\"\nmax-per-call = \"0.3\"\n\
         [[plan]]\nid = \"gold\"\non = \"support\"\namount = \"1\"\nsla = { uptime = \"99.9\", credit = 2500 }\n";
     let each = TEAM.replace("unit = \"call\"", "export = \"double\"\nunit = \"call\"");
     let stage = stage_with(&priced(&format!("{each}{beside}").replace("execute:*", "execute:each"))).await;
