@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::command::{Server, Shell};
 
 /// Hides what differs from run to run.
-const FILTERS: [(&str, &str); 14] = [
+const FILTERS: [(&str, &str); 15] = [
     (r"127\.0\.0\.1:\d+", "[registry]"),
     (r"/[^\s`\x22]*/home/", "[home]/"),
     (r"/[^\s`\x22]*/data\b", "[data]"),
@@ -17,6 +17,7 @@ const FILTERS: [(&str, &str); 14] = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
     (r"\d{4}-\d\d-\d\d UTC", "[day] UTC"),
     (r#""day": "[^"]*""#, r#""day": "[day]""#),
+    (r"glassbox-[0-9a-f]{12}\+[0-9a-f]{8}\+[0-9A-Za-z+/=]{44}", "[log key]"),
     (r"glassbox-[0-9a-f]{12}", "[log]"),
     (r#""(payload|sig|root|checkpoint)": "[^"]*""#, r#""$1": "[…]""#),
     (r#"\\"(payload|sig)\\":\\"[^"\\]*\\""#, r#"\"$1\":\"[…]\""#),
