@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use glassbox_core::value::{Type, Value};
 use glassbox_sandbox::{Flow, Sandbox};
+use wasmtime::component::Val;
 
 use crate::bare::{Bare, failed};
 use crate::guests::{Function, Guest, LARGE_STACK, SMALL_STACK, returned};
@@ -42,7 +43,7 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
         };
         (name, Box::new(run))
     };
-    let bare = |name, bare: &Bare| -> Candidate<'_> {
+    let bare = |name, bare: &Bare, is_typed| -> Candidate<'_> {
         let (engine, pre) = (bare.engine.clone(), bare.pre.clone());
         let index = pre.component().get_export_index(None, "add");
         on_this_thread(name, move || {
@@ -50,7 +51,16 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
             let _ = store.set_fuel(u64::MAX);
             let called = pre.instantiate(&mut store).and_then(|instance| {
                 let index = index.ok_or_else(|| wasmtime::format_err!("no `add`"))?;
-                instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, index)?.call(&mut store, (20, 22))
+                if is_typed {
+                    let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, index)?;
+                    return add.call(&mut store, (20, 22)).map(|(sum,)| Val::U32(sum));
+                }
+                let add = instance.get_func(&mut store, index);
+                let add = add.ok_or_else(|| wasmtime::format_err!("`add` is no function"))?;
+                let mut sum = [Val::U32(0)];
+                add.call(&mut store, &[Val::U32(20), Val::U32(22)], &mut sum)?;
+                let [sum] = sum;
+                Ok(sum)
             });
             let _ = std::hint::black_box(called);
         })
@@ -59,18 +69,23 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
         on_this_thread("engine alone, one instance for all calls", || {
             let _ = std::hint::black_box(reused_add.call(&mut reused, (20, 22)));
         }),
-        bare("engine alone, fresh instance, 64 KiB stack", &bare_small),
+        bare("engine alone, fresh instance, 64 KiB stack", &bare_small, true),
+        bare("engine alone, fresh instance, 64 KiB stack, by dynamic values", &bare_small, false),
         small.candidate("sandbox, fresh instance, 64 KiB stack", &runtime, &add, &args),
-        bare("engine alone, fresh instance, 1 MiB stack", &bare_large),
+        bare("engine alone, fresh instance, 1 MiB stack", &bare_large, true),
+        bare("engine alone, fresh instance, 1 MiB stack, by dynamic values", &bare_large, false),
         large.candidate("sandbox, fresh instance, 1 MiB stack", &runtime, &add, &args),
         scheduled("sandbox, in its turn on a thread for guests, one at a time", &small),
     ];
     let best = take_turns(9, 10_000, &mut candidates);
-    let [_, bare_small, small, bare_large, large, _] = best[..] else { unreachable!("six candidates") };
+    let [_, bare_small, _, small, bare_large, _, large, _] = best[..] else {
+        unreachable!("eight candidates")
+    };
     report.heading("One call");
     report.text(
         "`add(u32, u32)` of a 25 KB Rust guest, in CPU time of the calling thread (of the whole process in the last row). \
-         \"Engine alone\" is Wasmtime set up for speed, with a pool and fuel, typed and synchronous.",
+         \"Engine alone\" is Wasmtime set up for speed, with a pool and fuel, typed and synchronous; \
+         the sandbox takes values of any type, as \"by dynamic values\" does.",
     );
     let rows = best.iter().map(|(name, ns)| vec![(*name).to_owned(), show_ns(*ns)]);
     report.table(&["what", "CPU per call"], rows);

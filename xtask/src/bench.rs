@@ -15,7 +15,7 @@ const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench`, which builds everything in release mode and measures it in one run on one machine.
 Ratios are what counts: candidates take turns, and the best of several rounds stands. Everything is measured in three
-passes: of a time the shortest stands, of a ratio the middle one; the tables are of the last pass.
+passes: of a time the shortest stands, of a ratio the middle one, of memory the largest; tables are of the last pass.
 CPU time is that of the threads that did the work, so that what else the machine did shows little.
 
 ";
