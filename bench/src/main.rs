@@ -30,12 +30,14 @@ use report::Report;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<ExitCode> {
-    if std::env::args().nth(1).as_deref() == Some(publish::COMPILE) {
-        return Ok(glassbox_sandbox::compile_worker());
-    }
-    if std::env::args().nth(1).as_deref() == Some(scale::CALL_LOOP) {
-        scale::call_loop(&std::env::args().nth(2).unwrap_or_default())?;
-        return Ok(ExitCode::SUCCESS);
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some(publish::COMPILE) => return Ok(glassbox_sandbox::compile_worker()),
+        Some(scale::CALL_LOOP) => {
+            return scale::call_loop(&args.next().unwrap_or_default()).map(|()| ExitCode::SUCCESS);
+        }
+        Some(scale::MANY_CALLS) => return scale::many_calls().map(|()| ExitCode::SUCCESS),
+        _ => {}
     }
     let mut parts = Vec::new();
     let mut components = vec![("bench guest".to_owned(), guests::SMALL_STACK.to_vec())];
