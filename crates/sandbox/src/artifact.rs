@@ -26,7 +26,7 @@ pub(crate) const KEY_BYTES: usize = 32;
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Changes with the layout of a file, and with what `inspect` finds or refuses.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// A directory of compiled components.
 pub(crate) struct Artifacts {

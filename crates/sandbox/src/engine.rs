@@ -135,6 +135,7 @@ impl Sandbox {
             active_max: active,
             active_per_payer_max: active.div_ceil(GUESTS_PER_PAYER_PART),
             memory_bytes_max: config.memory_bytes,
+            memory_bytes_per_payer_max: config.memory_bytes / GUESTS_PER_PAYER_PART,
             waiting_max: limits::GUESTS_WAITING_MAX,
             waiting_per_payer_max: limits::GUESTS_WAITING_PER_PAYER_MAX,
         };

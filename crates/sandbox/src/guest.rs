@@ -25,7 +25,8 @@ use crate::host::tree::Tree;
 use crate::host::{command, service};
 use crate::inner::{Call, Failed, Inner, InnerCalls, TooManyCalls};
 use crate::link::NotGranted;
-use crate::meter::{Guest, Meter, Whole};
+use crate::meter::{Guest, Meter, TooMuchCrosses, Whole};
+use crate::turn::HostTurns;
 use crate::{Failure, FailureKind, FileSet, Outcome, Prepared, Run, RunLimits, compose, convert};
 
 /// One run with all that it needs, so that it can move to another thread.
@@ -121,7 +122,7 @@ impl Job {
         let aside = guest.fuel_aside().saturating_add(underway);
         let burnt = entering.saturating_add(engine_fuel).saturating_add(aside);
         let memory = &guest.memory;
-        let returned = ended.map_err(|stop| stop.failure(memory)).and_then(|value| {
+        let returned = ended.map_err(|stop| stop.failure(memory, engine_fuel > 0)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = burnt.saturating_add(profile.lifted_fuel(lifted));
             if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
@@ -300,6 +301,9 @@ pub(crate) fn limited(
     store.set_fuel(fuel)?;
     store.fuel_async_yield_interval(Some(Profile::current().trap.yield_interval))?;
     store.set_hostcall_fuel(with_lists(output_bytes));
+    if store.data().host.is_some() {
+        store.call_hook_async(HostTurns);
+    }
     Ok(store)
 }
 
@@ -339,17 +343,18 @@ impl Stop {
     }
 
     /// Returns the failure of a dependency by its name, or that of one that it called.
-    pub(crate) fn within(self, dependency: Arc<str>, memory: &Meter) -> Result<Failure, Failed> {
+    pub(crate) fn within(self, dependency: Arc<str>, memory: &Meter, ran: bool) -> Result<Failure, Failed> {
         match self {
             Stop::Calling(error) if error.is::<Failed>() => match error.downcast() {
                 Ok(failed) => Err(failed),
                 Err(error) => Ok(Failure::new(FailureKind::Internal, error.to_string())),
             },
-            stop => Ok(Failure { dependency: Some(dependency), ..stop.failure(memory) }),
+            stop => Ok(Failure { dependency: Some(dependency), ..stop.failure(memory, ran) }),
         }
     }
 
-    fn failure(self, memory: &Meter) -> Failure {
+    /// `ran` tells whether any code of the component's own was run.
+    fn failure(self, memory: &Meter, ran: bool) -> Failure {
         let (error, instantiating) = match self {
             Stop::TimedOut => {
                 return Failure::new(FailureKind::TimedOut, "the time on the wall clock was up");
@@ -374,6 +379,9 @@ impl Stop {
         if let Some(too_many) = error.downcast_ref::<TooManyCalls>() {
             return Failure::new(FailureKind::TooManyCalls, too_many.to_string());
         }
+        if let Some(too_much) = error.downcast_ref::<TooMuchCrosses>() {
+            return Failure::new(FailureKind::OutputRefused, too_much.to_string());
+        }
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());
         }
@@ -395,12 +403,15 @@ impl Stop {
         if message.contains("fuel allocated for hostcalls has been exhausted") {
             return Failure::new(FailureKind::OutputRefused, "the guest handed out more data than it may");
         }
-        match (instantiating, memory.refused()) {
-            (true, true) => {
+        // The engine's error for this has none either.
+        let no_room = memory.refused() && message.contains(" minimum size of ");
+        match instantiating {
+            true if no_room => {
                 Failure::new(FailureKind::MemoryExceeded, "the component needs more memory than it may have")
             }
-            (true, false) => internal(&error),
-            (false, _) => Failure::new(FailureKind::Trap, message),
+            // What a start function brings about is its own fault.
+            true if !ran || error.is::<std::io::Error>() => internal(&error),
+            _ => Failure::new(FailureKind::Trap, message),
         }
     }
 }

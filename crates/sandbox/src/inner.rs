@@ -7,16 +7,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use glassbox_core::profile::{HostWork, Profile};
 use glassbox_core::{Digest, FunctionName, limits};
 use serde::{Deserialize, Serialize};
-use wasmtime::component::{ComponentExportIndex, Func, Instance};
+use wasmtime::component::{ComponentExportIndex, Func, Instance, Val};
 use wasmtime::{Store, StoreContextMut, Trap};
 
 use crate::guest::{Stop, limited};
@@ -25,6 +23,7 @@ use crate::host::events::Events;
 use crate::host::http::client::Client;
 use crate::host::observer::Observer;
 use crate::meter::{Guest, Meter, Whole};
+use crate::turn::give_way;
 use crate::{Dependency, Failure, FailureKind, Prepared, RunLimits};
 
 /// The calls of one function of a dependency, by the way that it was reached.
@@ -155,6 +154,8 @@ pub(crate) struct Entered {
     node: u32,
     /// What the importer had left.
     fuel: u64,
+    /// The bytes of the host's memory that its arguments take while it runs.
+    held: usize,
     pub(crate) function: Func,
 }
 
@@ -246,6 +247,8 @@ pub(crate) async fn enter(
     let fuel = importer.get_fuel()?.checked_sub(importer.data().fuel_aside()).ok_or(Trap::OutOfFuel)?;
     let profile = Profile::current();
     let inner = importer.data_mut().inner();
+    let held = args.values.saturating_mul(size_of::<Val>()).saturating_add(args.bytes);
+    inner.call.whole.hold(held)?;
     let dependency = &inner.prepared.dependencies()[place];
     inner.calls[place] += 1;
     if let Some(max) = dependency.calls_max.filter(|max| inner.calls[place] > *max) {
@@ -291,7 +294,7 @@ pub(crate) async fn enter(
     child.functions[slot] = found;
     let function =
         found.ok_or_else(|| wasmtime::format_err!("an instance lacks a function of its component"))?;
-    Ok(Entered { place, node, fuel, function })
+    Ok(Entered { place, node, fuel, held, function })
 }
 
 /// Leaves a dependency: takes what it burnt from what its importer has, and gives way where it is time.
@@ -300,7 +303,8 @@ pub(crate) async fn leave<R>(
     entered: Entered,
     called: wasmtime::Result<(R, HostWork)>,
 ) -> wasmtime::Result<R> {
-    let Entered { place, node, fuel, .. } = entered;
+    let Entered { place, node, fuel, held, .. } = entered;
+    importer.data_mut().inner().call.whole.let_go(held);
     let (result, is_time) = finish(importer, place, node, fuel, called.map_err(Stop::Calling))?;
     if is_time {
         give_way().await;
@@ -321,7 +325,9 @@ fn finish<R>(
     let dependency = inner.prepared.dependencies()[place].name.clone();
     let store = &inner.child(place).store;
     let guest = store.data();
-    let left = store.get_fuel()?.checked_sub(guest.fuel_aside());
+    let engine_left = store.get_fuel()?;
+    let ran = engine_left < guest.memory.fuel_max();
+    let left = engine_left.checked_sub(guest.fuel_aside());
     let (left, ended) = match called {
         Ok((result, work)) => match left.and_then(|left| left.checked_sub(profile.lifted_fuel(work))) {
             Some(left) => (left, Ok(result)),
@@ -331,7 +337,7 @@ fn finish<R>(
     };
     let (left, ended) = match ended {
         Ok(result) => (left, Ok(result)),
-        Err(stop) => match stop.within(dependency, &guest.memory) {
+        Err(stop) => match stop.within(dependency, &guest.memory, ran) {
             // What went wrong deeper has been rounded up there.
             Err(failed) => (left, Err(failed)),
             Ok(failure) => {
@@ -383,17 +389,4 @@ fn store(call: &Arc<Call>, dependency: &Dependency, fuel: u64) -> wasmtime::Resu
     });
     let inner = Inner::of(Some(call), prepared, fuel);
     limited(&prepared.pre, Guest { memory, host, inner }, fuel, call.limits.output_bytes)
-}
-
-/// Lets others have a turn.
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| match std::mem::replace(&mut given, true) {
-        true => Poll::Ready(()),
-        false => {
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
 }

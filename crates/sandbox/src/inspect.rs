@@ -8,7 +8,10 @@ use glassbox_core::profile::{Profile, StartWork};
 use serde::{Deserialize, Serialize};
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
-use wasmparser::{Encoding, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
+use wasmparser::{
+    ComponentTypeRef, Encoding, FuncValidatorAllocations, Parser, Payload, TypeBounds, ValidPayload,
+    Validator,
+};
 
 use crate::grants::{Grants, is_tolerated};
 use crate::shape::{Shape, invalid};
@@ -150,7 +153,8 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, SandboxError> {
 /// The names at the two ends of the outermost component.
 #[derive(Default)]
 struct Ends {
-    imports: Vec<String>,
+    /// With whether it is a resource of its own, which somebody has to define.
+    imports: Vec<(String, bool)>,
     exports: Vec<String>,
 }
 
@@ -159,7 +163,9 @@ impl Ends {
         match payload {
             Payload::ComponentImportSection(section) => {
                 for import in section.clone() {
-                    self.imports.push(import?.name.name.to_owned());
+                    let import = import?;
+                    let is_resource = matches!(import.ty, ComponentTypeRef::Type(TypeBounds::SubResource));
+                    self.imports.push((import.name.name.to_owned(), is_resource));
                 }
             }
             Payload::ComponentExportSection(section) => {
@@ -174,10 +180,10 @@ impl Ends {
 
     fn describe(self, types: TypesRef<'_>, shape: &Shape, bytes: usize) -> Result<Inspection, SandboxError> {
         let mut imports = Vec::new();
-        for name in self.imports {
+        for (name, is_resource) in self.imports {
             let (functions, types_only) = match types.component_item_for_import(&name).map(|item| item.ty) {
                 Some(ComponentEntityType::Instance(id)) => functions_of(types, id),
-                Some(ComponentEntityType::Type { .. }) => (Vec::new(), true),
+                Some(ComponentEntityType::Type { .. }) => (Vec::new(), !is_resource),
                 _ => (Vec::new(), false),
             };
             imports.push(Import { interface: name, functions, types_only });

@@ -48,6 +48,7 @@ mod sbom;
 mod schedule;
 mod shape;
 mod spec;
+mod turn;
 mod world;
 mod wrapper;
 

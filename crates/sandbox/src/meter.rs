@@ -90,8 +90,21 @@ pub(crate) struct Meter {
 pub(crate) struct Whole {
     bytes: Total,
     elements: Total,
+    /// What the host holds of arguments on their way between packages.
+    crossing: Total,
     peak_bytes: AtomicUsize,
 }
+
+/// The guests of a call have more of the host's memory under way between them than they may.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the arguments that packages of one call pass each other take more than {CROSSING_BYTES_MAX} bytes of memory"
+)]
+pub(crate) struct TooMuchCrosses;
+
+/// The most memory of the host that arguments take on their way between the packages of one call, in bytes: as much as one
+/// result may take that is handed out. Packages that call each other in turn hold theirs at the same time.
+const CROSSING_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// A sum that must not exceed a maximum. The guests of a call take turns, so no order of memory matters.
 #[derive(Debug)]
@@ -109,12 +122,31 @@ impl Total {
         }
         allowed
     }
+
+    fn shrink(&self, by: usize) {
+        self.held.store(self.held.load(Ordering::Relaxed).saturating_sub(by), Ordering::Relaxed);
+    }
 }
 
 impl Whole {
     pub(crate) fn new(bytes_max: usize, elements_max: usize) -> Self {
         let total = |max| Total { held: AtomicUsize::new(0), max };
-        Self { bytes: total(bytes_max), elements: total(elements_max), peak_bytes: AtomicUsize::new(0) }
+        Self {
+            bytes: total(bytes_max),
+            elements: total(elements_max),
+            crossing: total(CROSSING_BYTES_MAX),
+            peak_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts arguments that the host holds until [`let_go`](Self::let_go).
+    pub(crate) fn hold(&self, bytes: usize) -> wasmtime::Result<()> {
+        if self.crossing.grow(bytes) { Ok(()) } else { Err(TooMuchCrosses.into()) }
+    }
+
+    /// Counts arguments no more.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.crossing.shrink(bytes);
     }
 
     /// Returns the most memory that there was at a time.
@@ -160,6 +192,11 @@ impl Meter {
 
     fn allow(&mut self, fuel_max: u64) {
         (self.fuel_used, self.fuel_max) = (0, fuel_max);
+    }
+
+    /// Returns the fuel that there was when counting began.
+    pub(crate) fn fuel_max(&self) -> u64 {
+        self.fuel_max
     }
 
     /// Returns the fuel that memory and tables cost so far. It may exceed the run's fuel by the growth that ended it.
@@ -235,5 +272,21 @@ impl ResourceLimiter for Meter {
             self.charge(self.costs.per_table_element, by as u64)?;
         }
         Ok(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_crosses_is_bounded_as_long_as_it_is_held() {
+        let whole = Whole::new(0, 0);
+        let half = CROSSING_BYTES_MAX / 2;
+        assert!(whole.hold(half).is_ok() && whole.hold(half).is_ok());
+        assert!(whole.hold(1).expect_err("no more").is::<TooMuchCrosses>());
+        whole.let_go(half);
+        assert!(whole.hold(half).is_ok());
+        assert_eq!(whole.peak_bytes(), 0, "it is no guest's memory");
     }
 }

@@ -12,11 +12,13 @@ pub(crate) struct Work {
     costs: &'static HostCosts,
     fuel_used: u64,
     fuel_max: u64,
+    /// The fuel since the guest gave way last.
+    turn: u64,
 }
 
 impl Work {
     pub(crate) fn new(fuel_max: u64) -> Self {
-        Self { costs: &Profile::current().host, fuel_used: 0, fuel_max }
+        Self { costs: &Profile::current().host, fuel_used: 0, fuel_max, turn: 0 }
     }
 
     /// Returns the fuel used so far. It may exceed the run's fuel by the price of the call that ended it.
@@ -31,7 +33,7 @@ impl Work {
 
     /// Charges one host call that brought `bytes` from the guest.
     pub(crate) fn call(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.fuel_used = self.fuel_used.saturating_add(self.costs.per_host_call);
+        self.charge(self.costs.per_host_call, 1)?;
         self.bytes(bytes)
     }
 
@@ -45,9 +47,18 @@ impl Work {
         self.charge(self.costs.per_random_byte, bytes)
     }
 
+    /// Tells whether the host has worked as long as a turn is since this was last said.
+    pub(crate) fn is_time(&mut self) -> bool {
+        let interval = Profile::current().trap.yield_interval;
+        let is_time = self.turn >= interval;
+        self.turn %= interval;
+        is_time
+    }
+
     fn charge(&mut self, cost: u64, count: usize) -> wasmtime::Result<()> {
         let fuel = cost.saturating_mul(count as u64);
         self.fuel_used = self.fuel_used.saturating_add(fuel);
+        self.turn = self.turn.saturating_add(fuel);
         if self.fuel_used <= self.fuel_max { Ok(()) } else { Err(Trap::OutOfFuel.into()) }
     }
 }

@@ -83,6 +83,20 @@ impl Part {
         Self { digest: prepared.digest(), dependencies }
     }
 
+    /// Returns it where it is prepared already.
+    fn prepared(&self, sandbox: &Sandbox) -> Option<Arc<Prepared>> {
+        let dependency = |dependency: &DependencyPart| {
+            Some(Dependency {
+                name: dependency.name.as_str().into(),
+                prepared: dependency.part.prepared(sandbox)?,
+                memory_bytes: dependency.memory_bytes,
+                calls_max: dependency.calls_max,
+            })
+        };
+        let dependencies: Option<Vec<_>> = self.dependencies.iter().map(dependency).collect();
+        sandbox.prepared(self.digest, &Grants::none(), &dependencies?)
+    }
+
     /// Prepares it. What the parent has prepared lies in the directory, so its bytes are not needed.
     fn prepare(&self, sandbox: &Sandbox) -> Result<Arc<Prepared>, SandboxError> {
         let dependency = |dependency: &DependencyPart| {
@@ -206,7 +220,12 @@ async fn run(sandbox: &Sandbox, call: &Call, args: &[u8]) -> Result<Run, Failure
     let internal = |error: &dyn std::fmt::Display| {
         Failure::new(FailureKind::Internal, format!("the executor cannot start this run: {error}"))
     };
-    let prepared = call.component.prepare(sandbox).map_err(|error| internal(&error))?;
+    let prepared = match call.component.prepared(sandbox) {
+        Some(prepared) => prepared,
+        // Reading a large one takes long, and others want to start meanwhile.
+        None => tokio::task::block_in_place(|| call.component.prepare(sandbox))
+            .map_err(|error| internal(&error))?,
+    };
     let args = binary::decode_args(&call.ty, args).map_err(|error| internal(&error))?;
     let flow = Flow::new(call.payer.as_str(), call.package.as_str());
     let invocation = Invocation {

@@ -35,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) active_per_payer_max: usize,
     /// The most memory that they may grow to together, in bytes.
     pub(crate) memory_bytes_max: usize,
+    /// The most of it that is for guests of one payer. A guest that needs more may have it where its payer has no other.
+    pub(crate) memory_bytes_per_payer_max: usize,
     /// The most that wait to start.
     pub(crate) waiting_max: usize,
     /// The most of them that are of one payer.
@@ -58,6 +60,7 @@ struct Payer<T> {
     name: Arc<str>,
     burnt: u64,
     active: usize,
+    memory_bytes: usize,
     waiting: usize,
     packages: Vec<Package<T>>,
     now: u64,
@@ -82,6 +85,9 @@ struct Fresh<T> {
 /// Says that too much waits already, and gives back what was to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full<T>(pub(crate) T);
+
+/// The most payers that are remembered while they have nothing here.
+const GONE_MAX: usize = 64;
 
 impl<T> FairQueue<T> {
     pub(crate) fn new(room: Room) -> Self {
@@ -130,6 +136,7 @@ impl<T> FairQueue<T> {
         let fresh = package.fresh.pop_front()?;
         package.active += 1;
         payer.active += 1;
+        payer.memory_bytes += fresh.memory_bytes;
         payer.waiting -= 1;
         self.active += 1;
         self.waiting -= 1;
@@ -141,6 +148,7 @@ impl<T> FairQueue<T> {
     pub(crate) fn finish(&mut self, flow: &Flow, memory_bytes: usize, fuel: u64) {
         let payer = self.payer(&flow.payer);
         payer.active = payer.active.saturating_sub(1);
+        payer.memory_bytes = payer.memory_bytes.saturating_sub(memory_bytes);
         let package = payer.burn(&flow.package, fuel);
         package.active = package.active.saturating_sub(1);
         self.active = self.active.saturating_sub(1);
@@ -172,7 +180,9 @@ impl<T> FairQueue<T> {
     fn next_of(&self, payer: &Payer<T>) -> Option<(usize, bool)> {
         let may_start = self.active < self.room.active_max && payer.active < self.room.active_per_payer_max;
         let fits = |fresh: &Fresh<T>| {
-            self.active == 0 || self.memory_bytes + fresh.memory_bytes <= self.room.memory_bytes_max
+            let within = |held: usize, max| held.saturating_add(fresh.memory_bytes) <= max;
+            (self.active == 0 || within(self.memory_bytes, self.room.memory_bytes_max))
+                && (payer.active == 0 || within(payer.memory_bytes, self.room.memory_bytes_per_payer_max))
         };
         let starts = |package: &Package<T>| may_start && package.fresh.front().is_some_and(fits);
         let candidates = payer.packages.iter().enumerate();
@@ -184,18 +194,37 @@ impl<T> FairQueue<T> {
     fn payer(&mut self, name: &Arc<str>) -> &mut Payer<T> {
         let index = self.payers.iter().position(|payer| payer.name == *name).unwrap_or_else(|| {
             let (name, burnt) = (name.clone(), self.now);
-            self.payers.push(Payer { name, burnt, active: 0, waiting: 0, packages: Vec::new(), now: 0 });
+            let (active, memory_bytes, waiting, packages, now) = Default::default();
+            self.payers.push(Payer { name, burnt, active, memory_bytes, waiting, packages, now });
             self.payers.len() - 1
         });
         &mut self.payers[index]
     }
 
-    /// Forgets who has nothing under way. Who comes back joins anew.
+    /// Counts what a turn burnt beyond what was said of it.
+    pub(crate) fn add(&mut self, flow: &Flow, fuel: u64) {
+        let payer = self.payers.iter_mut().find(|payer| payer.name == flow.payer);
+        let Some(payer) = payer else { return };
+        payer.burnt = payer.burnt.saturating_add(fuel);
+        if let Some(package) = payer.packages.iter_mut().find(|package| package.name == flow.package) {
+            package.burnt = package.burnt.saturating_add(fuel);
+        }
+    }
+
+    /// Forgets who has nothing under way, but for those who have burnt more than their share while others are here: who comes
+    /// back soon does not join anew.
     fn forget_idle(&mut self) {
         for payer in &mut self.payers {
             payer.packages.retain(|package| package.active > 0 || !package.fresh.is_empty());
         }
-        self.payers.retain(|payer| payer.active > 0 || payer.waiting > 0);
+        let (now, alone) = (self.now, self.active == 0 && self.waiting == 0);
+        let mut kept = 0;
+        self.payers.retain(|payer| {
+            let is_here = payer.active > 0 || payer.waiting > 0;
+            let is_ahead = !alone && payer.burnt > now && kept < GONE_MAX;
+            kept += usize::from(!is_here && is_ahead);
+            is_here || is_ahead
+        });
     }
 }
 
@@ -226,6 +255,7 @@ mod tests {
         active_max: 8,
         active_per_payer_max: 4,
         memory_bytes_max: 100,
+        memory_bytes_per_payer_max: 50,
         waiting_max: 200,
         waiting_per_payer_max: 150,
     };
@@ -314,6 +344,49 @@ mod tests {
         assert_eq!(start(&mut queue, "z", 1, 1), 0);
         queue.finish(&flow("y", "a"), 96, 0);
         assert_eq!(queue.pop().map(|(flow, _)| flow.payer), Some("z".into()));
+    }
+
+    #[test]
+    fn nobody_takes_all_memory() {
+        let mut queue = FairQueue::new(ROOM);
+        let (greedy, other) = (flow("greedy", "a"), flow("other", "a"));
+        for _ in 0..4 {
+            queue.push_fresh(&greedy, 20, (greedy.clone(), 1)).expect("room");
+        }
+        assert_eq!((0..4).filter(|_| queue.pop().is_some()).count(), 2, "half of it");
+        queue.push_fresh(&other, 20, (other.clone(), 1)).expect("room");
+        assert_eq!(queue.pop().map(|(flow, _)| flow), Some(other));
+        queue.finish(&greedy, 20, 0);
+        assert_eq!(queue.pop().map(|(flow, _)| flow), Some(greedy));
+        // What is larger than a payer's part runs alone of its payer.
+        let large = flow("large", "a");
+        queue.push_fresh(&large, 55, (large.clone(), 1)).expect("room");
+        assert!(queue.pop().is_none());
+        queue.finish(&flow("other", "a"), 20, 0);
+        assert_eq!(queue.pop().map(|(flow, _)| flow), Some(large));
+    }
+
+    #[test]
+    fn who_was_here_a_moment_ago_has_burnt_what_it_burnt() {
+        let mut queue = FairQueue::new(ROOM);
+        let (long, bulk) = (flow("long", "a"), flow("bulk", "a"));
+        queue.push_fresh(&long, 1, (long.clone(), u32::MAX)).expect("room");
+        turn(&mut queue).expect("it runs");
+        for expected in [0, 21] {
+            queue.push_fresh(&bulk, 1, (bulk.clone(), 1)).expect("room");
+            let mut turns = 0;
+            while turn(&mut queue).expect("busy") != bulk {
+                turns += 1;
+            }
+            assert_eq!(turns, expected);
+            // One turn that was as long as twenty.
+            queue.add(&bulk, 200);
+        }
+        assert_eq!(queue.payers.len(), 2);
+        // As long as anybody is here to compare with.
+        let Some((last, _)) = queue.pop() else { panic!("it goes on") };
+        queue.finish(&last, 1, 0);
+        assert!(queue.payers.is_empty());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use async_task::{Builder, ScheduleInfo, WithInfo};
 use fair::FairQueue;
+use rustix::time::{ClockId, clock_gettime};
 
 pub use fair::Flow;
 pub(crate) use fair::Room;
@@ -57,6 +58,10 @@ pub(crate) enum NotRun {
     /// It panicked.
     Panicked,
 }
+
+/// The longest turn that costs no more than the fuel of one, in CPU time. The engine looks up between operations and not
+/// within one, and some of them, such as filling memory, are as long as a thousand others.
+const TURN: Duration = Duration::from_micros(500);
 
 /// How often those that wait to start are looked through for who has waited too long.
 const SWEEP: Duration = Duration::from_millis(100);
@@ -154,11 +159,20 @@ impl Shared {
 
     /// What each thread does.
     fn work(&self) {
+        let mut before = cpu_time();
         while let Some(runnable) = self.next() {
-            runnable.metadata().started.store(true, Ordering::Release);
+            let guest = runnable.metadata().clone();
+            guest.started.store(true, Ordering::Release);
             // The guest's own faults are traps; a panic is ours, and must not cost the thread.
             if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
                 tracing::error!("A guest's thread panicked");
+            }
+            let now = cpu_time();
+            let more = now.saturating_sub(before).as_nanos() / TURN.as_nanos();
+            before = now;
+            if more > 0 {
+                let fuel = self.interval.saturating_mul(u64::try_from(more).unwrap_or(u64::MAX));
+                self.lock().queue.add(&guest.flow, fuel);
             }
         }
     }
@@ -207,6 +221,12 @@ impl Shared {
     }
 }
 
+/// Returns the CPU time that the calling thread has had.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
 /// Gives a guest's place back, however it ends.
 struct End {
     shared: Arc<Shared>,
@@ -241,6 +261,7 @@ mod tests {
             active_max: active,
             active_per_payer_max: active,
             memory_bytes_max: 100,
+            memory_bytes_per_payer_max: 100,
             waiting_max: 20,
             waiting_per_payer_max: 10,
         };
@@ -324,6 +345,43 @@ mod tests {
         // Whose turns cost as much come even: one of the long for four of the short.
         assert_eq!(turns(2).await, "lsssslssssls");
         assert_eq!(turns(0).await, "lsssssssss");
+    }
+
+    #[tokio::test]
+    async fn a_turn_costs_as_long_as_it_was() {
+        let scheduler = scheduler(20, Duration::from_secs(60));
+        let turns = Arc::new(Mutex::new(String::new()));
+        let note = |turns: &Arc<Mutex<String>>, whose| turns.lock().expect("no panic").push(whose);
+        let held_up = hold_up(&scheduler);
+        let noted = turns.clone();
+        let long = async move {
+            for _ in 0..60 {
+                note(&noted, 'l');
+                give_way().await;
+            }
+        };
+        let mut long = Box::pin(scheduler.run(Flow::new("long", ""), 1, long, |()| 0));
+        queue(&mut long);
+        let bulk = |_| {
+            let noted = turns.clone();
+            let guest = async move {
+                note(&noted, 'b');
+                let begun = cpu_time();
+                while cpu_time() - begun < 40 * TURN {}
+            };
+            let mut run = Box::pin(scheduler.run(Flow::new("bulk", ""), 1, guest, |()| 1));
+            queue(&mut run);
+            run
+        };
+        let bulk: Vec<_> = (0..2).map(bulk).collect();
+        held_up.release.send(()).expect("it waits");
+        assert_eq!((held_up.ended.await, long.await), (Ok(()), Ok(())));
+        for run in bulk {
+            assert_eq!(run.await, Ok(()));
+        }
+        let turns = turns.lock().expect("no panic").clone();
+        let between = turns.trim_matches('l').trim_matches('b');
+        assert!(between.len() >= 40, "{turns}");
     }
 
     #[tokio::test]

@@ -28,4 +28,5 @@ mod search;
 mod specs;
 mod stopwatch;
 mod suites;
+mod turns;
 mod wrappers;

@@ -18,7 +18,7 @@ use crate::component::{run_in, wasm};
 use crate::encode::{first_module, section};
 use crate::golden;
 use crate::random::Random;
-use crate::stopwatch::{peak_bytes, thread_time};
+use crate::stopwatch::{peak_bytes, process_time};
 
 /// A component to damage, with a call of it that works.
 struct Seed {
@@ -173,11 +173,11 @@ const CASE_MAX: Duration = Duration::from_secs(1);
 /// The most memory that the whole of a test may hold: what was damaged, the compiler, and what it keeps.
 const PEAK_BYTES_MAX: usize = 1 << 30;
 
-/// Calls `work`, and insists that it did not take this thread longer than any case may.
+/// Calls `work`, and insists that it did not take this process, whose threads compile and run, longer than any case may.
 fn guarded<T>(case: &str, work: impl FnOnce() -> T) -> T {
-    let started = thread_time();
+    let started = process_time();
     let done = work();
-    let taken = thread_time() - started;
+    let taken = process_time() - started;
     assert!(taken < CASE_MAX, "{case}: {taken:?}");
     done
 }

@@ -244,11 +244,13 @@ async fn foreign_imports_are_refused_before_anything_runs() {
     let foreign = wasm(
         r#"(component
             (import "acme:secret/vault@1.0.0" (instance (export "open" (func))))
-            (import "wasi:keyvalue/store@0.2.0" (instance (export "open" (func)))))"#,
+            (import "wasi:keyvalue/store@0.2.0" (instance (export "open" (func))))
+            (import "handle" (type $handle (sub resource)))
+            (import "alias" (type (eq $handle))))"#,
     );
     match prepare(&foreign, &["wasi"]) {
         Err(SandboxError::NotGranted { interfaces }) => {
-            assert_eq!(interfaces, ["acme:secret/vault@1.0.0", "wasi:keyvalue/store@0.2.0"]);
+            assert_eq!(interfaces, ["acme:secret/vault@1.0.0", "wasi:keyvalue/store@0.2.0", "handle"]);
         }
         other => panic!("{other:?}"),
     }

@@ -42,6 +42,12 @@ pub(crate) fn thread_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
 }
 
+/// Returns the processor time that this process has had: of all its threads, such as those that compile and run guests.
+pub(crate) fn process_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
+}
+
 /// Returns the most memory that this process has held so far, in bytes.
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_bytes() -> usize {
