@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use glassbox_api::{CallBody, CallResponse};
+use glassbox_core::PackageRef;
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_core::log::LogKey;
@@ -16,7 +17,9 @@ use glassbox_core::receipt::{Bundle, Receipt};
 use glassbox_core::value::{Type, json};
 use glassbox_pay::{Devnet, Wallet};
 use glassbox_registry::package::Package;
-use glassbox_registry::{DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig};
+use glassbox_registry::{
+    CallRequest, DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig,
+};
 use glassbox_sandbox::{Flow, Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
@@ -53,7 +56,7 @@ const CASES: &str = "[[case]]\nname = \"add\"\ncall = \"add(20, 22)\"\nexpect = 
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (hello_server, hello) = serve_hello()?;
-    let (call_server, call) = serve_registry(folder.path())?;
+    let (call_server, call, registry) = serve_registry(folder.path())?;
     let client = Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
     let hello_request = request("GET", "/hello", "");
     let call_request = request("POST", "/v1/call/bench/guest/1.0.0/add", r#"{"args":[20,22]}"#);
@@ -63,10 +66,12 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let (guest_server, guest) = serve_guest()?;
     let [here_request, turn_request] =
         ["/here", "/turn"].map(|path| request("POST", path, r#"{"args":[20,22]}"#));
-    let [mut hello_us, mut call_us, mut receipt_us, mut here_us, mut turn_us] = [f64::INFINITY; 5];
+    let [mut hello_us, mut call_us, mut direct_us, mut receipt_us, mut here_us, mut turn_us] =
+        [f64::INFINITY; 6];
     for _ in 0..ROUNDS {
         hello_us = hello_us.min(round(&client, "hello", hello, &hello_request)?);
         call_us = call_us.min(round(&client, "call", call, &call_request)?);
+        direct_us = direct_us.min(direct_round(&call_server, &registry)?);
         receipt_us = receipt_us.min(round(&client, "receipt", receipt, &receipt_request)?);
         here_us = here_us.min(round(&client, "bare", guest, &here_request)?);
         turn_us = turn_us.min(round(&client, "bare", guest, &turn_request)?);
@@ -90,6 +95,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             ("bare axum: a fresh instance on the thread that serves, and nothing else", here_us),
             ("bare axum: a fresh instance in its turn on a thread for guests, and nothing else", turn_us),
             ("free call: fresh instance, receipt", call_us),
+            ("of that, the registry's own part without HTTP: plan, digests, run, receipt", direct_us),
             ("free call without what a receipt adds to hello", rest_us),
         ]
         .map(|(name, us)| vec![name.to_owned(), format!("{us:.1} µs"), format!("{:.2}x", us / hello_us)]),
@@ -118,9 +124,9 @@ fn serve(name: &str, app: axum::Router) -> Result<(Runtime, u16)> {
     Ok((runtime, port))
 }
 
-fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
+fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16, Arc<Registry>)> {
     let runtime = server("call")?;
-    let port = runtime.block_on(async {
+    let (port, registry) = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let sandbox = Sandbox::new(SandboxConfig { threads: 1, ..SandboxConfig::default() })?;
@@ -163,10 +169,10 @@ fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16)> {
         registry.publish(package, statement).await?;
         let app =
             glassbox_server::app(registry.clone(), Options { devnet: Some(devnet), ..Options::default() });
-        tokio::spawn(glassbox_server::serve(listener, app, registry, pending()));
-        anyhow::Ok(port)
+        tokio::spawn(glassbox_server::serve(listener, app, registry.clone(), pending()));
+        anyhow::Ok((port, registry))
     })?;
-    Ok((runtime, port))
+    Ok((runtime, port, registry))
 }
 
 fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
@@ -202,6 +208,41 @@ fn round(client: &Runtime, threads: &str, port: u16, request: &[u8]) -> Result<f
         anyhow::Ok(())
     })?;
     let cpu = threads_cpu(threads)? - before;
+    Ok(cpu.as_secs_f64() * 1e6 / (CONNECTIONS * REQUESTS) as f64)
+}
+
+/// Makes all calls without HTTP, on the thread that serves, as many at a time. Returns what [`round`] does.
+fn direct_round(server: &Runtime, registry: &Arc<Registry>) -> Result<f64> {
+    let release: PackageRef = "bench:guest@1.0.0".parse()?;
+    let before = threads_cpu("call")?;
+    let callers: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let (registry, release) = (registry.clone(), release.clone());
+            server.spawn(async move {
+                for _ in 0..REQUESTS {
+                    let request = CallRequest {
+                        release: release.clone(),
+                        function: "add".into(),
+                        args: serde_json::json!([20, 22]),
+                        fuel_max: None,
+                        nonce: None,
+                        grants: None,
+                        resource: None,
+                        payment: None,
+                    };
+                    registry.call(request).await?;
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    server.block_on(async {
+        for caller in callers {
+            caller.await??;
+        }
+        anyhow::Ok(())
+    })?;
+    let cpu = threads_cpu("call")? - before;
     Ok(cpu.as_secs_f64() * 1e6 / (CONNECTIONS * REQUESTS) as f64)
 }
 
