@@ -58,6 +58,7 @@ mod operator;
 mod packages;
 mod paid;
 mod payer;
+mod playground;
 mod priced;
 mod receipts;
 mod replay;

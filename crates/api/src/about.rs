@@ -17,6 +17,9 @@ pub struct AboutResponse {
     /// What its licence does not let others use it for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny_use: Vec<String>,
+    /// Where people may try it, out of its free units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playground: Option<String>,
     /// Who may run it for others: `registry`, the one that it is published at, or `any`.
     #[serde(default)]
     pub operators: String,

@@ -10,7 +10,7 @@ use glassbox_core::manifest::{Date, Edition, Operators, Security, is_https};
 use glassbox_registry::Live;
 use serde::Serialize;
 
-use crate::pages::plain;
+use crate::pages::{plain, playground};
 
 pub(crate) fn about(live: &Live, day: Date) -> AboutResponse {
     let manifest = &live.manifest;
@@ -23,6 +23,7 @@ pub(crate) fn about(live: &Live, day: Date) -> AboutResponse {
             true => Vec::new(),
             false => live.terms.more.deny_use.iter().cloned().collect(),
         },
+        playground: playground::address(live),
         operators: word(live.terms.more.operators.unwrap_or(Operators::Registry)),
         documents: manifest
             .documents()
@@ -114,6 +115,9 @@ pub(crate) fn lines(release: &ReleaseResponse) -> String {
         if let Some(url) = url {
             item(name, &format!("<{url}>"));
         }
+    }
+    if let Some(playground) = &about.playground {
+        item("to try by hand", playground);
     }
     for document in documents {
         item(&document.key, &format!("{}, at `documents?path=`", plain(&document.path)));

@@ -271,6 +271,7 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .route("/problems/{code}", get(d::problems::one))
         .route("/interfaces", get(pages::all))
         .route("/interfaces/{ns}/{package}/{interface}", get(pages::one))
+        .route("/playground/{ns}/{name}/{version}", get(pages::playground::show).post(pages::playground::run))
         .route("/search", post(d::ard::search))
         .route("/explore", post(d::ard::explore))
         .route("/agents", get(d::ard::agents))

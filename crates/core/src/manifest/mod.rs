@@ -264,6 +264,9 @@ pub struct Component {
     /// Who may run it for others.
     #[serde(default)]
     pub operators: Operators,
+    /// Whether people may try it on its page, out of its free units.
+    #[serde(default)]
+    pub playground: bool,
 }
 
 fn default_execute() -> BTreeSet<Place> {

@@ -4,6 +4,7 @@
 //! it moves what stands beside it. Nothing is loaded from anywhere, and a page is in no other's frame.
 
 mod interface;
+pub(crate) mod playground;
 pub(crate) mod source;
 
 use std::sync::LazyLock;
@@ -19,11 +20,11 @@ pub(crate) use self::interface::{all, one};
 
 const STYLE: &str = include_str!("style.css");
 
-/// What a browser may do with a page: show it, in this style.
+/// What a browser may do with a page: show it, in this style, and send its forms here.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Digest::of(STYLE).as_bytes());
     format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 });
 
