@@ -323,11 +323,23 @@ pub struct Build {
 
 /// What people may do with the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum HumanAccess {
     /// Read it, without paying: the only value there is.
     #[default]
     Free,
+}
+
+impl TryFrom<String> for HumanAccess {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "free" {
+            return Ok(Self::Free);
+        }
+        let message = format!("`humans` is `{}`, and people read the source free", lint::clip(&text));
+        Err(lint::by(lint::SOURCE_HUMANS, &message))
+    }
 }
 
 /// What machines may do with the source.

@@ -78,6 +78,18 @@ pub fn broken(id: &'static str, message: String) -> ManifestError {
     ManifestError { rule: id, message, hint, line: None }
 }
 
+/// Writes a message of the reader that [`named`] finds its rule in: the reader passes on nothing but texts.
+pub(super) fn by(id: &str, message: &str) -> String {
+    format!("{id}: {message}")
+}
+
+/// Returns the rule that [`by`] wrote into a message, and the message without it.
+pub(super) fn named(message: &str) -> Option<(&'static Rule, &str)> {
+    let (id, message) = message.split_once(": ")?;
+    let rule = READING.iter().find(|rule| rule.id == id)?;
+    Some((rule, message))
+}
+
 /// Returns the first of many findings.
 fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
     items.into_iter().find_map(broken)
@@ -95,7 +107,7 @@ fn when(broken: bool, message: impl FnOnce() -> String) -> Option<String> {
 }
 
 /// Shortens what a stranger wrote.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(crate::limits::QUOTED_CHARS_MAX).collect()
 }
 
@@ -112,6 +124,7 @@ pub(super) const UNKNOWN_KEY: &str = "unknown-key";
 pub(super) const MISSING_KEY: &str = "missing-key";
 pub(super) const AMOUNT_TEXT: &str = "amount-text";
 pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
+pub(super) const SOURCE_HUMANS: &str = "source-humans";
 
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
@@ -152,6 +165,11 @@ const READING: &[Rule] = &[
         AMOUNT_DECIMALS,
         "Amounts have at most six decimals.",
         "raise `per` and `amount` together: \"0.04\" per 1_000_000_000",
+    ),
+    reading(
+        SOURCE_HUMANS,
+        "People read the source free: `humans` has no other value than \"free\".",
+        "write humans = \"free\", or leave it out; what programs pay is for `machines` to say",
     ),
 ];
 

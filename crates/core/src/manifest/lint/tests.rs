@@ -54,6 +54,8 @@ const CASES: &[Case] = &[
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 0.05"),
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 5"),
     ("amount-decimals", DATA, "amount = \"0.05\"", "amount = \"0.0000005\""),
+    ("source-humans", SOURCE, "path = \"src/\"", "path = \"src/\"\nhumans = \"metered\""),
+    ("source-humans", SOURCE, "path = \"src/\"", "path = \"src/\"\nhumans = \"\""),
     ("execute-place", FREE, "[\"remote\", \"local\"]", "[]"),
     ("execute-place", CORE, "execute = [\"remote\"]\n", "execute = []\n"),
     ("kind-supported", DATA, "kind = \"dataset\"", "kind = \"skill\""),
