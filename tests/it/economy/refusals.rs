@@ -1,6 +1,7 @@
 //! Manifests that contradict themselves are refused at the door, by the name of the rule.
 
-use glassbox_registry::PackageFiles;
+use glassbox_registry::package::Package;
+use glassbox_registry::{PackageFiles, PublishError};
 
 use super::{PAYEE, goods, priced};
 use crate::packages::{publisher, request};
@@ -40,8 +41,40 @@ async fn a_refusal_names_its_rule() {
         ),
         (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "edition-file"),
         (priced("[edition.ee]\nexports = [\"triple\"]\n"), "export-exists"),
+        (free("MIT", "deterministic = true\nimports-allow = [\"wasi:random\"]", ""), "deterministic-grants"),
     ] {
         let problem = refused(&stage, &package).await;
         assert_eq!(problem["rule"], rule, "{problem}");
+    }
+}
+
+#[test]
+fn what_is_promised_to_be_deterministic_is_told_nothing_from_outside() {
+    let check = |allow: &str, promise: bool| {
+        let allow = format!("deterministic = {promise}\nimports-allow = [{allow:?}]");
+        let rules =
+            if allow.contains("outgoing") { "[[component.http]]\nhost = \"api.example.com\"\n" } else { "" };
+        Package::check(goods("MIT", &allow, rules)).map(|package| package.listing().is_pure())
+    };
+    // A whole package, too, and a version.
+    for allow in [
+        "wasi",
+        "wasi:cli",
+        "wasi:cli/environment",
+        "wasi:clocks/monotonic-clock@0.2.0",
+        "wasi:clocks/wall-clock",
+        "wasi:http/outgoing-handler",
+        "wasi:random/insecure",
+        "wasi:random/insecure-seed",
+        "wasi:random/random",
+    ] {
+        match check(allow, true) {
+            Err(PublishError::Manifest(error)) => assert_eq!(error.rule, "deterministic-grants", "{error}"),
+            other => panic!("{allow}: {other:?}"),
+        }
+        assert!(check(allow, false).is_ok(), "{allow}");
+    }
+    for allow in ["wasi:cli/stdout", "wasi:filesystem", "wasi:http/types", "wasi:io"] {
+        assert!(check(allow, true).unwrap(), "{allow}");
     }
 }

@@ -261,6 +261,9 @@ pub struct Component {
     /// The HTTP requests that it may make, where it may have [`HTTP_INTERFACE`].
     #[serde(default)]
     pub http: Vec<egress::Rule>,
+    /// Whether it promises to be told nothing from outside, which is checked where it is published.
+    #[serde(default)]
+    pub deterministic: bool,
     /// Who may run it for others.
     #[serde(default)]
     pub operators: Operators,

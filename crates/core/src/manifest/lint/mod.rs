@@ -129,6 +129,9 @@ pub(super) const SOURCE_HUMANS: &str = "source-humans";
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
 
+/// A component that promises to be told nothing from outside, and is granted something that tells it.
+pub const DETERMINISTIC_GRANTS: &str = "deterministic-grants";
+
 /// A document that the manifest names and that does not come with it.
 pub const DOCUMENTS: &str = "documents";
 
@@ -178,6 +181,12 @@ const PACKAGE: &[Rule] = &[
         EXPORT_EXISTS,
         "Every `export` of a price and all `exports` of an edition are in the WIT.",
         "write it as the WIT has it",
+    ),
+    beside(
+        DETERMINISTIC_GRANTS,
+        "A component that is `deterministic` is granted nothing that tells it something from outside: no clock, no random \
+         bytes, no environment and no HTTP requests.",
+        "leave these out of `imports-allow`, where a whole package stands for its interfaces, or leave `deterministic` out",
     ),
     beside(
         DOCUMENTS,
