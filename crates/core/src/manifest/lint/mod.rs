@@ -125,6 +125,7 @@ pub(super) const MISSING_KEY: &str = "missing-key";
 pub(super) const AMOUNT_TEXT: &str = "amount-text";
 pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
 pub(super) const SOURCE_HUMANS: &str = "source-humans";
+pub(super) const DEPENDENCY_METERED: &str = "dependency-metered";
 
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
@@ -173,6 +174,12 @@ const READING: &[Rule] = &[
         SOURCE_HUMANS,
         "People read the source free: `humans` has no other value than \"free\".",
         "write humans = \"free\", or leave it out; what programs pay is for `machines` to say",
+    ),
+    reading(
+        DEPENDENCY_METERED,
+        "Every dependency is metered: `metered` has no other value than true.",
+        "leave `metered` out: bills are computed again from the calls of each dependency; what shall be no line of them is \
+         composed into the component",
     ),
 ];
 
