@@ -6,6 +6,7 @@
 mod allowed;
 mod amount;
 pub mod lint;
+mod not_taken;
 mod origin;
 mod parse;
 mod price;

@@ -1,6 +1,6 @@
 //! From TOML text to a manifest, with errors that say where and what to do.
 
-use super::{Manifest, lint};
+use super::{Manifest, lint, not_taken};
 use crate::limits;
 
 /// Says why a manifest was refused, and what to write instead.
@@ -35,6 +35,9 @@ fn explain(text: &str, error: &toml::de::Error) -> ManifestError {
     let message = error.message().trim_end_matches(['\n', ' ']).replace('\n', "; ");
     if let Some((rule, message)) = lint::named(&message) {
         return ManifestError { rule: rule.id, hint: rule.fix.into(), message: message.into(), line };
+    }
+    if let Some((what, hint)) = not_taken::find(&message) {
+        return ManifestError { rule: lint::NOT_TAKEN, message: format!("{what} is not taken"), hint, line };
     }
     let (rule, hint) = hint(&message);
     // The hint has picked from the list of every known key; the list itself would hide the rest.

@@ -121,6 +121,7 @@ const fn beside(id: &'static str, holds: &'static str, fix: &'static str) -> Rul
 
 pub(super) const SYNTAX: &str = "syntax";
 pub(super) const UNKNOWN_KEY: &str = "unknown-key";
+pub(super) const NOT_TAKEN: &str = "not-taken";
 pub(super) const MISSING_KEY: &str = "missing-key";
 pub(super) const AMOUNT_TEXT: &str = "amount-text";
 pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
@@ -158,6 +159,11 @@ const READING: &[Rule] = &[
         UNKNOWN_KEY,
         "There is no key or table that this version does not know.",
         "the nearest key is named",
+    ),
+    reading(
+        NOT_TAKEN,
+        "Nothing is asked for that manifests do not take, such as `payout` or `waiver`.",
+        "the refusal says why, and what to write instead; the reference has them all",
     ),
     reading(MISSING_KEY, "Every required key is there.", "add it"),
     reading(

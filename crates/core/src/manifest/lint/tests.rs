@@ -58,6 +58,7 @@ type Case = (&'static str, &'static str, &'static str, &'static str);
 const CASES: &[Case] = &[
     ("syntax", FREE, "name = \"tint:ansi\"", "name = \"tint\""),
     ("unknown-key", FREE, "[tips]", "[tip]"),
+    ("not-taken", CALL, "[settlement]", "[settlement]\npayout = \"10.00\""),
     ("missing-key", FREE, "world = \"ansi\"", ""),
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 0.05"),
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 5"),
