@@ -42,10 +42,33 @@ async fn a_refusal_names_its_rule() {
         (priced("[edition.ee]\nexports = [\"double\"]\npath = \"ee.wasm\"\n"), "edition-file"),
         (priced("[edition.ee]\nexports = [\"triple\"]\n"), "export-exists"),
         (free("MIT", "deterministic = true\nimports-allow = [\"wasi:random\"]", ""), "deterministic-grants"),
+        (free("MIT", "", "[[payee]]\nid = \"acct:ana\"\nshare = 9999\n"), "payees-sum"),
+        (
+            priced(
+                "[splits]\ndependencies = 5000\n[dependencies]\n\"a:b\" = { version = \"1\", share = 3001 }\n",
+            ),
+            "splits-floor",
+        ),
+        (priced(&parents(&["shop:one@1.0.0", "shop:two@1.0.0"], 1_501)), "royalty-cap"),
+        (priced(&parents(&["shop:goods@1.0.0"], 1_000)), "derived-from-self"),
+        (priced("[dependencies]\n\"shop:goods\" = { version = \"1\" }\n"), "dependency-self"),
+        (priced("[dependencies]\n\"a:b\" = { version = \"1\", metered = false }\n"), "dependency-metered"),
+        (free("MIT", "", "[source]\npath = \"src/\"\nhumans = \"metered\"\n"), "source-humans"),
     ] {
         let problem = refused(&stage, &package).await;
         assert_eq!(problem["rule"], rule, "{problem}");
+        assert!(problem["next"].as_str().is_some_and(|next| !next.is_empty()), "{problem}");
     }
+    assert_eq!(stage.registry.checkpoint().size, 0);
+}
+
+/// Writes that it derives from works, and owes as much to each.
+fn parents(releases: &[&str], share: u32) -> String {
+    let terms = glassbox_core::Digest::of("their terms");
+    let entry = |release: &&str| {
+        format!("[[derived-from]]\nrelease = \"{release}\"\nterms = \"{terms}\"\nshare = {share}\n")
+    };
+    releases.iter().map(entry).collect()
 }
 
 #[test]
