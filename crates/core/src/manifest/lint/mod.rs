@@ -5,6 +5,8 @@
 
 mod money;
 mod package;
+#[cfg(test)]
+mod page_tests;
 mod rights;
 #[cfg(test)]
 mod tests;
