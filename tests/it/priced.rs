@@ -412,10 +412,14 @@ async fn the_price_is_the_one_that_was_pinned() {
     publish(&stage, &dear, &[]).await;
     let package = Package::check(zip.clone()).unwrap();
     let release = package.statement();
-    let mut cheaper = Terms::of(&package.manifest);
-    cheaper.price[0].amount = Atomic(50);
-    let change = TermsChange::new(&release, release.terms, cheaper).sign(&publisher());
-    assert_eq!(act(&stage, "/v1/packages/lab/zip/1.0.0/terms", change).await.status, 201);
+    let reprice = async |amount| {
+        let mut terms = Terms::of(&package.manifest);
+        terms.price[0].amount = Atomic(amount);
+        let change = TermsChange::new(&release, release.terms, terms).sign(&publisher());
+        act(&stage, "/v1/packages/lab/zip/1.0.0/terms", change).await
+    };
+    reprice(101).await.assert_problem(422, "terms-dearer");
+    assert_eq!(reprice(50).await.status, 201);
     let buyer = stage.buyer("payer", 1).await;
     let reply = buyer.pay(&path("old"), json!([2]), "old").await;
     assert_eq!(charged(&reply), 200);

@@ -318,12 +318,18 @@ fn code(files: &PackageFiles) -> Result<Digest, PublishError> {
     })
 }
 
-/// Refuses a component that imports what nobody could answer.
+/// Refuses a component that imports what nobody could answer, or may ask what it promised not to.
 pub(crate) fn check_imports(
     manifest: &Manifest,
     inspection: &Inspection,
     grants: &Grants,
 ) -> Result<(), PublishError> {
+    // By what is granted and not by what is imported: a dependency has at most the grants of whoever imports it.
+    let observing: Vec<&str> = grants.observing().filter(|_| manifest.component.deterministic).collect();
+    if !observing.is_empty() {
+        let message = format!("it is `deterministic`, and `imports-allow` grants {}", observing.join(", "));
+        return Err(lint::broken(lint::DETERMINISTIC_GRANTS, message).into());
+    }
     let foreign = inspection.imports_of(ImportKind::Foreign, grants);
     // What is behind them is known where the log is.
     match foreign.is_empty() || !manifest.dependencies.is_empty() {

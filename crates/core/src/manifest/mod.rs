@@ -6,6 +6,7 @@
 mod allowed;
 mod amount;
 pub mod lint;
+mod not_taken;
 mod origin;
 mod parse;
 mod price;
@@ -28,7 +29,7 @@ use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
 pub use allowed::is_satisfied;
-pub use origin::{Dependency, DerivedFrom, ForkRoyalty, RoyaltyMode, Splits, Unclaimed, Upstream};
+pub use origin::{Dependency, DerivedFrom, ForkRoyalty, Metered, RoyaltyMode, Splits, Unclaimed, Upstream};
 pub use parse::ManifestError;
 pub use price::{ChargeOn, Discount, Free, FreeScope, Price, PricedAct, Step, TierMode, Tiers, Unit};
 pub use rights::is_agpl;
@@ -261,6 +262,9 @@ pub struct Component {
     /// The HTTP requests that it may make, where it may have [`HTTP_INTERFACE`].
     #[serde(default)]
     pub http: Vec<egress::Rule>,
+    /// Whether it promises to be told nothing from outside, which is checked where it is published.
+    #[serde(default)]
+    pub deterministic: bool,
     /// Who may run it for others.
     #[serde(default)]
     pub operators: Operators,
@@ -326,11 +330,23 @@ pub struct Build {
 
 /// What people may do with the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum HumanAccess {
     /// Read it, without paying: the only value there is.
     #[default]
     Free,
+}
+
+impl TryFrom<String> for HumanAccess {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "free" {
+            return Ok(Self::Free);
+        }
+        let message = format!("`humans` is `{}`, and people read the source free", lint::clip(&text));
+        Err(lint::by(lint::SOURCE_HUMANS, &message))
+    }
 }
 
 /// What machines may do with the source.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lint;
 use super::time::Length;
 use crate::Digest;
 use crate::name::ReleaseId;
@@ -12,6 +13,9 @@ use crate::name::ReleaseId;
 pub struct Dependency {
     /// The versions that will do, such as `1.2`.
     pub version: semver::VersionReq,
+    /// That what it burns is counted. Terms do not say it, because there is nothing else to say.
+    #[serde(default, skip_serializing)]
+    pub metered: Metered,
     /// A fixed share of the net for it, in basis points, in place of a part of the pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<u32>,
@@ -21,6 +25,24 @@ pub struct Dependency {
     /// The most calls of it in one call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_max: Option<u64>,
+}
+
+/// That a dependency is metered, as each of them is: whoever computes a bill again needs every call in the tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "bool")]
+pub struct Metered;
+
+impl TryFrom<bool> for Metered {
+    type Error = String;
+
+    fn try_from(metered: bool) -> Result<Self, String> {
+        match metered {
+            true => Ok(Self),
+            false => {
+                Err(lint::by(lint::DEPENDENCY_METERED, "`metered` is false, and every dependency is metered"))
+            }
+        }
+    }
 }
 
 /// `[upstream]`: what others may do who derive from it.

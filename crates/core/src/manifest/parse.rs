@@ -1,6 +1,6 @@
 //! From TOML text to a manifest, with errors that say where and what to do.
 
-use super::{Manifest, lint};
+use super::{Manifest, lint, not_taken};
 use crate::limits;
 
 /// Says why a manifest was refused, and what to write instead.
@@ -33,6 +33,12 @@ fn explain(text: &str, error: &toml::de::Error) -> ManifestError {
     let line =
         error.span().map(|span| text.as_bytes()[..span.start.min(text.len())].split(|b| *b == b'\n').count());
     let message = error.message().trim_end_matches(['\n', ' ']).replace('\n', "; ");
+    if let Some((rule, message)) = lint::named(&message) {
+        return ManifestError { rule: rule.id, hint: rule.fix.into(), message: message.into(), line };
+    }
+    if let Some((what, hint)) = not_taken::find(&message) {
+        return ManifestError { rule: lint::NOT_TAKEN, message: format!("{what} is not taken"), hint, line };
+    }
     let (rule, hint) = hint(&message);
     // The hint has picked from the list of every known key; the list itself would hide the rest.
     let message = message.split(", expected one of").next().unwrap_or(&message).to_owned();
@@ -117,6 +123,17 @@ support-until = 2029-12-31
         assert_eq!((error.line, error.hint.as_str()), (Some(5), "did you mean `license`?"));
         assert!(refused(&format!("{FREE}\n[tip]\naccept = true")).hint.contains("did you mean `tips`?"));
         assert!(refused(&FREE.replace("world = \"ansi\"", "")).hint.contains("add `world`"));
+    }
+
+    #[test]
+    fn people_read_the_source_free() {
+        let source = |humans: &str| format!("{FREE}[source]\npath = \"src/\"\nhumans = {humans}\n");
+        assert!(Manifest::parse(&source("\"free\"")).is_ok());
+        let error = refused(&source("\"metered\""));
+        assert_eq!((error.rule, error.line), ("source-humans", Some(12)));
+        assert_eq!(error.message, "`humans` is `metered`, and people read the source free");
+        assert!(error.hint.contains("`machines`"));
+        assert_eq!(refused(&source("false")).rule, "syntax");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::hashed::Document as _;
-use crate::manifest::{ChargeOn, Dependency, DerivedFrom, Payee, Price, PricedAct, Splits, Terms, Unit};
+use crate::manifest::{
+    ChargeOn, Dependency, DerivedFrom, Metered, Payee, Price, PricedAct, Splits, Terms, Unit,
+};
 use crate::money::Atomic;
 use crate::split::{Receiver, split_bill};
 use crate::terms::{Bill, Ending, Line};
@@ -86,7 +88,7 @@ fn package(index: usize, before: &[(Digest, Terms)], numbers: &mut Numbers) -> T
                 // What charges as much itself would not be covered.
                 let cheap = other.price.iter().all(|price| price.amount < Atomic(DEAR));
                 let absorb = is_dear && cheap;
-                let dependency = Dependency { version, share, absorb, calls_max: None };
+                let dependency = Dependency { version, metered: Metered, share, absorb, calls_max: None };
                 terms.more.dependencies.insert(other.release.package.clone(), dependency);
             }
             2 if terms.more.derived_from.len() < 1 + index % 2 => terms.more.derived_from.push(DerivedFrom {

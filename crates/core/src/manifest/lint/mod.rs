@@ -5,6 +5,8 @@
 
 mod money;
 mod package;
+#[cfg(test)]
+mod page_tests;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -78,6 +80,18 @@ pub fn broken(id: &'static str, message: String) -> ManifestError {
     ManifestError { rule: id, message, hint, line: None }
 }
 
+/// Writes a message of the reader that [`named`] finds its rule in: the reader passes on nothing but texts.
+pub(super) fn by(id: &str, message: &str) -> String {
+    format!("{id}: {message}")
+}
+
+/// Returns the rule that [`by`] wrote into a message, and the message without it.
+pub(super) fn named(message: &str) -> Option<(&'static Rule, &str)> {
+    let (id, message) = message.split_once(": ")?;
+    let rule = READING.iter().find(|rule| rule.id == id)?;
+    Some((rule, message))
+}
+
 /// Returns the first of many findings.
 fn first<T>(items: impl IntoIterator<Item = T>, broken: impl Fn(T) -> Option<String>) -> Option<String> {
     items.into_iter().find_map(broken)
@@ -95,7 +109,7 @@ fn when(broken: bool, message: impl FnOnce() -> String) -> Option<String> {
 }
 
 /// Shortens what a stranger wrote.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(crate::limits::QUOTED_CHARS_MAX).collect()
 }
 
@@ -109,12 +123,18 @@ const fn beside(id: &'static str, holds: &'static str, fix: &'static str) -> Rul
 
 pub(super) const SYNTAX: &str = "syntax";
 pub(super) const UNKNOWN_KEY: &str = "unknown-key";
+pub(super) const NOT_TAKEN: &str = "not-taken";
 pub(super) const MISSING_KEY: &str = "missing-key";
 pub(super) const AMOUNT_TEXT: &str = "amount-text";
 pub(super) const AMOUNT_DECIMALS: &str = "amount-decimals";
+pub(super) const SOURCE_HUMANS: &str = "source-humans";
+pub(super) const DEPENDENCY_METERED: &str = "dependency-metered";
 
 /// The export of a price or an edition that the interface does not have.
 pub const EXPORT_EXISTS: &str = "export-exists";
+
+/// A component that promises to be told nothing from outside, and is granted something that tells it.
+pub const DETERMINISTIC_GRANTS: &str = "deterministic-grants";
 
 /// A document that the manifest names and that does not come with it.
 pub const DOCUMENTS: &str = "documents";
@@ -142,6 +162,11 @@ const READING: &[Rule] = &[
         "There is no key or table that this version does not know.",
         "the nearest key is named",
     ),
+    reading(
+        NOT_TAKEN,
+        "Nothing is asked for that manifests do not take, such as `payout` or `waiver`.",
+        "the refusal says why, and what to write instead; the reference has them all",
+    ),
     reading(MISSING_KEY, "Every required key is there.", "add it"),
     reading(
         AMOUNT_TEXT,
@@ -153,6 +178,17 @@ const READING: &[Rule] = &[
         "Amounts have at most six decimals.",
         "raise `per` and `amount` together: \"0.04\" per 1_000_000_000",
     ),
+    reading(
+        SOURCE_HUMANS,
+        "People read the source free: `humans` has no other value than \"free\".",
+        "write humans = \"free\", or leave it out; what programs pay is for `machines` to say",
+    ),
+    reading(
+        DEPENDENCY_METERED,
+        "Every dependency is metered: `metered` has no other value than true.",
+        "leave `metered` out: bills are computed again from the calls of each dependency; what shall be no line of them is \
+         composed into the component",
+    ),
 ];
 
 const PACKAGE: &[Rule] = &[
@@ -160,6 +196,12 @@ const PACKAGE: &[Rule] = &[
         EXPORT_EXISTS,
         "Every `export` of a price and all `exports` of an edition are in the WIT.",
         "write it as the WIT has it",
+    ),
+    beside(
+        DETERMINISTIC_GRANTS,
+        "A component that is `deterministic` is granted nothing that tells it something from outside: no clock, no random \
+         bytes, no environment and no HTTP requests.",
+        "leave these out of `imports-allow`, where a whole package stands for its interfaces, or leave `deterministic` out",
     ),
     beside(
         DOCUMENTS,

@@ -44,16 +44,28 @@ fn every_model_parses_and_keeps_its_terms() {
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
 }
 
+#[test]
+fn that_a_dependency_is_metered_is_no_part_of_the_terms() {
+    let said = FUEL.replace("share = 300 }", "metered = true, share = 300 }");
+    let terms = |text: &str| Terms::of(&Manifest::parse(text).expect("valid"));
+    assert_eq!(terms(&said), terms(FUEL));
+    assert_eq!(terms(&said).compute_digest(), terms(FUEL).compute_digest());
+}
+
 /// A manifest with one thing changed: `from`, which stands in it once, becomes `to`.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
 const CASES: &[Case] = &[
     ("syntax", FREE, "name = \"tint:ansi\"", "name = \"tint\""),
     ("unknown-key", FREE, "[tips]", "[tip]"),
+    ("not-taken", CALL, "[settlement]", "[settlement]\npayout = \"10.00\""),
     ("missing-key", FREE, "world = \"ansi\"", ""),
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 0.05"),
     ("amount-text", DATA, "amount = \"0.05\"", "amount = 5"),
     ("amount-decimals", DATA, "amount = \"0.05\"", "amount = \"0.0000005\""),
+    ("source-humans", SOURCE, "path = \"src/\"", "path = \"src/\"\nhumans = \"metered\""),
+    ("source-humans", SOURCE, "path = \"src/\"", "path = \"src/\"\nhumans = \"\""),
+    ("dependency-metered", FUEL, "share = 300 }", "metered = false }"),
     ("execute-place", FREE, "[\"remote\", \"local\"]", "[]"),
     ("execute-place", CORE, "execute = [\"remote\"]\n", "execute = []\n"),
     ("kind-supported", DATA, "kind = \"dataset\"", "kind = \"skill\""),
