@@ -45,10 +45,10 @@ fn text(rounds: u32) -> String {
 
 const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
 
-const CASES: &str = "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n";
+pub(crate) const CASES: &str = "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n";
 
 /// A package with the interface: the one that it is named after, or another.
-fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
+pub(crate) fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
     let (ns, short) = name.split_once(':').unwrap();
     let price = match price {
         "0" => String::new(),
@@ -95,11 +95,11 @@ async fn market() -> Stage {
 }
 
 /// Runs the tests of interfaces wherever they were not run yet.
-async fn test_all(stage: &Stage) {
+pub(crate) async fn test_all(stage: &Stage) {
     while stage.registry.test_next().await.unwrap() {}
 }
 
-async fn publish(stage: &Stage, seed: u8, package: &PackageFiles) {
+pub(crate) async fn publish(stage: &Stage, seed: u8, package: &PackageFiles) {
     let request = packages::request(package, packages::sign(package, &SecretKey::from_seed(&[seed; 32])));
     let reply = stage.post("/v1/publish", &request).await;
     assert_eq!(reply.status, 201, "{}", reply.text);

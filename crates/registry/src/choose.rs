@@ -107,6 +107,11 @@ pub struct LeftOut {
 }
 
 impl Chosen {
+    /// The one that there is to choose.
+    fn alone(release: ReleaseId, choice: Choice, why: &str) -> Self {
+        Self { release, choice, among: 1, why: why.into(), spec_cases: 0, left_out: Vec::new() }
+    }
+
     /// Returns the release as something to call.
     pub fn reference(&self) -> PackageRef {
         PackageRef { package: self.release.package.clone(), version: Some(self.release.version.clone()) }
@@ -180,6 +185,47 @@ impl fmt::Display for Choice {
 }
 
 impl Registry {
+    /// Chooses for a call. A payment that bought an implementation of the function stays with it, whatever would be chosen
+    /// by now: presented again, it shall find what it bought.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing would tell this request from another when it is sent again, so that another implementation could be
+    /// chosen and paid, too; the rest as with [`choose`](Self::choose).
+    pub async fn choose_to_call(
+        &self,
+        reference: &PackageRef,
+        function: &str,
+        choosing: Choosing<'_>,
+    ) -> Result<Chosen, CallError> {
+        let Some(payment) = choosing.payment else { return self.choose(reference, function, choosing).await };
+        let known = self.known(payment);
+        // Who names one means that one, and has bought it or has not.
+        let is_meant = |bought: &ReleaseId| {
+            choosing.choice != Choice::Pinned
+                || bought.package == reference.package
+                    && reference.version.as_ref().is_none_or(|version| *version == bought.version)
+        };
+        if let Some(row) = self.presented(known.as_ref()).await?
+            && row.function.matches(function)
+            && is_meant(&row.release)
+        {
+            return Ok(Chosen::alone(row.release, choosing.choice, "it is what this payment bought"));
+        }
+        let is_found_again = match payment {
+            Payment::Credit(credit) => credit.identifier.is_some(),
+            Payment::Account(caller) => caller.identifier.is_some(),
+            // One that does not hold in itself is refused by the call.
+            Payment::X402(_) | Payment::X402V1(_) => {
+                known.is_none_or(|known| known.key.is_some() || known.identifier.is_some())
+            }
+        };
+        if choosing.choice != Choice::Pinned && !is_found_again {
+            return Err(CallError::ChoiceUnnamed);
+        }
+        self.choose(reference, function, choosing).await
+    }
+
     /// Chooses among the packages that have the same function as the one that is named: the same name in the same interface,
     /// with the same type. It must pass the tests of the interface where that has any, and the call must be one that is not
     /// refused for whom it is: what may not run here, what the operator stopped, what takes a licence that the caller has not
@@ -195,14 +241,7 @@ impl Registry {
         let choice = choosing.choice;
         let named = self.runnable(reference).await?;
         let wanted = named.function(function)?.clone();
-        let alone = |why: &str| Chosen {
-            release: named.id.clone(),
-            choice,
-            among: 1,
-            why: why.into(),
-            spec_cases: 0,
-            left_out: Vec::new(),
-        };
+        let alone = |why: &str| Chosen::alone(named.id.clone(), choice, why);
         let interface = wanted.name.interface().filter(|_| choice != Choice::Pinned);
         let comparison = match interface {
             Some(interface) => self.compared(interface).await?,

@@ -335,7 +335,7 @@ async fn who_leaves_it_open_gets_the_best_of_what_the_company_allows() {
             [("quick:twice@1.0.0", "allow.price"), ("cheap:twice@1.0.0", "deny.packages")],
         ),
     ] {
-        let called = agent.post(path, &json!({ "args": [21], "choose": choice })).await;
+        let called = agent.post_as(path, &json!({ "args": [21], "choose": choice }), choice).await;
         assert_eq!(called.output(), 42, "{choice}");
         let chosen = called.json()["chosen"].clone();
         let left_out: Value =
@@ -346,7 +346,9 @@ async fn who_leaves_it_open_gets_the_best_of_what_the_company_allows() {
     }
     // Where none is allowed, the rule that leaves out the best says so, and nothing is charged.
     let narrow = Agent::new(&stage, "narrow").await;
-    let called = narrow.post(path, &json!({ "args": [21], "choose": "most-proven" })).await;
+    let body = json!({ "args": [21], "choose": "most-proven" });
+    narrow.post(path, &body).await.assert_problem(400, "idempotency-key-required");
+    let called = narrow.post_as(path, &body, "open").await;
     refused(&called, "deny.packages");
     stage.assert_sound().await;
 }

@@ -152,7 +152,7 @@ pub(crate) async fn choose(
         grants: body.grants.as_deref(),
         payment,
     };
-    Ok(Some(registry.choose(reference, function, choosing).await?))
+    Ok(Some(registry.choose_to_call(reference, function, choosing).await?))
 }
 
 pub(crate) fn chosen(chosen: Chosen) -> ChosenResponse {

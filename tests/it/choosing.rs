@@ -1,0 +1,161 @@
+//! Who leaves open whom it calls: it pays once, for the one that it got.
+
+use std::sync::Arc;
+
+use glassbox_core::Atomic;
+use glassbox_core::acts::{Act as _, Yank};
+use glassbox_core::key::SecretKey;
+use glassbox_pay::x402::extensions::payment_identifier;
+use glassbox_pay::x402::{self, PaymentPayload, v1};
+use serde_json::{Value, json};
+
+use crate::buyer::{Buyer, Reply};
+use crate::implementations::{CASES, fill, package, publish, test_all};
+use crate::names::act;
+use crate::packages;
+use crate::payer::{Payer, Way};
+use crate::stage::{Stage, Sweep, World};
+
+const PATH: &str = "/v1/call/spec/twice/latest/double";
+
+/// A registry with implementations of `spec:twice`, which tests them when it is told to.
+async fn market() -> Stage {
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::Off).await;
+    fill(&stage).await;
+    test_all(&stage).await;
+    stage
+}
+
+fn open() -> Value {
+    json!({ "args": [21], "choose": "cheapest" })
+}
+
+/// Makes something else the cheapest: one is new, and the one before is yanked.
+async fn another_becomes_the_cheapest(stage: &Stage) {
+    publish(stage, 120, &package("new:twice", 0, "0.0005", CASES)).await;
+    test_all(stage).await;
+    let yank = Yank {
+        release: "cheap:twice@1.0.0".parse().unwrap(),
+        yanked: true,
+        reason: "a test".into(),
+        sequence: 1,
+    };
+    let path = "/v1/packages/cheap/twice/1.0.0/yank";
+    let yanked = act(stage, path, yank.sign(&SecretKey::from_seed(&[102; 32]))).await;
+    assert_eq!(yanked.status, 201, "{}", yanked.text);
+    let chosen = stage.get("/v1/choose/spec/twice/latest/double?by=cheapest").await.json();
+    assert_eq!(chosen["release"], "new:twice@1.0.0");
+}
+
+/// Sends a payment of the first version of x402.
+async fn send_v1(buyer: &Buyer, payload: &PaymentPayload) -> Reply {
+    let payment = v1::Payment {
+        x402_version: v1::VERSION,
+        scheme: payload.accepted.scheme.clone(),
+        network: "base-sepolia".into(),
+        payload: payload.payload.clone(),
+    };
+    let request = buyer.http.post(format!("{}{PATH}", buyer.url)).json(&open());
+    Reply::of(request.header(v1::X_PAYMENT, x402::encode(&payment)).send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_finds_the_one_that_it_bought_whatever_would_be_chosen_by_now() {
+    let stage = market().await;
+    let [ana, ben] = [stage.buyer("ana", 1).await, stage.buyer("ben", 1).await];
+    let payment = ana.sign(PATH, &open(), "ana").await;
+    let first = ana.send(PATH, &open(), Some(&payment)).await;
+    assert_eq!(first.output(), 42);
+    let of_ben = ben.payload(PATH, &open(), "ben").await;
+    let first_v1 = send_v1(&ben, &of_ben).await;
+    assert_eq!(first_v1.output(), 42);
+    assert_eq!(stage.payments().await, 2);
+
+    another_becomes_the_cheapest(&stage).await;
+    for (first, again) in
+        [(&first, ana.send(PATH, &open(), Some(&payment)).await), (&first_v1, send_v1(&ben, &of_ben).await)]
+    {
+        assert_eq!(again.output(), 42);
+        let (first, again) = (first.json(), again.json());
+        assert_eq!((&again["call"], &again["replayed"]), (&first["call"], &json!(true)), "{again}");
+        assert_eq!(again["chosen"]["release"], "cheap:twice@1.0.0", "{again}");
+        assert_eq!(first["chosen"]["release"], "cheap:twice@1.0.0", "{first}");
+    }
+    // It buys that and nothing else.
+    let other = json!({ "args": [22], "choose": "cheapest" });
+    ana.send(PATH, &other, Some(&payment)).await.assert_problem(409, "payment-bound");
+    assert_eq!(stage.payments().await, 2);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_needs_a_name_for_a_request_that_leaves_it_open() {
+    let stage = market().await;
+    let (_, token) = stage.registry.grant_credit("a test", Atomic(1_000_000)).await.unwrap();
+    let call = async |body: &Value, key: Option<&str>| {
+        let mut request = stage.http.post(format!("{}{PATH}", stage.url)).json(body).bearer_auth(&token);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        Reply::of(request.send().await.unwrap()).await
+    };
+    let problem = call(&open(), None).await.assert_problem(400, "idempotency-key-required");
+    assert!(problem["next"].as_str().unwrap().contains("send an `Idempotency-Key`"), "{problem}");
+    let first = call(&open(), Some("one")).await;
+    assert_eq!(first.output(), 42);
+    another_becomes_the_cheapest(&stage).await;
+    let again = call(&open(), Some("one")).await;
+    assert_eq!(again.output(), 42);
+    assert_eq!(again.json()["call"], first.json()["call"]);
+    assert_eq!(again.json()["chosen"]["release"], "cheap:twice@1.0.0");
+    let other = call(&open(), Some("two")).await;
+    assert_eq!(
+        (&other.output(), &other.json()["chosen"]["release"]),
+        (&json!(42), &json!("new:twice@1.0.0"))
+    );
+    // Who names one package leaves nothing open.
+    let pinned = call(&json!({ "args": [1], "choose": "pinned" }), None).await;
+    assert_eq!((&pinned.output(), &pinned.json()["charged"]["amount"]), (&json!(2), &json!("2000")));
+
+    // The same for agents.
+    let call = async |key: Option<&str>| {
+        let mut arguments =
+            json!({ "id": "spec:twice", "function": "double", "args": [5], "choose": "cheapest" });
+        if let Some(key) = key {
+            arguments["idempotency_key"] = json!(key);
+        }
+        let params = json!({ "name": "call", "arguments": arguments });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let request = stage.http.post(format!("{}/mcp", stage.url)).json(&body).bearer_auth(&token);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let reply = request.header("mcp-protocol-version", "2025-06-18").send().await.unwrap();
+        Reply::of(reply).await.json()["result"]["structuredContent"].clone()
+    };
+    assert_eq!(call(None).await["code"], "idempotency-key-required");
+    let first = call(Some("three")).await;
+    assert_eq!((&first["output"], &first["chosen"]["release"]), (&json!(10), &json!("new:twice@1.0.0")));
+    publish(&stage, 121, &package("newest:twice", 0, "0.0001", CASES)).await;
+    test_all(&stage).await;
+    let again = call(Some("three")).await;
+    assert_eq!((&again["call"], &again["chosen"]["release"]), (&first["call"], &json!("new:twice@1.0.0")));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_needs_a_name_for_a_request_that_leaves_it_open() {
+    let stage = market().await;
+    stage.publish(&packages::bench("1.0.0")).await;
+    let payer = Payer::with_channel(&stage, "payer").await;
+    let order = payer.order_at(Way::Voucher, PATH.into(), open(), "voucher").await;
+    order.send(&payer.buyer).await.assert_problem(400, "idempotency-key-required");
+    let mut payment: PaymentPayload = x402::decode(&order.payment).unwrap();
+    let extensions = payment.extensions.get_or_insert_default();
+    payment_identifier::write(extensions, &"a-name-for-a-voucher".parse().unwrap());
+    let payment = x402::encode(&payment);
+    let first = payer.buyer.send(PATH, &open(), Some(&payment)).await;
+    assert_eq!(first.output(), 42);
+    another_becomes_the_cheapest(&stage).await;
+    let again = payer.buyer.send(PATH, &open(), Some(&payment)).await;
+    assert_eq!((&again.output(), &again.json()["call"]), (&json!(42), &first.json()["call"]));
+    stage.assert_sound().await;
+}
