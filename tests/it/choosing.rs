@@ -251,10 +251,10 @@ fn inline(name: &str, price: &str) -> PackageFiles {
 async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
     let stage = market().await;
     for (seed, package) in [
-        program("acme:pdf", "0.002"),
+        program("pdf:tool", "0.002"),
         program("free:stranger", "0"),
-        inline("acme:twice", "0.002"),
-        inline("free:twice", "0"),
+        inline("own:twice", "0.002"),
+        inline("open:twice", "0"),
     ]
     .iter()
     .enumerate()
@@ -262,8 +262,8 @@ async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
         publish(&stage, 130 + seed as u8, package).await;
     }
     for (path, function, release) in [
-        ("acme/pdf/latest/run", "wasi:cli/run@0.2.6#run", "acme:pdf@1.0.0"),
-        ("acme/twice/latest/double", "api#double", "acme:twice@1.0.0"),
+        ("pdf/tool/latest/run", "wasi:cli/run@0.2.6#run", "pdf:tool@1.0.0"),
+        ("own/twice/latest/double", "api#double", "own:twice@1.0.0"),
     ] {
         let chosen = stage.get(&format!("/v1/choose/{path}?by=cheapest")).await.json();
         let said = (&chosen["release"], &chosen["function"], &chosen["among"]);
