@@ -253,8 +253,8 @@ async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
     for (seed, package) in [
         program("pdf:tool", "0.002"),
         program("free:stranger", "0"),
-        inline("own:twice", "0.002"),
-        inline("open:twice", "0"),
+        inline("mine:twice", "0.002"),
+        inline("yours:twice", "0"),
     ]
     .iter()
     .enumerate()
@@ -263,7 +263,7 @@ async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
     }
     for (path, function, release) in [
         ("pdf/tool/latest/run", "wasi:cli/run@0.2.6#run", "pdf:tool@1.0.0"),
-        ("own/twice/latest/double", "api#double", "own:twice@1.0.0"),
+        ("mine/twice/latest/double", "api#double", "mine:twice@1.0.0"),
     ] {
         let chosen = stage.get(&format!("/v1/choose/{path}?by=cheapest")).await.json();
         let said = (&chosen["release"], &chosen["function"], &chosen["among"]);
