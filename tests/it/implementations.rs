@@ -26,7 +26,7 @@ fn component(rounds: u32) -> Vec<u8> {
     wat::parse_str(text(rounds)).unwrap()
 }
 
-fn text(rounds: u32) -> String {
+pub(crate) fn text(rounds: u32) -> String {
     format!(
         r#"(component
           (core module $m
@@ -43,12 +43,12 @@ fn text(rounds: u32) -> String {
     )
 }
 
-const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
+pub(crate) const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
 
-const CASES: &str = "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n";
+pub(crate) const CASES: &str = "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n";
 
 /// A package with the interface: the one that it is named after, or another.
-fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
+pub(crate) fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
     let (ns, short) = name.split_once(':').unwrap();
     let price = match price {
         "0" => String::new(),
@@ -87,6 +87,20 @@ fn package(name: &str, rounds: u32, price: &str, cases: &str) -> PackageFiles {
     }
 }
 
+/// A free package with the interface that may look at the clock.
+pub(crate) fn observing(name: &str, rounds: u32) -> PackageFiles {
+    let mut package = package(name, rounds, "0", CASES);
+    let looks = r#"(component
+      (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
+        (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
+        (export "datetime" (type $datetime (eq $time)))
+        (export "now" (func (result $datetime)))))"#;
+    package.component = wat::parse_str(text(rounds).replacen("(component", looks, 1)).unwrap();
+    let allowed = "fuel-max = 1_000_000_000\nimports-allow = [\"wasi:clocks/wall-clock\"]";
+    package.manifest = package.manifest.replacen("fuel-max = 1_000_000_000", allowed, 1);
+    package
+}
+
 async fn market() -> Stage {
     let stage = Stage::empty().await;
     fill(&stage).await;
@@ -95,11 +109,11 @@ async fn market() -> Stage {
 }
 
 /// Runs the tests of interfaces wherever they were not run yet.
-async fn test_all(stage: &Stage) {
+pub(crate) async fn test_all(stage: &Stage) {
     while stage.registry.test_next().await.unwrap() {}
 }
 
-async fn publish(stage: &Stage, seed: u8, package: &PackageFiles) {
+pub(crate) async fn publish(stage: &Stage, seed: u8, package: &PackageFiles) {
     let request = packages::request(package, packages::sign(package, &SecretKey::from_seed(&[seed; 32])));
     let reply = stage.post("/v1/publish", &request).await;
     assert_eq!(reply.status, 201, "{}", reply.text);
@@ -143,15 +157,16 @@ async fn implementations_are_listed_with_what_they_show() {
     let all = listed(&stage).await;
     assert_eq!(
         names(&all),
-        ["cheap:twice@1.0.0", "odd:twice@1.0.0", "quick:twice@1.0.0", "spec:twice@1.0.0"]
+        ["spec:twice@1.0.0", "quick:twice@1.0.0", "cheap:twice@1.0.0", "odd:twice@1.0.0"],
+        "as they came"
     );
     let fuel = |at: usize| all[at]["spec_tests"]["fuel"].as_u64();
-    assert!(fuel(2).is_some() && fuel(2) < fuel(1) && fuel(1) < fuel(3) && fuel(3) < fuel(0), "{all:?}");
-    assert_eq!(all[1]["spec_tests"]["passed"], json!(1), "it ships other tests");
-    assert_eq!((&all[2]["spec_tests"]["passed"], &all[2]["max"]["usd"]), (&json!(1), &json!("0.004")));
+    assert!(fuel(1).is_some() && fuel(1) < fuel(3) && fuel(3) < fuel(0) && fuel(0) < fuel(2), "{all:?}");
+    assert_eq!(all[3]["spec_tests"]["passed"], json!(1), "it ships other tests");
+    assert_eq!((&all[1]["spec_tests"]["passed"], &all[1]["max"]["usd"]), (&json!(1), &json!("0.004")));
     assert!(all.iter().all(|one| one.get("run_us_median").is_none()), "nothing ran yet: {all:?}");
     let price = |at: usize| &all[at]["functions"][0];
-    assert_eq!((&price(0)["name"], &price(0)["price"]), (&json!("double"), &json!("$0.001 per call")));
+    assert_eq!((&price(2)["name"], &price(2)["price"]), (&json!("double"), &json!("$0.001 per call")));
     assert_eq!(stage.get("/v1/interfaces/spec/twice/other@1.0.0").await.json()["implementations"], json!([]));
 
     // Three strangers who pay are organic use; a payee, or one who comes often, is not.
@@ -170,7 +185,7 @@ async fn implementations_are_listed_with_what_they_show() {
     let usage =
         |at: usize| (all[at]["payers"].clone(), all[at]["payers_organic"].clone(), all[at]["calls"].clone());
     assert_eq!(usage(0), (json!(3), json!(3), json!(3)));
-    assert_eq!(usage(2), (json!(1), json!(0), json!(5)), "{all:?}");
+    assert_eq!(usage(3), (json!(1), json!(0), json!(5)), "{all:?}");
     let chosen = stage.get("/v1/choose/spec/twice/latest/double?by=most-proven").await.json();
     assert_eq!((&chosen["release"], &chosen["among"]), (&json!("quick:twice@1.0.0"), &json!(4)), "{chosen}");
     stage.assert_sound().await;
@@ -184,11 +199,11 @@ async fn implementations_are_put_in_the_order_that_is_asked_for() {
         payer.pay("/v1/call/odd/twice/1.0.0/double", json!([n]), &n.to_string()).await.output();
     }
     for (by, first, last) in [
-        ("use", "cheap", "spec"),
+        ("use", "spec", "odd"),
         ("price", "cheap", "quick"),
         ("fuel", "quick", "cheap"),
-        ("time", "odd", "spec"),
-        ("tests", "cheap", "spec"),
+        ("time", "odd", "cheap"),
+        ("tests", "spec", "odd"),
         ("name", "cheap", "spec"),
     ] {
         let path = format!("/v1/interfaces/spec/twice/number@1.0.0?by={by}");
@@ -239,15 +254,7 @@ async fn people_compare_implementations_on_a_page() {
             buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([n]), &format!("{name} {n}")).await.output();
         }
     }
-    let mut hostile = package("evil:twice", 1, "0", CASES);
-    let looks = r#"(component
-      (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
-        (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
-        (export "datetime" (type $datetime (eq $time)))
-        (export "now" (func (result $datetime)))))"#;
-    hostile.component = wat::parse_str(text(1).replacen("(component", looks, 1)).unwrap();
-    let allowed = "fuel-max = 1_000_000_000\nimports-allow = [\"wasi:clocks/wall-clock\"]";
-    hostile.manifest = hostile.manifest.replacen("fuel-max = 1_000_000_000", allowed, 1);
+    let mut hostile = observing("evil:twice", 1);
     let described = "<script>alert(1)</script> \u{202e}<b>gnp</b><img src=x onload=x>";
     let described = format!("version = \"1.0.0\"\ndescription = {}", json!(described));
     hostile.manifest = hostile.manifest.replacen("version = \"1.0.0\"", &described, 1);

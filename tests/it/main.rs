@@ -17,6 +17,7 @@ mod blocklists;
 mod budget;
 mod buyer;
 mod chaos;
+mod choosing;
 mod cli;
 mod clients;
 mod clock;

@@ -843,12 +843,19 @@ pub const EARNINGS_CHARGES_MAX: usize = 500_000;
 /// from.
 pub const RELATED_RELEASES_MAX: usize = 256;
 
-/// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
+/// The most implementations of one interface that are compared, those of the packages that had it first. Each costs some reads.
 pub const IMPLEMENTATIONS_MAX: usize = 256;
 
 /// How often a published release is tested anew where the machine failed, and not the release. What fails so often is said to
 /// have failed, or it would keep what waits behind it waiting.
 pub const TESTING_TRIES_MAX: u32 = 3;
+
+/// How long an implementation is left alone on which the tests of its interface could not be run twice, in milliseconds; after
+/// each further try in vain twice as long. The machine may be short of time or memory for a while.
+pub const TESTING_PAUSE_MS: i64 = 60_000;
+
+/// The longest of these pauses: a machine that is well again shall not keep anybody out for a day.
+pub const TESTING_PAUSE_MS_MAX: i64 = 6 * 60 * 60 * 1_000;
 
 /// How many of those that were not chosen an answer names, the best first.
 pub const LEFT_OUT_LISTED_MAX: usize = 16;

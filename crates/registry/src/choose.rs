@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
+use glassbox_core::name::is_shared;
 use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, PackageRef, ReleaseId, limits};
 
@@ -73,17 +74,13 @@ pub struct Choosing<'a> {
     pub payment: Option<&'a Payment>,
 }
 
-impl From<Choice> for Choosing<'_> {
-    fn from(choice: Choice) -> Self {
-        Self { choice, untested: false, fuel_max: None, grants: None, payment: None }
-    }
-}
-
 /// An implementation that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// The release.
     pub release: ReleaseId,
+    /// The function, by its full name: a shorter one that the caller wrote may mean several here.
+    pub function: FunctionName,
     /// How.
     pub choice: Choice,
     /// Of how many that could be.
@@ -107,6 +104,11 @@ pub struct LeftOut {
 }
 
 impl Chosen {
+    /// The one that there is to choose.
+    fn alone(release: ReleaseId, function: FunctionName, choice: Choice, why: &str) -> Self {
+        Self { release, function, choice, among: 1, why: why.into(), spec_cases: 0, left_out: Vec::new() }
+    }
+
     /// Returns the release as something to call.
     pub fn reference(&self) -> PackageRef {
         PackageRef { package: self.release.package.clone(), version: Some(self.release.version.clone()) }
@@ -119,7 +121,10 @@ struct Candidate {
     amount_max: Atomic,
     spec_fuel: Option<u64>,
     payers_organic: usize,
-    tests_passed: usize,
+    /// How many of the interface's own tests it passes: how many it ships is its publisher's choice.
+    spec_passed: usize,
+    /// Since when its package has the interface.
+    first_index: u64,
     /// Why it cannot be chosen.
     refused: Option<Refused>,
 }
@@ -147,13 +152,13 @@ impl Refused {
 
 impl Candidate {
     /// Returns what makes it better the less it is.
-    fn rank(&self, choice: Choice) -> (u128, Reverse<usize>, Reverse<usize>, &ReleaseId) {
+    fn rank(&self, choice: Choice) -> (u128, Reverse<usize>, Reverse<usize>, u64, &ReleaseId) {
         let first = match choice {
             Choice::Cheapest => self.amount_max.0,
             Choice::Fastest => self.spec_fuel.map_or(u128::MAX, u128::from),
             Choice::MostProven | Choice::Pinned => 0,
         };
-        (first, Reverse(self.payers_organic), Reverse(self.tests_passed), &self.release)
+        (first, Reverse(self.payers_organic), Reverse(self.spec_passed), self.first_index, &self.release)
     }
 
     fn words(&self, choice: Choice) -> String {
@@ -162,7 +167,8 @@ impl Candidate {
             (Choice::Fastest, Some(fuel)) => format!("{fuel} fuel for the interface's own tests"),
             (Choice::Fastest, None) => "without all of the interface's own tests".into(),
             (Choice::MostProven | Choice::Pinned, _) => {
-                format!("{} independent payers, {} tests passed", self.payers_organic, self.tests_passed)
+                let (payers, passed) = (self.payers_organic, self.spec_passed);
+                format!("{payers} independent payers, {passed} of the interface's own tests passed")
             }
         }
     }
@@ -180,12 +186,55 @@ impl fmt::Display for Choice {
 }
 
 impl Registry {
+    /// Chooses for a call. A payment that bought an implementation of the function stays with it, whatever would be chosen
+    /// by now: presented again, it shall find what it bought.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing would tell this request from another when it is sent again, so that another implementation could be
+    /// chosen and paid, too; the rest as with [`choose`](Self::choose).
+    pub async fn choose_to_call(
+        &self,
+        reference: &PackageRef,
+        function: &str,
+        choosing: Choosing<'_>,
+    ) -> Result<Chosen, CallError> {
+        let Some(payment) = choosing.payment else { return self.choose(reference, function, choosing).await };
+        let known = self.known(payment);
+        // Who names one means that one, and has bought it or has not.
+        let is_meant = |bought: &ReleaseId| {
+            choosing.choice != Choice::Pinned
+                || bought.package == reference.package
+                    && reference.version.as_ref().is_none_or(|version| *version == bought.version)
+        };
+        if let Some(row) = self.presented(known.as_ref()).await?
+            && row.function.matches(function)
+            && is_meant(&row.release)
+        {
+            let why = "it is what this payment bought";
+            return Ok(Chosen::alone(row.release, row.function, choosing.choice, why));
+        }
+        let is_found_again = match payment {
+            Payment::Credit(credit) => credit.identifier.is_some(),
+            Payment::Account(caller) => caller.identifier.is_some(),
+            // One that does not hold in itself is refused by the call.
+            Payment::X402(_) | Payment::X402V1(_) => {
+                known.is_none_or(|known| known.key.is_some() || known.identifier.is_some())
+            }
+        };
+        if choosing.choice != Choice::Pinned && !is_found_again {
+            return Err(CallError::ChoiceUnnamed);
+        }
+        self.choose(reference, function, choosing).await
+    }
+
     /// Chooses among the packages that have the same function as the one that is named: the same name in the same interface,
     /// with the same type. It must pass the tests of the interface where that has any, and the call must be one that is not
     /// refused for whom it is: what may not run here, what the operator stopped, what takes a licence that the caller has not
     /// shown, and what the caller's company does not allow, is left out.
     ///
-    /// A function that belongs to no interface has one implementation, its own.
+    /// A function that belongs to no interface has one implementation, its own; so has one of an interface that is not
+    /// [shared](is_shared), such as that of programs.
     pub async fn choose(
         &self,
         reference: &PackageRef,
@@ -195,17 +244,13 @@ impl Registry {
         let choice = choosing.choice;
         let named = self.runnable(reference).await?;
         let wanted = named.function(function)?.clone();
-        let alone = |why: &str| Chosen {
-            release: named.id.clone(),
-            choice,
-            among: 1,
-            why: why.into(),
-            spec_cases: 0,
-            left_out: Vec::new(),
-        };
+        let alone = |why: &str| Chosen::alone(named.id.clone(), wanted.name.clone(), choice, why);
         let interface = wanted.name.interface().filter(|_| choice != Choice::Pinned);
         let comparison = match interface {
-            Some(interface) => self.compared(interface).await?,
+            Some(interface) if is_shared(interface) => self.compared(interface).await?,
+            Some(_) => {
+                return Ok(alone("its interface does not say what it does, so no other stands for it"));
+            }
             None if choice == Choice::Pinned => return Ok(alone("it was named")),
             None => return Ok(alone("no other package has this function")),
         };
@@ -246,7 +291,8 @@ impl Registry {
             _ => "",
         };
         let why = format!("{}{}{untested}", best.words(choice), next.unwrap_or_default());
-        Ok(Chosen { release: best.release, choice, among, why, spec_cases, left_out })
+        let (release, function) = (best.release, wanted.name);
+        Ok(Chosen { release, function, choice, among, why, spec_cases, left_out })
     }
 
     async fn candidate(
@@ -282,7 +328,8 @@ impl Registry {
             amount_max,
             spec_fuel: one.spec_fuel(),
             payers_organic: one.usage.payers_organic,
-            tests_passed: one.tests_passed,
+            spec_passed: one.spec_passed(),
+            first_index: one.first_index,
             refused,
         })
     }

@@ -283,6 +283,11 @@ pub enum CallError {
         /// Those that there are, the best first.
         left_out: Vec<LeftOut>,
     },
+    /// A call leaves open whom it calls, and could not be told from another when it is sent again.
+    #[error(
+        "a call that leaves open whom it calls needs a name: sent again, it could be paid to another package"
+    )]
+    ChoiceUnnamed,
     /// The run failed. `charged` in it says what it cost.
     #[error("{}: {}", .0.failure, .0.message)]
     Failed(Box<CallFailure>),
@@ -441,6 +446,7 @@ impl CallError {
             Self::Credit(CreditError::NoAccount(_)) => "account-not-found",
             Self::Credit(CreditError::Short(_)) => "credit-short",
             Self::NoneToChoose { .. } => "none-to-choose",
+            Self::ChoiceUnnamed => "idempotency-key-required",
             Self::Failed(failure) => failure.code(),
             Self::NotSettled { .. } => "payment-not-settled",
         }
@@ -524,6 +530,11 @@ impl CallError {
             Self::Credit(CreditError::Short(_)) => "ask for less".into(),
             Self::NoneToChoose { .. } => {
                 "name one of them and leave `choose` out, or send `untested` to take one that does not pass the interface's tests"
+                    .into()
+            }
+            Self::ChoiceUnnamed => {
+                "send an `Idempotency-Key`, over MCP `idempotency_key`, with a voucher of x402 `payment-identifier`; or name \
+                 the package and leave `choose` out"
                     .into()
             }
             Self::Failed(failure) => failure.next(),

@@ -1,6 +1,6 @@
 //! The registry itself: what it is made of, and how it starts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -32,9 +32,10 @@ use crate::oidc::{FetchedKeys, OidcIssuer};
 use crate::organic::Usage;
 use crate::pace::RunTimes;
 use crate::readers::Readers;
+use crate::round::Round;
 use crate::shelf::Shelf;
 use crate::shortly::Shortly;
-use crate::tries::Tries;
+use crate::tries::{Pauses, Tries};
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
 
@@ -122,8 +123,10 @@ pub struct Registry {
     /// How much releases were used of late.
     pub(crate) used: Shortly<ReleaseId, Usage>,
     /// The interfaces of which some implementation may not be tested yet.
-    pub(crate) untested: Mutex<BTreeSet<String>>,
+    pub(crate) untested: Mutex<Round>,
     pub(crate) tries: Tries,
+    /// How long tests of interfaces are left alone that cannot be run.
+    pub(crate) pauses: Pauses,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -172,6 +175,7 @@ impl Registry {
             used: Shortly::default(),
             untested: Mutex::default(),
             tries: Tries::default(),
+            pauses: Pauses::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),

@@ -1,5 +1,6 @@
 //! What a caller pays with, checked against our own offers and nobody else's words.
 
+use glassbox_core::Atomic;
 use glassbox_pay::payment::{self, Authorization};
 use glassbox_pay::scheme::Scheme;
 use glassbox_pay::scheme::batch::{self, Action};
@@ -147,8 +148,7 @@ impl Registry {
                 identifier: caller.identifier.clone(),
                 authorization: None,
             }),
-            // It finds its call when it is held, by its nonce.
-            Payment::X402V1(_) => None,
+            Payment::X402V1(payment) => self.known_v1(payment),
             Payment::X402(payment) => {
                 let authorization = payment::read(payment, &payment.accepted).ok()?;
                 Some(Known {
@@ -159,6 +159,18 @@ impl Registry {
                 })
             }
         }
+    }
+
+    /// The same of a payment that does not say what offer it takes: one of ours, over as much as it moves.
+    fn known_v1(&self, payment: &v1::Payment) -> Option<Known> {
+        let amount = payment.payload.get("authorization")?.get("value")?.as_str()?;
+        let amount = Atomic(amount.parse().ok()?);
+        let offer = self.rail.offer(Scheme::Exact, amount, self.rail.treasury(), 0);
+        let payment = v1::payment(payment.clone(), &offer).ok()?;
+        let authorization = payment::read(&payment, &offer).ok()?;
+        let (payer, key) = (authorization.signer().to_string(), authorization.key().to_string());
+        // Read under an offer that it was not made for, it says nothing of the order that it is checked against.
+        Some(Known { payer, key: Some(key), identifier: None, authorization: None })
     }
 
     /// Checks a payment against what we ask for this order, and the clock.

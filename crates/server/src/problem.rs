@@ -165,6 +165,7 @@ fn status_of(code: &str) -> StatusCode {
         | "fuel-ceiling-invalid"
         | "nonce-too-long"
         | "license-invalid"
+        | "idempotency-key-required"
         | "earnings-too-many"
         | "grants-invalid" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

@@ -49,6 +49,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("unanswered.sql"),
     include_str!("reversals.sql"),
     include_str!("company/tips.sql"),
+    include_str!("shared_interfaces.sql"),
+    include_str!("spec_runs_again.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -589,6 +589,45 @@ async fn a_new_package_that_looks_like_anothers_is_refused() {
 }
 
 #[tokio::test]
+async fn what_an_older_program_thought_of_implementations_is_asked_anew() {
+    const SHARED: &str = "spec:a/b@1.0.0";
+    let Stage { store, folder } = stage();
+    let ana = SecretKey::from_seed(&[1; 32]);
+    let interfaces = [SHARED, "wasi:cli/run@0.2.6", "glassbox:x/y", "api"].map(str::to_owned);
+    let new = NewRelease { interfaces: interfaces.into(), ..release("acme:x@1.0.0", &ana, "x") };
+    store.publish(new).await.expect("new");
+    let id = |text: &str| text.parse::<ReleaseId>().expect("valid");
+    let run = |passed: u32| format!("{{\"total\":2,\"passed\":{passed},\"fuel\":7}}");
+    for (release, passed) in [("acme:x@1.0.0", 2), ("acme:y@1.0.0", 1), ("acme:z@1.0.0", 0)] {
+        let written = store.set_spec_run(SHARED, &id(release), Digest::of("tests"), run(passed)).await;
+        written.expect("written");
+    }
+    let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
+    for migration in
+        [include_str!("../src/shared_interfaces.sql"), include_str!("../src/spec_runs_again.sql")]
+    {
+        database.execute_batch(migration).expect("it runs");
+    }
+    let runs = store.spec_runs(SHARED).await.expect("read");
+    assert!(runs.contains_key(&id("acme:x@1.0.0")) && runs.contains_key(&id("acme:y@1.0.0")));
+    assert!(!runs.contains_key(&id("acme:z@1.0.0")), "it may have been the machine");
+    let interfaces: Vec<String> = store.all_interfaces().await.expect("read").into_iter().collect();
+    assert_eq!(interfaces, [SHARED]);
+}
+
+#[tokio::test]
+async fn nobody_claims_a_namespace_of_the_host() {
+    let Stage { store, .. } = stage();
+    let eve = SecretKey::from_seed(&[2; 32]);
+    for id in ["wasi:cli@1.0.0", "wa-si:cli@1.0.0", "glassbox:meter@1.0.0"] {
+        let refused = store.publish(release(id, &eve, id)).await;
+        assert!(matches!(&refused, Err(StoreError::NamespaceOfHost(_))), "{id}: {refused:?}");
+        assert!(refused.is_err_and(|error| error.is_refusal()));
+    }
+    store.publish(release("wasily:cli@1.0.0", &eve, "x")).await.expect("another name");
+}
+
+#[tokio::test]
 async fn the_first_release_with_some_code_is_found() {
     let Stage { store, .. } = stage();
     let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
@@ -614,7 +653,7 @@ async fn the_first_release_with_some_code_is_found() {
 }
 
 #[tokio::test]
-async fn implementations_are_those_of_the_packages_that_were_there_first() {
+async fn implementations_are_those_of_the_packages_that_had_the_interface_first() {
     const INTERFACE: &str = "spec:a/b@1.0.0";
     let Stage { store, .. } = stage();
     let ana = SecretKey::from_seed(&[1; 32]);
@@ -624,23 +663,27 @@ async fn implementations_are_those_of_the_packages_that_were_there_first() {
     };
     let listed = async |max: usize| {
         let rows = store.implementations(INTERFACE, 1, max).await.expect("read");
-        rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
+        assert!(rows.is_sorted_by_key(|row| row.first_index), "{rows:?}");
+        rows.iter().map(|row| row.release.id.to_string()).collect::<Vec<_>>()
     };
     assert!(!store.is_exported(INTERFACE).await.expect("read"));
+    // A package is not older than what it does.
+    publish("m:late@1.0.0", &[]).await;
     for id in ["z:first@1.0.0", "y:second@1.0.0", "a:third@1.0.0", "b:fourth@1.0.0"] {
         publish(id, &[INTERFACE, "other:x/y"]).await;
     }
+    publish("m:late@1.1.0", &[INTERFACE]).await;
     publish("o:other@1.0.0", &["other:x/y"]).await;
     // Whoever releases anew keeps the place, and whoever exports it no more has none.
     publish("z:first@1.1.0", &[INTERFACE]).await;
     publish("z:first@2.0.0-rc.1", &[]).await;
     publish("y:second@2.0.0", &["spec:a/b@2.0.0"]).await;
     assert_eq!(listed(2).await, ["z:first@1.1.0", "a:third@1.0.0"]);
-    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0"]);
+    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0", "m:late@1.1.0"]);
     assert!(store.is_exported(INTERFACE).await.expect("read"));
     let counts = store.interfaces(1).await.expect("read");
     let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 3), ("spec:a/b@2.0.0", 1)]);
+    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 4), ("spec:a/b@2.0.0", 1)]);
     for (package, newest) in
         [("z:first", Some("z:first@1.1.0")), ("y:second", Some("y:second@1.0.0")), ("o:other", None)]
     {

@@ -60,8 +60,12 @@ impl Agent {
 
     /// The same, under a name of its own for the request.
     pub(super) async fn call_as(&self, function: &str, n: u32, key: &str) -> Reply {
-        let request =
-            self.http.post(format!("{}{}", self.url, bench(function))).json(&json!({ "args": [n] }));
+        self.post_as(&bench(function), &json!({ "args": [n] }), key).await
+    }
+
+    /// Posts under a name of its own for the request.
+    pub(super) async fn post_as(&self, path: &str, body: &Value, key: &str) -> Reply {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
         let request = request.bearer_auth(&self.token).header("idempotency-key", key);
         Reply::of(request.send().await.unwrap()).await
     }
