@@ -72,7 +72,7 @@ async fn fetch(
     to_log: &str,
     buyer: Option<&Buyer>,
 ) -> Result<(PackageFiles, Envelope), Failure> {
-    let (page, logged) = remote.resolve(reference).await?;
+    let (page, logged, _) = remote.resolve(reference).await?;
     let (client, signed) = (&remote.client, logged.release);
     let id = signed.release.clone();
     let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };

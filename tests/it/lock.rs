@@ -9,10 +9,10 @@ use glassbox_registry::Package;
 use serde_json::{Value, json};
 
 use crate::command::Shell;
-use crate::economy;
 use crate::names::act;
 use crate::packages::{bench, publisher};
 use crate::stage::{Stage, keys};
+use crate::{economy, mirror};
 
 /// Runs the audit. Returns whether it held, and what it found.
 fn audit(shell: &Shell) -> (bool, Vec<Value>) {
@@ -64,6 +64,48 @@ async fn ci_refuses_a_licence_that_nobody_took() {
     shell.ok(&["license", "buy", "shop:goods", "offer:commercial", "--out", "goods.license.json"]);
     let (holds, findings) = audit(&shell);
     assert_eq!((holds, codes(&findings)), (false, vec![("license-refused", false)]), "another one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_says_decides_nothing() {
+    let stage = Stage::of_today().await;
+    stage.publish(&economy::goods("LicenseRef-Shop", "", "")).await;
+    // A registry whose page is kinder than what was signed, and than what the log has.
+    let kind = |path: &str, said: Vec<u8>| {
+        if path != "/v1/packages/shop/goods/1.0.0" && path != "/v1/packages/shop/goods/latest" {
+            return said;
+        }
+        let mut page: Value = serde_json::from_slice(&said).unwrap();
+        page["license"] = json!("MIT");
+        page.as_object_mut().unwrap().remove("yanked");
+        serde_json::to_vec(&page).unwrap()
+    };
+    let shell = Shell::new(&mirror::passing_on(&stage.url, str::to_owned, kind).await);
+    shell.ok(&["add", "shop:goods"]);
+    assert_eq!(shell.ok(&["info", "shop:goods"])["license"], "MIT");
+    let (holds, findings) = audit(&shell);
+    assert_eq!((holds, codes(&findings)), (false, vec![("license-not-allowed", false)]));
+    assert!(findings[0]["detail"].as_str().unwrap().contains("`LicenseRef-Shop`"), "{findings:?}");
+    let id = "shop:goods@1.0.0".parse().unwrap();
+    let yank = Yank { release: id, yanked: true, reason: "loses accents".into(), sequence: 1 };
+    let yanked = act(&stage, "/v1/packages/shop/goods/1.0.0/yank", yank.sign(&publisher())).await;
+    assert_eq!(yanked.status, 201);
+    let (_, findings) = audit(&shell);
+    assert_eq!(codes(&findings), [("release-yanked", true), ("license-not-allowed", false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edition_is_under_counts_too() {
+    let stage = Stage::of_today().await;
+    let editions = "[edition.ce]\nlicense = \"Apache-2.0\"\nexports = [\"rows\"]\n\
+                    [edition.pro]\nlicense = \"LicenseRef-Shop-Pro\"\nexports = [\"double\"]\n";
+    stage.publish(&economy::goods("MIT", "", editions)).await;
+    let shell = Shell::new(&stage.url);
+    shell.ok(&["add", "shop:goods"]);
+    let (holds, findings) = audit(&shell);
+    assert_eq!((holds, codes(&findings)), (false, vec![("license-not-allowed", false)]));
+    let detail = findings[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("edition `pro` is under `LicenseRef-Shop-Pro`"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
