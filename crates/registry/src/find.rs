@@ -6,7 +6,7 @@ use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::StandingProof;
-use glassbox_core::manifest::{MachineAccess, Terms, is_agpl};
+use glassbox_core::manifest::{MachineAccess, Manifest, Terms, is_agpl};
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote};
@@ -108,7 +108,7 @@ impl Registry {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
-            let view = self.view(row)?;
+            let view = self.view(row).await?;
             let payers_organic = self.usage(&view.row.id).await?.payers_organic;
             found.push(Found {
                 package: hit.package,
@@ -130,8 +130,11 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        let rows = self.store.newest_releases(self.env.now_ms()).await?.into_iter();
-        rows.map(|row| self.view(row)).collect()
+        let mut views = Vec::new();
+        for row in self.store.newest_releases(self.env.now_ms()).await? {
+            views.push(self.view(row).await?);
+        }
+        Ok(views)
     }
 
     /// Returns a package with its versions.
@@ -142,7 +145,7 @@ impl Registry {
 
     /// Returns everything public of a release.
     pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseView, RegistryError> {
-        self.view(self.release_row(reference).await?)
+        self.view(self.release_row(reference).await?).await
     }
 
     /// Returns what stands about a package, a namespace or an executor at the newest checkpoint, with the proof of it.
@@ -283,19 +286,33 @@ impl Registry {
         offered.then(|| format!("{}?file=", self.release_url(&terms.release, "source")))
     }
 
-    pub(crate) fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+    pub(crate) async fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
         let id = row.id.to_string();
         let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
+        let mut listing: Listing = parse(&id, &row.listing)?;
+        if !listing.has_rights {
+            listing = listing.with_rights(&self.terms_that_stand(&row).await?);
+        }
         // It was checked when it was published.
         let statement: Statement<Release> =
             parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
         Ok(ReleaseView {
-            listing: parse::<Listing>(&id, &row.listing)?.on(self.today()),
+            listing: listing.on(self.today()),
             report: parse(&id, &row.report)?,
             strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
             authorship: statement.predicate.authorship,
             row,
         })
+    }
+
+    /// Reads the terms of a release out of what its publisher signed.
+    async fn terms_that_stand(&self, row: &ReleaseRow) -> Result<Terms, RegistryError> {
+        if let Some(newest) = self.store.terms_changes(&row.id).await?.pop() {
+            return Ok(newest.change.terms);
+        }
+        let manifest = Manifest::read(&row.manifest)
+            .map_err(|error| RegistryError::Damaged(row.id.to_string(), error.to_string()))?;
+        Ok(Terms::of(&manifest))
     }
 
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {

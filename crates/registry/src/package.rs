@@ -116,6 +116,9 @@ pub struct Listing {
     /// What that costs, for people: `$0.5`. Absent where it costs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<String>,
+    /// Whether the licence that changes and the usage are in it: they are in none that was written before listings had them.
+    #[serde(default)]
+    pub(crate) has_rights: bool,
 }
 
 /// The files that a release ships, as pages show them.
@@ -161,8 +164,14 @@ impl Listing {
         }
         self.download = manifest.component_is_public();
         self.download_price = download_price(&terms);
-        self.usage = manifest.usage.clone();
+        self.with_rights(&terms)
+    }
+
+    /// Returns the same with what terms say of usage, and of a licence that changes.
+    pub(crate) fn with_rights(mut self, terms: &Terms) -> Self {
+        self.usage = terms.more.usage.clone();
         self.license_change = terms.more.change_license.clone().zip(terms.more.change_date);
+        self.has_rights = true;
         self
     }
 
@@ -275,6 +284,7 @@ impl Package {
             license: package.license.clone(),
             license_change: package.change_license.clone().zip(package.change_date),
             usage: self.manifest.usage.clone(),
+            has_rights: true,
             authors: package.authors.clone(),
             repository: package.repository.clone(),
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),

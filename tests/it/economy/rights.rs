@@ -1,6 +1,7 @@
 //! What a manifest says of rights beside money: licences that change, who may run a work for others, documents, and what
 //! publishers say for people.
 
+use std::path::Path;
 use std::time::Duration;
 
 use glassbox_core::Digest;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use super::{PAYEE, goods, path, priced, stage_with};
 use crate::buyer::Reply;
 use crate::packages::{one_file, publisher, request, sign};
-use crate::stage::Stage;
+use crate::stage::{Stage, Sweep};
 
 const GOODS: &str = "/v1/packages/shop/goods/1.0.0";
 
@@ -213,6 +214,36 @@ async fn robots_are_told_what_stands_now() {
     assert_eq!(changed.status, 201, "{}", changed.text);
     let robots = stage.get("/robots.txt").await.text;
     assert!(robots.contains(said), "{robots}");
+    // Also of releases whose pages were written before these had it.
+    let stage = stage.reopen_changed(Sweep::Off, forget_rights).await;
+    let robots = stage.get("/robots.txt").await.text;
+    assert!(robots.contains(said), "{robots}");
+}
+
+/// Makes pages what they were before they said anything of usage and of licences that change.
+fn forget_rights(store: &Path) {
+    let database = rusqlite::Connection::open(store.join("glassbox.sqlite")).unwrap();
+    let forget =
+        "UPDATE releases SET listing = json_remove(listing, '$.usage', '$.license_change', '$.has_rights')";
+    assert_eq!(database.execute(forget, []).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_before_pages_said_it_is_said() {
+    let stage = Stage::empty().await;
+    let from = day(&stage, 2);
+    let files = changing("MPL-2.0", &from);
+    let manifest = files.manifest.replacen("[security]", "[usage]\ntrain-ai = \"n\"\n[security]", 1);
+    stage.publish(&PackageFiles { manifest, ..files }).await;
+    let stage = stage.reopen_changed(Sweep::Off, forget_rights).await;
+    let robots = stage.get("/robots.txt").await.text;
+    assert!(robots.contains("Content-Usage: /v1/packages/shop/goods/ train-ai=n\n"), "{robots}");
+    let license = stage.get("/license.xml").await.text;
+    assert!(license.contains("<prohibits type=\"usage\">ai-train</prohibits>"), "{license}");
+    let page = stage.get(GOODS).await.json();
+    assert_eq!(page["license_change"], json!({ "license": "MPL-2.0", "from": from }));
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    assert_eq!(stage.get(GOODS).await.json()["license"], "MPL-2.0");
 }
 
 /// The relation of a response to the source of what answered.
