@@ -200,15 +200,29 @@ impl Package {
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
         check_documents(&manifest, &files.documents)?;
+        let components = [&files.component].into_iter().chain(files.editions.values());
+        let sbom = read_sbom(components.map(Vec::as_slice))?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
+        let package = Self::open(files, manifest, spec, sbom)?;
+        let Self { files, manifest, spec, inspection, grants, .. } = &package;
+        check_imports(manifest, inspection, grants)?;
+        editions::check(manifest, spec, inspection, files, grants)?;
+        Ok(package)
+    }
+
+    /// Reads the layers of a release that was accepted before, by the rules of its day: newer ones do not make it worse.
+    pub(crate) fn reopen(files: PackageFiles) -> Result<Self, PublishError> {
+        let manifest = Manifest::read(&files.manifest)?;
+        let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
+        // What its components are made of was written down when it was published.
+        Self::open(files, manifest, spec, Sbom::default())
+    }
+
+    fn open(files: PackageFiles, manifest: Manifest, spec: Spec, sbom: Sbom) -> Result<Self, PublishError> {
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
-        check_imports(&manifest, &inspection, &grants)?;
-        editions::check(&manifest, &spec, &inspection, &files, &grants)?;
-        let sbom =
-            read_sbom([&files.component].into_iter().chain(files.editions.values()).map(Vec::as_slice))?;
         let cases = check_cases(&spec, &files.tests)?;
         let code = code(&files)?;
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })

@@ -107,8 +107,8 @@ impl Registry {
             source: None,
             manifest: row.manifest.clone(),
         };
-        let checking = tokio::task::spawn_blocking(move || Package::check(package));
-        let package = checking.await.map_err(|_| PublishError::Worker)??;
+        let reading = tokio::task::spawn_blocking(move || Package::reopen(package));
+        let package = reading.await.map_err(|_| PublishError::Worker)??;
         let live = self.live(&exact(&row.id)).await.map_err(worker)?;
         let links = self.links(&live.dependencies, &live.manifest.dependencies, &[], &package.grants).await;
         let (dependencies, _) = links.map_err(worker)?;
