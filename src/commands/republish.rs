@@ -60,7 +60,7 @@ async fn republish(
     let log = to.client.descriptor().await?.log_key;
     let fetching = fetch(&purse.remote, &package.reference, &log, buyer.as_ref());
     let (files, statement) = during("fetching", fetching).await?;
-    let checking = tokio::task::spawn_blocking(move || Package::check(files));
+    let checking = tokio::task::spawn_blocking(move || Package::check_signed(files));
     let package = checking.await.map_err(|error| Failure::error("internal", error.to_string(), ""))??;
     during("publishing", upload(to, &package, statement)).await
 }

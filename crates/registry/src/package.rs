@@ -190,8 +190,15 @@ impl Listing {
 }
 
 impl Package {
-    /// Checks `files`. The first failure is returned, with what to do about it.
+    /// Checks `files` that are to be signed. The first failure is returned, with what to do about it.
     pub fn check(files: PackageFiles) -> Result<Self, PublishError> {
+        check_named(&Manifest::parse(&files.manifest)?, &files.documents)?;
+        Self::check_signed(files)
+    }
+
+    /// Checks `files` that somebody signed. Which documents there are is said by the statement, and what the manifest names
+    /// beside them is no document: the statements of before there were any sign none.
+    pub fn check_signed(files: PackageFiles) -> Result<Self, PublishError> {
         let manifest = Manifest::parse(&files.manifest)?;
         let size_bytes = files.component.len() + files.editions.values().map(Vec::len).sum::<usize>();
         if size_bytes > limits::COMPONENT_BYTES_MAX {
@@ -199,7 +206,7 @@ impl Package {
         }
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
-        check_documents(&manifest, &files.documents)?;
+        check_unnamed(&manifest, &files.documents)?;
         let components = [&files.component].into_iter().chain(files.editions.values());
         let sbom = read_sbom(components.map(Vec::as_slice))?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
@@ -371,21 +378,32 @@ fn check_files(manifest: &Manifest, files: Option<&Files>) -> Result<(), Publish
     }
 }
 
-/// A reader must find what the manifest points to: exactly those files come along.
-fn check_documents(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
+/// A reader must find what the manifest points to.
+fn check_named(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
     let there = |path: &str| documents.iter().any(|(name, _)| name == path);
-    let missing = manifest.documents().find(|(_, path)| !there(path));
-    let named = |name: &str| manifest.documents().any(|(_, path)| path == name);
-    let more = documents.iter().map(|(name, _)| name).find(|name| !named(name));
-    let clip = |path: &str| path.chars().take(limits::QUOTED_CHARS_MAX).collect::<String>();
-    let message = match (missing, more) {
-        (None, None) => return Ok(()),
-        (Some((key, path)), _) => format!("`{key}` names `{}`, which is not there", clip(path)),
-        (None, Some(path)) => {
-            format!("there is a document `{}`, which the manifest does not name", clip(path))
+    match manifest.documents().find(|(_, path)| !there(path)) {
+        None => Ok(()),
+        Some((key, path)) => {
+            let message = format!("`{key}` names `{}`, which is not there", clip(path));
+            Err(lint::broken(lint::DOCUMENTS, message).into())
         }
-    };
-    Err(lint::broken(lint::DOCUMENTS, message).into())
+    }
+}
+
+/// No file comes along that the manifest does not point to.
+fn check_unnamed(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
+    let named = |name: &str| manifest.documents().any(|(_, path)| path == name);
+    match documents.iter().map(|(name, _)| name).find(|name| !named(name)) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("there is a document `{}`, which the manifest does not name", clip(path));
+            Err(lint::broken(lint::DOCUMENTS, message).into())
+        }
+    }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(limits::QUOTED_CHARS_MAX).collect()
 }
 
 /// Copies the files of a release into what a guest is shown.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{PAYEE, goods, path, priced, stage_with};
 use crate::buyer::Reply;
+use crate::composition::assert_known;
 use crate::packages::{one_file, publisher, request, sign};
 use crate::stage::{Stage, Sweep};
 
@@ -156,6 +157,51 @@ async fn documents_come_with_the_release_that_names_them() {
         Digest::of("All yours.")
     );
     stage.get(&format!("{GOODS}/documents?path=../LICENSE")).await.assert_problem(404, "document-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_signs_no_document_has_none() {
+    let files = with_package(goods("MIT", "", PAYEE), "readme = \"README.md\"\n");
+    // Nobody would sign it today; releases of before there were documents are as they are.
+    assert!(Package::check(files.clone()).is_err());
+    let before = Package::check_signed(files.clone()).unwrap().statement().sign(&publisher());
+    let stage = Stage::empty().await;
+    let readme = glassbox_core::files::Files::new([("README.md".to_owned(), b"Goods".to_vec())]).unwrap();
+    let more = PackageFiles { documents: readme, ..files.clone() };
+    let refused = stage.post("/v1/publish", &request(&more, before.clone())).await;
+    refused.assert_problem(422, "statement-differs");
+    for status in [201, 200] {
+        assert_eq!(stage.post("/v1/publish", &request(&files, before.clone())).await.status, status);
+    }
+    assert_eq!(stage.get(GOODS).await.json()["about"]["documents"], Value::Null);
+    stage.get(&format!("{GOODS}/documents?path=README.md")).await.assert_problem(404, "document-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_by_rules_of_before_is_said_again() {
+    let files = goods("MIT", "", PAYEE);
+    let stage = stage_with(&files).await;
+    // As if there had been no such rule when it was published.
+    let manifest = files.manifest.replacen("\"MIT\"", "\"Whatever\"", 1);
+    let old = PackageFiles { manifest: manifest.clone(), ..files.clone() };
+    assert!(Package::check_signed(old.clone()).is_err());
+    let mut release = Package::check(files).unwrap().statement();
+    release.manifest = Digest::of(&manifest);
+    release.terms = Terms::of(&Manifest::read(&manifest).unwrap()).compute_digest();
+    let statement = release.sign(&publisher());
+    let request = request(&old, statement.clone());
+    stage.post("/v1/publish", &request).await.assert_problem(422, "manifest-invalid");
+    let stage = stage
+        .reopen_changed(Sweep::Off, |store| {
+            let database = rusqlite::Connection::open(store.join("glassbox.sqlite")).unwrap();
+            let statement = serde_json::to_string(&statement).unwrap();
+            let changed = database
+                .execute("UPDATE releases SET manifest = ?1, statement = ?2", [&manifest, &statement])
+                .unwrap();
+            assert_eq!(changed, 1);
+        })
+        .await;
+    assert_known(&stage.post("/v1/publish", &request).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
