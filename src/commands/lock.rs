@@ -21,7 +21,7 @@ use crate::progress::during;
 use crate::remote::Remote;
 
 pub(super) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
-    let mut lock = Lockfile::read(&args.lock)?;
+    let mut lock = Lockfile::begun(&args.lock)?;
     let remote = context.remote(args.package.registry.as_deref())?;
     let (page, logged, _) = during("reading", remote.resolve(&args.package.reference)).await?;
     let mut locked = pin(&remote, &logged);

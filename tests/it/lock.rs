@@ -40,7 +40,11 @@ async fn ci_refuses_a_licence_that_nobody_took() {
         stage.publish(&package).await;
     }
     let shell = Shell::new(&stage.url);
-    assert_eq!(audit(&shell), (true, Vec::new()), "nothing is used");
+    // In another folder than the project's, nothing is well.
+    for command in [&["audit", "licenses", "--allow", "MIT"][..], &["lock"]] {
+        shell.refused(command, "lock-not-found");
+    }
+    assert!(!shell.folder.path().join("glassbox.lock").exists(), "begun by nobody");
     let pinned = shell.ok(&["add", "lab:bench"]);
     let page = stage.get("/v1/packages/lab/bench/1.0.0").await.json();
     for field in ["release", "component", "terms"] {
