@@ -7,7 +7,7 @@ use glassbox_client::Client;
 use glassbox_client::trust::LoggedRelease;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::license::License;
-use glassbox_core::manifest::{Date, Terms, is_satisfied};
+use glassbox_core::manifest::{Date, Terms, is_grant_satisfied, is_satisfied};
 use glassbox_core::{Digest, PackageRef};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -146,6 +146,12 @@ async fn look_at(
         }
         Some(held) => match held_license(&remote.client, locked, &page, held, &args.lock).await {
             Ok(license) => {
+                // One that everybody may take is no more than what it says.
+                let grants = license.grants.as_deref().unwrap_or_default();
+                if !is_grant_satisfied(grants, &args.allow) {
+                    let detail = format!("the licence that is held grants `{grants}`");
+                    find("license-not-allowed", false, detail);
+                }
                 if let Some((warning, detail)) = expiry(&license, args.grace) {
                     find("license-expired", warning, detail);
                 }

@@ -113,6 +113,27 @@ async fn what_an_edition_is_under_counts_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_licence_that_everybody_may_take_is_what_it_is() {
+    let offer = |id: &str, grants: &str| {
+        format!("[[offer]]\nid = \"{id}\"\ngrants = \"{grants}\"\namount = \"0\"\nterm = \"P1Y\"\n")
+    };
+    let offers =
+        [offer("gpl", "GPL-3.0-only"), offer("either", "GPL-3.0-only OR LicenseRef-Shop-Commercial")]
+            .concat();
+    let stage = Stage::of_today().await;
+    let license = "GPL-3.0-only OR LicenseRef-Shop-Commercial";
+    stage.publish(&economy::goods(license, "", &format!("{offers}{}", economy::PAYEE))).await;
+    let shell = Shell::new(&stage.url);
+    for (item, found) in [("gpl", vec![("license-not-allowed", false)]), ("either", Vec::new())] {
+        let file = format!("{item}.license.json");
+        shell.ok(&["license", "buy", "shop:goods", &format!("offer:{item}"), "--out", &file]);
+        shell.ok(&["add", "shop:goods", "--license", &file]);
+        let (holds, findings) = audit(&shell);
+        assert_eq!((holds, codes(&findings)), (found.is_empty(), found), "{item}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gift_is_given_by_a_command() {
     let stage = Stage::of_today().await;
     stage.publish(&economy::goods("MIT", "", &format!("[tips]\naccept = true\n{}", economy::PAYEE))).await;
