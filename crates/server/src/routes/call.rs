@@ -78,36 +78,37 @@ pub(crate) async fn call(
         payment,
     };
     let notice = app.registry.notice(&request.release);
-    let link = source_link(&app.registry, &request.release).await;
+    let asked = request.release.clone();
     let result = app.registry.call(request).await;
     count(&result);
-    let response = match result {
+    match result {
         Ok(reply) => {
             let affecting = affecting(&app.registry, &reply).await;
             let settlement = reply.stored.settlement.clone();
             let body = convert::reply(&app.registry, reply, notice, &affecting);
+            let source = body.source.clone();
             let body = CallResponse { chosen: chosen.map(chosen_response), ..body };
-            respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT))
+            Ok(linked(respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT)), source))
         }
-        Err(error) => Refusal::from(error).into_response(),
-    };
-    Ok(linked(response, link))
+        Err(error) => Ok(refused(&app.registry, &asked, error).await),
+    }
 }
 
-/// Returns the `Link` to the source of a release, where its licence gives that to whoever calls.
-pub(crate) async fn source_link(registry: &Registry, release: &PackageRef) -> Option<HeaderValue> {
-    // A release that there is not is refused by the call.
-    let live = registry.live(release).await.ok()?;
-    let url = registry.source_offered(&live.terms)?;
-    HeaderValue::from_str(&format!("<{url}>; rel=\"{SOURCE_REL}\"")).ok()
+/// Refuses a call, with the source of the release where its licence gives that to whoever calls.
+pub(crate) async fn refused(registry: &Registry, release: &PackageRef, error: CallError) -> Response {
+    // A release that there is not has none.
+    let live = registry.live(release).await.ok();
+    let source = live.and_then(|live| registry.source_offered(&live.terms));
+    linked(Refusal::from(error).into_response(), source)
 }
 
 /// What a source is to a response: an extension relation of RFC 8288, because none is registered for it.
 const SOURCE_REL: &str = "https://glassbox.dev/rel/source";
 
-/// Adds a link to a response, whatever it is.
-pub(crate) fn linked(mut response: Response, link: Option<HeaderValue>) -> Response {
-    if let Some(link) = link {
+/// Adds the `Link` to a source to a response, whatever it is.
+pub(crate) fn linked(mut response: Response, source: Option<String>) -> Response {
+    let link = source.map(|url| HeaderValue::from_str(&format!("<{url}>; rel=\"{SOURCE_REL}\"")));
+    if let Some(Ok(link)) = link {
         response.headers_mut().append(header::LINK, link);
     }
     response

@@ -139,17 +139,17 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
         resource: None,
         payment,
     };
-    let link = call::source_link(&app.registry, &request.release).await;
+    let asked = request.release.clone();
     let result = app.registry.call(request).await;
     call::count(&result);
-    let response = match result {
+    match result {
         Ok(reply) => {
             let affecting = call::affecting(&app.registry, &reply).await;
-            respond(reply, &affecting)
+            let source = app.registry.source_offered(&reply.stored.bundle.opening.terms);
+            Ok(call::linked(respond(reply, &affecting).into_response(), source))
         }
-        Err(error) => Err(error.into()),
-    };
-    Ok(call::linked(response.into_response(), link))
+        Err(error) => Ok(call::refused(&app.registry, &asked, error).await),
+    }
 }
 
 /// Returns what lies behind `/v1/serve/{ns}/{name}/{version}`, as it was sent.
