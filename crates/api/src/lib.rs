@@ -579,6 +579,9 @@ pub struct CallResponse {
     /// Where the source is, where the licence gives it to whoever calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Where those of what it imports are, where their licences do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The call's id.
     pub call: String,
     /// What the function returned; `null` when it returns nothing.

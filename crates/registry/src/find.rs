@@ -14,10 +14,11 @@ use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
+use tracing::warn;
 
 use crate::call::{PaidResource, StoredReply};
 use crate::depend::exact;
-use crate::error::{CallError, RegistryError};
+use crate::error::{CallError, RegistryError, chain};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Listing;
@@ -87,6 +88,15 @@ pub struct SameCode {
     /// Whether the other says that it derives from that package, or from another that has the code; directly, or through
     /// others.
     pub declared: bool,
+}
+
+/// Where the sources are that licences give to whoever calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// That of the release that is called.
+    pub own: Option<String>,
+    /// Those of what it imports, directly or through others.
+    pub dependencies: Vec<String>,
 }
 
 impl Registry {
@@ -280,8 +290,38 @@ impl Registry {
         Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
     }
 
-    /// Returns where the source is that a call's licence gives to whoever calls: the AGPL asks for it in every response.
-    pub fn source_offered(&self, terms: &Terms) -> Option<String> {
+    /// Returns where the sources are that the licences of a call give to whoever calls: the AGPL asks for it in every response,
+    /// of what is called under these terms, and of everything that is linked to it.
+    pub async fn sources_offered(&self, terms: &Terms) -> Sources {
+        let mut sources = Sources { own: self.source_offered(terms), dependencies: Vec::new() };
+        // Most releases import nothing, and need no look.
+        if terms.more.dependencies.is_empty() {
+            return sources;
+        }
+        let (mut linked, mut next) = (vec![terms.release.clone()], 0);
+        while let Some(release) = linked.get(next).cloned() {
+            next += 1;
+            let live = match self.live(&exact(&release)).await {
+                Ok(live) => live,
+                // An answer that is paid for is not withheld because of it.
+                Err(error) => {
+                    warn!(error = %chain(&error), "Could not look for the source of {release}");
+                    continue;
+                }
+            };
+            if release != terms.release {
+                sources.dependencies.extend(self.source_offered(&live.terms));
+            }
+            for pin in &live.dependencies {
+                if !linked.contains(&pin.release) {
+                    linked.push(pin.release.clone());
+                }
+            }
+        }
+        sources
+    }
+
+    fn source_offered(&self, terms: &Terms) -> Option<String> {
         let offered = terms.licenses_on(self.today()).any(is_agpl);
         offered.then(|| format!("{}?file=", self.release_url(&terms.release, "source")))
     }

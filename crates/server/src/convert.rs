@@ -267,14 +267,16 @@ pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
     affecting.iter().map(note).collect()
 }
 
-pub(crate) fn reply(
+pub(crate) async fn reply(
     registry: &Registry,
     reply: CallReply,
     notice: Option<String>,
     affecting: &[Affecting],
 ) -> CallResponse {
+    let sources = registry.sources_offered(&reply.stored.bundle.opening.terms).await;
     CallResponse {
-        source: registry.source_offered(&reply.stored.bundle.opening.terms),
+        source: sources.own,
+        sources: sources.dependencies,
         advisories: notes(affecting),
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),

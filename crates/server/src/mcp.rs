@@ -191,7 +191,7 @@ impl Provider for Desk {
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
         let affecting = affecting(&self.0, &reply).await;
-        let mut called = Called::from(convert::reply(&self.0, reply, notice, &affecting));
+        let mut called = Called::from(convert::reply(&self.0, reply, notice, &affecting).await);
         called.notes.extend(chosen.map(|chosen| ("chosen", json!(chosen_response(chosen)))));
         Ok(Called { settlement, ..called })
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{PAYEE, goods, path, priced, stage_with};
 use crate::buyer::Reply;
-use crate::composition::assert_known;
+use crate::composition::{self, assert_known};
 use crate::packages::{one_file, publisher, request, sign};
 use crate::stage::{Stage, Sweep};
 
@@ -312,16 +312,57 @@ async fn every_answer_of_what_is_under_the_agpl_links_its_source() {
         assert_eq!((failed.status, failed.header("link")), (status, Some(link.as_str())), "{function}");
     }
     assert_eq!(stage.http.get(&url).send().await.unwrap().status(), 200);
+    let meta = over_mcp(&stage, "shop:goods@1.0.0", "double").await;
+    assert_eq!(
+        (&meta["dev.glassbox/source"], meta.get("dev.glassbox/sources")),
+        (&json!(url), None),
+        "{meta}"
+    );
+    // Others link nothing.
+    let free = stage_with(&goods("MIT", "", "")).await;
+    let called = free.post(&path("double"), &args).await;
+    assert_eq!((called.status, called.header("link")), (200, None));
+}
+
+/// Calls a function with 4, and returns what a client finds beside the answer.
+async fn over_mcp(stage: &Stage, release: &str, function: &str) -> Value {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "call", "arguments": { "id": "shop:goods@1.0.0", "function": "double", "args": [4] },
+        "name": "call", "arguments": { "id": release, "function": function, "args": [4] },
     } });
     let request = stage.http.post(format!("{}/mcp", stage.url)).json(&body);
     let request = request.header("accept", "application/json, text/event-stream");
     let request = request.header("mcp-protocol-version", "2025-06-18");
     let answer = Reply::of(request.send().await.unwrap()).await;
-    assert_eq!(answer.json()["result"]["_meta"]["dev.glassbox/source"], url, "{}", answer.text);
-    // Others link nothing.
-    let free = stage_with(&goods("MIT", "", "")).await;
-    let called = free.post(&path("double"), &args).await;
-    assert_eq!((called.status, called.header("link")), (200, None));
+    answer.json()["result"]["_meta"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_imported_under_the_agpl_links_its_source_too() {
+    let stage = Stage::empty().await;
+    let leaf = composition::leaf("leaf", "[source]\npath = \"src/\"\nmachines = \"free\"\n");
+    let manifest = leaf.manifest.replacen("Apache-2.0", "AGPL-3.0-only", 1);
+    let leaf = PackageFiles { manifest, source: Some(one_file("lib.wat", "(component)")), ..leaf };
+    let middle = composition::on("middle", &[&leaf], "");
+    // It imports it twice, by itself and through another, and says so once.
+    let top = composition::on("top", &[&leaf, &middle], "");
+    for (package, imports) in [(&leaf, vec![]), (&middle, vec![&leaf]), (&top, vec![&leaf, &middle])] {
+        composition::publish(&stage, package, &imports).await;
+    }
+    let url = format!("{}/v1/packages/lab/leaf/1.0.0/source?file=", stage.url);
+    let link = format!("<{url}>; rel=\"{SOURCE}\"");
+    let (own, imported) = ((json!(url), Value::Null), (Value::Null, json!([url])));
+    for (package, said) in [("leaf", own), ("middle", imported.clone()), ("top", imported)] {
+        let call = |function: &str| format!("/v1/call/lab/{package}/1.0.0/{function}");
+        let called = stage.post(&call("run"), &json!({ "args": [4] })).await;
+        let links: Vec<&str> =
+            called.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+        assert_eq!((called.status, links), (200, vec![link.as_str()]), "{package}");
+        let body = called.json();
+        assert_eq!((body["source"].clone(), body["sources"].clone()), said, "{package}");
+        let refused = stage.post(&call("none"), &json!({ "args": [4] })).await;
+        assert_eq!((refused.status, refused.header("link")), (404, Some(link.as_str())), "{package}");
+        let meta = over_mcp(&stage, &format!("lab:{package}@1.0.0"), "run").await;
+        let meta = (meta["dev.glassbox/source"].clone(), meta["dev.glassbox/sources"].clone());
+        assert_eq!(meta, said, "{package}");
+    }
 }
