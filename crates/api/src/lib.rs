@@ -520,6 +520,9 @@ pub struct QuoteResponse {
     pub lines: Vec<QuoteLine>,
     /// The digest of the terms.
     pub terms: String,
+    /// The operator's fee, in basis points of what is charged: it is part of the price, and on the receipt.
+    #[serde(default)]
+    pub fee_bps: u32,
     /// What you should know of the release: that it is yanked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,

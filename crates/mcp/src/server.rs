@@ -235,6 +235,7 @@ impl Server {
             "fuel_max": quoted.fuel_max,
             "lines": quoted.lines,
             "terms": quoted.terms,
+            "fee_bps": quoted.fee_bps,
         });
         if let Some(notice) = quoted.notice {
             said["notice"] = json!(notice);

@@ -230,6 +230,7 @@ pub(crate) fn files(files: &Files) -> FilesResponse {
 }
 
 pub(crate) fn quote(
+    registry: &Registry,
     release: String,
     quote: Quote,
     required: Option<PaymentRequired>,
@@ -252,6 +253,7 @@ pub(crate) fn quote(
             })
             .collect(),
         terms: quote.terms.to_string(),
+        fee_bps: registry.config().fee_bps,
         notice,
         payment_required: required.and_then(|required| serde_json::to_value(required).ok()),
     }

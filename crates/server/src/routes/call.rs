@@ -40,7 +40,7 @@ pub(crate) async fn quote(
     let live = app.registry.live(&reference).await?;
     let (quote, required) = app.registry.quote(&reference, &function, query.fuel, None).await?;
     let notice = app.registry.notice(&reference);
-    Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
+    Ok(Json(convert::quote(&app.registry, live.id.to_string(), quote, required, notice)))
 }
 
 /// Runs a function once. Without a payment, a priced function answers 402 with what x402 asks for; with one in the
