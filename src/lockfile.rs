@@ -50,13 +50,25 @@ pub(crate) struct Held {
 }
 
 impl Lockfile {
-    /// Reads a lock; one that is not there has nothing.
+    /// Reads a lock that something shall be added to; one that is not there is begun.
+    pub(crate) fn begun(path: &Path) -> Result<Self, Failure> {
+        Ok(Self::found(path)?.unwrap_or(Self { version: VERSION, packages: Vec::new() }))
+    }
+
+    /// Reads a lock, which must be there: whoever stands in another folder would hear that all is well.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        Self::found(path)?.ok_or_else(|| {
+            let message = format!("there is no `{}`", path.display());
+            let next =
+                "go to the folder of your project, name it with --lock, or begin one with `glassbox add`";
+            Failure::no("lock-not-found", message, next)
+        })
+    }
+
+    fn found(path: &Path) -> Result<Option<Self>, Failure> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self { version: VERSION, packages: Vec::new() });
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::io("read", path, &error)),
         };
         let invalid = |reason: String| {
@@ -69,7 +81,7 @@ impl Lockfile {
         };
         let lock: Self = toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
         match lock.version {
-            VERSION => Ok(lock),
+            VERSION => Ok(Some(lock)),
             other => Err(invalid(format!("it is of version {other}, and {VERSION} is known"))),
         }
     }

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use glassbox_api::ReleaseResponse;
-use glassbox_client::trust::{Believed, LoggedRelease};
-use glassbox_client::{Client, Trust};
-use glassbox_core::log::LogPolicy;
+use glassbox_client::trust::{Believed, LogRefusal, LoggedRelease};
+use glassbox_client::{Client, ClientError, Trust};
+use glassbox_core::hashed::Document as _;
+use glassbox_core::log::{LogPolicy, Standing};
+use glassbox_core::manifest::Terms;
 use glassbox_core::{PackageRef, limits};
 
 use crate::cli::TrustArgs;
@@ -27,11 +29,11 @@ impl Remote {
         Self { client, trust, output }
     }
 
-    /// Finds a release that may run, and proves that it is in the log.
+    /// Finds a release that may run, and proves that it is in the log, with what stands about its package.
     pub(crate) async fn resolve(
         &self,
         reference: &PackageRef,
-    ) -> Result<(ReleaseResponse, LoggedRelease), Failure> {
+    ) -> Result<(ReleaseResponse, LoggedRelease, Standing), Failure> {
         let (page, logged, standing) = self.trust.resolve(&self.client, reference).await?;
         self.tell(&logged.believed);
         let id = &logged.release.release;
@@ -41,7 +43,24 @@ impl Remote {
             let message = format!("{id} is quarantined: {reason}");
             return Err(Failure::no("release-quarantined", message, "use another version"));
         }
-        Ok((page, logged))
+        Ok((page, logged, standing))
+    }
+
+    /// Reads the terms that stand of a release that was found: out of the manifest that its publisher signed, and the
+    /// changes that the log has. What its page says of them are labels.
+    pub(crate) async fn terms(
+        &self,
+        page: &ReleaseResponse,
+        logged: &LoggedRelease,
+    ) -> Result<Terms, Failure> {
+        let is_changed = logged.terms != logged.release.terms;
+        let changes: &[u64] = if is_changed { &page.terms_changes } else { &[] };
+        let terms = self.trust.terms(&self.client, &logged.release, changes).await?;
+        if terms.compute_digest() == logged.terms {
+            return Ok(terms);
+        }
+        let reason = format!("no changes lead to the terms of {}, {}", logged.release.release, logged.terms);
+        Err(ClientError::from(LogRefusal::Unproved { reason }).into())
     }
 
     /// Says so where a log is believed only because it is the first that was met.

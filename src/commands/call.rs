@@ -302,7 +302,7 @@ pub(super) async fn interface(
     remote: &Remote,
     reference: &PackageRef,
 ) -> Result<(PackageRef, Spec, LoggedRelease), Failure> {
-    let (page, logged) = remote.resolve(reference).await?;
+    let (page, logged, _) = remote.resolve(reference).await?;
     let id = logged.release.release.clone();
     let exact = PackageRef { package: id.package, version: Some(id.version) };
     let files = remote.client.signed_files(&exact, "wit", logged.release.wit).await?;

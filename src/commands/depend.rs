@@ -28,7 +28,7 @@ pub(super) async fn pins(remote: &Remote, package: &Package) -> Result<Vec<Pinne
             Failure::no("dependency-not-found", message, hint)
         })?;
         let reference = PackageRef { package: name.clone(), version: Some(version) };
-        let (_, logged) = remote.resolve(&reference).await?;
+        let (_, logged, _) = remote.resolve(&reference).await?;
         let Release { release, component, .. } = logged.release;
         pins.push(Pinned { release, component, terms: logged.terms });
     }
@@ -68,7 +68,7 @@ fn below<'a>(
             };
             let id = pin.release.clone();
             let exact = PackageRef { package: id.package, version: Some(id.version) };
-            let (_, logged) = remote.resolve(&exact).await?;
+            let (_, logged, _) = remote.resolve(&exact).await?;
             let component = during("downloading what it imports", remote.client.component(&exact)).await;
             let component = component.map_err(|error| elsewhere(error.into()))?;
             if Digest::of(&component) != pin.component {

@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, args: &DownloadArgs) -> Result<(), Fa
         true => None,
         false => Some(Folder::of(&path, "the component")?),
     };
-    let (page, logged) = during("asking", purse.remote.resolve(reference)).await?;
+    let (page, logged, _) = during("asking", purse.remote.resolve(reference)).await?;
     let Release { release: id, component, .. } = logged.release;
     let download = purse.remote.client.download_signed(&page, id, None, component, buyer.as_ref());
     let component = during("downloading", download).await?;

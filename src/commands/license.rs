@@ -47,7 +47,7 @@ async fn grant(context: &Context, args: &GrantLicenseArgs) -> Result<(), Failure
     let reference =
         PackageRef { package: args.release.package.clone(), version: Some(args.release.version.clone()) };
     let remote = context.remote(None)?;
-    let (page, logged) = during("reading", remote.resolve(&reference)).await?;
+    let (page, logged, _) = during("reading", remote.resolve(&reference)).await?;
     let following = remote.trust.terms(&remote.client, &logged.release, &page.terms_changes);
     let terms = during("reading", following).await?;
     let until = args.until.as_deref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>()).transpose();

@@ -7,7 +7,7 @@ use glassbox_client::Client;
 use glassbox_client::trust::LoggedRelease;
 use glassbox_core::hashed::Document as _;
 use glassbox_core::license::License;
-use glassbox_core::manifest::is_satisfied;
+use glassbox_core::manifest::{Date, Terms, is_grant_satisfied, is_satisfied};
 use glassbox_core::{Digest, PackageRef};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -21,9 +21,9 @@ use crate::progress::during;
 use crate::remote::Remote;
 
 pub(super) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
-    let mut lock = Lockfile::read(&args.lock)?;
+    let mut lock = Lockfile::begun(&args.lock)?;
     let remote = context.remote(args.package.registry.as_deref())?;
-    let (page, logged) = during("reading", remote.resolve(&args.package.reference)).await?;
+    let (page, logged, _) = during("reading", remote.resolve(&args.package.reference)).await?;
     let mut locked = pin(&remote, &logged);
     locked.license = match &args.license {
         Some(file) => {
@@ -45,7 +45,7 @@ pub(super) async fn lock(context: &Context, args: &LockArgs) -> Result<(), Failu
     let mut lock = Lockfile::read(&args.lock)?;
     for before in lock.packages.clone() {
         let remote = remote(context, &before)?;
-        let (_, logged) = during("reading", remote.resolve(&exact(&before))).await?;
+        let (_, logged, _) = during("reading", remote.resolve(&exact(&before))).await?;
         check_same(&before, &logged)?;
         lock.put(Locked { license: before.license, ..pin(&remote, &logged) });
     }
@@ -78,54 +78,7 @@ pub(super) async fn audit(context: &Context, args: &AuditLicensesArgs) -> Result
     let lock = Lockfile::read(&args.lock)?;
     let mut audit = Audit { releases: lock.packages.len(), findings: Vec::new() };
     for locked in &lock.packages {
-        let mut find = |code, warning, detail| {
-            audit.findings.push(Finding { release: locked.release.to_string(), code, warning, detail });
-        };
-        let remote = remote(context, locked)?;
-        let (page, logged) = match during("reading", remote.resolve(&exact(locked))).await {
-            Ok(found) => found,
-            Err(failure) if failure.code == "release-quarantined" => {
-                find("release-quarantined", false, failure.message);
-                continue;
-            }
-            // Terms that are dearer than before are followed by nobody.
-            Err(failure) if failure.code == "log-dearer" => {
-                find("terms-dearer", false, failure.message);
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        if let Some(yanked) = page.yanked.as_ref().filter(|mark| mark.set) {
-            find("release-yanked", true, yanked.reason.clone());
-        }
-        if let Err(failure) = check_same(locked, &logged) {
-            find("component-differs", false, failure.message);
-        }
-        if !had(&remote, &page, &logged, locked.terms).await? {
-            let detail = format!(
-                "{} is locked, and {} stands, which does not follow from it",
-                locked.terms, logged.terms
-            );
-            find("terms-dearer", false, detail);
-        }
-        if is_satisfied(&page.license, &args.allow) {
-            continue;
-        }
-        match &locked.license {
-            None => find(
-                "license-not-allowed",
-                false,
-                format!("it is under `{}`, and no licence is held", page.license),
-            ),
-            Some(held) => match held_license(&remote.client, locked, &page, held, &args.lock).await {
-                Ok(license) => {
-                    if let Some((warning, detail)) = expiry(&license, args.grace) {
-                        find("license-expired", warning, detail);
-                    }
-                }
-                Err(reason) => find("license-refused", false, reason),
-            },
-        }
+        look_at(context, args, locked, &mut audit.findings).await?;
     }
     let broken = audit.findings.iter().filter(|finding| !finding.warning).count();
     context.output.answer(&audit, || describe_audit(&audit));
@@ -140,6 +93,82 @@ pub(super) async fn audit(context: &Context, args: &AuditLicensesArgs) -> Result
             ))
         }
     }
+}
+
+/// Holds what is locked against the log. What decides is what that proves; of the page there are only reasons, for people.
+async fn look_at(
+    context: &Context,
+    args: &AuditLicensesArgs,
+    locked: &Locked,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let mut find = |code, warning, detail| {
+        findings.push(Finding { release: locked.release.to_string(), code, warning, detail });
+    };
+    let remote = remote(context, locked)?;
+    let (page, logged, standing) = match during("reading", remote.resolve(&exact(locked))).await {
+        Ok(found) => found,
+        Err(failure) if failure.code == "release-quarantined" => {
+            find("release-quarantined", false, failure.message);
+            return Ok(());
+        }
+        // Terms that are dearer than before are followed by nobody.
+        Err(failure) if failure.code == "log-dearer" => {
+            find("terms-dearer", false, failure.message);
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    if standing.yanked.contains(&locked.release.version) {
+        let reason = page.yanked.as_ref().map_or("the log has the reason", |mark| &mark.reason);
+        find("release-yanked", true, reason.to_owned());
+    }
+    if let Err(failure) = check_same(locked, &logged) {
+        find("component-differs", false, failure.message);
+    }
+    if !had(&remote, &page, &logged, locked.terms).await? {
+        let detail =
+            format!("{} is locked, and {} stands, which does not follow from it", locked.terms, logged.terms);
+        find("terms-dearer", false, detail);
+    }
+    let terms = during("reading", remote.terms(&page, &logged)).await?;
+    let mut refused = licenses(&terms, Date::of(Timestamp::now()));
+    refused.retain(|(_, license)| !is_satisfied(license, &args.allow));
+    if refused.is_empty() {
+        return Ok(());
+    }
+    match &locked.license {
+        None => {
+            for (what, license) in refused {
+                let detail = format!("{what} is under `{license}`, and no licence is held");
+                find("license-not-allowed", false, detail);
+            }
+        }
+        Some(held) => match held_license(&remote.client, locked, &page, held, &args.lock).await {
+            Ok(license) => {
+                // One that everybody may take is no more than what it says.
+                let grants = license.grants.as_deref().unwrap_or_default();
+                if !is_grant_satisfied(grants, &args.allow) {
+                    let detail = format!("the licence that is held grants `{grants}`");
+                    find("license-not-allowed", false, detail);
+                }
+                if let Some((warning, detail)) = expiry(&license, args.grace) {
+                    find("license-expired", warning, detail);
+                }
+            }
+            Err(reason) => find("license-refused", false, reason),
+        },
+    }
+    Ok(())
+}
+
+/// Returns the licences of a release and of its editions on a day, each with what is under it. Which of its functions a
+/// project calls the lock does not say, so that it is all of them that may be used.
+fn licenses(terms: &Terms, day: Date) -> Vec<(String, &str)> {
+    let editions = terms.more.edition.iter();
+    let editions = editions
+        .filter_map(|(name, edition)| Some((format!("edition `{name}`"), edition.license.as_deref()?)));
+    [("it".to_owned(), terms.license_on(day))].into_iter().chain(editions).collect()
 }
 
 fn pin(remote: &Remote, logged: &LoggedRelease) -> Locked {
@@ -226,6 +255,8 @@ async fn check_license(
     if license.grants.is_none() {
         return Err(format!("`{}` grants no licence", license.item));
     }
+    // No entry of the log has a time. That of the release is the word of whoever sold the licence, which is the one who loses
+    // by a wrong one.
     let published_at = page.published_at.parse::<Timestamp>().map_err(|error| error.to_string())?;
     match license.covers(&locked.release, published_at) {
         true => Ok(()),

@@ -60,7 +60,7 @@ async fn republish(
     let log = to.client.descriptor().await?.log_key;
     let fetching = fetch(&purse.remote, &package.reference, &log, buyer.as_ref());
     let (files, statement) = during("fetching", fetching).await?;
-    let checking = tokio::task::spawn_blocking(move || Package::check(files));
+    let checking = tokio::task::spawn_blocking(move || Package::check_signed(files));
     let package = checking.await.map_err(|error| Failure::error("internal", error.to_string(), ""))??;
     during("publishing", upload(to, &package, statement)).await
 }
@@ -72,7 +72,7 @@ async fn fetch(
     to_log: &str,
     buyer: Option<&Buyer>,
 ) -> Result<(PackageFiles, Envelope), Failure> {
-    let (page, logged) = remote.resolve(reference).await?;
+    let (page, logged, _) = remote.resolve(reference).await?;
     let (client, signed) = (&remote.client, logged.release);
     let id = signed.release.clone();
     let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
@@ -85,13 +85,12 @@ async fn fetch(
         let message = format!("what the registry hands out of {id} is not what the log has");
         return Err(Failure::no("release-differs", message, "do not rely on it; tell the operator"));
     };
-    let layer = async |name: &'static str, digest: Option<Digest>| match digest {
-        Some(digest) => client.signed_files(&exact, name, digest).await.map(Some),
-        None => Ok(None),
-    };
     let wit = client.signed_files(&exact, "wit", signed.wit).await?;
     let tests = client.signed_files(&exact, "tests", signed.tests).await?;
-    let source = layer("source", signed.source).await?;
+    let source = match signed.source {
+        Some(digest) => Some(client.signed_files(&exact, "source", digest).await?),
+        None => None,
+    };
     let documents = client.signed_documents(&exact, &signed.documents).await?;
     if let Some(log) = signed.registry.filter(|log| log != to_log) {
         let message =
@@ -111,12 +110,17 @@ async fn fetch(
         let message = format!("the edition `{name}` of {id} runs where it was published, and nowhere else");
         return Err(Failure::no("download-not-allowed", message, "call it there"));
     }
-    // Last, for they may have a price, which is one for all of them.
-    let component = client.download_signed(&page, id.clone(), None, signed.component, buyer).await?.bytes;
-    let files = layer("files", signed.files).await?;
+    // Last, for they may have a price, which is one for all of them. A wallet signs in for the second; credit has no key to
+    // do so with, and is told by the name of the request that it paid before: also where this is done again.
+    let sold = client.clone().with_request_name(&Digest::of(format!("republish {id}")).hex());
+    let component = sold.download_signed(&page, id.clone(), None, signed.component, buyer).await?.bytes;
+    let files = match signed.files {
+        Some(digest) => Some(sold.signed_files(&exact, "files", digest).await?),
+        None => None,
+    };
     let mut editions = BTreeMap::new();
     for (name, edition) in signed.editions.0 {
-        let own = client.download_signed(&page, id.clone(), Some(&name), edition.component, buyer).await?;
+        let own = sold.download_signed(&page, id.clone(), Some(&name), edition.component, buyer).await?;
         editions.insert(name, own.bytes);
     }
     Ok((PackageFiles { manifest, wit, tests, component, editions, documents, files, source }, statement))

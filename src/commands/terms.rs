@@ -31,7 +31,7 @@ async fn change(context: &Context, args: &ChangeTermsArgs) -> Result<(), Failure
     let secret = key(context, signing.key.as_deref())?;
     let remote = context.remote(None)?;
     let exact = PackageRef { package: id.package.clone(), version: Some(id.version.clone()) };
-    let (page, logged) = during("reading", remote.resolve(&exact)).await?;
+    let (page, logged, _) = during("reading", remote.resolve(&exact)).await?;
     let following = remote.trust.terms(&remote.client, &logged.release, &page.terms_changes);
     let before = during("reading", following).await?;
     let act = TermsChange::new(&logged.release, logged.terms, Terms::of(&manifest));

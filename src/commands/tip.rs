@@ -28,9 +28,19 @@ pub(super) async fn run(context: &Context, command: &TipCommand) -> Result<(), F
                 };
                 given.tips.iter().map(line).collect::<Vec<_>>().join("\n")
             });
-            Ok(())
+            match given.tips.iter().filter(|tip| tip.refused.is_some()).count() {
+                0 => Ok(()),
+                refused => Err(not_all(refused)),
+            }
         }
     }
+}
+
+/// Says that some got nothing: a script must not take the month for done.
+fn not_all(refused: usize) -> Failure {
+    let message = format!("{} not given", count(refused as u64, "tip"));
+    let next = "mend what refuses them, and run the same again: what was given is given once";
+    Failure::no("tips-refused", message, next)
 }
 
 async fn give(context: &Context, args: &TipArgs) -> Result<(), Failure> {

@@ -126,15 +126,47 @@ async fn strangers_begin_few_packages_a_day_and_none_that_looks_like_anothers() 
         stage.post("/v1/publish", &packages::request(&package, signed)).await
     };
     for n in 0..limits::NEW_KEY_PACKAGES_MAX {
-        let reply = ask(&format!("new:{}", "a".repeat(n + 1)), 81).await;
+        let reply = ask(&format!("new:a{}", "-a".repeat(n)), 81).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
     }
     let refused = ask("new:more", 81).await.assert_problem(429, "packages-too-many");
     assert!(refused["next"].as_str().unwrap().contains("tomorrow"), "{refused}");
     // Another key has its own count, and no name that looks like one of these.
-    assert_eq!(ask("ne:other", 82).await.status, 201);
-    let refused = ask("ne:wa", 82).await.assert_problem(403, "package-confusable");
-    assert!(refused["detail"].as_str().unwrap().contains("`new:a`"), "{refused}");
+    for name in ["new-a:other", "ne:wa"] {
+        assert_eq!(ask(name, 82).await.status, 201, "{name}");
+    }
+    let refused = ask("new-a:a", 82).await.assert_problem(403, "package-confusable");
+    assert!(refused["detail"].as_str().unwrap().contains("`new:a-a`"), "{refused}");
     stage.world.advance(Duration::from_millis(limits::NEW_KEY_WINDOW_MS as u64));
     assert_eq!(ask("new:more", 81).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_claim_few_namespaces_a_day_for_nothing() {
+    let stage = Stage::empty().await;
+    let [eve, ana] = [81, 82].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    // Whoever else is named has no part in it.
+    let claim = async |name: &str| {
+        let of_one = NamespacePolicy::of_one_key(name.parse().unwrap(), eve.public());
+        let policy = NamespacePolicy { controllers: [ana.public(), eve.public()].into(), ..of_one };
+        act(&stage, &format!("/v1/namespaces/{name}/policy"), policy.sign(&eve)).await
+    };
+    let ask = async |name: &str, seed: u8| {
+        let mut package = package(name, "run", component("a", "run", 1), "");
+        package.tests = one_file("t.toml", "[[case]]\nname = \"runs\"\ncall = \"run(1)\"\nexpect = \"4\"\n");
+        let signed = packages::sign(&package, &SecretKey::from_seed(&[seed; 32]));
+        stage.post("/v1/publish", &packages::request(&package, signed)).await
+    };
+    for n in 0..limits::NEW_KEY_PACKAGES_MAX {
+        let reply = claim(&format!("squat{}", "x".repeat(n))).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        stage.world.advance(Duration::from_secs(60));
+    }
+    claim("more").await.assert_problem(429, "packages-too-many");
+    ask("more:goods", 81).await.assert_problem(429, "packages-too-many");
+    // What it claimed it may use, and others are not counted with it.
+    assert_eq!(ask("squat:goods", 81).await.status, 201);
+    assert_eq!(ask("ana:goods", 82).await.status, 201);
+    stage.world.advance(Duration::from_millis(limits::NEW_KEY_WINDOW_MS as u64));
+    assert_eq!(claim("more").await.status, 201);
 }

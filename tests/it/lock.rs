@@ -9,10 +9,10 @@ use glassbox_registry::Package;
 use serde_json::{Value, json};
 
 use crate::command::Shell;
-use crate::economy;
 use crate::names::act;
 use crate::packages::{bench, publisher};
 use crate::stage::{Stage, keys};
+use crate::{economy, mirror};
 
 /// Runs the audit. Returns whether it held, and what it found.
 fn audit(shell: &Shell) -> (bool, Vec<Value>) {
@@ -40,7 +40,11 @@ async fn ci_refuses_a_licence_that_nobody_took() {
         stage.publish(&package).await;
     }
     let shell = Shell::new(&stage.url);
-    assert_eq!(audit(&shell), (true, Vec::new()), "nothing is used");
+    // In another folder than the project's, nothing is well.
+    for command in [&["audit", "licenses", "--allow", "MIT"][..], &["lock"]] {
+        shell.refused(command, "lock-not-found");
+    }
+    assert!(!shell.folder.path().join("glassbox.lock").exists(), "begun by nobody");
     let pinned = shell.ok(&["add", "lab:bench"]);
     let page = stage.get("/v1/packages/lab/bench/1.0.0").await.json();
     for field in ["release", "component", "terms"] {
@@ -64,6 +68,69 @@ async fn ci_refuses_a_licence_that_nobody_took() {
     shell.ok(&["license", "buy", "shop:goods", "offer:commercial", "--out", "goods.license.json"]);
     let (holds, findings) = audit(&shell);
     assert_eq!((holds, codes(&findings)), (false, vec![("license-refused", false)]), "another one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_says_decides_nothing() {
+    let stage = Stage::of_today().await;
+    stage.publish(&economy::goods("LicenseRef-Shop", "", "")).await;
+    // A registry whose page is kinder than what was signed, and than what the log has.
+    let kind = |path: &str, said: Vec<u8>| {
+        if path != "/v1/packages/shop/goods/1.0.0" && path != "/v1/packages/shop/goods/latest" {
+            return said;
+        }
+        let mut page: Value = serde_json::from_slice(&said).unwrap();
+        page["license"] = json!("MIT");
+        page.as_object_mut().unwrap().remove("yanked");
+        serde_json::to_vec(&page).unwrap()
+    };
+    let shell = Shell::new(&mirror::passing_on(&stage.url, str::to_owned, kind).await);
+    shell.ok(&["add", "shop:goods"]);
+    assert_eq!(shell.ok(&["info", "shop:goods"])["license"], "MIT");
+    let (holds, findings) = audit(&shell);
+    assert_eq!((holds, codes(&findings)), (false, vec![("license-not-allowed", false)]));
+    assert!(findings[0]["detail"].as_str().unwrap().contains("`LicenseRef-Shop`"), "{findings:?}");
+    let id = "shop:goods@1.0.0".parse().unwrap();
+    let yank = Yank { release: id, yanked: true, reason: "loses accents".into(), sequence: 1 };
+    let yanked = act(&stage, "/v1/packages/shop/goods/1.0.0/yank", yank.sign(&publisher())).await;
+    assert_eq!(yanked.status, 201);
+    let (_, findings) = audit(&shell);
+    assert_eq!(codes(&findings), [("release-yanked", true), ("license-not-allowed", false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edition_is_under_counts_too() {
+    let stage = Stage::of_today().await;
+    let editions = "[edition.ce]\nlicense = \"Apache-2.0\"\nexports = [\"rows\"]\n\
+                    [edition.pro]\nlicense = \"LicenseRef-Shop-Pro\"\nexports = [\"double\"]\n";
+    stage.publish(&economy::goods("MIT", "", editions)).await;
+    let shell = Shell::new(&stage.url);
+    shell.ok(&["add", "shop:goods"]);
+    let (holds, findings) = audit(&shell);
+    assert_eq!((holds, codes(&findings)), (false, vec![("license-not-allowed", false)]));
+    let detail = findings[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("edition `pro` is under `LicenseRef-Shop-Pro`"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_licence_that_everybody_may_take_is_what_it_is() {
+    let offer = |id: &str, grants: &str| {
+        format!("[[offer]]\nid = \"{id}\"\ngrants = \"{grants}\"\namount = \"0\"\nterm = \"P1Y\"\n")
+    };
+    let offers =
+        [offer("gpl", "GPL-3.0-only"), offer("either", "GPL-3.0-only OR LicenseRef-Shop-Commercial")]
+            .concat();
+    let stage = Stage::of_today().await;
+    let license = "GPL-3.0-only OR LicenseRef-Shop-Commercial";
+    stage.publish(&economy::goods(license, "", &format!("{offers}{}", economy::PAYEE))).await;
+    let shell = Shell::new(&stage.url);
+    for (item, found) in [("gpl", vec![("license-not-allowed", false)]), ("either", Vec::new())] {
+        let file = format!("{item}.license.json");
+        shell.ok(&["license", "buy", "shop:goods", &format!("offer:{item}"), "--out", &file]);
+        shell.ok(&["add", "shop:goods", "--license", &file]);
+        let (holds, findings) = audit(&shell);
+        assert_eq!((holds, codes(&findings)), (found.is_empty(), found), "{item}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -195,15 +195,24 @@ fn an_omitted_release_is_noticed() {
 
 /// Passes everything on to a server, and one path as if another had been asked for.
 async fn liar(of: &str, asked: &'static str, answered: &'static str) -> String {
+    passing_on(of, move |path| if path == asked { answered } else { path }.to_owned(), |_, said| said).await
+}
+
+/// Passes everything on to a server, under the paths that `route` makes of those that are asked for, and what it says as `say`
+/// has it.
+pub(crate) async fn passing_on(
+    of: &str,
+    route: impl Fn(&str) -> String + Clone + Send + Sync + 'static,
+    say: impl Fn(&str, Vec<u8>) -> Vec<u8> + Clone + Send + Sync + 'static,
+) -> String {
     let (of, http) = (of.to_owned(), reqwest::Client::builder().no_proxy().build().unwrap());
     let pass = move |request: axum::extract::Request| {
-        let (of, http) = (of.clone(), http.clone());
+        let (of, http, route, say) = (of.clone(), http.clone(), route.clone(), say.clone());
         async move {
-            let path = request.uri().path();
-            let path = if path == asked { answered } else { path };
+            let path = route(request.uri().path());
             let reply = http.get(format!("{of}{path}")).send().await.unwrap();
             let status = axum::http::StatusCode::from_u16(reply.status().as_u16()).unwrap();
-            (status, reply.bytes().await.unwrap())
+            (status, say(&path, reply.bytes().await.unwrap().to_vec()))
         }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::buyer::bench;
 use crate::packages::example;
-use crate::stage::Stage;
+use crate::stage::{FEE_BPS, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_priced_call_asks_for_payment_in_the_words_of_x402() {
@@ -52,6 +52,7 @@ async fn a_priced_call_asks_for_payment_in_the_words_of_x402() {
     let quote = stage.get("/v1/quote/lab/bench/1.0.0/double").await.json();
     assert_eq!(quote["payment_required"], serde_json::to_value(reply.required()).unwrap());
     assert_eq!(quote["max"], json!({ "amount": "2000", "usd": "0.002" }));
+    assert_eq!(quote["fee_bps"], FEE_BPS);
     assert_eq!(stage.payments().await, 0);
 }
 

@@ -520,6 +520,9 @@ pub struct QuoteResponse {
     pub lines: Vec<QuoteLine>,
     /// The digest of the terms.
     pub terms: String,
+    /// The operator's fee, in basis points of what is charged: it is part of the price, and on the receipt.
+    #[serde(default)]
+    pub fee_bps: u32,
     /// What you should know of the release: that it is yanked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -579,6 +582,9 @@ pub struct CallResponse {
     /// Where the source is, where the licence gives it to whoever calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Where those of what it imports are, where their licences do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The call's id.
     pub call: String,
     /// What the function returned; `null` when it returns nothing.

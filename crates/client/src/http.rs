@@ -26,6 +26,9 @@ use crate::error::ClientError;
 use crate::mirror::unpack;
 use crate::proof;
 
+/// The name of a request, for payments that have none of their own.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// A registry, seen from outside.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -35,6 +38,8 @@ pub struct Client {
     bearer: Option<String>,
     /// What every request is signed with, where the token names a holder.
     holder: Option<SecretKey>,
+    /// What every request is called.
+    name: Option<String>,
 }
 
 impl Client {
@@ -52,7 +57,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| ClientError::Transport { url: base.into(), source })?;
-        Ok(Self { http, base: base.into(), bearer: None, holder: None })
+        Ok(Self { http, base: base.into(), bearer: None, holder: None, name: None })
     }
 
     /// Returns the same client with a token that every request shows: one that spends prepaid credit or opens an account,
@@ -67,6 +72,14 @@ impl Client {
     #[must_use]
     pub fn with_holder(mut self, key: SecretKey) -> Self {
         self.holder = Some(key);
+        self
+    }
+
+    /// Returns the same client, which calls every request by one name: where credit or an account pays, what is asked for
+    /// under it is paid once.
+    #[must_use]
+    pub fn with_request_name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
         self
     }
 
@@ -392,6 +405,10 @@ impl Client {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = match &self.name {
+            Some(name) => request.header(IDEMPOTENCY_KEY, name),
+            None => request,
+        };
         match &self.bearer {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -828,7 +828,7 @@ pub const CODE_COMPARED_BYTES_MIN: usize = 1_024;
 /// How long a publisher's key is new, in milliseconds: a week from its first release.
 pub const KEY_NEW_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// The most packages that a new key may begin within a day. A maintainer who moves in with a dozen is not sent away; a lower
+/// The most packages that a new key may begin within a day, with the namespaces that it claims for none. A maintainer who moves in with a dozen is not sent away; a lower
 /// limit would stop nobody who floods, because another key costs nothing. What protects names is that each key has its own
 /// namespaces, and that no name may look like another's.
 pub const NEW_KEY_PACKAGES_MAX: usize = 20;

@@ -140,10 +140,23 @@ impl PackageName {
         &self.name
     }
 
-    /// Returns what it looks like, as [`Namespace::skeleton`] says: two packages of one skeleton could be taken for each other,
-    /// also where the colon stands elsewhere, as in `acme-text:slug` and `acme:text-slug`.
+    /// Returns what it looks like, as [`Namespace::skeleton`] says, wherever the colon stands. Packages that could be taken for
+    /// each other have one skeleton.
     pub fn skeleton(&self) -> String {
         skeleton(&self.to_string())
+    }
+
+    /// Tells whether two packages could be taken for each other: they look alike, and the colon of each stands where the other
+    /// has its own, or a hyphen, as in `acme-text:slug` and `acme:text-slug`. A colon within a word is seen, and whoever has `a`
+    /// could otherwise keep every name from `acme` that begins so: `a:cme-text` is nothing like `acme:text`.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.skeleton() == other.skeleton() && self.ends_where(other) && other.ends_where(self)
+    }
+
+    /// Tells whether its namespace ends where a word of the other ends.
+    fn ends_where(&self, other: &Self) -> bool {
+        let (namespace, other) = (skeleton(&self.namespace), other.to_string());
+        other.match_indices([':', '-']).any(|(at, _)| skeleton(&other[..at]) == namespace)
     }
 
     /// Returns the release of this package at `version`.
@@ -444,11 +457,25 @@ mod tests {
         for (one, other) in [("acme", "acne"), ("docs", "doc"), ("bits", "bots")] {
             assert_ne!(skeleton(one), skeleton(other), "{one} {other}");
         }
-        let skeleton = |text: &str| text.parse::<PackageName>().expect("valid").skeleton();
-        for other in ["acme-text:slug", "acme:text-s1ug", "acme:textslug", "acrne:text-slug"] {
-            assert_eq!(skeleton("acme:text-slug"), skeleton(other), "{other}");
+    }
+
+    #[test]
+    fn packages_look_alike_where_their_words_end() {
+        let looks_like = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| text.parse::<PackageName>().expect("valid"));
+            assert_eq!(one.looks_like(&other), other.looks_like(&one), "{one} {other}");
+            one.looks_like(&other)
+        };
+        for other in
+            ["acme-text:slug", "acme:text-s1ug", "acme:textslug", "acrne:text-slug", "ac-me-text:s-lug"]
+        {
+            assert!(looks_like("acme:text-slug", other), "{other}");
         }
-        assert_ne!(skeleton("acme:text-slug"), skeleton("acme:text-slugs"));
+        for other in
+            ["acme:text-slugs", "a:cme-text-slug", "acme-te:xt-slug", "acme-text-s:lug", "ac:me-text-slug"]
+        {
+            assert!(!looks_like("acme:text-slug", other), "{other}");
+        }
     }
 
     #[test]

@@ -23,6 +23,6 @@ mod transport;
 pub use card::{CARD_MEDIA_TYPE, card};
 pub use provider::{Asked, Called, Layer, PaidTool, Payment, Provider};
 pub use question::Question;
-pub use server::{RECEIPT, SOURCE, Server};
+pub use server::{RECEIPT, SOURCE, SOURCES, Server};
 pub use skill::SKILL;
 pub use transport::{Http, serve_stdio};

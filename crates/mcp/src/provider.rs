@@ -130,6 +130,8 @@ pub struct Called {
     pub settlement: Option<Value>,
     /// Where the source is, where the licence gives it to whoever calls.
     pub source: Option<Value>,
+    /// Where those of what it imports are, where their licences do.
+    pub sources: Option<Value>,
     /// What the provider adds for the caller to read, such as that the receipt holds.
     pub notes: Vec<(&'static str, Value)>,
 }
@@ -145,6 +147,7 @@ impl From<CallResponse> for Called {
             receipt: serde_json::to_value(response.receipt).ok(),
             settlement: None,
             source: response.source.map(Value::from),
+            sources: Some(response.sources).filter(|sources| !sources.is_empty()).map(Value::from),
             notes: response.notice.map(|notice| ("notice", notice.into())).into_iter().collect(),
         }
     }

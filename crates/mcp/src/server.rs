@@ -19,6 +19,9 @@ pub const RECEIPT: &str = "dev.glassbox/receipt";
 /// Where a client finds the URL of the source of what it called, in the same place, where its licence gives it to callers.
 pub const SOURCE: &str = "dev.glassbox/source";
 
+/// Where it finds those of what that imports, an array.
+pub const SOURCES: &str = "dev.glassbox/sources";
+
 /// Where the settlement of a payment of x402 goes.
 pub(crate) const PAYMENT_RESPONSE: &str = "x402/payment-response";
 
@@ -232,6 +235,7 @@ impl Server {
             "fuel_max": quoted.fuel_max,
             "lines": quoted.lines,
             "terms": quoted.terms,
+            "fee_bps": quoted.fee_bps,
         });
         if let Some(notice) = quoted.notice {
             said["notice"] = json!(notice);
@@ -270,8 +274,12 @@ impl Server {
             said[name] = note;
         }
         let mut answer = Answer::from(said);
-        let meta =
-            [(RECEIPT, called.receipt), (SOURCE, called.source), (PAYMENT_RESPONSE, called.settlement)];
+        let meta = [
+            (RECEIPT, called.receipt),
+            (SOURCE, called.source),
+            (SOURCES, called.sources),
+            (PAYMENT_RESPONSE, called.settlement),
+        ];
         for (key, value) in meta {
             answer.meta.extend(value.map(|value| (key.to_owned(), value)));
         }

@@ -145,7 +145,7 @@ pub(crate) fn next(error: &StoreError) -> &'static str {
         "namespace-taken" => "publish under a namespace of your own, or with a key that controls this one",
         "namespace-confusable" | "package-confusable" => "choose a name that cannot be taken for another",
         "packages-too-many" => {
-            "publish the rest tomorrow; a week from its first release on, a key begins as many as it likes"
+            "publish or claim the rest tomorrow; a week from its first release on, a key begins as many as it likes"
         }
         "namespace-not-found" => "publish in it to claim it, or claim it with `glassbox namespace policy`",
         "release-not-found" => "name a release that was published",

@@ -13,7 +13,7 @@ use glassbox_core::acts::{
 use glassbox_core::dsse::{DsseError, Envelope, Signers};
 use glassbox_core::log::InclusionProof;
 use glassbox_core::{Namespace, PackageRef, ReleaseId, limits};
-use glassbox_store::{NamespaceRow, Published, ReleaseAct, Signed, StoreError};
+use glassbox_store::{NamespaceRow, NewNamespaceAct, Published, ReleaseAct, Signed, StoreError};
 use tracing::{error, info, warn};
 
 use crate::act_error::ActError;
@@ -201,8 +201,12 @@ impl Registry {
         statement: Envelope,
         signers: Signers,
     ) -> Result<ActReply, ActError> {
-        let signed = Signed { act, statement, signers };
-        let logged = self.store.change_namespace(signed, self.env.now_ms()).await?;
+        let new = NewNamespaceAct {
+            signed: Signed { act, statement, signers },
+            newcomers_bounded: self.config.company.is_none(),
+            now_ms: self.env.now_ms(),
+        };
+        let logged = self.store.change_namespace(new).await?;
         self.prove(logged).await
     }
 

@@ -176,13 +176,17 @@ impl Registry {
         let is_bought = bought.is_some_and(|bought| download_requests(&live, act).contains(&bought));
         // What people may read without an account, programs may, too.
         let today = self.today();
-        if !is_bought && (act == PricedAct::Download || live.machines(today) != MachineAccess::Free) {
-            self.check_quarantine(&live)?;
+        if act == PricedAct::Download || live.machines(today) != MachineAccess::Free {
+            // One payment is for every component of a release; what it fetched before was another, where an edition is named.
+            if !is_bought || request.edition.is_some() {
+                self.check_quarantine(&live)?;
+            }
             let allowed = self.granted(&live, None)?;
             let license = match act {
                 PricedAct::Source => live.source_license(today),
                 _ => live.terms.license_of_edition(request.edition.as_deref(), today),
             };
+            // Each of them has a licence of its own, so a company is asked about the one that is fetched.
             self.gate(&live, license, &allowed, live.price_of(act).amount, request.payment.as_ref()).await?;
         }
         Ok(live)

@@ -6,7 +6,7 @@ use glassbox_core::dsse::{DsseError, Envelope, Statement};
 use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::StandingProof;
-use glassbox_core::manifest::{MachineAccess, Terms, is_agpl};
+use glassbox_core::manifest::{MachineAccess, Manifest, Terms, is_agpl};
 use glassbox_core::name::Namespace;
 use glassbox_core::release::{Authorship, Release};
 use glassbox_core::terms::{Account, Quote};
@@ -14,10 +14,11 @@ use glassbox_core::{PackageName, PackageRef, ReleaseId, Version, limits};
 use glassbox_pay::x402::PaymentRequired;
 use glassbox_store::{Filter, FirstRelease, PackageRow, ReceiptProof, ReleaseRow};
 use serde::de::DeserializeOwned;
+use tracing::warn;
 
 use crate::call::{PaidResource, StoredReply};
 use crate::depend::exact;
-use crate::error::{CallError, RegistryError};
+use crate::error::{CallError, RegistryError, chain};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::package::Listing;
@@ -89,6 +90,15 @@ pub struct SameCode {
     pub declared: bool,
 }
 
+/// Where the sources are that licences give to whoever calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// That of the release that is called.
+    pub own: Option<String>,
+    /// Those of what it imports, directly or through others.
+    pub dependencies: Vec<String>,
+}
+
 impl Registry {
     /// Finds the packages that fit `words` best, of those that `filter` lets pass. What is as relevant goes by how many use it:
     /// payers who have nothing to do with it nor with one another.
@@ -108,7 +118,7 @@ impl Registry {
             let Some(row) = self.store.newest_release(&hit.package, self.env.now_ms()).await? else {
                 continue;
             };
-            let view = self.view(row)?;
+            let view = self.view(row).await?;
             let payers_organic = self.usage(&view.row.id).await?.payers_organic;
             found.push(Found {
                 package: hit.package,
@@ -130,8 +140,11 @@ impl Registry {
 
     /// Returns the packages that there are, by name.
     pub async fn packages(&self) -> Result<Vec<ReleaseView>, RegistryError> {
-        let rows = self.store.newest_releases(self.env.now_ms()).await?.into_iter();
-        rows.map(|row| self.view(row)).collect()
+        let mut views = Vec::new();
+        for row in self.store.newest_releases(self.env.now_ms()).await? {
+            views.push(self.view(row).await?);
+        }
+        Ok(views)
     }
 
     /// Returns a package with its versions.
@@ -142,7 +155,7 @@ impl Registry {
 
     /// Returns everything public of a release.
     pub async fn release(&self, reference: &PackageRef) -> Result<ReleaseView, RegistryError> {
-        self.view(self.release_row(reference).await?)
+        self.view(self.release_row(reference).await?).await
     }
 
     /// Returns what stands about a package, a namespace or an executor at the newest checkpoint, with the proof of it.
@@ -277,25 +290,69 @@ impl Registry {
         Ok(namespace.is_some_and(|row| row.state.at(self.env.now_ms()).is_controller(key)))
     }
 
-    /// Returns where the source is that a call's licence gives to whoever calls: the AGPL asks for it in every response.
-    pub fn source_offered(&self, terms: &Terms) -> Option<String> {
+    /// Returns where the sources are that the licences of a call give to whoever calls: the AGPL asks for it in every response,
+    /// of what is called under these terms, and of everything that is linked to it.
+    pub async fn sources_offered(&self, terms: &Terms) -> Sources {
+        let mut sources = Sources { own: self.source_offered(terms), dependencies: Vec::new() };
+        // Most releases import nothing, and need no look.
+        if terms.more.dependencies.is_empty() {
+            return sources;
+        }
+        let (mut linked, mut next) = (vec![terms.release.clone()], 0);
+        while let Some(release) = linked.get(next).cloned() {
+            next += 1;
+            let live = match self.live(&exact(&release)).await {
+                Ok(live) => live,
+                // An answer that is paid for is not withheld because of it.
+                Err(error) => {
+                    warn!(error = %chain(&error), "Could not look for the source of {release}");
+                    continue;
+                }
+            };
+            if release != terms.release {
+                sources.dependencies.extend(self.source_offered(&live.terms));
+            }
+            for pin in &live.dependencies {
+                if !linked.contains(&pin.release) {
+                    linked.push(pin.release.clone());
+                }
+            }
+        }
+        sources
+    }
+
+    fn source_offered(&self, terms: &Terms) -> Option<String> {
         let offered = terms.licenses_on(self.today()).any(is_agpl);
         offered.then(|| format!("{}?file=", self.release_url(&terms.release, "source")))
     }
 
-    pub(crate) fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
+    pub(crate) async fn view(&self, row: ReleaseRow) -> Result<ReleaseView, RegistryError> {
         let id = row.id.to_string();
         let damaged = |error: DsseError| RegistryError::Damaged(id.clone(), error.to_string());
+        let mut listing: Listing = parse(&id, &row.listing)?;
+        if !listing.has_rights {
+            listing = listing.with_rights(&self.terms_that_stand(&row).await?);
+        }
         // It was checked when it was published.
         let statement: Statement<Release> =
             parse::<Envelope>(&id, &row.statement)?.read_unchecked().map_err(damaged)?;
         Ok(ReleaseView {
-            listing: parse::<Listing>(&id, &row.listing)?.on(self.today()),
+            listing: listing.on(self.today()),
             report: parse(&id, &row.report)?,
             strength: row.strength.as_deref().map(|text| parse(&id, text)).transpose()?,
             authorship: statement.predicate.authorship,
             row,
         })
+    }
+
+    /// Reads the terms of a release out of what its publisher signed.
+    async fn terms_that_stand(&self, row: &ReleaseRow) -> Result<Terms, RegistryError> {
+        if let Some(newest) = self.store.terms_changes(&row.id).await?.pop() {
+            return Ok(newest.change.terms);
+        }
+        let manifest = Manifest::read(&row.manifest)
+            .map_err(|error| RegistryError::Damaged(row.id.to_string(), error.to_string()))?;
+        Ok(Terms::of(&manifest))
     }
 
     pub(crate) async fn release_row(&self, reference: &PackageRef) -> Result<ReleaseRow, RegistryError> {

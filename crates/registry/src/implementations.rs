@@ -216,7 +216,7 @@ impl Registry {
         let mut is_tested = true;
         let mut implementations = Vec::new();
         for ImplementationRow { release: row, first_index } in rows {
-            let ReleaseView { row, listing, report, strength, .. } = self.view(row)?;
+            let ReleaseView { row, listing, report, strength, .. } = self.view(row).await?;
             // What earlier tests showed stands until there are new ones.
             let tests = shown.get(&row.id);
             is_tested &= tests.map(|(tests, _)| *tests) == spec.as_ref().map(|spec| spec.tests);

@@ -91,7 +91,7 @@ pub use earnings::{day_starts_ms, day_text};
 pub use env::{Env, rfc3339};
 pub use error::{CallError, CreditError, RegistryError, Retry, chain, failure_code};
 pub use executor::{AccusationError, Accused, ExecutorStanding};
-pub use find::{Found, ReleaseFile, ReleaseView, SameCode};
+pub use find::{Found, ReleaseFile, ReleaseView, SameCode, Sources};
 pub use held::ConfirmError;
 pub use host::HostConfig;
 pub use implementations::{Comparison, Implementation, Interface, Offered, Ranking, UnknownRanking};

@@ -116,6 +116,9 @@ pub struct Listing {
     /// What that costs, for people: `$0.5`. Absent where it costs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<String>,
+    /// Whether the licence that changes and the usage are in it: they are in none that was written before listings had them.
+    #[serde(default)]
+    pub(crate) has_rights: bool,
 }
 
 /// The files that a release ships, as pages show them.
@@ -161,8 +164,14 @@ impl Listing {
         }
         self.download = manifest.component_is_public();
         self.download_price = download_price(&terms);
-        self.usage = manifest.usage.clone();
+        self.with_rights(&terms)
+    }
+
+    /// Returns the same with what terms say of usage, and of a licence that changes.
+    pub(crate) fn with_rights(mut self, terms: &Terms) -> Self {
+        self.usage = terms.more.usage.clone();
         self.license_change = terms.more.change_license.clone().zip(terms.more.change_date);
+        self.has_rights = true;
         self
     }
 
@@ -181,8 +190,15 @@ impl Listing {
 }
 
 impl Package {
-    /// Checks `files`. The first failure is returned, with what to do about it.
+    /// Checks `files` that are to be signed. The first failure is returned, with what to do about it.
     pub fn check(files: PackageFiles) -> Result<Self, PublishError> {
+        check_named(&Manifest::parse(&files.manifest)?, &files.documents)?;
+        Self::check_signed(files)
+    }
+
+    /// Checks `files` that somebody signed. Which documents there are is said by the statement, and what the manifest names
+    /// beside them is no document: the statements of before there were any sign none.
+    pub fn check_signed(files: PackageFiles) -> Result<Self, PublishError> {
         let manifest = Manifest::parse(&files.manifest)?;
         let size_bytes = files.component.len() + files.editions.values().map(Vec::len).sum::<usize>();
         if size_bytes > limits::COMPONENT_BYTES_MAX {
@@ -190,7 +206,7 @@ impl Package {
         }
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
-        check_documents(&manifest, &files.documents)?;
+        check_unnamed(&manifest, &files.documents)?;
         let components = [&files.component].into_iter().chain(files.editions.values());
         let sbom = read_sbom(components.map(Vec::as_slice))?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
@@ -289,6 +305,7 @@ impl Package {
             license: package.license.clone(),
             license_change: package.change_license.clone().zip(package.change_date),
             usage: self.manifest.usage.clone(),
+            has_rights: true,
             authors: package.authors.clone(),
             repository: package.repository.clone(),
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
@@ -367,21 +384,32 @@ fn check_files(manifest: &Manifest, files: Option<&Files>) -> Result<(), Publish
     }
 }
 
-/// A reader must find what the manifest points to: exactly those files come along.
-fn check_documents(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
+/// A reader must find what the manifest points to.
+fn check_named(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
     let there = |path: &str| documents.iter().any(|(name, _)| name == path);
-    let missing = manifest.documents().find(|(_, path)| !there(path));
-    let named = |name: &str| manifest.documents().any(|(_, path)| path == name);
-    let more = documents.iter().map(|(name, _)| name).find(|name| !named(name));
-    let clip = |path: &str| path.chars().take(limits::QUOTED_CHARS_MAX).collect::<String>();
-    let message = match (missing, more) {
-        (None, None) => return Ok(()),
-        (Some((key, path)), _) => format!("`{key}` names `{}`, which is not there", clip(path)),
-        (None, Some(path)) => {
-            format!("there is a document `{}`, which the manifest does not name", clip(path))
+    match manifest.documents().find(|(_, path)| !there(path)) {
+        None => Ok(()),
+        Some((key, path)) => {
+            let message = format!("`{key}` names `{}`, which is not there", clip(path));
+            Err(lint::broken(lint::DOCUMENTS, message).into())
         }
-    };
-    Err(lint::broken(lint::DOCUMENTS, message).into())
+    }
+}
+
+/// No file comes along that the manifest does not point to.
+fn check_unnamed(manifest: &Manifest, documents: &Files) -> Result<(), PublishError> {
+    let named = |name: &str| manifest.documents().any(|(_, path)| path == name);
+    match documents.iter().map(|(name, _)| name).find(|name| !named(name)) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("there is a document `{}`, which the manifest does not name", clip(path));
+            Err(lint::broken(lint::DOCUMENTS, message).into())
+        }
+    }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(limits::QUOTED_CHARS_MAX).collect()
 }
 
 /// Copies the files of a release into what a guest is shown.

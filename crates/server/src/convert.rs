@@ -230,6 +230,7 @@ pub(crate) fn files(files: &Files) -> FilesResponse {
 }
 
 pub(crate) fn quote(
+    registry: &Registry,
     release: String,
     quote: Quote,
     required: Option<PaymentRequired>,
@@ -252,6 +253,7 @@ pub(crate) fn quote(
             })
             .collect(),
         terms: quote.terms.to_string(),
+        fee_bps: registry.config().fee_bps,
         notice,
         payment_required: required.and_then(|required| serde_json::to_value(required).ok()),
     }
@@ -267,14 +269,16 @@ pub(crate) fn notes(affecting: &[Affecting]) -> Vec<AdvisoryNote> {
     affecting.iter().map(note).collect()
 }
 
-pub(crate) fn reply(
+pub(crate) async fn reply(
     registry: &Registry,
     reply: CallReply,
     notice: Option<String>,
     affecting: &[Affecting],
 ) -> CallResponse {
+    let sources = registry.sources_offered(&reply.stored.bundle.opening.terms).await;
     CallResponse {
-        source: registry.source_offered(&reply.stored.bundle.opening.terms),
+        source: sources.own,
+        sources: sources.dependencies,
         advisories: notes(affecting),
         call: reply.stored.call,
         output: reply.stored.output.unwrap_or_default(),

@@ -151,7 +151,7 @@ impl Provider for Desk {
         let live = self.0.live(&asked.release).await.map_err(problem)?;
         let quoted = self.0.quote(&asked.release, &asked.function, asked.body.fuel, Some(&resource));
         let (quote, required) = quoted.await.map_err(problem)?;
-        Ok(convert::quote(live.id.to_string(), quote, required, self.0.notice(&asked.release)))
+        Ok(convert::quote(&self.0, live.id.to_string(), quote, required, self.0.notice(&asked.release)))
     }
 
     async fn call(
@@ -195,7 +195,7 @@ impl Provider for Desk {
         })?;
         let settlement = reply.stored.settlement.as_ref().map(|settlement| json!(settlement));
         let affecting = affecting(&self.0, &reply).await;
-        let mut called = Called::from(convert::reply(&self.0, reply, notice, &affecting));
+        let mut called = Called::from(convert::reply(&self.0, reply, notice, &affecting).await);
         called.notes.extend(chosen.map(|chosen| ("chosen", json!(chosen_response(chosen)))));
         Ok(Called { settlement, ..called })
     }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::log;
+use crate::newcomers;
 use crate::releases::Published;
 use crate::sqlite::{Store, parse};
 
@@ -44,6 +45,17 @@ impl ReleaseAct {
     }
 }
 
+/// An act about a namespace, to be written.
+#[derive(Debug, Clone)]
+pub struct NewNamespaceAct {
+    /// The act.
+    pub signed: Signed<NamespaceAct>,
+    /// Whether strangers claim here: their keys begin few namespaces within a day while they are new.
+    pub newcomers_bounded: bool,
+    /// When, in Unix milliseconds.
+    pub now_ms: i64,
+}
+
 /// What holds of a namespace, and when its domain was last asked, in Unix milliseconds.
 #[derive(Debug, Clone)]
 pub struct NamespaceRow {
@@ -63,12 +75,9 @@ impl Store {
     /// Applies an act about a namespace and logs it. A policy for a namespace that nobody has claims it.
     ///
     /// The same statement again is a no-op; one that core refuses is [`StoreError::Refused`].
-    pub async fn change_namespace(
-        &self,
-        signed: Signed<NamespaceAct>,
-        now_ms: i64,
-    ) -> Result<Published, StoreError> {
+    pub async fn change_namespace(&self, new: NewNamespaceAct) -> Result<Published, StoreError> {
         self.write("change_namespace", move |transaction| {
+            let NewNamespaceAct { signed, newcomers_bounded, now_ms } = new;
             let Signed { act, statement, signers } = signed;
             let identity = identity(&statement)?;
             if let Some(index) = known(transaction, identity)? {
@@ -90,7 +99,10 @@ impl Store {
                     )?;
                 }
                 (None, NamespaceAct::Policy(policy, _)) => {
-                    claim(transaction, &name, Claim::Policy(policy), &signers, now_ms)?;
+                    let owner = claim(transaction, &name, Claim::Policy(policy), &signers, now_ms)?;
+                    if newcomers_bounded {
+                        newcomers::check_key(transaction, &owner, &name, now_ms)?;
+                    }
                 }
                 (None, _) => return Err(StoreError::NoNamespace(name)),
             }
@@ -236,14 +248,15 @@ pub(crate) fn read(connection: &Connection, name: &Namespace) -> Result<Option<N
     Ok(Some(NamespaceRow { state, asked_at }))
 }
 
-/// Claims a namespace that nobody has, unless its name could be taken for another's, or for the host's.
+/// Claims a namespace that nobody has, unless its name could be taken for another's, or for the host's. Returns the key that
+/// claimed it: of its controllers the first who signed, for anybody can be named.
 pub(crate) fn claim(
     transaction: &Transaction<'_>,
     name: &Namespace,
     claim: Claim,
     signers: &Signers,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     if name.is_of_host() {
         return Err(StoreError::NamespaceOfHost(name.clone()));
     }
@@ -263,18 +276,19 @@ pub(crate) fn claim(
             }
         }
     }
-    let owner = state.policy.controllers.first().map(ToString::to_string);
+    let owner = signers.keys().iter().find(|key| state.is_controller(key)).map(ToString::to_string);
+    let owner = owner.unwrap_or_default();
     transaction.execute(
         "INSERT INTO namespaces (name, owner, claimed_at, state, skeleton) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             name.as_str(),
-            owner.unwrap_or_default(),
+            owner,
             now_ms,
             serde_json::to_string(&state).expect("our own state is plain JSON"),
             skeleton,
         ],
     )?;
-    Ok(())
+    Ok(owner)
 }
 
 /// Reads the marks of a release; `None` where there is no such release.

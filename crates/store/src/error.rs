@@ -73,8 +73,8 @@ pub enum StoreError {
         /// The one that it looks like.
         other: PackageName,
     },
-    /// A new key began as many packages of late as it may.
-    #[error("{key} is new, and began {max} packages within a day")]
+    /// A new key began as many packages, and claimed as many namespaces, of late as it may.
+    #[error("{key} is new, and began {max} packages or namespaces within a day")]
     TooManyPackages {
         /// The key, as a `did:key`.
         key: String,

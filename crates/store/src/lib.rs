@@ -50,7 +50,7 @@ mod unclaimed;
 mod usage;
 mod witness;
 
-pub use acts::{NamespaceRow, ReleaseAct, Signed};
+pub use acts::{NamespaceRow, NewNamespaceAct, ReleaseAct, Signed};
 pub use advisories::{Advised, AdvisoryRow, NewAdvisory};
 pub use attestations::{AttestationRow, Attested};
 pub use binding::{Backing, Hold, NewCall};

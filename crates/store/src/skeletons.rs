@@ -25,7 +25,7 @@ pub(crate) fn write(transaction: &Transaction<'_>, release: &NewRelease) -> Resu
             transaction.prepare_cached("SELECT package FROM package_skeletons WHERE skeleton = ?1")?;
         for other in alike.query_map([&skeleton], |row| row.get::<_, String>(0))? {
             let other: PackageName = parse(&other?)?;
-            if gives_way(transaction, release, &other)? {
+            if package.looks_like(&other) && gives_way(transaction, release, &other)? {
                 return Err(StoreError::PackageConfusable { package: package.clone(), other });
             }
         }

@@ -578,9 +578,14 @@ async fn a_new_package_that_looks_like_anothers_is_refused() {
     publish(&store, "acme-text:s1ug@1.0.0", &eve).await.expect_err("it looks the same");
     publish(&store, "acme-text:pad@1.0.0", &eve).await.expect("new");
     publish(&store, "acme:text-pad@1.0.0", &ana).await.expect("the older namespace gives no way");
-    publish(&store, "acme-te:xt-pad@1.0.0", &ana).await.expect_err("the younger one does");
-    publish(&store, "acme-te:xt-slug@1.0.0", &ana).await.expect("one's own");
-    store.publish(release("acme-t:ext-slug@1.0.0", &eve, "x")).await.expect("no strangers");
+    publish(&store, "acme-text:x-pad@1.0.0", &eve).await.expect("new");
+    publish(&store, "acme-text-x:pad@1.0.0", &ana).await.expect_err("the younger one does");
+    publish(&store, "acme:z-slug@1.0.0", &ana).await.expect("new");
+    publish(&store, "acme-z:slug@1.0.0", &ana).await.expect("one's own");
+    store.publish(release("acme-text-x:pad@1.0.0", &ana, "x")).await.expect("no strangers");
+    // A short namespace that was there first keeps no name from a longer one.
+    publish(&store, "b:its-pad@1.0.0", &eve).await.expect("new");
+    publish(&store, "bits:pad@1.0.0", &ana).await.expect("the colon within a word is seen");
     // What there was before is compared, too.
     drop(store);
     let store = Store::open(folder.path()).expect("the same store");

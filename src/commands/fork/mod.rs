@@ -115,11 +115,12 @@ pub(super) async fn make(remote: &Remote, args: &ForkArgs, folder: &Path) -> Res
 
 /// Reads what everybody may read of a release, as the log has it.
 async fn parent(remote: &Remote, reference: &PackageRef) -> Result<Parent, Failure> {
-    let (page, logged) = remote.resolve(reference).await?;
+    let (page, logged, standing) = remote.resolve(reference).await?;
     let release = logged.release;
     let id = &release.release;
-    if let Some(yanked) = page.yanked.filter(|mark| mark.set) {
-        let message = format!("{id} is yanked: {}", yanked.reason);
+    if standing.yanked.contains(&id.version) {
+        let reason = page.yanked.as_ref().map_or("the log has the reason", |mark| &mark.reason);
+        let message = format!("{id} is yanked: {reason}");
         return Err(Failure::no("parent-yanked", message, "derive from another version"));
     }
     let exact = exact(&release);

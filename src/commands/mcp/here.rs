@@ -78,6 +78,7 @@ impl Here {
             receipt: None,
             settlement: None,
             source: None,
+            sources: None,
             notes: vec![("ran", value!("on this machine: its terms allow it, and it costs nothing"))],
         })
     }

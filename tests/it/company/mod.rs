@@ -70,6 +70,11 @@ impl Agent {
         Reply::of(request.send().await.unwrap()).await
     }
 
+    pub(super) async fn get_as(&self, path: &str, key: &str) -> Reply {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        Reply::of(request.header("idempotency-key", key).send().await.unwrap()).await
+    }
+
     pub(super) async fn standing(&self, stage: &Stage) -> AccountStanding {
         stage.registry.company_account(&self.name.parse().unwrap()).await.unwrap()
     }

@@ -133,9 +133,7 @@ async fn what_is_not_allowed_is_refused_by_its_rule_and_nothing_runs() {
     stage.get("/v1/packages/bits/checksum/latest/component").await.assert_problem(401, "account-required");
     // Whatever else was asked for under the same name.
     assert_eq!(agent.call_as("double", 1, "key").await.status, 200);
-    let url = format!("{}/v1/packages/bits/checksum/latest/component", stage.url);
-    let named = stage.http.get(url).bearer_auth(&agent.token).header("idempotency-key", "key");
-    refused(&Reply::of(named.send().await.unwrap()).await, "allow.publishers");
+    refused(&agent.get_as("/v1/packages/bits/checksum/latest/component", "key").await, "allow.publishers");
     // Reading is free.
     assert_eq!(stage.get("/v1/packages/bits/checksum/latest/wit").await.status, 200);
     stage.assert_sound().await;
@@ -314,6 +312,23 @@ async fn a_licence_is_that_of_what_is_called_on_the_day() {
     refused(&agent.post(&double, &args).await, "allow.licenses");
     stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
     assert_eq!(agent.post(&double, &args).await.output(), json!(8));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_edition_was_paid_for_with_opens_no_other_that_is_not_allowed() {
+    let stage = Stage::of_company("allow.licenses = ['Apache-2.0']").await;
+    stage.publish(&economy::examples::sold_whole("audit", "0.5")).await;
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let component = "/v1/packages/ledgerly/audit/1.0.0/component";
+    let community = format!("{component}?edition=ce");
+    assert_eq!(agent.get_as(&community, "copy").await.status, 200);
+    // The payment is for all of them, and what the company allows is asked about each.
+    for other in [&format!("{component}?edition=ee"), component] {
+        refused(&agent.get_as(other, "copy").await, "allow.licenses");
+    }
+    assert_eq!(agent.get_as(&community, "copy").await.status, 200);
+    assert_eq!(agent.standing(&stage).await.spent.0, 500_000, "once");
+    stage.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

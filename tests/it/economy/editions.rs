@@ -5,8 +5,9 @@ use glassbox_core::ledger::Account;
 use glassbox_registry::{Code, Package, PackageFiles, replay};
 use serde_json::json;
 
-use super::examples::package;
+use super::examples::{package, sold_whole};
 use super::{Customer, net};
+use crate::command::{Server, Shell};
 use crate::packages::{publisher, request, sign};
 use crate::stage::{Stage, keys, sandbox};
 
@@ -58,6 +59,27 @@ async fn an_edition_runs_its_own_component_for_whoever_holds_its_plan() {
         let code = Code { component, files: None, dependencies: &[] };
         replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
         assert_eq!(report.holds(), same, "{report:?}");
+    }
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_them_to_another_registry_pays_once_for_all_components() {
+    let stage = Stage::of_today().await;
+    stage.publish(&sold_whole("audit", "0.5")).await;
+    let ana = Customer::with(&stage, "ana", "5").await;
+    let folder = tempfile::tempdir().unwrap();
+    let there = Server::start(folder.path(), &[]);
+    let shell = Shell::new(&there.url);
+    let from = format!("{}/ledgerly:audit@1.0.0", stage.url.strip_prefix("http://").unwrap());
+    // Also where it is done again.
+    for new in [true, false] {
+        let mut command = shell.command(&["republish", &from, "--credit", "--json"]);
+        let output = command.env("GLASSBOX_CREDIT", &ana.token).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let taken: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(taken["releases"][0]["new"], new, "{taken}");
+        assert_eq!(earned(&stage).await, net(500_000));
     }
     stage.assert_sound().await;
 }

@@ -1,6 +1,7 @@
 //! What a manifest says of rights beside money: licences that change, who may run a work for others, documents, and what
 //! publishers say for people.
 
+use std::path::Path;
 use std::time::Duration;
 
 use glassbox_core::Digest;
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 
 use super::{PAYEE, goods, path, priced, stage_with};
 use crate::buyer::Reply;
+use crate::composition::{self, assert_known};
 use crate::packages::{one_file, publisher, request, sign};
-use crate::stage::Stage;
+use crate::stage::{Stage, Sweep};
 
 const GOODS: &str = "/v1/packages/shop/goods/1.0.0";
 
@@ -158,6 +160,51 @@ async fn documents_come_with_the_release_that_names_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_signs_no_document_has_none() {
+    let files = with_package(goods("MIT", "", PAYEE), "readme = \"README.md\"\n");
+    // Nobody would sign it today; releases of before there were documents are as they are.
+    assert!(Package::check(files.clone()).is_err());
+    let before = Package::check_signed(files.clone()).unwrap().statement().sign(&publisher());
+    let stage = Stage::empty().await;
+    let readme = glassbox_core::files::Files::new([("README.md".to_owned(), b"Goods".to_vec())]).unwrap();
+    let more = PackageFiles { documents: readme, ..files.clone() };
+    let refused = stage.post("/v1/publish", &request(&more, before.clone())).await;
+    refused.assert_problem(422, "statement-differs");
+    for status in [201, 200] {
+        assert_eq!(stage.post("/v1/publish", &request(&files, before.clone())).await.status, status);
+    }
+    assert_eq!(stage.get(GOODS).await.json()["about"]["documents"], Value::Null);
+    stage.get(&format!("{GOODS}/documents?path=README.md")).await.assert_problem(404, "document-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_by_rules_of_before_is_said_again() {
+    let files = goods("MIT", "", PAYEE);
+    let stage = stage_with(&files).await;
+    // As if there had been no such rule when it was published.
+    let manifest = files.manifest.replacen("\"MIT\"", "\"Whatever\"", 1);
+    let old = PackageFiles { manifest: manifest.clone(), ..files.clone() };
+    assert!(Package::check_signed(old.clone()).is_err());
+    let mut release = Package::check(files).unwrap().statement();
+    release.manifest = Digest::of(&manifest);
+    release.terms = Terms::of(&Manifest::read(&manifest).unwrap()).compute_digest();
+    let statement = release.sign(&publisher());
+    let request = request(&old, statement.clone());
+    stage.post("/v1/publish", &request).await.assert_problem(422, "manifest-invalid");
+    let stage = stage
+        .reopen_changed(Sweep::Off, |store| {
+            let database = rusqlite::Connection::open(store.join("glassbox.sqlite")).unwrap();
+            let statement = serde_json::to_string(&statement).unwrap();
+            let changed = database
+                .execute("UPDATE releases SET manifest = ?1, statement = ?2", [&manifest, &statement])
+                .unwrap();
+            assert_eq!(changed, 1);
+        })
+        .await;
+    assert_known(&stage.post("/v1/publish", &request).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_publisher_says_is_shown_and_is_no_markup() {
     let image = Digest::of("image");
     let rest = format!(
@@ -213,6 +260,36 @@ async fn robots_are_told_what_stands_now() {
     assert_eq!(changed.status, 201, "{}", changed.text);
     let robots = stage.get("/robots.txt").await.text;
     assert!(robots.contains(said), "{robots}");
+    // Also of releases whose pages were written before these had it.
+    let stage = stage.reopen_changed(Sweep::Off, forget_rights).await;
+    let robots = stage.get("/robots.txt").await.text;
+    assert!(robots.contains(said), "{robots}");
+}
+
+/// Makes pages what they were before they said anything of usage and of licences that change.
+fn forget_rights(store: &Path) {
+    let database = rusqlite::Connection::open(store.join("glassbox.sqlite")).unwrap();
+    let forget =
+        "UPDATE releases SET listing = json_remove(listing, '$.usage', '$.license_change', '$.has_rights')";
+    assert_eq!(database.execute(forget, []).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_before_pages_said_it_is_said() {
+    let stage = Stage::empty().await;
+    let from = day(&stage, 2);
+    let files = changing("MPL-2.0", &from);
+    let manifest = files.manifest.replacen("[security]", "[usage]\ntrain-ai = \"n\"\n[security]", 1);
+    stage.publish(&PackageFiles { manifest, ..files }).await;
+    let stage = stage.reopen_changed(Sweep::Off, forget_rights).await;
+    let robots = stage.get("/robots.txt").await.text;
+    assert!(robots.contains("Content-Usage: /v1/packages/shop/goods/ train-ai=n\n"), "{robots}");
+    let license = stage.get("/license.xml").await.text;
+    assert!(license.contains("<prohibits type=\"usage\">ai-train</prohibits>"), "{license}");
+    let page = stage.get(GOODS).await.json();
+    assert_eq!(page["license_change"], json!({ "license": "MPL-2.0", "from": from }));
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    assert_eq!(stage.get(GOODS).await.json()["license"], "MPL-2.0");
 }
 
 /// The relation of a response to the source of what answered.
@@ -235,16 +312,57 @@ async fn every_answer_of_what_is_under_the_agpl_links_its_source() {
         assert_eq!((failed.status, failed.header("link")), (status, Some(link.as_str())), "{function}");
     }
     assert_eq!(stage.http.get(&url).send().await.unwrap().status(), 200);
+    let meta = over_mcp(&stage, "shop:goods@1.0.0", "double").await;
+    assert_eq!(
+        (&meta["dev.glassbox/source"], meta.get("dev.glassbox/sources")),
+        (&json!(url), None),
+        "{meta}"
+    );
+    // Others link nothing.
+    let free = stage_with(&goods("MIT", "", "")).await;
+    let called = free.post(&path("double"), &args).await;
+    assert_eq!((called.status, called.header("link")), (200, None));
+}
+
+/// Calls a function with 4, and returns what a client finds beside the answer.
+async fn over_mcp(stage: &Stage, release: &str, function: &str) -> Value {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "call", "arguments": { "id": "shop:goods@1.0.0", "function": "double", "args": [4] },
+        "name": "call", "arguments": { "id": release, "function": function, "args": [4] },
     } });
     let request = stage.http.post(format!("{}/mcp", stage.url)).json(&body);
     let request = request.header("accept", "application/json, text/event-stream");
     let request = request.header("mcp-protocol-version", "2025-06-18");
     let answer = Reply::of(request.send().await.unwrap()).await;
-    assert_eq!(answer.json()["result"]["_meta"]["dev.glassbox/source"], url, "{}", answer.text);
-    // Others link nothing.
-    let free = stage_with(&goods("MIT", "", "")).await;
-    let called = free.post(&path("double"), &args).await;
-    assert_eq!((called.status, called.header("link")), (200, None));
+    answer.json()["result"]["_meta"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_imported_under_the_agpl_links_its_source_too() {
+    let stage = Stage::empty().await;
+    let leaf = composition::leaf("leaf", "[source]\npath = \"src/\"\nmachines = \"free\"\n");
+    let manifest = leaf.manifest.replacen("Apache-2.0", "AGPL-3.0-only", 1);
+    let leaf = PackageFiles { manifest, source: Some(one_file("lib.wat", "(component)")), ..leaf };
+    let middle = composition::on("middle", &[&leaf], "");
+    // It imports it twice, by itself and through another, and says so once.
+    let top = composition::on("top", &[&leaf, &middle], "");
+    for (package, imports) in [(&leaf, vec![]), (&middle, vec![&leaf]), (&top, vec![&leaf, &middle])] {
+        composition::publish(&stage, package, &imports).await;
+    }
+    let url = format!("{}/v1/packages/lab/leaf/1.0.0/source?file=", stage.url);
+    let link = format!("<{url}>; rel=\"{SOURCE}\"");
+    let (own, imported) = ((json!(url), Value::Null), (Value::Null, json!([url])));
+    for (package, said) in [("leaf", own), ("middle", imported.clone()), ("top", imported)] {
+        let call = |function: &str| format!("/v1/call/lab/{package}/1.0.0/{function}");
+        let called = stage.post(&call("run"), &json!({ "args": [4] })).await;
+        let links: Vec<&str> =
+            called.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+        assert_eq!((called.status, links), (200, vec![link.as_str()]), "{package}");
+        let body = called.json();
+        assert_eq!((body["source"].clone(), body["sources"].clone()), said, "{package}");
+        let refused = stage.post(&call("none"), &json!({ "args": [4] })).await;
+        assert_eq!((refused.status, refused.header("link")), (404, Some(link.as_str())), "{package}");
+        let meta = over_mcp(&stage, &format!("lab:{package}@1.0.0"), "run").await;
+        let meta = (meta["dev.glassbox/source"].clone(), meta["dev.glassbox/sources"].clone());
+        assert_eq!(meta, said, "{package}");
+    }
 }

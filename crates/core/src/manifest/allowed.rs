@@ -5,14 +5,26 @@ use spdx::Expression;
 /// Tells whether licences that somebody takes satisfy an expression: of an `OR` one side, of an `AND` both. What cannot be
 /// read is satisfied by nothing but itself.
 pub fn is_satisfied(expression: &str, taken: &[String]) -> bool {
+    evaluate(expression, taken, false)
+}
+
+/// Tells whether somebody who takes some licences may use what an expression was granted for. What only its maker could
+/// grant, a `LicenseRef-`, was taken with the grant; a listed licence says the same to everybody, and must be among those that
+/// are taken.
+pub fn is_grant_satisfied(expression: &str, taken: &[String]) -> bool {
+    evaluate(expression, taken, true)
+}
+
+fn evaluate(expression: &str, taken: &[String], own: bool) -> bool {
     let is_taken = |license: &str| taken.iter().any(|one| one.eq_ignore_ascii_case(license));
     if is_taken(expression.trim()) {
         return true;
     }
     let Ok(expression) = Expression::parse(expression) else { return false };
     expression.evaluate(|required| {
+        let is_listed = required.license.id().is_some();
         // An exception only allows more.
-        is_taken(&required.license.to_string()) || is_taken(&required.to_string())
+        (own && !is_listed) || is_taken(&required.license.to_string()) || is_taken(&required.to_string())
     })
 }
 
@@ -83,5 +95,20 @@ mod tests {
         check(&["Company terms, 2026"], &["Company terms, 2026"], &["Company terms"]);
         let deep = "(".repeat(2_000);
         check(&["MIT"], &[&format!("MIT{}", " OR MIT".repeat(1_000))], &[&deep]);
+    }
+    #[test]
+    fn a_grant_of_a_listed_licence_is_taken_where_that_is() {
+        for (granted, may_be_used) in [
+            ("LicenseRef-Shop-Commercial", true),
+            ("MIT", true),
+            ("GPL-3.0-only", false),
+            ("GPL-3.0-only OR LicenseRef-Shop-Commercial", true),
+            ("GPL-3.0-only AND LicenseRef-Shop-Commercial", false),
+            ("MIT AND LicenseRef-Shop-Commercial", true),
+            ("Commercial", false),
+        ] {
+            assert_eq!(is_grant_satisfied(granted, &["MIT".to_owned()]), may_be_used, "{granted}");
+        }
+        assert!(is_grant_satisfied("GPL-3.0-only", &["GPL-3.0-only".to_owned()]));
     }
 }

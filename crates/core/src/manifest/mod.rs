@@ -28,7 +28,7 @@ use crate::money::Atomic;
 use crate::name::{PackageName, ReleaseId, Version};
 use crate::release::{Author, Authorship, Basis};
 
-pub use allowed::is_satisfied;
+pub use allowed::{is_grant_satisfied, is_satisfied};
 pub use origin::{Dependency, DerivedFrom, ForkRoyalty, Metered, RoyaltyMode, Splits, Unclaimed, Upstream};
 pub use parse::ManifestError;
 pub use price::{ChargeOn, Discount, Free, FreeScope, Price, PricedAct, Step, TierMode, Tiers, Unit};

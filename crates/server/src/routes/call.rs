@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use glassbox_api::{CallBody, CallResponse, Problem, QuoteResponse};
 use glassbox_core::PackageRef;
 use glassbox_pay::x402::{self, SettleResponse, v1};
-use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest, Registry};
+use glassbox_registry::{Affecting, Asked, CallError, CallReply, CallRequest, Registry, Sources};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -40,7 +40,7 @@ pub(crate) async fn quote(
     let live = app.registry.live(&reference).await?;
     let (quote, required) = app.registry.quote(&reference, &function, query.fuel, None).await?;
     let notice = app.registry.notice(&reference);
-    Ok(Json(convert::quote(live.id.to_string(), quote, required, notice)))
+    Ok(Json(convert::quote(&app.registry, live.id.to_string(), quote, required, notice)))
 }
 
 /// Runs a function once. Without a payment, a priced function answers 402 with what x402 asks for; with one in the
@@ -85,31 +85,34 @@ pub(crate) async fn call(
         Ok(reply) => {
             let affecting = affecting(&app.registry, &reply).await;
             let settlement = reply.stored.settlement.clone();
-            let body = convert::reply(&app.registry, reply, notice, &affecting);
-            let source = body.source.clone();
+            let body = convert::reply(&app.registry, reply, notice, &affecting).await;
+            let sources = Sources { own: body.source.clone(), dependencies: body.sources.clone() };
             let body = CallResponse { chosen: chosen.map(chosen_response), ..body };
-            Ok(linked(respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT)), source))
+            Ok(linked(respond(body, settlement, head.headers.contains_key(v1::X_PAYMENT)), sources))
         }
         Err(error) => Ok(refused(&app.registry, &asked, error).await),
     }
 }
 
-/// Refuses a call, with the source of the release where its licence gives that to whoever calls.
+/// Refuses a call, with the sources of the release where its licences give them to whoever calls.
 pub(crate) async fn refused(registry: &Registry, release: &PackageRef, error: CallError) -> Response {
-    // A release that there is not has none.
-    let live = registry.live(release).await.ok();
-    let source = live.and_then(|live| registry.source_offered(&live.terms));
-    linked(Refusal::from(error).into_response(), source)
+    let sources = match registry.live(release).await {
+        Ok(live) => registry.sources_offered(&live.terms).await,
+        // A release that there is not has none.
+        Err(_) => Sources::default(),
+    };
+    linked(Refusal::from(error).into_response(), sources)
 }
 
 /// What a source is to a response: an extension relation of RFC 8288, because none is registered for it.
 const SOURCE_REL: &str = "https://glassbox.dev/rel/source";
 
-/// Adds the `Link` to a source to a response, whatever it is.
-pub(crate) fn linked(mut response: Response, source: Option<String>) -> Response {
-    let link = source.map(|url| HeaderValue::from_str(&format!("<{url}>; rel=\"{SOURCE_REL}\"")));
-    if let Some(Ok(link)) = link {
-        response.headers_mut().append(header::LINK, link);
+/// Adds a `Link` to each source to a response, whatever it is.
+pub(crate) fn linked(mut response: Response, sources: Sources) -> Response {
+    for url in sources.own.into_iter().chain(sources.dependencies) {
+        if let Ok(link) = HeaderValue::from_str(&format!("<{url}>; rel=\"{SOURCE_REL}\"")) {
+            response.headers_mut().append(header::LINK, link);
+        }
     }
     response
 }
@@ -176,7 +179,7 @@ pub(crate) async fn receipt(
     let stored = app.registry.receipt(&call).await?;
     let reply = CallReply { stored, replayed: true };
     let affecting = affecting(&app.registry, &reply).await;
-    Ok(Json(convert::reply(&app.registry, reply, None, &affecting)))
+    Ok(Json(convert::reply(&app.registry, reply, None, &affecting).await))
 }
 
 /// Returns the advisories that affect the release that was called. A reply that is paid for is not withheld because they

@@ -145,8 +145,8 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
     match result {
         Ok(reply) => {
             let affecting = call::affecting(&app.registry, &reply).await;
-            let source = app.registry.source_offered(&reply.stored.bundle.opening.terms);
-            Ok(call::linked(respond(reply, &affecting).into_response(), source))
+            let sources = app.registry.sources_offered(&reply.stored.bundle.opening.terms).await;
+            Ok(call::linked(respond(reply, &affecting).into_response(), sources))
         }
         Err(error) => Ok(call::refused(&app.registry, &asked, error).await),
     }
