@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{self, Unit};
+use glassbox_core::manifest::{self, Manifest, Unit};
 use glassbox_core::release::Pinned;
-use glassbox_core::terms::{Import, Uncovered};
+use glassbox_core::terms::{Import, Uncovered, applies};
 use glassbox_core::tree::{Linked, Node};
 use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
-use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
+use glassbox_sandbox::{Dependency, Function, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
 use crate::imports::{Imports, check_prices};
@@ -77,6 +77,11 @@ pub enum DependencyError {
     /// What the release absorbs may be more than it earns.
     #[error(transparent)]
     Uncovered(#[from] Uncovered),
+    /// It would share in a pool by fuel that nothing bounds.
+    #[error(
+        "{0} has a part in the pool by its fuel, and no tests that say how much a call of it should burn"
+    )]
+    Untested(ReleaseId),
     /// With all that they import, there are too many.
     #[error("with what they import, dependencies are more than {max} components", max = limits::CALL_INSTANCES_MAX - 1)]
     TooMany,
@@ -107,6 +112,7 @@ impl DependencyError {
             Self::Unit { .. } => "dependency-unit",
             Self::Unbounded(_) => "dependency-unbounded",
             Self::Uncovered(_) => "absorb-uncovered",
+            Self::Untested(_) => "dependency-untested",
             Self::TooMany => "dependencies-too-many",
             Self::Cycle(..) => "dependency-cycle",
             Self::TooDeep(_) => "dependency-too-deep",
@@ -134,6 +140,10 @@ impl DependencyError {
             Self::Uncovered(_) => {
                 "raise a price per call that no free units, tiers, discount, grant, plan or monthly cap lower, lower \
                  `calls-max`, or leave `absorb` out"
+            }
+            Self::Untested(_) => {
+                "write a fixed `share` for it in [dependencies], or name a version that has tests; where it comes with \
+                 another, import less, or leave `dependencies` out of [splits]"
             }
             Self::TooMany | Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
         }
@@ -181,7 +191,35 @@ impl Registry {
         if self.instances(pins).await? >= limits::CALL_INSTANCES_MAX {
             return Ok(Err(DependencyError::TooMany));
         }
+        if let Err(refused) = self.check_pool(&package.manifest, pins).await? {
+            return Ok(Err(refused));
+        }
         check_prices(package, self.pinned(pins).await?).await
+    }
+
+    /// Checks that whoever shares in the pool by fuel has tests: without a baseline to compare with, waste would earn.
+    async fn check_pool(
+        &self,
+        manifest: &Manifest,
+        pins: &[Pinned],
+    ) -> Result<Result<(), DependencyError>, RegistryError> {
+        let is_shared = manifest.splits.as_ref().is_some_and(|splits| splits.dependencies > 0);
+        let mut missing = if is_shared { self.pinned(pins).await? } else { Vec::new() };
+        while let Some((live, terms)) = missing.pop() {
+            let is_priced =
+                |function: &Function| terms.price.iter().any(|price| applies(price, &function.name));
+            // Paid by parts of their own, in which whatever they import shares by their terms.
+            if live.spec.functions().iter().all(is_priced) {
+                continue;
+            }
+            let named = manifest.dependencies.get(&live.id.package);
+            let is_fixed = named.is_some_and(|named| named.share.is_some());
+            if !terms.payee.is_empty() && !is_fixed && live.fuel_baseline.is_none() {
+                return Ok(Err(DependencyError::Untested(live.id.clone())));
+            }
+            missing.extend(self.pinned(&live.dependencies).await?);
+        }
+        Ok(Ok(()))
     }
 
     /// Counts the components behind pins, one for each way to each; no farther than to one too many.
