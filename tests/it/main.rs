@@ -40,6 +40,7 @@ mod files;
 mod forks;
 mod full_disk;
 mod grants;
+mod graph;
 mod ground;
 mod held;
 mod implementations;
