@@ -138,7 +138,11 @@ pub(crate) fn leaf_at(name: &str, version: &str, terms: &str) -> PackageFiles {
 }
 
 pub(crate) fn on(name: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
-    Made { name, version: "1.0.0", rounds: 1, imports, often: false, terms }.package()
+    on_at(name, "1.0.0", imports, terms)
+}
+
+pub(crate) fn on_at(name: &str, version: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
+    Made { name, version, rounds: 1, imports, often: false, terms }.package()
 }
 
 /// Calls each of `imports` as often as its argument says.
@@ -437,9 +441,7 @@ async fn what_was_pinned_stays_so_when_the_terms_of_a_dependency_or_of_its_impor
     sweep(&stage).await;
     complete(&stage, &bundle).await;
     // Who publishes now may pin what stands, or what was resolved before it did.
-    let later = |version| {
-        Made { name: "top", version, rounds: 1, imports: &[&low], often: false, terms: "" }.package()
-    };
+    let later = |version| on_at("top", version, &[&low], "");
     publish(&stage, &later("1.1.0"), &[&low]).await;
     // But not for ever: the payees who were taken out have no part in what is made without them.
     stage.world.advance(Duration::from_millis(limits::QUOTE_KEPT_MS as u64 + 1));

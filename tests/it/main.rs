@@ -59,6 +59,7 @@ mod operator;
 mod packages;
 mod paid;
 mod payer;
+mod pins;
 mod priced;
 mod receipts;
 mod replay;

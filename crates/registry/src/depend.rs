@@ -85,11 +85,11 @@ pub enum DependencyError {
     /// With all that they import, there are too many.
     #[error("with what they import, dependencies are more than {max} components", max = limits::CALL_INSTANCES_MAX - 1)]
     TooMany,
-    /// It imports the release itself.
-    #[error("{0} imports {1}")]
+    /// It imports the release itself, or something below it does.
+    #[error("{0} rests on {1}, which would rest on it")]
     Cycle(ReleaseId, ReleaseId),
     /// Dependencies of dependencies go too deep.
-    #[error("with {0}, dependencies are more than {max} levels deep", max = limits::CALL_DEPTH_MAX)]
+    #[error("with {0}, the release and its dependencies are more than {max} levels", max = limits::CALL_DEPTH_MAX)]
     TooDeep(ReleaseId),
 }
 
@@ -280,14 +280,14 @@ impl Registry {
         let mut level = vec![live.clone()];
         for _ in 1..limits::CALL_DEPTH_MAX {
             let mut below = Vec::new();
-            for live in &level {
-                if live.id == *importer {
+            for one in &level {
+                if one.id == *importer {
                     return Ok(Err(DependencyError::Cycle(live.id.clone(), importer.clone())));
                 }
-                if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(live) {
-                    return Ok(Err(DependencyError::Quarantined(live.id.clone(), reason)));
+                if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(one) {
+                    return Ok(Err(DependencyError::Quarantined(one.id.clone(), reason)));
                 }
-                for pin in &live.dependencies {
+                for pin in &one.dependencies {
                     below.push(self.live(&exact(&pin.release)).await?);
                 }
             }
