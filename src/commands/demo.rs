@@ -350,9 +350,19 @@ async fn derive(
     story.say("call", call);
     let response = remote.client.call_with(&prepared(&typed), Some(buyer)).await?;
     let receipt = outcome(story, &typed, &response)?;
-    for share in receipt.split.iter().filter(|share| share.through.is_some()) {
-        let Receiver::Payee(payee) = &share.to else { continue };
-        let amount = paint(MONEY, format!("${}", share.amount.to_decimal()));
+    let root = package(parent)?.package;
+    let paid = receipt.split.iter().filter(|share| share.through.as_ref() == Some(&root));
+    let paid = paid.filter_map(|share| match &share.to {
+        Receiver::Payee(payee) => Some((payee, share.amount)),
+        Receiver::Operator => None,
+    });
+    let paid: Vec<_> = paid.collect();
+    if paid.is_empty() {
+        let message = format!("{parent} got nothing of what {name} earned");
+        return Err(Failure::no("parent-unpaid", message, ""));
+    }
+    for (payee, amount) in paid {
+        let amount = paint(MONEY, format!("${}", amount.to_decimal()));
         story.say("of it", format!("{amount} to {payee}, for {parent}"));
     }
     Ok(())

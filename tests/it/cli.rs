@@ -319,7 +319,10 @@ fn the_demo_tells_its_story_and_ends() {
         "acct:ana@docs.example",
         "nell:markdown@0.1.0",
         "omar:checksum@0.1.0",
-        "acct:team@bits.example",
+        // The fork pays its root, and so does the wrapper.
+        "$0.0000665 to acct:ana@docs.example, for docs:markdown",
+        "$0.0000285 to acct:ben@docs.example, for docs:markdown",
+        "$0.000095 to acct:team@bits.example, for bits:checksum",
     ] {
         assert!(text.contains(word), "the story lacks `{word}`:\n{text}");
     }

@@ -138,7 +138,11 @@ pub(crate) fn leaf_at(name: &str, version: &str, terms: &str) -> PackageFiles {
 }
 
 pub(crate) fn on(name: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
-    Made { name, version: "1.0.0", rounds: 1, imports, often: false, terms }.package()
+    on_at(name, "1.0.0", imports, terms)
+}
+
+pub(crate) fn on_at(name: &str, version: &str, imports: &[&PackageFiles], terms: &str) -> PackageFiles {
+    Made { name, version, rounds: 1, imports, often: false, terms }.package()
 }
 
 /// Calls each of `imports` as often as its argument says.
@@ -437,9 +441,7 @@ async fn what_was_pinned_stays_so_when_the_terms_of_a_dependency_or_of_its_impor
     sweep(&stage).await;
     complete(&stage, &bundle).await;
     // Who publishes now may pin what stands, or what was resolved before it did.
-    let later = |version| {
-        Made { name: "top", version, rounds: 1, imports: &[&low], often: false, terms: "" }.package()
-    };
+    let later = |version| on_at("top", version, &[&low], "");
     publish(&stage, &later("1.1.0"), &[&low]).await;
     // But not for ever: the payees who were taken out have no part in what is made without them.
     stage.world.advance(Duration::from_millis(limits::QUOTE_KEPT_MS as u64 + 1));
@@ -497,6 +499,46 @@ async fn who_wastes_fuel_does_not_earn_by_it() {
         assert!(report.checks.iter().any(|check| check.name == "split" && !check.holds), "{baseline:?}");
     }
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shares_by_fuel_has_tests_to_compare_it_with() {
+    let stage = Stage::empty().await;
+    let untested = |package: &PackageFiles| PackageFiles { tests: Files::default(), ..package.clone() };
+    let each = "[[price]]\nid = \"run\"\nunit = \"call\"\namount = \"0.01\"\n\
+        [security]\ncontact = \"a@lab.example\"\nsupport-until = 2029-12-31\n";
+    let bare = leaf("bare", &payee("bob"));
+    let nobody = leaf("nobody", "");
+    let priced = leaf("priced", &format!("{each}{}", payee("pia")));
+    for package in [&bare, &nobody, &priced] {
+        publish(&stage, &untested(package), &[]).await;
+    }
+    let through = on("through", &[&bare], "");
+    publish(&stage, &through, &[&bare]).await;
+    let pool = |dependencies: u32| format!("[splits]\ndependencies = {dependencies}\n{each}{}", payee("ana"));
+    // By itself, and by another: both burn what the pool of whoever is called is shared by.
+    for import in [&bare, &through] {
+        let refused = send(&stage, &on("top", &[import], &pool(2_000)), vec![pin(import)]).await;
+        let problem = refused.assert_problem(422, "dependency-untested");
+        assert!(problem["detail"].as_str().unwrap().contains("lab:bare@1.0.0"), "{problem}");
+        assert!(problem["next"].as_str().unwrap().contains("`share`"), "{problem}");
+    }
+    // What no fuel is shared with needs no tests for that.
+    let named = |name: &str, with: &str| {
+        format!("[dependencies]\n\"lab:{name}\" = {{ version = \"1\", {with} }}\n{}", pool(2_000))
+    };
+    for (name, import, terms) in [
+        ("unshared", &bare, pool(0)),
+        ("fixed", &bare, named("bare", "share = 300")),
+        ("unpaid", &nobody, pool(2_000)),
+        ("charged", &priced, named("priced", "calls-max = 3")),
+    ] {
+        publish(&stage, &on(name, &[import], &terms), &[import]).await;
+    }
+    // Nor does it matter any more where a later version has some.
+    let later = leaf_at("bare", "1.1.0", &payee("bob"));
+    publish(&stage, &later, &[]).await;
+    publish(&stage, &on("tested", &[&bare], &pool(2_000)), &[&later]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use glassbox_core::manifest::{self, Unit};
+use glassbox_core::manifest::{self, Manifest, Unit};
 use glassbox_core::release::Pinned;
-use glassbox_core::terms::{Import, Uncovered};
+use glassbox_core::terms::{Import, Uncovered, applies};
 use glassbox_core::tree::{Linked, Node};
 use glassbox_core::{Digest, PackageName, PackageRef, ReleaseId, limits};
-use glassbox_sandbox::{Dependency, Grants, InnerCalls, Prepared};
+use glassbox_sandbox::{Dependency, Function, Grants, InnerCalls, Prepared};
 
 use crate::error::RegistryError;
 use crate::imports::{Imports, check_prices};
@@ -77,14 +77,19 @@ pub enum DependencyError {
     /// What the release absorbs may be more than it earns.
     #[error(transparent)]
     Uncovered(#[from] Uncovered),
+    /// It would share in a pool by fuel that nothing bounds.
+    #[error(
+        "{0} has a part in the pool by its fuel, and no tests that say how much a call of it should burn"
+    )]
+    Untested(ReleaseId),
     /// With all that they import, there are too many.
     #[error("with what they import, dependencies are more than {max} components", max = limits::CALL_INSTANCES_MAX - 1)]
     TooMany,
-    /// It imports the release itself.
-    #[error("{0} imports {1}")]
+    /// It imports the release itself, or something below it does.
+    #[error("{0} rests on {1}, which would rest on it")]
     Cycle(ReleaseId, ReleaseId),
     /// Dependencies of dependencies go too deep.
-    #[error("with {0}, dependencies are more than {max} levels deep", max = limits::CALL_DEPTH_MAX)]
+    #[error("with {0}, the release and its dependencies are more than {max} levels", max = limits::CALL_DEPTH_MAX)]
     TooDeep(ReleaseId),
 }
 
@@ -107,6 +112,7 @@ impl DependencyError {
             Self::Unit { .. } => "dependency-unit",
             Self::Unbounded(_) => "dependency-unbounded",
             Self::Uncovered(_) => "absorb-uncovered",
+            Self::Untested(_) => "dependency-untested",
             Self::TooMany => "dependencies-too-many",
             Self::Cycle(..) => "dependency-cycle",
             Self::TooDeep(_) => "dependency-too-deep",
@@ -134,6 +140,10 @@ impl DependencyError {
             Self::Uncovered(_) => {
                 "raise a price per call that no free units, tiers, discount, grant, plan or monthly cap lower, lower \
                  `calls-max`, or leave `absorb` out"
+            }
+            Self::Untested(_) => {
+                "write a fixed `share` for it in [dependencies], or name a version that has tests; where it comes with \
+                 another, import less, or leave `dependencies` out of [splits]"
             }
             Self::TooMany | Self::Cycle(..) | Self::TooDeep(_) => "import less, or compose some of it in",
         }
@@ -181,7 +191,35 @@ impl Registry {
         if self.instances(pins).await? >= limits::CALL_INSTANCES_MAX {
             return Ok(Err(DependencyError::TooMany));
         }
+        if let Err(refused) = self.check_pool(&package.manifest, pins).await? {
+            return Ok(Err(refused));
+        }
         check_prices(package, self.pinned(pins).await?).await
+    }
+
+    /// Checks that whoever shares in the pool by fuel has tests: without a baseline to compare with, waste would earn.
+    async fn check_pool(
+        &self,
+        manifest: &Manifest,
+        pins: &[Pinned],
+    ) -> Result<Result<(), DependencyError>, RegistryError> {
+        let is_shared = manifest.splits.as_ref().is_some_and(|splits| splits.dependencies > 0);
+        let mut missing = if is_shared { self.pinned(pins).await? } else { Vec::new() };
+        while let Some((live, terms)) = missing.pop() {
+            let is_priced =
+                |function: &Function| terms.price.iter().any(|price| applies(price, &function.name));
+            // Paid by parts of their own, in which whatever they import shares by their terms.
+            if live.spec.functions().iter().all(is_priced) {
+                continue;
+            }
+            let named = manifest.dependencies.get(&live.id.package);
+            let is_fixed = named.is_some_and(|named| named.share.is_some());
+            if !terms.payee.is_empty() && !is_fixed && live.fuel_baseline.is_none() {
+                return Ok(Err(DependencyError::Untested(live.id.clone())));
+            }
+            missing.extend(self.pinned(&live.dependencies).await?);
+        }
+        Ok(Ok(()))
     }
 
     /// Counts the components behind pins, one for each way to each; no farther than to one too many.
@@ -242,14 +280,14 @@ impl Registry {
         let mut level = vec![live.clone()];
         for _ in 1..limits::CALL_DEPTH_MAX {
             let mut below = Vec::new();
-            for live in &level {
-                if live.id == *importer {
+            for one in &level {
+                if one.id == *importer {
                     return Ok(Err(DependencyError::Cycle(live.id.clone(), importer.clone())));
                 }
-                if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(live) {
-                    return Ok(Err(DependencyError::Quarantined(live.id.clone(), reason)));
+                if let Err(RegistryError::Quarantined { reason, .. }) = self.check_quarantine(one) {
+                    return Ok(Err(DependencyError::Quarantined(one.id.clone(), reason)));
                 }
-                for pin in &live.dependencies {
+                for pin in &one.dependencies {
                     below.push(self.live(&exact(&pin.release)).await?);
                 }
             }

@@ -39,6 +39,51 @@ async fn free_units_then_tiers_and_a_new_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_step_of_the_volume_holds_for_a_whole_call_and_a_call_has_a_minimum() {
+    let stage = stage_with(&priced(
+        "[[price]]\nid = \"row\"\nexport = \"rows\"\nunit = \"event:row\"\namount = \"0.002\"\n\
+         minimum = \"0.01\"\nmax-per-call = \"0.1\"\n\
+         tiers = { mode = \"volume\", steps = [{ up-to = 10, amount = \"0.002\" }, { amount = \"0.001\" }] }\n",
+    ))
+    .await;
+    let ana = Customer::with(&stage, "ana", "1").await;
+    // Ten rows, then the call that goes beyond them, and all that follow.
+    let mut sum = 0;
+    for (rows, cost) in [(3, 10_000), (7, 14_000), (6, 10_000), (20, 20_000), (200, 100_000)] {
+        assert_eq!(ana.pays("rows", rows).await, cost, "{rows} rows");
+        sum += cost;
+    }
+    assert_eq!(earned(&stage).await, net(sum));
+    // Next month the first step holds again.
+    stage.world.advance(DAY * 31);
+    assert_eq!(ana.pays("rows", 6).await, 12_000);
+    assert_eq!(earned(&stage).await, net(sum + 12_000));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_quota_of_a_plan_a_call_costs_the_one_price_that_it_names() {
+    let stage = stage_with(&priced(
+        "[[price]]\nid = \"each\"\nexport = \"double\"\nunit = \"call\"\namount = \"0.01\"\n\
+         [[price]]\nid = \"extra\"\nexport = \"double\"\nunit = \"call\"\namount = \"0.003\"\n\
+         [[plan]]\nid = \"team\"\namount = \"2\"\nunit = \"seat\"\nincludes = [\"execute:*\"]\n\
+         quota = { calls = 1, overage-price = \"extra\" }\n",
+    ))
+    .await;
+    let ana = Customer::with(&stage, "ana", "9").await;
+    assert_eq!(ana.pays("double", 1).await, 13_000, "without a plan, what all of it costs");
+    let plan = serde_json::json!({ "item": "plan:team", "units": 2 });
+    assert_eq!(ana.post("/v1/packages/shop/goods/1.0.0/licenses", &plan).await.status, 200);
+    for (n, cost) in [(2, 0), (3, 0), (4, 3_000), (5, 3_000)] {
+        assert_eq!(ana.pays("double", n).await, cost, "call {n}");
+    }
+    stage.world.advance(DAY * 32);
+    assert_eq!(ana.pays("double", 6).await, 13_000, "the plan is over");
+    assert_eq!(earned(&stage).await, net(4_000_000 + 2 * 13_000 + 2 * 3_000));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_is_charged_by_its_account_too() {
     let stage = stage_with(&priced(
         "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.002\"\nfree = { quantity = 1 }\n",

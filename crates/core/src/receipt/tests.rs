@@ -183,7 +183,17 @@ fn an_executor_cannot_sign_a_wrong_bill() {
     assert_eq!(failing(&resigned(|receipt| receipt.charge.amount = Atomic(51))), ["charge"]);
     assert_eq!(failing(&resigned(|receipt| receipt.fee_bps = 600)), ["split"]);
     assert_eq!(failing(&resigned(|receipt| receipt.payment = None)), ["payment"]);
-    assert_eq!(failing(&resigned(|receipt| receipt.fee_bps = 9_000)), ["split"]);
+    // A fee beyond what any operator may take is none, also where it was taken as the table says: nothing else is wrong.
+    let with_fee = |fee_bps| {
+        resigned(|receipt| {
+            receipt.fee_bps = fee_bps;
+            receipt.split = split(receipt.charge.amount, fee_bps, &terms().payee, &receipt.call);
+        })
+    };
+    assert_eq!(failing(&with_fee(1_500)), [""; 0]);
+    for fee_bps in [1_501, 9_000] {
+        assert_eq!(failing(&with_fee(fee_bps)), ["split"], "{fee_bps}");
+    }
     let kept = resigned(|receipt| receipt.payment.as_mut().expect("paid").refund = Atomic::ZERO);
     assert_eq!(failing(&kept), ["payment"]);
 }

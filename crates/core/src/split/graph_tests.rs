@@ -1,13 +1,14 @@
 //! Many calls over many packages: nothing is lost, and everybody has what the exact figures say, rounded once for each
-//! division on the way.
+//! division on the way. So in each call, and so in the ledger after all of them.
 
 use std::collections::BTreeMap;
 
 use crate::hashed::Document as _;
+use crate::ledger::{self, Account, Transfer};
 use crate::manifest::{
     ChargeOn, Dependency, DerivedFrom, Metered, Payee, Price, PricedAct, Splits, Terms, Unit,
 };
-use crate::money::Atomic;
+use crate::money::{Atomic, PICO_PER_ATOMIC, Pico};
 use crate::split::{Receiver, split_bill};
 use crate::terms::{Bill, Ending, Line};
 use crate::tree::Node;
@@ -22,6 +23,9 @@ const DEAR: u128 = 100_000_000;
 
 /// The operator's fee, in basis points.
 const FEE_BPS: u32 = 500;
+
+/// Exact figures are in parts of a pico: so many that what they leave out is nothing beside one.
+const PARTS: u128 = 1_000_000_000_000;
 
 /// Numbers that look random and are the same on every run.
 struct Numbers(u64);
@@ -166,41 +170,81 @@ fn charged(terms: &Terms, node: &Node) -> Option<u64> {
 /// Somebody's part of a bill: the release, and whose expense it is, from the caller on.
 type Way = Vec<Digest>;
 
-/// What somebody has at least and at most, in pico.
+/// What somebody has at least and at most, in pico, and what exactly.
 ///
 /// Each division gives the exact figure rounded down or up, so after some of them an amount lies between what comes of
 /// rounding down each time and what comes of rounding up.
+///
+/// Nothing says that it is within one pico of the exact figure: it is so after one division. Whoever divides what is off
+/// already passes on of that what it gives, and adds less than one. So an amount is off by less than one for each division
+/// on the way to it, which adds up where there are several ways, and over calls.
 #[derive(Debug, Clone, Copy, Default)]
 struct Range {
     least: u128,
     most: u128,
+    /// The exact figure, in parts of a pico.
+    exact: u128,
+    /// By how much less than which the amount may miss it, in parts of a pico.
+    off: u128,
 }
 
 impl Range {
     fn exactly(amount: u128) -> Self {
-        Self { least: amount, most: amount }
+        Self { least: amount, most: amount, exact: amount * PARTS, off: 0 }
     }
 
     /// Divides it: `weight` of `whole`.
     fn part(self, weight: u128, whole: u128) -> Self {
-        Self { least: self.least * weight / whole, most: (self.most * weight).div_ceil(whole) }
+        Self {
+            least: self.least * weight / whole,
+            most: (self.most * weight).div_ceil(whole),
+            exact: self.exact * weight / whole,
+            off: (self.off * weight).div_ceil(whole) + PARTS,
+        }
+    }
+
+    /// Halves it, rounded down.
+    fn half(self) -> Self {
+        let Self { least, most, exact, off } = self;
+        Self { least: least / 2, most: most / 2, exact: exact / 2, off: off / 2 + PARTS }
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { least: self.least + other.least, most: self.most + other.most }
+        Self {
+            least: self.least + other.least,
+            most: self.most + other.most,
+            exact: self.exact + other.exact,
+            off: self.off + other.off,
+        }
     }
 
     fn min(self, other: Self) -> Self {
-        Self { least: self.least.min(other.least), most: self.most.min(other.most) }
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.min(other.most),
+            exact: self.exact.min(other.exact),
+            off: self.off.max(other.off),
+        }
     }
 
     /// What is left of it beyond another.
     fn beyond(self, other: Self) -> Self {
-        Self { least: self.least.saturating_sub(other.most), most: self.most.saturating_sub(other.least) }
+        Self {
+            least: self.least.saturating_sub(other.most),
+            most: self.most.saturating_sub(other.least),
+            exact: self.exact.saturating_sub(other.exact),
+            off: self.off + other.off,
+        }
     }
 
     fn has(self, amount: u128) -> bool {
-        (self.least..=self.most).contains(&amount)
+        let missed = (amount * PARTS).abs_diff(self.exact);
+        (self.least..=self.most).contains(&amount) && (missed == 0 || missed < self.off)
+    }
+
+    /// Tells whether all roundings together come to less than one atomic unit, the least that is ever paid out.
+    fn is_exact_to_an_atomic_unit(self) -> bool {
+        self.most - self.least < PICO_PER_ATOMIC && self.off < PICO_PER_ATOMIC * PARTS
     }
 }
 
@@ -278,14 +322,34 @@ impl Exact<'_> {
         let (mut own, pool) = (part(left), part(shared));
         for (work, burnt) in pooled.iter().filter(|_| fuel > 0) {
             let share = pool.part(counted(burnt).into(), fuel.into());
-            // No more than a half, which is rounded down.
-            let half = Range { least: pool.least / 2, most: pool.most / 2 };
+            let half = pool.half();
             own = own.plus(share.beyond(half));
             self.divide(&self.works[*work], share.min(half), &BTreeMap::new(), depth + 1);
         }
         for Payee { id, share, .. } in &terms.payee {
             let sum = self.shares.entry(id.clone()).or_default();
             *sum = sum.plus(own.part((*share).into(), 10_000));
+        }
+    }
+}
+
+/// The rail that the payers pay over.
+const RAIL: &str = "x402:test";
+
+/// What left and reached every account, in pico.
+#[derive(Default)]
+struct Books(BTreeMap<Account, [u128; 2]>);
+
+impl Books {
+    /// Posts what a call moves that was paid beforehand by a ceiling.
+    fn post_call(&mut self, payer: &str, paid: Atomic, charge: Vec<Transfer>, back: Atomic) {
+        let (deposit, refund) = (ledger::deposit(RAIL, payer, paid), ledger::refund(RAIL, payer, back));
+        // A call that costs nothing moves nothing, and a ceiling that is the charge leaves nothing to pay back.
+        let moved = [deposit, refund].into_iter().filter(|transfer| transfer.amount > Pico::ZERO);
+        for Transfer { debit, credit, amount, .. } in moved.chain(charge) {
+            assert!(amount > Pico::ZERO, "{debit} gives {credit} nothing");
+            self.0.entry(debit).or_default()[0] += amount.0;
+            self.0.entry(credit).or_default()[1] += amount.0;
         }
     }
 }
@@ -299,7 +363,8 @@ fn calls_over_a_graph_of_packages_conserve() {
         packages.push((terms.compute_digest(), terms));
     }
     let works: BTreeMap<Digest, Terms> = packages.iter().cloned().collect();
-    let (mut owed, mut paid, mut priced, mut absorbed, mut clamped) = (0, 0, 0, 0, 0);
+    let (mut owed, mut priced, mut absorbed, mut clamped) = (0, 0, 0, 0);
+    let (mut books, mut operator, mut due) = (Books::default(), 0, BTreeMap::<String, Range>::new());
     for call in 0..CALLS {
         let (digest, root) = &packages[numbers.below(PACKAGES as u64) as usize];
         let mut nodes = Vec::new();
@@ -316,34 +381,62 @@ fn calls_over_a_graph_of_packages_conserve() {
         let bill = Bill::new(root, vec![line], &nodes, &works, Ending::Returned, u64::MAX);
         let bill = bill.expect("all works are there");
         let shares = split_bill(&bill, FEE_BPS, &works, &call.to_string()).expect("all is covered");
-        owed += bill.charge().amount.to_pico().0;
-        paid += shares.iter().map(|share| share.amount.0).sum::<u128>();
+        let charge = bill.charge().amount;
+        owed += charge.to_pico().0;
         priced += usize::from(bill.parts().len() > 1);
         absorbed += usize::from(bill.absorbed_by(0) > Atomic::ZERO);
         let mut efforts = bill.parts().iter().flat_map(|part| part.unpriced.values());
         clamped += usize::from(efforts.any(|one| one.fuel_counted_max.is_some_and(|most| most < one.fuel)));
+        let (payer, back) = (format!("0x{}", call % 7), Atomic(call as u128 % 3));
+        books.post_call(&payer, Atomic(charge.0 + back.0), ledger::charge(&payer, &shares), back);
 
         let mut exact = Exact { works: &works, operator: 0, shares: BTreeMap::new() };
         exact.pay(*digest, own, &nodes);
-        let (mut operator, mut found) = (0, BTreeMap::<String, u128>::new());
+        let (mut fee, mut found) = (0, BTreeMap::<String, u128>::new());
         for share in shares {
             match share.to {
-                Receiver::Operator => operator += share.amount.0,
+                Receiver::Operator => fee += share.amount.0,
                 Receiver::Payee(id) => *found.entry(id).or_default() += share.amount.0,
             }
         }
-        assert_eq!(operator, exact.operator, "call {call}");
-        for (id, range) in &exact.shares {
-            let amount = found.remove(id).unwrap_or_default();
+        assert_eq!(fee, exact.operator, "call {call}");
+        operator += fee;
+        for (id, range) in exact.shares {
+            let amount = found.remove(&id).unwrap_or_default();
             assert!(range.has(amount), "call {call}, {id}: {amount} and not {range:?}");
-            // All roundings together come to less than one atomic unit.
-            assert!(range.most - range.least < 1_000_000, "call {call}, {id}: {range:?}");
+            assert!(range.is_exact_to_an_atomic_unit(), "call {call}, {id}: {range:?}");
+            let sum = due.entry(id).or_default();
+            *sum = sum.plus(range);
         }
         assert_eq!(found, BTreeMap::new(), "call {call}: nobody else is paid");
     }
-    assert_eq!(owed, paid);
     assert!(
         priced > CALLS / 4 && absorbed > CALLS / 100 && clamped > CALLS / 10,
         "{priced} with a priced dependency, {absorbed} with an absorbed one, {clamped} with one that burnt too much"
     );
+
+    // All of it together: what came in is what was owed, and it lies with those who earned it.
+    let [debits, credits] = [0, 1].map(|side| books.0.values().map(|sums| sums[side]).sum::<u128>());
+    assert_eq!(debits, credits);
+    let mut earned = 0;
+    for (account, [debits, credits]) in books.0 {
+        match &account {
+            Account::Payer(_) => assert_eq!(debits, credits, "{account} is owed"),
+            Account::Rail(_) => assert_eq!(debits - credits, owed, "{account}"),
+            Account::Operator => assert_eq!((debits, credits), (0, operator)),
+            Account::Payee(id) => {
+                let range = due.remove(id).unwrap_or_default();
+                assert!(debits == 0 && range.has(credits), "{id}: {credits} and not {range:?}");
+                // Over the whole run, too.
+                assert!(range.is_exact_to_an_atomic_unit(), "{id}: {range:?}");
+            }
+            Account::Escrow(_) | Account::Invoice(_) => panic!("{account} has no part in it"),
+        }
+        if matches!(account, Account::Operator | Account::Payee(_)) {
+            earned += credits;
+        }
+    }
+    assert_eq!(earned, owed);
+    due.retain(|_, range| range.least > 0);
+    assert_eq!(due.into_keys().collect::<Vec<_>>(), [""; 0], "whoever is due something has an account");
 }

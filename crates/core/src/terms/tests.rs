@@ -6,6 +6,7 @@ use crate::manifest::{
     PlanQuota, Step, TierMode, Tiers,
 };
 
+mod dearer;
 mod imports;
 mod vectors;
 
@@ -512,31 +513,5 @@ proptest! {
             let (was, is) = (owed(&old, account.clone(), &usage), owed(&new, account, &usage));
             prop_assert!(is <= was, "{is} and not {was}");
         }
-    }
-}
-
-type Change = fn(&mut Terms);
-
-#[test]
-fn dearer_terms_are_told_apart() {
-    let old = terms(vec![price(Unit::Call, 7, 1)], MoreTerms::default());
-    let changed = |change: Change| cheaper_or_equal(&old, &old.with(change));
-    assert!(changed(|terms| terms.price[0].amount = Atomic(6)).is_ok());
-    assert!(changed(|terms| terms.price.clear()).is_ok());
-    let dearer: [(Change, &str); 6] = [
-        (|terms| terms.price[0].amount = Atomic(8), "price `p`"),
-        (|terms| terms.price[0].charge_on = ChargeOn::Attempt, "price `p`"),
-        (|terms| terms.price[0].id = "q".into(), "price `q`"),
-        (|terms| terms.license = "BUSL-1.1".into(), "release, licence, currency or `fuel-max`"),
-        (|terms| terms.fuel_max += 1, "release, licence, currency or `fuel-max`"),
-        (
-            |terms| {
-                terms.more.deny_use.insert("hosting-competitor".into());
-            },
-            "`deny-use`",
-        ),
-    ];
-    for (change, what) in dearer {
-        assert_eq!(changed(change).expect_err("dearer"), Dearer(what.into()));
     }
 }
