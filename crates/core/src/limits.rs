@@ -763,6 +763,13 @@ pub const UNCLAIMED_LISTED_MAX: usize = 100_000;
 /// How many periods of support are judged in one sweep.
 pub const SUPPORT_BATCH: usize = 100;
 
+/// How long what a broken promise gives back rests, in milliseconds, before it is tried again whether its payees have as much:
+/// an hour. Each try writes down when it was.
+pub const SUPPORT_RETRY_MS: i64 = 60 * 60 * 1_000;
+
+/// The most broken promises in an answer that lists what is short.
+pub const CREDITS_DUE_LISTED_MAX: usize = 10_000;
+
 /// How many pages of one release's source everybody together may read in an hour: ten people who read one every half
 /// minute. Whoever wants it faster wants it in bulk.
 pub const SOURCE_PAGES_PER_HOUR: u32 = 1_200;

@@ -4,11 +4,11 @@
 
 use glassbox_core::acts::Advisory;
 use glassbox_core::license::{Item, License};
-use glassbox_core::manifest::{Plan, PlanKind};
+use glassbox_core::manifest::{Plan, PlanKind, Terms};
 use glassbox_core::support::{Breach, Hole, Record, breach, credit};
 use glassbox_core::{Atomic, PackageName, PackageRef, limits};
 use glassbox_sandbox::FailureKind;
-use glassbox_store::{Answer, Judged, NewLicense};
+use glassbox_store::{Answer, CreditDue, Judged, NewLicense};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
@@ -17,6 +17,13 @@ use crate::error::{CallError, RegistryError};
 use crate::live::Live;
 use crate::open::Registry;
 use crate::settle::Executed;
+
+/// Returns the plan that an item is, where it promises anything.
+pub(crate) fn promise<'a>(terms: &'a Terms, item: &Item) -> Option<&'a Plan> {
+    let Item::Plan(id) = item else { return None };
+    let mut plans = terms.more.plan.iter();
+    plans.find(|plan| plan.id == *id && plan.on == PlanKind::Support && plan.sla.is_some())
+}
 
 /// Tells whether somebody was promised that calls of a release are answered.
 fn promises_uptime(live: &Live) -> bool {
@@ -64,10 +71,10 @@ impl Registry {
         }
     }
 
-    /// Judges the periods that are over.
+    /// Judges the periods that are over, and tries again what payees had not enough for.
     pub(crate) async fn judge_support(&self) {
-        let now_s = self.env.now_ms() / 1_000;
-        let over = match self.store.licenses_to_judge(now_s, limits::SUPPORT_BATCH).await {
+        let now_ms = self.env.now_ms();
+        let over = match self.store.licenses_to_judge(now_ms / 1_000, limits::SUPPORT_BATCH).await {
             Ok(over) => over,
             Err(error) => return error!(%error, "Could not list plans that are over"),
         };
@@ -76,6 +83,25 @@ impl Registry {
                 error!(license = logged(&license.id), %error, "Could not judge a plan");
             }
         }
+        let tried_ms = now_ms.saturating_sub(limits::SUPPORT_RETRY_MS);
+        let due = match self.store.credits_due(tried_ms, limits::SUPPORT_BATCH).await {
+            Ok(due) => due,
+            Err(error) => return error!(%error, "Could not list what broken promises give back"),
+        };
+        for CreditDue { license, amount, .. } in due {
+            match self.store.judge_license(&license, amount, now_ms).await {
+                Ok(Judged::Now(amount)) => {
+                    info!(license = logged(&license), amount.atomic = amount.0, "What was short went back");
+                }
+                Ok(_) => {}
+                Err(error) => error!(license = logged(&license), %error, "Could not give back what is due"),
+            }
+        }
+    }
+
+    /// Returns what broken promises give back once payees have as much: those first that waited longest.
+    pub async fn credits_due(&self) -> Result<Vec<CreditDue>, RegistryError> {
+        Ok(self.store.credits_due(i64::MAX, limits::CREDITS_DUE_LISTED_MAX).await?)
     }
 
     async fn judge(&self, row: &NewLicense) -> Result<(), RegistryError> {
@@ -93,27 +119,22 @@ impl Registry {
         };
         let bps = plan.sla.as_ref().map_or(0, |sla| sla.credit);
         let credit = credit(license.amount, bps);
-        if let Judged::Now(amount) = self.store.judge_license(&row.id, credit, now_ms).await? {
-            warn!(
-                license = logged(&row.id),
-                ?breach,
-                amount.atomic = amount.0,
-                "A promise of support was broken"
-            );
-        }
+        let (said, amount) = match self.store.judge_license(&row.id, credit, now_ms).await? {
+            Judged::Now(amount) => ("A promise of support was broken", amount),
+            Judged::Short(amount) => ("A promise was broken, and payees have less than goes back", amount),
+            Judged::Before | Judged::Waits => return Ok(()),
+        };
+        warn!(license = logged(&row.id), ?breach, amount.atomic = amount.0, "{said}");
         Ok(())
     }
 
     /// Returns the plan of a licence, as it was sold, where it promises anything.
     async fn promised(&self, license: &License) -> Result<Option<Plan>, RegistryError> {
-        let Item::Plan(id) = &license.item else { return Ok(None) };
         let release = license.release.clone();
         let reference = PackageRef { package: release.package, version: Some(release.version) };
         let live = self.live(&reference).await?;
-        let Some(terms) = live.had(license.terms) else { return Ok(None) };
-        let mut plans = terms.more.plan.iter();
-        let plan = plans.find(|plan| plan.id == *id && plan.on == PlanKind::Support && plan.sla.is_some());
-        Ok(plan.cloned())
+        let terms = live.had(license.terms);
+        Ok(terms.and_then(|terms| promise(terms, &license.item)).cloned())
     }
 
     async fn broken(&self, license: &License, plan: &Plan) -> Result<Option<Breach>, RegistryError> {

@@ -11,6 +11,7 @@ use crate::reversals::earned_by;
 use crate::sheet::Decision;
 use crate::sqlite::Store;
 use crate::submissions::{self, Moved};
+use crate::support;
 
 /// Something to be paid out of an account.
 #[derive(Debug, Clone)]
@@ -26,11 +27,18 @@ pub struct Owing {
 impl Store {
     /// Returns what payees and the operator earned for good and were not paid yet, in the order of their accounts.
     ///
-    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed.
+    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed; and
+    /// what a broken promise would take back of plans that are not judged yet.
     pub async fn payable(&self) -> Result<Vec<(Account, Pico)>, StoreError> {
         let balances = self.balances().await?;
         let waiting = self
-            .read(|connection| earned_by(connection, "calls", "standing IN ('mined', 'vouched')"))
+            .read(|connection| {
+                let mut waiting = earned_by(connection, "calls", "standing IN ('mined', 'vouched')")?;
+                for (account, pico) in support::at_risk(connection)? {
+                    waiting.entry(account).or_default().0 += pico.0;
+                }
+                Ok(waiting)
+            })
             .await?;
         let earned = balances
             .into_iter()

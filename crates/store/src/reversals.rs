@@ -12,10 +12,11 @@ use glassbox_core::{Atomic, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
-use crate::ledger::transfers_of;
+use crate::ledger::{self, transfers_of};
 use crate::notices::{Action, record};
 use crate::sheet::Sheet;
 use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::support;
 use crate::unclaimed;
 
 /// What came of giving back what was charged.
@@ -72,7 +73,7 @@ pub(crate) fn paid(connection: &Connection, call: &str) -> Result<Paid, StoreErr
 }
 
 /// Who has how much of a charge.
-struct Charged {
+pub(crate) struct Charged {
     /// What each receiver got, and still has of it.
     receivers: BTreeMap<Account, (u128, u128)>,
     payer: Account,
@@ -83,7 +84,7 @@ struct Charged {
 }
 
 impl Charged {
-    fn read(connection: &Connection, call: &str) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(connection: &Connection, call: &str) -> Result<Option<Self>, StoreError> {
         let transfers = transfers_of(connection, call)?;
         let charge = || transfers.iter().filter(|transfer| transfer.kind == Kind::Charge);
         let Some(first) = charge().next() else { return Ok(None) };
@@ -118,13 +119,39 @@ impl Charged {
         Atomic(self.receivers.values().map(of).sum::<u128>() / PICO_PER_ATOMIC)
     }
 
-    fn amount(&self) -> Atomic {
+    pub(crate) fn amount(&self) -> Atomic {
         self.sum(|(got, _)| *got)
     }
 
     fn left(&self) -> Atomic {
         self.sum(|(_, left)| *left)
     }
+
+    /// Returns what gives `amount` of it back, or what is left of it.
+    pub(crate) fn back(&self, amount: Atomic, subject: &str) -> Vec<Transfer> {
+        let has = self.receivers.iter().filter(|(_, (_, left))| *left > 0);
+        let left = has.map(|(receiver, (_, left))| Transfer {
+            debit: self.payer.clone(),
+            credit: receiver.clone(),
+            amount: Pico(*left),
+            kind: Kind::Charge,
+        });
+        reverse(&left.collect::<Vec<_>>(), amount.min(self.left()), subject)
+    }
+}
+
+/// Tells whether the payees who give something back have as much. What the operator gives back is its own affair.
+pub(crate) fn is_covered(connection: &Connection, back: &[Transfer]) -> Result<bool, StoreError> {
+    let mut wanted: BTreeMap<&Account, u128> = BTreeMap::new();
+    for Transfer { debit, amount, .. } in back.iter().filter(|back| matches!(back.debit, Account::Payee(_))) {
+        *wanted.entry(debit).or_default() += amount.0;
+    }
+    for (payee, amount) in wanted {
+        if ledger::available(connection, payee)?.0 < amount {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives `amount` of a charge back, or what is left of it, and returns how much that was.
@@ -150,14 +177,7 @@ fn give_back_of(
     now_ms: i64,
 ) -> Result<Atomic, StoreError> {
     let amount = amount.min(charged.left());
-    let has = charged.receivers.iter().filter(|(_, (_, left))| *left > 0);
-    let left = has.map(|(receiver, (_, left))| Transfer {
-        debit: charged.payer.clone(),
-        credit: receiver.clone(),
-        amount: Pico(*left),
-        kind: Kind::Charge,
-    });
-    let back = reverse(&left.collect::<Vec<_>>(), amount, subject);
+    let back = charged.back(amount, subject);
     if back.is_empty() {
         return Ok(Atomic::ZERO);
     }
@@ -256,6 +276,7 @@ impl Store {
             let subject = format!("refund:{call}:{}", charged.times + 1);
             let now = give_back_of(transaction, &charged, &call, &subject, asked, now_ms)?;
             if now > Atomic::ZERO {
+                support::given(transaction, &call, now, now_ms)?;
                 let about = format!("call:{call}");
                 let action = format!("refunded {}", now.to_decimal());
                 record(transaction, &Action { number: 0, at: now_ms, about, action, reason })?;

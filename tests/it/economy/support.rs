@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, Advisory};
-use glassbox_core::ledger::Account;
+use glassbox_core::ledger::{Account, Kind};
 use glassbox_pay::{B256, x402};
-use glassbox_registry::PackageFiles;
+use glassbox_registry::{PackageFiles, PayoutTerms};
 use glassbox_store::{Answer, Fault, Moment};
 use serde_json::json;
 
@@ -19,6 +19,7 @@ use crate::stage::Stage;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const LICENSES: &str = "/v1/packages/hat/tls/5.2.3/licenses";
 const GOLD: &str = "plan:sla-gold";
+const SHOP_LICENSES: &str = "/v1/packages/shop/goods/1.0.0/licenses";
 
 /// What the plan costs, in atomic units, and a quarter of it.
 const PAID: u128 = 900_000_000;
@@ -33,15 +34,19 @@ fn fixed() -> PackageFiles {
 }
 
 async fn advise(stage: &Stage, modified: &str, critical: bool) {
+    advise_on(stage, "hat:tls", modified, critical).await;
+}
+
+async fn advise_on(stage: &Stage, package: &str, modified: &str, critical: bool) {
     let advisory: Advisory = serde_json::from_value(json!({
-        "package": "hat:tls",
+        "package": package,
         "osv": {
             "id": "GBX-2026-7",
             "modified": modified,
             "summary": "a key may leak",
             "database_specific": { "severity": if critical { "CRITICAL" } else { "LOW" } },
             "affected": [{
-                "package": { "ecosystem": "Glassbox", "name": "hat:tls" },
+                "package": { "ecosystem": "Glassbox", "name": package },
                 "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0" }, { "fixed": "5.2.4" }] }],
             }],
         },
@@ -123,12 +128,12 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
     assert_eq!(buyer.send(LICENSES, &body, Some(&payment)).await.status, 200);
     assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID);
-    // What the payee was paid already it owes, and makes up for by what it earns next.
+    // What may go back is not paid out before it is judged.
     let to = crate::stage::wallet("hat").address();
     let addresses = [("did:web:hat.example".to_owned(), to)].into();
-    let terms = glassbox_registry::PayoutTerms { addresses, ..Default::default() };
+    let terms = PayoutTerms { addresses, ..PayoutTerms::default() };
     stage.registry.pay_out_earnings(&terms).await.unwrap();
-    assert_eq!(stage.balance(to).await, net(PAID) / 1_000_000);
+    assert_eq!(stage.balance(to).await, net(PAID - QUARTER) / 1_000_000);
 
     stage.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
     // Arguments that trap are the caller's, and have their answer.
@@ -139,20 +144,138 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     assert_eq!(stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap().asked, 2);
     stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
     stage.world.advance(DAY * 32);
-    stage.registry.reconcile().await;
-    assert_eq!(earned(&stage).await, -(net(QUARTER) as i128));
-    // The treasury has not as much left: what goes back waits until something came in.
-    stage.registry.reconcile().await;
-    assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID);
-    let ben = Customer::with(&stage, "ben", "901").await;
-    stage.registry.reconcile().await;
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    // Each gives back of its own, and nobody of anybody else's.
+    assert_eq!(earned(&stage).await, 0);
     assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID + QUARTER);
     stage.assert_sound().await;
-    // Of what the next plan earns, the payee has what it does not owe.
+    // What the next plan earns is held back as the first was, and paid once it kept its promises.
+    let ben = Customer::with(&stage, "ben", "901").await;
     assert_eq!(ben.post(LICENSES, &body).await.status, 200);
     stage.registry.pay_out_earnings(&terms).await.unwrap();
-    assert_eq!(stage.balance(to).await, (net(PAID) + net(PAID - QUARTER)) / 1_000_000);
+    assert_eq!(stage.balance(to).await, 2 * net(PAID - QUARTER) / 1_000_000);
+    stage.world.advance(DAY * 32);
+    stage.registry.reconcile().await;
+    stage.registry.pay_out_earnings(&terms).await.unwrap();
+    assert_eq!(stage.balance(to).await, (net(PAID - QUARTER) + net(PAID)) / 1_000_000);
     stage.assert_sound().await;
+}
+
+/// Where the payee of the shop is paid.
+fn shop_terms() -> PayoutTerms {
+    let addresses = [("acct:ana@shop.example".to_owned(), crate::stage::wallet("shop").address())].into();
+    PayoutTerms { addresses, ..PayoutTerms::default() }
+}
+
+/// A stage whose shop promises to mend holes within a day, or to give `credit` basis points back.
+async fn shop(credit: u32) -> Stage {
+    let rest = format!(
+        "[tips]\naccept = true\n[[plan]]\nid = \"gold\"\non = \"support\"\namount = \"8\"\n\
+         sla = {{ fix-critical = \"P1D\", credit = {credit} }}\n{}",
+        super::PAYEE
+    );
+    let stage = Stage::without_sweep().await;
+    stage.publish(&goods("MIT", "", &rest)).await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_breaks_a_promise_to_herself_takes_nobody_elses_money() {
+    let stage = shop(10_000).await;
+    // She buys her own plan, with a wallet that nobody knows to be hers.
+    let buyer = stage.buyer("ana's other wallet", 8).await;
+    let body = json!({ "item": "plan:gold" });
+    let asked = buyer.send(SHOP_LICENSES, &body, None).await;
+    let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
+    assert_eq!(buyer.send(SHOP_LICENSES, &body, Some(&payment)).await.status, 200);
+    let _others = Customer::with(&stage, "ben", "100").await;
+    let hers = async || {
+        let paid_out = stage.balance(crate::stage::wallet("shop").address()).await;
+        paid_out + stage.balance(buyer.wallet.address()).await
+    };
+    stage.registry.pay_out_earnings(&shop_terms()).await.unwrap();
+    assert_eq!(hers().await, 0, "all of it may go back");
+    advise_on(&stage, "shop:goods", "2026-11-23T00:00:00Z", true).await;
+    stage.world.advance(DAY * 32);
+    for _ in 0..3 {
+        stage.registry.reconcile().await;
+    }
+    stage.registry.pay_out_earnings(&shop_terms()).await.unwrap();
+    assert_eq!(hers().await, 8_000_000, "what she paid, and no more");
+    stage.assert_sound().await;
+}
+
+/// What waits to go back, as the operator sees it: the sale, and how much.
+async fn credits_due(stage: &Stage) -> Vec<(String, String)> {
+    let payees = crate::company::ask(stage, "/v1/operate/payees").await.json();
+    let due = payees["credits_due"].as_array().cloned().unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    due.iter().map(|due| (text(&due["call"]), text(&due["due"]["usd"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_payees_have_not_goes_back_once_they_have_it_or_the_operator_says_so() {
+    for moment in [None, Some(Moment::Before), Some(Moment::After)] {
+        for by_operator in [false, true] {
+            let case = format!("{moment:?}, by the operator: {by_operator}");
+            let stage = shop(5_000).await;
+            let gold = Customer::with(&stage, "gold", "8").await;
+            assert_eq!(gold.post(SHOP_LICENSES, &json!({ "item": "plan:gold" })).await.status, 200);
+            let ben = Customer::with(&stage, "ben", "10").await;
+            let tip = async |usd: &str| {
+                let tipped = ben.post("/v1/packages/shop/goods/1.0.0/tips", &json!({ "usd": usd })).await;
+                assert_eq!(tipped.status, 200, "{}", tipped.text);
+            };
+            tip("2").await;
+            let to = crate::stage::wallet("shop").address();
+            stage.registry.pay_out_earnings(&shop_terms()).await.unwrap();
+            assert_eq!(stage.balance(to).await, net(4_000_000 + 2_000_000) / 1_000_000);
+            // The operator gives a gift back that was paid out: the payee has less than it may have to give back.
+            let refund = async |call: &str, total: &str| {
+                let body = json!({ "call": call, "total_usd": total, "reason": "a test" });
+                crate::company::operate(&stage, "/refunds", &body).await
+            };
+            let transfers = stage.store().transfers(None, 0, 1_000).await.unwrap();
+            let paid_by = |customer: &Customer<'_>| {
+                let payer = Account::Payer(customer.account.clone());
+                let is_theirs = |row: &&glassbox_store::TransferRow| {
+                    row.transfer.kind == Kind::Charge && row.transfer.debit == payer
+                };
+                transfers.iter().find(is_theirs).unwrap().subject.clone()
+            };
+            let (sale, gift) = (paid_by(&gold), paid_by(&ben));
+            assert_eq!(refund(&gift, "2").await.json()["refunded"]["usd"], "2", "{case}");
+            advise_on(&stage, "shop:goods", "2026-11-23T00:00:00Z", true).await;
+            stage.world.advance(DAY * 32);
+            if let Some(moment) = moment {
+                stage.inject("judge_license", moment);
+            }
+            for _ in 0..3 {
+                stage.registry.reconcile().await;
+            }
+            assert_eq!(stage.store().faults_waiting(), 0, "{case}");
+            assert_eq!(has(&gold).await, 0, "{case}: it would be somebody else's money");
+            assert_eq!(credits_due(&stage).await, [(sale.clone(), "4".to_owned())], "{case}");
+            if by_operator {
+                assert_eq!(refund(&sale, "1").await.json()["refunded"]["usd"], "1", "{case}");
+                assert_eq!(credits_due(&stage).await, [(sale.clone(), "3".to_owned())], "{case}");
+                assert_eq!(refund(&sale, "4").await.json()["refunded"]["usd"], "3", "{case}");
+            } else {
+                // What the payee earns next stays until it is enough, and is tried once an hour.
+                tip("2").await;
+                stage.registry.pay_out_earnings(&shop_terms()).await.unwrap();
+                assert_eq!(stage.balance(to).await, net(6_000_000) / 1_000_000, "{case}");
+                stage.world.advance(DAY);
+            }
+            for _ in 0..3 {
+                stage.registry.reconcile().await;
+            }
+            assert_eq!((has(&gold).await, credits_due(&stage).await), (4_000_000, Vec::new()), "{case}");
+            stage.assert_sound().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
