@@ -76,6 +76,16 @@ pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bo
     Ok(written == 1)
 }
 
+/// Ends the licence that a sale bought, where it bought one. Nothing of its price is left that a promise could give back.
+pub(crate) fn end(connection: &Connection, sale: &str, now_ms: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE licenses SET until_s = MIN(IFNULL(until_s, ?2), ?2), judged_at = IFNULL(judged_at, ?3) WHERE id = ?1",
+        )?
+        .execute(params![sale, now_ms.div_euclid(1_000), now_ms])?;
+    Ok(())
+}
+
 /// Returns plans whose period is over and that nobody looked at yet, but for those whose payment may still come to nothing.
 pub(crate) fn to_judge(
     connection: &Connection,

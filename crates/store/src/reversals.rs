@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::ledger::{self, transfers_of};
+use crate::licenses;
 use crate::notices::{Action, record};
 use crate::sheet::Sheet;
 use crate::sqlite::{Store, amount_from_sql, parse};
@@ -154,7 +155,14 @@ pub(crate) fn is_covered(connection: &Connection, back: &[Transfer]) -> Result<b
     Ok(true)
 }
 
-/// Gives `amount` of a charge back, or what is left of it, and returns how much that was.
+/// Tells whether all that was charged for a call or a sale went back. What cost nothing never does.
+pub(crate) fn is_given_back(connection: &Connection, call: &str) -> Result<bool, StoreError> {
+    let charged = Charged::read(connection, call)?;
+    Ok(charged.is_some_and(|charged| charged.left() == Atomic::ZERO))
+}
+
+/// Gives `amount` of a charge back, or what is left of it, and returns how much that was. Where nothing is left, the licence
+/// that it bought ends.
 pub(crate) fn give_back(
     transaction: &Transaction<'_>,
     call: &str,
@@ -204,6 +212,9 @@ fn give_back_of(
             unclaimed::take_back(transaction, payee, call, *amount)?;
         }
     }
+    if amount == charged.left() {
+        licenses::end(transaction, call, now_ms)?;
+    }
     Ok(amount)
 }
 
@@ -249,6 +260,12 @@ fn paid_from(connection: &Connection, call: &str) -> Result<(String, Option<Stri
 }
 
 impl Store {
+    /// Tells whether all that was charged for a call or a sale went back: then it bought nothing.
+    pub async fn is_given_back(&self, call: &str) -> Result<bool, StoreError> {
+        let call = call.to_owned();
+        self.read(move |connection| is_given_back(connection, &call)).await
+    }
+
     /// Gives back what was charged for a call or a sale, until `total` of it went back in all, or the whole. The same again
     /// gives nothing more.
     pub async fn refund(
