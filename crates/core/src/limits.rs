@@ -707,6 +707,10 @@ pub const ADVISORY_EVENTS_MAX: usize = 1_000;
 /// The most advisories of one page of the feed.
 pub const ADVISORIES_PAGE: usize = 100;
 
+/// The most advisories about one package that a promise to mend holes is judged by. Its publisher and the operator alone write
+/// them, so that with more the promise counts as broken: nobody drowns the one that matters.
+pub const ADVISORIES_JUDGED_MAX: usize = 10_000;
+
 /// How far the time of a signed request may be from ours, in seconds: clocks that go wrong by a minute, and as long on the
 /// way. Within it the same signature finds the same call.
 pub const PROOF_SECONDS_MAX: u64 = 120;

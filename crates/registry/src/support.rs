@@ -6,9 +6,9 @@ use glassbox_core::acts::Advisory;
 use glassbox_core::license::{Item, License};
 use glassbox_core::manifest::{Plan, PlanKind, Terms};
 use glassbox_core::support::{Breach, Hole, Record, breach, credit};
-use glassbox_core::{Atomic, PackageName, PackageRef, limits};
+use glassbox_core::{Atomic, PackageName, PackageRef, Version, limits};
 use glassbox_sandbox::FailureKind;
-use glassbox_store::{Answer, CreditDue, Judged, NewLicense};
+use glassbox_store::{AdvisoryRow, Answer, CreditDue, Judged, NewLicense};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
@@ -142,11 +142,13 @@ impl Registry {
         let package = &license.release.package;
         let (from_ms, until_ms) = (license.from.as_millisecond(), until.as_millisecond());
         let answers = self.store.answers(package, from_ms, until_ms).await?;
-        let record = Record {
-            asked: answers.asked,
-            unanswered: answers.unanswered,
-            holes: self.holes(package).await?,
+        let holes = match &sla.fix_critical {
+            Some(_) => self.holes(package).await?,
+            None => Some(Vec::new()),
         };
+        // Nobody but its publisher and the operator tells of so many, and nobody shall have the one that matters overlooked.
+        let Some(holes) = holes else { return Ok(Some(Breach::Fix("more advisories than are read".into()))) };
+        let record = Record { asked: answers.asked, unanswered: answers.unanswered, holes };
         let found = breach(sla, license.from, until, &record);
         if found.is_none() {
             info!(
@@ -158,43 +160,57 @@ impl Registry {
         Ok(found)
     }
 
-    /// Returns the critical holes of a package that advisories tell of, with when they were mended.
-    async fn holes(&self, package: &PackageName) -> Result<Vec<Hole>, RegistryError> {
-        let rows = self.store.advisories(Some(&package.to_string()), None, limits::ADVISORIES_PAGE).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut releases = Vec::new();
-        if let Some(known) = self.store.package(package).await? {
-            for version in known.versions {
-                let marks = self.marks(&package.at(version.clone()));
-                if let Some(row) = self.store.release(&package.at(version.clone())).await? {
-                    releases.push((version, row.published_at, marks.is_resolved()));
-                }
+    /// Returns the critical holes of a package that advisories tell of, with when they were mended; nothing where there are more
+    /// advisories than are read.
+    async fn holes(&self, package: &PackageName) -> Result<Option<Vec<Hole>>, RegistryError> {
+        let releases = self.releases_of(package).await?;
+        let (about, mut holes, mut before) = (package.to_string(), Vec::new(), None);
+        for _ in 0..limits::ADVISORIES_JUDGED_MAX / limits::ADVISORIES_PAGE {
+            let rows = self.store.advisories(Some(&about), before, limits::ADVISORIES_PAGE).await?;
+            before = rows.last().map(|row| row.seq);
+            let is_last = rows.len() < limits::ADVISORIES_PAGE;
+            holes.extend(rows.into_iter().filter_map(|row| hole(&row, &releases)));
+            if is_last {
+                return Ok(Some(holes));
             }
         }
-        let mut holes = Vec::new();
-        for row in rows {
-            let Ok(statement) = row.envelope.read_unchecked::<Advisory>() else { continue };
-            let advisory = statement.predicate;
-            let affected = releases.iter().filter(|(version, ..)| advisory.affects(version));
-            let Some(oldest) = affected.map(|(version, ..)| version).min() else { continue };
-            if !advisory.is_critical() {
-                continue;
-            }
-            let mends = |(version, _, stands): &&(glassbox_core::Version, i64, bool)| {
-                *stands && version > oldest && !advisory.affects(version)
-            };
-            let fixed = releases.iter().filter(mends).map(|(_, published, _)| *published).min();
-            let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
-            holes.push(Hole {
-                advisory: advisory.osv.id,
-                known_at: at(row.first_at),
-                fixed_at: fixed.map(at),
-            });
-        }
-        Ok(holes)
+        Ok(None)
     }
+
+    async fn releases_of(&self, package: &PackageName) -> Result<Vec<Published>, RegistryError> {
+        let mut releases = Vec::new();
+        for version in self.store.package(package).await?.into_iter().flat_map(|known| known.versions) {
+            let id = package.at(version);
+            let stands = self.marks(&id).is_resolved();
+            if let Some(row) = self.store.release(&id).await? {
+                releases.push(Published { version: id.version, at_ms: row.published_at, stands });
+            }
+        }
+        Ok(releases)
+    }
+}
+
+/// A release, as far as it may mend something.
+struct Published {
+    version: Version,
+    at_ms: i64,
+    stands: bool,
+}
+
+/// Returns the hole that an advisory tells of, where it is a critical one of any of these releases.
+fn hole(row: &AdvisoryRow, releases: &[Published]) -> Option<Hole> {
+    let advisory = row.envelope.read_unchecked::<Advisory>().ok()?.predicate;
+    let affected = releases.iter().filter(|release| advisory.affects(&release.version));
+    let oldest = affected.map(|release| &release.version).min()?;
+    if !advisory.is_critical() {
+        return None;
+    }
+    let mends = |release: &&Published| {
+        release.stands && release.version > *oldest && !advisory.affects(&release.version)
+    };
+    let fixed = releases.iter().filter(mends).map(|release| release.at_ms).min();
+    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+    Some(Hole { advisory: advisory.osv.id, known_at: at(row.first_at), fixed_at: fixed.map(at) })
 }
 
 #[cfg(test)]

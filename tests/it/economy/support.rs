@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use glassbox_core::acts::{Act as _, Advisory};
+use glassbox_core::key::SecretKey;
 use glassbox_core::ledger::{Account, Kind};
+use glassbox_core::limits;
 use glassbox_pay::{B256, x402};
 use glassbox_registry::{PackageFiles, PayoutTerms};
 use glassbox_store::{Answer, Fault, Moment};
@@ -11,10 +13,11 @@ use serde_json::json;
 
 use super::examples::package;
 use super::{COMPONENT, Customer, goods, net, path, stage_with};
+use crate::buyer::Reply;
 use crate::names::act;
 use crate::packages::{one_file, publisher};
 use crate::payer::spend_elsewhere;
-use crate::stage::Stage;
+use crate::stage::{Stage, keys};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const LICENSES: &str = "/v1/packages/hat/tls/5.2.3/licenses";
@@ -38,10 +41,22 @@ async fn advise(stage: &Stage, modified: &str, critical: bool) {
 }
 
 async fn advise_on(stage: &Stage, package: &str, modified: &str, critical: bool) {
+    let told = tell(stage, &publisher(), "GBX-2026-7", package, modified, critical).await;
+    assert_eq!(told.status, 201, "{}", told.text);
+}
+
+async fn tell(
+    stage: &Stage,
+    key: &SecretKey,
+    id: &str,
+    package: &str,
+    modified: &str,
+    critical: bool,
+) -> Reply {
     let advisory: Advisory = serde_json::from_value(json!({
         "package": package,
         "osv": {
-            "id": "GBX-2026-7",
+            "id": id,
             "modified": modified,
             "summary": "a key may leak",
             "database_specific": { "severity": if critical { "CRITICAL" } else { "LOW" } },
@@ -52,8 +67,7 @@ async fn advise_on(stage: &Stage, package: &str, modified: &str, critical: bool)
         },
     }))
     .unwrap();
-    let told = act(stage, "/v1/advisories", advisory.sign(&publisher())).await;
-    assert_eq!(told.status, 201, "{}", told.text);
+    act(stage, "/v1/advisories", advisory.sign(key)).await
 }
 
 async fn earned(stage: &Stage) -> i128 {
@@ -117,6 +131,29 @@ async fn what_is_mended_in_time_or_not_critical_gives_nothing_back() {
         assert_eq!((has(&ana).await, earned(&stage).await), (1_000_000, net(PAID) as i128));
         stage.assert_sound().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_that_the_operator_tells_of_is_neither_talked_down_nor_drowned() {
+    let stage = stage().await;
+    let ana = Customer::with(&stage, "ana", "901").await;
+    assert_eq!(ana.post(LICENSES, &json!({ "item": GOLD })).await.status, 200);
+    let (operator, own) = (keys().operator, publisher());
+    let tell = async |key: &SecretKey, id: &str, day: u32, critical: bool| {
+        tell(&stage, key, id, "hat:tls", &format!("2026-11-{day}T00:00:00Z"), critical).await
+    };
+    assert_eq!(tell(&operator, "GBX-2026-7", 20, true).await.status, 201);
+    tell(&own, "GBX-2026-7", 25, false).await.assert_problem(403, "advisory-refused");
+    for number in 0..=limits::ADVISORIES_PAGE {
+        assert_eq!(tell(&own, &format!("GBX-2026-1{number:03}"), 21, false).await.status, 201);
+    }
+    // The operator has the last word on what anybody says.
+    assert_eq!(tell(&operator, "GBX-2026-1000", 26, false).await.status, 201);
+    tell(&own, "GBX-2026-1000", 27, false).await.assert_problem(403, "advisory-refused");
+    stage.world.advance(DAY * 32);
+    stage.registry.reconcile().await;
+    assert_eq!((has(&ana).await, earned(&stage).await), (1_000_000 + QUARTER, net(PAID - QUARTER) as i128));
+    stage.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
