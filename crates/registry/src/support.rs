@@ -2,20 +2,25 @@
 //!
 //! A licence is a period. It is judged once, when it is over.
 
+use std::ops::Range;
+
 use glassbox_core::acts::Advisory;
+use glassbox_core::ledger::DAY_MS;
 use glassbox_core::license::{Item, License};
 use glassbox_core::manifest::{Plan, PlanKind, Terms};
 use glassbox_core::support::{Breach, Hole, Record, breach, credit};
-use glassbox_core::{Atomic, PackageName, PackageRef, Version, limits};
+use glassbox_core::{Atomic, PackageName, Version, limits};
 use glassbox_sandbox::FailureKind;
 use glassbox_store::{AdvisoryRow, Answer, CreditDue, Judged, NewLicense};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
 use crate::call::logged;
+use crate::depend::exact;
 use crate::error::{CallError, RegistryError};
 use crate::live::Live;
 use crate::open::Registry;
+use crate::organic::answered;
 use crate::settle::Executed;
 
 /// Returns the plan that an item is, where it promises anything.
@@ -26,37 +31,35 @@ pub(crate) fn promise<'a>(terms: &'a Terms, item: &Item) -> Option<&'a Plan> {
 }
 
 /// Tells whether somebody was promised that calls of a release are answered.
-fn promises_uptime(live: &Live) -> bool {
+pub(crate) fn promises_uptime(live: &Live) -> bool {
     live.terms.more.plan.iter().any(|plan| plan.sla.as_ref().is_some_and(|sla| sla.uptime.is_some()))
 }
 
-/// Says whether a call has an answer that ended so; nothing where it does not count.
+/// Says what became of a call that ended so.
 ///
-/// What the host failed at is nobody else's doing. What took too long, or found no place, whoever asks may bring about, and
-/// pays nothing for it: so it counts for those alone who showed a payment, and little for each. All other failures are in
-/// the arguments.
-fn answer(failure: Option<&str>, payer: Option<&str>) -> Option<Answer> {
+/// What the host failed at is nobody else's doing. What took too long, or found no place, whoever asks may bring about. All
+/// other failures are in the arguments.
+fn answer(failure: Option<&str>) -> Answer {
     let is = |kind: FailureKind| failure == Some(kind.name());
     if is(FailureKind::Internal) {
-        Some(Answer::Missing)
+        Answer::Failed
     } else if is(FailureKind::TimedOut) || is(FailureKind::Busy) {
-        payer.map(|payer| Answer::MissingTo(payer.to_owned()))
+        Answer::Missing
     } else {
-        Some(Answer::Given)
+        Answer::Given
     }
 }
 
 impl Registry {
-    /// Counts a call for those who were promised that calls are answered. `payer` is who showed a payment for it.
+    /// Counts a call for those who were promised that calls are answered. `payer` is who showed a payment, an account or credit
+    /// with it: what costs nothing and is nobody's, anybody could ask for as often as suits them.
     pub(crate) async fn note_answer(
         &self,
         live: &Live,
         ran: &Result<Executed, CallError>,
         payer: Option<&str>,
     ) {
-        if !promises_uptime(live) {
-            return;
-        }
+        let Some(payer) = payer.filter(|_| promises_uptime(live)) else { return };
         let failure = match ran {
             Ok(executed) => executed.failure.as_ref().map(|failure| failure.kind.as_str()),
             Err(CallError::Busy) => Some(FailureKind::Busy.name()),
@@ -64,8 +67,7 @@ impl Registry {
             // What was refused before it ran is no call.
             Err(_) => return,
         };
-        let Some(answer) = answer(failure, payer) else { return };
-        let counted = self.store.count_answer(&live.id.package, answer, self.env.now_ms());
+        let counted = self.store.count_answer(&live.id.package, payer, answer(failure), self.env.now_ms());
         if let Err(error) = counted.await {
             error!(release = %live.id, %error, "Could not count a call");
         }
@@ -130,9 +132,7 @@ impl Registry {
 
     /// Returns the plan of a licence, as it was sold, where it promises anything.
     async fn promised(&self, license: &License) -> Result<Option<Plan>, RegistryError> {
-        let release = license.release.clone();
-        let reference = PackageRef { package: release.package, version: Some(release.version) };
-        let live = self.live(&reference).await?;
+        let live = self.live(&exact(&license.release)).await?;
         let terms = live.had(license.terms);
         Ok(terms.and_then(|terms| promise(terms, &license.item)).cloned())
     }
@@ -141,23 +141,32 @@ impl Registry {
         let (Some(sla), Some(until)) = (&plan.sla, license.until) else { return Ok(None) };
         let package = &license.release.package;
         let (from_ms, until_ms) = (license.from.as_millisecond(), until.as_millisecond());
-        let answers = self.store.answers(package, from_ms, until_ms).await?;
+        let measured = match sla.uptime {
+            Some(_) => self.measured(license, from_ms..until_ms).await?,
+            None => Record::default(),
+        };
         let holes = match &sla.fix_critical {
             Some(_) => self.holes(package).await?,
             None => Some(Vec::new()),
         };
         // Nobody but its publisher and the operator tells of so many, and nobody shall have the one that matters overlooked.
         let Some(holes) = holes else { return Ok(Some(Breach::Fix("more advisories than are read".into()))) };
-        let record = Record { asked: answers.asked, unanswered: answers.unanswered, holes };
+        let record = Record { holes, ..measured };
         let found = breach(sla, license.from, until, &record);
         if found.is_none() {
-            info!(
-                license = logged(&license.id),
-                asked = answers.asked,
-                "A plan of support kept its promises"
-            );
+            info!(license = logged(&license.id), asked = record.asked, "A plan of support kept its promises");
         }
         Ok(found)
+    }
+
+    /// Returns how the package of a licence answered in its period.
+    async fn measured(&self, license: &License, ms: Range<i64>) -> Result<Record, RegistryError> {
+        let package = &license.release.package;
+        let days = ms.start.div_euclid(DAY_MS)..=(ms.end - 1).div_euclid(DAY_MS);
+        let answers = self.store.answers(package, ms.start, ms.end).await?;
+        let payers = self.store.payers_on(package, days).await?;
+        let related = self.related(&self.live(&exact(&license.release)).await?).await?;
+        Ok(answered(&answers, &payers, &related, &license.holder))
     }
 
     /// Returns the critical holes of a package that advisories tell of, with when they were mended; nothing where there are more
@@ -219,17 +228,15 @@ mod tests {
 
     #[test]
     fn only_the_host_leaves_a_call_unanswered_for_nothing() {
-        let missing_to_ana = Some(Answer::MissingTo("ana".into()));
-        for (failure, free, paid) in [
-            (None, Some(Answer::Given), Some(Answer::Given)),
-            (Some(FailureKind::Trap), Some(Answer::Given), Some(Answer::Given)),
-            (Some(FailureKind::StackExhausted), Some(Answer::Given), Some(Answer::Given)),
-            (Some(FailureKind::Internal), Some(Answer::Missing), Some(Answer::Missing)),
-            (Some(FailureKind::TimedOut), None, missing_to_ana.clone()),
-            (Some(FailureKind::Busy), None, missing_to_ana),
+        for (failure, expected) in [
+            (None, Answer::Given),
+            (Some(FailureKind::Trap), Answer::Given),
+            (Some(FailureKind::StackExhausted), Answer::Given),
+            (Some(FailureKind::Internal), Answer::Failed),
+            (Some(FailureKind::TimedOut), Answer::Missing),
+            (Some(FailureKind::Busy), Answer::Missing),
         ] {
-            let kind = failure.map(FailureKind::name);
-            assert_eq!((answer(kind, None), answer(kind, Some("ana"))), (free, paid), "{failure:?}");
+            assert_eq!(answer(failure.map(FailureKind::name)), expected, "{failure:?}");
         }
     }
 }

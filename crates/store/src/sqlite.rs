@@ -50,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("reversals.sql"),
     include_str!("company/tips.sql"),
     include_str!("promises.sql"),
+    include_str!("uptime.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

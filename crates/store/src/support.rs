@@ -11,24 +11,38 @@ use crate::licenses::{self, NewLicense};
 use crate::reversals::{self, Charged, Paid};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
-/// How many calls of a package were taken up, and how many of them had no answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Answers {
-    /// How many there were.
-    pub asked: u64,
-    /// How many had none.
-    pub unanswered: u64,
+/// In how many hours a payer who showed it called a package, by what became of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PayerAnswers {
+    /// The payer; empty of hours from before anybody wrote down who asked.
+    pub payer: String,
+    /// In how many one had an answer.
+    pub given: u64,
+    /// In how many the host failed at one.
+    pub failed: u64,
+    /// In how many one had no answer for a reason that the payer may have brought itself.
+    pub missing: u64,
 }
 
 /// What became of a call, for those who were promised that calls are answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// It had an answer.
     Given,
     /// The host had none, whoever asked.
+    Failed,
+    /// It had none, for a reason that its payer may have brought itself.
     Missing,
-    /// This payer got none, for a reason that it may have brought itself.
-    MissingTo(String),
+}
+
+impl Answer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// What came of judging a plan.
@@ -109,61 +123,47 @@ pub(crate) fn given(
 }
 
 impl Store {
-    /// Counts a call of a package, in the hour of `now_ms`; of the calls for which one payer got no answer, one an hour.
+    /// Notes what became of a call of a package by a payer who showed it, once in an hour: the same again changes nothing.
     pub async fn count_answer(
         &self,
         package: &PackageName,
+        payer: &str,
         answer: Answer,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let (package, hour) = (package.to_string(), now_ms.div_euclid(HOUR_MS));
+        let (package, payer, hour) = (package.to_string(), payer.to_owned(), now_ms.div_euclid(HOUR_MS));
         self.write("count_answer", move |transaction| {
-            if let Answer::MissingTo(payer) = &answer {
-                let is_new = transaction
-                    .prepare_cached("INSERT OR IGNORE INTO unanswered (package, payer, hour) VALUES (?1, ?2, ?3)")?
-                    .execute(params![package, payer, hour])?;
-                if is_new == 0 {
-                    return Ok(());
-                }
-            }
             transaction
                 .prepare_cached(
-                    "INSERT INTO answers (package, hour, asked, unanswered) VALUES (?1, ?2, 1, ?3)
-                     ON CONFLICT (package, hour) DO UPDATE SET asked = asked + 1, unanswered = unanswered + ?3",
+                    "INSERT OR IGNORE INTO answer_hours (package, hour, payer, answer) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![package, hour, i64::from(answer == Answer::Missing)])?;
+                .execute(params![package, hour, payer, answer.as_str()])?;
             Ok(())
         })
         .await
     }
 
-    /// Returns how many calls of a package there were from the hour of one time to that of another, which is left out.
-    ///
-    /// Of those who got no answer, the one who got none most often is left out: nobody breaks a promise alone.
+    /// Returns in how many hours payers called a package from the hour of one time to that of another, which is left out, in
+    /// the order of the payers.
     pub async fn answers(
         &self,
         package: &PackageName,
         from_ms: i64,
         until_ms: i64,
-    ) -> Result<Answers, StoreError> {
+    ) -> Result<Vec<PayerAnswers>, StoreError> {
         let package = package.to_string();
         let (from, until) = (from_ms.div_euclid(HOUR_MS), until_ms.div_euclid(HOUR_MS));
         self.read(move |connection| {
-            let (asked, unanswered): (i64, i64) = connection
-                .prepare_cached(
-                    "SELECT COALESCE(SUM(asked), 0), COALESCE(SUM(unanswered), 0) FROM answers
-                     WHERE package = ?1 AND hour >= ?2 AND hour < ?3",
-                )?
-                .query_row(params![package, from, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let missing: i64 = connection
-                .prepare_cached(
-                    "SELECT COALESCE(SUM(hours) - MAX(hours), 0) FROM (
-                        SELECT COUNT(*) AS hours FROM unanswered
-                        WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer)",
-                )?
-                .query_row(params![package, from, until], |row| row.get(0))?;
-            let count = |count: i64| u64::try_from(count).unwrap_or_default();
-            Ok(Answers { asked: count(asked), unanswered: count(unanswered + missing) })
+            let mut statement = connection.prepare_cached(
+                "SELECT payer, SUM(answer = 'given'), SUM(answer = 'failed'), SUM(answer = 'missing')
+                 FROM answer_hours WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer ORDER BY payer",
+            )?;
+            let rows = statement.query_map(params![package, from, until], |row| {
+                let hours = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+                let (given, failed, missing) = (hours(1)?, hours(2)?, hours(3)?);
+                Ok(PayerAnswers { payer: row.get(0)?, given, failed, missing })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }

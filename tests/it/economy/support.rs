@@ -8,11 +8,11 @@ use glassbox_core::ledger::{Account, Kind};
 use glassbox_core::limits;
 use glassbox_pay::{B256, x402};
 use glassbox_registry::{PackageFiles, PayoutTerms};
-use glassbox_store::{Answer, Fault, Moment};
+use glassbox_store::{Answer, Fault, Moment, PayerAnswers};
 use serde_json::json;
 
 use super::examples::package;
-use super::{COMPONENT, Customer, goods, net, path, stage_with};
+use super::{COMPONENT, Customer, goods, net};
 use crate::buyer::Reply;
 use crate::names::act;
 use crate::packages::{one_file, publisher};
@@ -172,14 +172,19 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     stage.registry.pay_out_earnings(&terms).await.unwrap();
     assert_eq!(stage.balance(to).await, net(PAID - QUARTER) / 1_000_000);
 
-    stage.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
-    // Arguments that trap are the caller's, and have their answer.
-    stage.post("/v1/call/hat/tls/5.2.3/renegotiate", &json!({ "args": [4] })).await;
+    // Arguments that trap are the caller's, and have their answer. Who calls counts once an hour, and nobody not at all.
+    let ben = Customer::with(&stage, "ben", "901").await;
+    let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
+    for function in ["handshake", "handshake", "renegotiate"] {
+        let (path, body) = (format!("/v1/call/hat/tls/5.2.3/{function}"), json!({ "args": [4] }));
+        stage.post(&path, &body).await;
+        ben.post(&path, &body).await;
+    }
+    let counted = stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap();
+    let given = PayerAnswers { payer: ben.account.clone(), given: 1, failed: 0, missing: 0 };
+    assert_eq!(counted, [given]);
     // One call that the machine ends, not the arguments.
-    let package = "hat:tls".parse().unwrap();
-    let now_ms = stage.registry.now_ms();
-    assert_eq!(stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap().asked, 2);
-    stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+    stage.store().count_answer(&package, "cy", Answer::Failed, now_ms).await.unwrap();
     stage.world.advance(DAY * 32);
     for _ in 0..2 {
         stage.registry.reconcile().await;
@@ -189,7 +194,6 @@ async fn calls_without_an_answer_break_the_promise_and_the_money_goes_back_as_it
     assert_eq!(stage.balance(buyer.wallet.address()).await, 1_000_000_000 - PAID + QUARTER);
     stage.assert_sound().await;
     // What the next plan earns is held back as the first was, and paid once it kept its promises.
-    let ben = Customer::with(&stage, "ben", "901").await;
     assert_eq!(ben.post(LICENSES, &body).await.status, 200);
     stage.registry.pay_out_earnings(&terms).await.unwrap();
     assert_eq!(stage.balance(to).await, 2 * net(PAID - QUARTER) / 1_000_000);
@@ -319,44 +323,69 @@ async fn what_payees_have_not_goes_back_once_they_have_it_or_the_operator_says_s
 async fn a_call_is_answered_where_it_cannot_be_counted() {
     for (moment, counted) in [(Moment::Before, 0), (Moment::After, 1)] {
         let stage = stage().await;
+        let ana = Customer::with(&stage, "ana", "1").await;
         stage.inject("count_answer", moment);
-        stage.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
+        ana.post("/v1/call/hat/tls/5.2.3/handshake", &json!({ "args": [4] })).await.output();
         assert_eq!(stage.store().faults_waiting(), 0, "{moment:?}");
         let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
         let answers = stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap();
-        assert_eq!((answers.asked, answers.unanswered), (counted, 0), "{moment:?}");
+        assert_eq!(answers.len(), counted, "{moment:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_caller_breaks_the_promise_alone() {
-    let plan = "[[plan]]\nid = \"gold\"\non = \"support\"\namount = \"9\"\nsla = { uptime = \"99.9\", credit = 2500 }\n";
-    let rest = format!("{plan}{}", super::PAYEE);
+async fn no_caller_breaks_the_promise_alone_whatever_else_it_calls_itself() {
+    let rest = format!(
+        "[[price]]\nid = \"each\"\nunit = \"call\"\namount = \"0.01\"\n\
+         [[plan]]\nid = \"gold\"\non = \"support\"\namount = \"8\"\nsla = {{ uptime = \"99.9\", credit = 2500 }}\n{}",
+        super::PAYEE
+    );
     let recursive = COMPONENT.replace(
         r#"(func (export "boom") (param i32) (result i32) unreachable)"#,
         r#"(func $boom (export "boom") (param i32) (result i32) (i32.add (call $boom (local.get 0)) (i32.const 1)))"#,
     );
-    let files = goods("MIT", "", &rest);
-    let stage = stage_with(&PackageFiles { component: wat::parse_str(recursive).unwrap(), ..files }).await;
-    let deep = stage.post(&path("boom"), &json!({ "args": [1] })).await;
-    assert!(deep.text.contains("stack-exhausted"), "{}", deep.text);
-    let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
-    let answers = async || {
-        let answers = stage.store().answers(&package, now_ms, now_ms + 5 * 3_600_000).await.unwrap();
-        (answers.asked, answers.unanswered)
-    };
-    assert_eq!(answers().await, (1, 0), "arguments are the caller's");
-    let missing_to = async |payer: &str, hour: i64| {
-        let answer = Answer::MissingTo(payer.into());
-        stage.store().count_answer(&package, answer, now_ms + hour * 3_600_000).await.unwrap();
-    };
-    // One an hour, and none where nobody else has as many.
-    for hour in [0, 0, 0, 1, 2] {
-        missing_to("ana", hour).await;
+    let files = goods("LicenseRef-Shop", "", &rest);
+    let files = PackageFiles { component: wat::parse_str(recursive).unwrap(), ..files };
+    let package = "shop:goods".parse().unwrap();
+    // Whoever has no answer at some hours, and whether that breaks the promise to `gold`.
+    for (missing, broken) in [
+        (["gold", "ana"], false),
+        (["ana", "ana's other account"], false),
+        (["ana", "nobody who paid"], false),
+        (["ana", "ben"], true),
+    ] {
+        let stage = Stage::without_sweep().await;
+        stage.publish(&files).await;
+        let gold = Customer::with(&stage, "gold", "9").await;
+        let names = ["ana", "ana's other account", "ben"];
+        let mut payers = vec![("gold", gold.account.clone())];
+        for name in names {
+            let wallet = name.split('\'').next().unwrap();
+            let customer = Customer::funded_by(&stage, wallet, name, "1").await;
+            assert_eq!(customer.pays("double", 1).await, 10_000);
+            let deep = customer.call("boom", 1).await;
+            assert!(deep.text.contains("stack-exhausted"), "{}", deep.text);
+            payers.push((name, customer.account.clone()));
+        }
+        assert_eq!(gold.pays("double", 1).await, 10_000);
+        let now_ms = stage.registry.now_ms();
+        let answers = stage.store().answers(&package, now_ms, now_ms + 3_600_000).await.unwrap();
+        assert!(answers.iter().all(|of| (of.given, of.failed, of.missing) == (1, 0, 0)), "{answers:?}");
+        assert_eq!(gold.post(SHOP_LICENSES, &json!({ "item": "plan:gold" })).await.status, 200);
+        for name in missing {
+            let known = payers.iter().find(|(known, _)| *known == name);
+            let payer = known.map_or(name, |(_, account)| account.as_str());
+            for hour in [0, 0, 1, 2] {
+                let at = now_ms + hour * 3_600_000;
+                stage.store().count_answer(&package, payer, Answer::Missing, at).await.unwrap();
+            }
+        }
+        stage.world.advance(DAY * 32);
+        stage.registry.reconcile().await;
+        let back = if broken { 2_000_000 } else { 0 };
+        assert_eq!(has(&gold).await, 990_000 + back, "{missing:?}");
+        stage.assert_sound().await;
     }
-    assert_eq!(answers().await, (4, 0));
-    missing_to("ben", 1).await;
-    assert_eq!(answers().await, (5, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,7 +406,7 @@ async fn nobody_without_the_plan_has_anything_back() {
     }
     assert_eq!((team.pays("double", 1).await, none.pays("double", 1).await), (0, 10_000));
     let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
-    stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+    stage.store().count_answer(&package, "somebody", Answer::Failed, now_ms).await.unwrap();
     stage.world.advance(DAY * 40);
     for _ in 0..2 {
         stage.registry.reconcile().await;
@@ -399,7 +428,7 @@ async fn what_the_chain_took_back_is_not_given_back_and_what_it_may_take_back_wa
         let payment = x402::encode(&buyer.answer(&asked.required(), "gold"));
         assert_eq!(buyer.send(LICENSES, &body, Some(&payment)).await.status, 200);
         let (package, now_ms) = ("hat:tls".parse().unwrap(), stage.registry.now_ms());
-        stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+        stage.store().count_answer(&package, "somebody", Answer::Failed, now_ms).await.unwrap();
         if is_lost {
             weather.reorg(1).await.unwrap();
             spend_elsewhere(&stage, &buyer, 1_000_000_000, B256::repeat_byte(1)).await;
