@@ -207,6 +207,25 @@ async fn a_narrowed_token_spends_within_its_caps_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_went_back_may_be_spent_again_within_the_same_caps() {
+    let stage = Stage::new().await;
+    let holder = Holder::with(&stage, "1").await;
+    let helper = holder.narrowed(&Caps { amount_max: Some(Atomic(4_000)), ..Caps::default() });
+    let below = helper.narrowed(&Caps { calls_max: Some(3), ..Caps::default() });
+    let call = below.call("double", &double(1)).await.json()["call"].as_str().unwrap().to_owned();
+    below.call("double", &double(2)).await.output();
+    below.call("double", &double(3)).await.assert_problem(403, "token-spent");
+    for _ in 0..2 {
+        let body = json!({ "call": call, "reason": "a test" });
+        assert_eq!(crate::company::operate(&stage, "/refunds", &body).await.status, 200);
+    }
+    below.call("double", &double(3)).await.output();
+    // The amount is spent once more, and so are the calls: they were made.
+    helper.call("double", &double(4)).await.assert_problem(403, "token-spent");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_taken_back_pays_nothing_nor_does_what_was_made_of_it() {
     let stage = Stage::new().await;
     let holder = Holder::with(&stage, "1").await;

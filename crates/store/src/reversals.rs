@@ -11,6 +11,7 @@ use glassbox_core::reversal::{onward, reverse};
 use glassbox_core::{Atomic, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::credit;
 use crate::error::StoreError;
 use crate::ledger::{self, transfers_of};
 use crate::licenses;
@@ -212,6 +213,7 @@ fn give_back_of(
             unclaimed::take_back(transaction, payee, call, *amount)?;
         }
     }
+    credit::give_back(transaction, call, amount)?;
     if amount == charged.left() {
         licenses::end(transaction, call, now_ms)?;
     }

@@ -51,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("company/tips.sql"),
     include_str!("promises.sql"),
     include_str!("uptime.sql"),
+    include_str!("budgets.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
