@@ -207,6 +207,36 @@ async fn a_narrowed_token_spends_within_its_caps_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_earned_by_credit_is_paid_out_once_its_payment_is_final() {
+    let stage = Stage::without_sweep().await;
+    let weather = stage.devnet().weather();
+    weather.mine(4).await.unwrap();
+    weather.finality(4).await.unwrap();
+    let payable = async || -> u128 {
+        stage.store().payable().await.unwrap().iter().map(|(_, pico)| pico.0 / 1_000_000).sum()
+    };
+    let settle = async || {
+        weather.mine(5).await.unwrap();
+        stage.registry.reconcile().await;
+    };
+    let holder = Holder::with(&stage, "1").await;
+    holder.call("double", &double(1)).await.output();
+    assert_eq!(payable().await, 0, "a reorganisation may take the deposit, and nobody paid then");
+    settle().await;
+    assert_eq!(payable().await, 2_000);
+    // What is bought later holds nothing back of what was earned before.
+    let buyer = stage.buyer("ana", 10).await;
+    let body = json!({ "usd": "2", "account": holder.account });
+    assert_eq!(buy(&stage, &buyer, &body, "second").await.status, 200);
+    assert_eq!(payable().await, 2_000);
+    holder.call("double", &double(2)).await.output();
+    assert_eq!(payable().await, 2_000);
+    settle().await;
+    assert_eq!(payable().await, 4_000);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_went_back_may_be_spent_again_within_the_same_caps() {
     let stage = Stage::new().await;
     let holder = Holder::with(&stage, "1").await;

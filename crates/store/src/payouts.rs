@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::error::StoreError;
 use crate::ledger::{self, OwedTransfer};
 use crate::payees;
-use crate::reversals::earned_by;
+use crate::reversals::{ON_LOOSE_CREDIT, earned_by};
 use crate::sheet::Decision;
 use crate::sqlite::Store;
 use crate::submissions::{self, Moved};
@@ -27,14 +27,16 @@ pub struct Owing {
 impl Store {
     /// Returns what payees and the operator earned for good and were not paid yet, in the order of their accounts.
     ///
-    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed; and
-    /// what a broken promise would take back of plans that are not judged yet.
+    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed, also
+    /// where such a payment bought the credit that paid; and what a broken promise would take back of plans that are not judged yet.
     pub async fn payable(&self) -> Result<Vec<(Account, Pico)>, StoreError> {
         let balances = self.balances().await?;
         let waiting = self
             .read(|connection| {
                 let mut waiting = earned_by(connection, "calls", "standing IN ('mined', 'vouched')")?;
-                for (account, pico) in support::at_risk(connection)? {
+                let on_credit =
+                    earned_by(connection, "calls", &format!("standing = 'final' AND {ON_LOOSE_CREDIT}"))?;
+                for (account, pico) in on_credit.into_iter().chain(support::at_risk(connection)?) {
                     waiting.entry(account).or_default().0 += pico.0;
                 }
                 Ok(waiting)

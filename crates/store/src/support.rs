@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::licenses::{self, NewLicense};
-use crate::reversals::{self, Charged, Paid};
+use crate::reversals::{self, Charged, ON_LOOSE_CREDIT, Paid};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// In how many hours a payer who showed it called a package, by what became of a call.
@@ -82,11 +82,11 @@ fn amount(blob: Option<Vec<u8>>) -> Result<Option<Atomic>, StoreError> {
 
 /// Adds up what receivers would give back were every promise broken that is not judged yet: of plans that are paid for good.
 pub(crate) fn at_risk(connection: &Connection) -> Result<BTreeMap<Account, Pico>, StoreError> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT licenses.id, COALESCE(credit_due, credit_max) FROM licenses JOIN calls ON calls.id = licenses.id
-         WHERE judged_at IS NULL AND item GLOB 'plan:*' AND standing = 'final'
+         WHERE judged_at IS NULL AND item GLOB 'plan:*' AND standing = 'final' AND NOT {ON_LOOSE_CREDIT}
             AND (credit_max IS NULL OR credit_max != zeroblob(16))",
-    )?;
+    ))?;
     let mut rows = statement.query([])?;
     let mut at_risk: BTreeMap<Account, Pico> = BTreeMap::new();
     while let Some(row) = rows.next()? {
