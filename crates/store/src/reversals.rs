@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use glassbox_core::ledger::{Account, Kind, Transfer};
 use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::reversal::{onward, reverse};
-use glassbox_core::{Atomic, Pico};
+use glassbox_core::{Atomic, PackageName, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::credit;
@@ -88,8 +88,8 @@ pub(crate) fn paid(connection: &Connection, call: &str) -> Result<Paid, StoreErr
 
 /// Who has how much of a charge.
 pub(crate) struct Charged {
-    /// What each receiver got, and still has of it.
-    receivers: BTreeMap<Account, (u128, u128)>,
+    /// What each receiver got, and still has of it, by the package that it is for.
+    receivers: BTreeMap<(Account, Option<PackageName>), (u128, u128)>,
     payer: Account,
     /// Where the money came from, where it was not credit.
     funding: Option<Account>,
@@ -110,19 +110,22 @@ impl Charged {
             funding: transfers.iter().find(is_funding).map(|transfer| transfer.debit.clone()),
             times: 0,
         };
-        for Transfer { credit, amount, .. } in charge() {
-            let (got, left) = charged.receivers.entry(credit.clone()).or_default();
+        for Transfer { credit, amount, through, .. } in charge() {
+            let key = (credit.clone(), through.clone());
+            let (got, left) = charged.receivers.entry(key).or_default();
             (*got, *left) = (*got + amount.0, *left + amount.0);
         }
         let mut statement = connection.prepare_cached("SELECT subject FROM reversals WHERE call = ?1")?;
         for subject in statement.query_map([call], |row| row.get::<_, String>(0))? {
             charged.times += 1;
             let back = transfers_of(connection, &subject?)?.into_iter();
-            for Transfer { debit, amount, .. } in back.filter(|transfer| transfer.kind == Kind::Reversal) {
-                let has = charged.receivers.get_mut(&debit);
+            let back = back.filter(|transfer| transfer.kind == Kind::Reversal);
+            for Transfer { debit, amount, through, .. } in back {
+                let key = (debit, through);
+                let has = charged.receivers.get_mut(&key);
                 let left = has.and_then(|(_, left)| Some((left.checked_sub(amount.0)?, left)));
-                let (rest, left) =
-                    left.ok_or_else(|| StoreError::corrupt(format!("`{debit}` gave back more than it got")))?;
+                let (rest, left) = left
+                    .ok_or_else(|| StoreError::corrupt(format!("`{}` gave back more than it got", key.0)))?;
                 *left = rest;
             }
         }
@@ -144,11 +147,12 @@ impl Charged {
     /// Returns what gives `amount` of it back, or what is left of it.
     pub(crate) fn back(&self, amount: Atomic, subject: &str) -> Vec<Transfer> {
         let has = self.receivers.iter().filter(|(_, (_, left))| *left > 0);
-        let left = has.map(|(receiver, (_, left))| Transfer {
+        let left = has.map(|((receiver, through), (_, left))| Transfer {
             debit: self.payer.clone(),
             credit: receiver.clone(),
             amount: Pico(*left),
             kind: Kind::Charge,
+            through: through.clone(),
         });
         reverse(&left.collect::<Vec<_>>(), amount.min(self.left()), subject)
     }
@@ -220,9 +224,9 @@ fn give_back_of(
         }
     }
     sheet.close()?;
-    for Transfer { debit, amount, .. } in &back {
+    for Transfer { debit, amount, through, .. } in &back {
         if let Account::Payee(payee) = debit {
-            unclaimed::take_back(transaction, payee, call, *amount)?;
+            unclaimed::take_back(transaction, payee, call, through.as_ref(), *amount)?;
         }
     }
     credit::give_back(transaction, call, amount)?;

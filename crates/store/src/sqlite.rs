@@ -52,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("promises.sql"),
     include_str!("uptime.sql"),
     include_str!("budgets.sql"),
+    include_str!("works.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

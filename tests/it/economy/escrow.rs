@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use glassbox_core::files::Files;
 use glassbox_core::ledger::Account;
 use glassbox_registry::{PackageFiles, PayeeState, PayoutTerms};
 use glassbox_store::{Answer, Fault, Moment};
@@ -161,6 +162,34 @@ async fn whom_the_operator_paid_is_known_from_then_on() {
     assert_eq!(has(&stage, CY).await, net(10_000) * 3 / 10);
     stage.registry.pay_out_earnings(&PayoutTerms::default()).await.unwrap();
     assert_eq!(stage.balance(to).await, 2 * 2_850, "where it was paid before");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_about_one_package_keeps_no_share_of_another() {
+    let stage = stage("").await;
+    let files = shared("");
+    let renamed = |text: &str| text.replace("shop:goods", "shop:other");
+    let wit = files.wit.iter().map(|(path, bytes)| {
+        let text = renamed(std::str::from_utf8(bytes).unwrap());
+        (path.to_owned(), text.into_bytes())
+    });
+    let other = PackageFiles { manifest: renamed(&files.manifest), wit: Files::new(wit).unwrap(), ..files };
+    stage.publish(&other).await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    assert_eq!(eve.pays("double", 1).await, 10_000);
+    eve.post("/v1/call/shop/other/1.0.0/double", &json!({ "args": [1] })).await.output();
+    let part = net(10_000) * 3 / 10;
+    assert_eq!(has(&stage, CY).await, 2 * part);
+    let disputed = "shop:other".parse().unwrap();
+    stage.registry.freeze(&disputed, true, "a dispute").await.unwrap();
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!(has(&stage, CY).await, part, "that of the other package goes its way");
+    stage.registry.freeze(&disputed, false, "it is over").await.unwrap();
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, waiting(&stage).await), (0, Value::Null));
     stage.assert_sound().await;
 }
 
