@@ -133,8 +133,8 @@ impl Registry {
     /// Returns the plan of a licence, as it was sold, where it promises anything.
     async fn promised(&self, license: &License) -> Result<Option<Plan>, RegistryError> {
         let live = self.live(&exact(&license.release)).await?;
-        let terms = live.had(license.terms);
-        Ok(terms.and_then(|terms| promise(terms, &license.item)).cloned())
+        let Some(terms) = live.had(license.terms) else { return Ok(None) };
+        Ok(promise(&terms, &license.item).cloned())
     }
 
     async fn broken(&self, license: &License, plan: &Plan) -> Result<Option<Breach>, RegistryError> {

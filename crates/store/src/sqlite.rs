@@ -351,6 +351,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_counted_before_counts_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("glassbox.sqlite")).unwrap();
+        let before =
+            MIGRATIONS.iter().position(|migration| *migration == include_str!("promises.sql")).unwrap();
+        for migration in &MIGRATIONS[..before] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", before as i64).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO answers VALUES ('a:b', 7, 3, 1), ('a:b', 8, 1, 1), ('a:b', 9, 2, 0);
+                 INSERT INTO unanswered VALUES ('a:b', 'ana', 9);
+                 INSERT INTO unclaimed VALUES ('cy', '\"commons\"', 3, 'l', x'00000000000000000000000000000005', 4);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let texts = |sql: &str| {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            rows.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        assert_eq!(
+            texts("SELECT hour || ' ' || payer || ' ' || answer FROM answer_hours ORDER BY 1"),
+            ["7  failed", "7  given", "8  failed", "9  given", "9 ana missing"]
+        );
+        assert_eq!(
+            texts("SELECT payee || day || license || package || hex(amount) || tried_at FROM unclaimed"),
+            ["cy3l000000000000000000000000000000054"]
+        );
+    }
+
     #[tokio::test]
     async fn each_write_waits_for_the_disk_or_does_not() {
         let folder = tempfile::tempdir().unwrap();
