@@ -54,7 +54,12 @@ fn describe(response: &PayeesResponse) -> String {
         let why = paint(DIM, format!("{}: {}", freeze.at, freeze.reason));
         format!("{}  what it earned waits  {why}", paint(NAME, &freeze.package))
     });
-    let lines: Vec<String> = payees.chain(frozen).collect();
+    let due = response.credits_due.iter().map(|credit| {
+        let (package, usd) = (paint(NAME, &credit.package), &credit.due.usd);
+        let call = paint(DIM, format!("the sale {}", credit.call));
+        format!("{package}  ${usd} goes back for a broken promise once its payees have as much  {call}")
+    });
+    let lines: Vec<String> = payees.chain(frozen).chain(due).collect();
     match lines.is_empty() {
         true => "Nothing was decided: every payee is unverified, and nothing waits.".into(),
         false => lines.join("\n"),

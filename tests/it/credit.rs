@@ -207,6 +207,55 @@ async fn a_narrowed_token_spends_within_its_caps_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_earned_by_credit_is_paid_out_once_its_payment_is_final() {
+    let stage = Stage::without_sweep().await;
+    let weather = stage.devnet().weather();
+    weather.mine(4).await.unwrap();
+    weather.finality(4).await.unwrap();
+    let payable = async || -> u128 {
+        stage.store().payable().await.unwrap().iter().map(|(_, pico)| pico.0 / 1_000_000).sum()
+    };
+    let settle = async || {
+        weather.mine(5).await.unwrap();
+        stage.registry.reconcile().await;
+    };
+    let holder = Holder::with(&stage, "1").await;
+    holder.call("double", &double(1)).await.output();
+    assert_eq!(payable().await, 0, "a reorganisation may take the deposit, and nobody paid then");
+    settle().await;
+    assert_eq!(payable().await, 2_000);
+    // What is bought later holds nothing back of what was earned before.
+    let buyer = stage.buyer("ana", 10).await;
+    let body = json!({ "usd": "2", "account": holder.account });
+    assert_eq!(buy(&stage, &buyer, &body, "second").await.status, 200);
+    assert_eq!(payable().await, 2_000);
+    holder.call("double", &double(2)).await.output();
+    assert_eq!(payable().await, 2_000);
+    settle().await;
+    assert_eq!(payable().await, 4_000);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_back_may_be_spent_again_within_the_same_caps() {
+    let stage = Stage::new().await;
+    let holder = Holder::with(&stage, "1").await;
+    let helper = holder.narrowed(&Caps { amount_max: Some(Atomic(4_000)), ..Caps::default() });
+    let below = helper.narrowed(&Caps { calls_max: Some(3), ..Caps::default() });
+    let call = below.call("double", &double(1)).await.json()["call"].as_str().unwrap().to_owned();
+    below.call("double", &double(2)).await.output();
+    below.call("double", &double(3)).await.assert_problem(403, "token-spent");
+    for _ in 0..2 {
+        let body = json!({ "call": call, "reason": "a test" });
+        assert_eq!(crate::company::operate(&stage, "/refunds", &body).await.status, 200);
+    }
+    below.call("double", &double(3)).await.output();
+    // The amount is spent once more, and so are the calls: they were made.
+    helper.call("double", &double(4)).await.assert_problem(403, "token-spent");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_taken_back_pays_nothing_nor_does_what_was_made_of_it() {
     let stage = Stage::new().await;
     let holder = Holder::with(&stage, "1").await;

@@ -8,7 +8,7 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::ledger::Account;
 use glassbox_core::manifest::{Manifest, Terms};
 use glassbox_core::split::Receiver;
-use glassbox_core::{Digest, Pico};
+use glassbox_core::{Atomic, Digest, Pico};
 use glassbox_pay::x402;
 use glassbox_registry::PackageFiles;
 use serde_json::json;
@@ -201,4 +201,37 @@ async fn works_have_few_ways_to_their_roots() {
     assert_eq!(receipt.split.len(), 2 + 30);
     let parents: Vec<_> = level.iter().map(|parent| (parent, 1_000)).collect();
     refused(&stage, &fork("a5", &parents, ""), "parents-too-many").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_about_a_work_keeps_what_it_earned_wherever_it_did_and_nobody_elses() {
+    let stage = Stage::without_sweep().await;
+    let root = fork("root", &[], REQUIRED);
+    let middle = fork("middle", &[(&root, 1_000)], "");
+    let top = fork("top", &[(&middle, 2_000)], "");
+    for package in [&root, &middle, &top] {
+        stage.publish(package).await;
+    }
+    let buyer = stage.buyer("payer", 10).await;
+    let call = buyer.pay(&path("top"), json!([0]), "call").await.json()["call"].as_str().unwrap().to_owned();
+    let frozen = async |name: &str| {
+        let package = format!("lab:{name}").parse().unwrap();
+        stage.registry.freeze(&package, true, "a dispute").await.unwrap();
+        let found = stage.store().frozen().await.unwrap();
+        stage.registry.freeze(&package, false, "it is over").await.unwrap();
+        let some = found.into_iter().filter(|(_, pico)| *pico > Pico::ZERO);
+        some.map(|(account, pico)| (account.to_string(), pico.0)).collect::<Vec<_>>()
+    };
+    let of = |name: &str, pico: u128| (format!("payee:acct:{name}"), pico);
+    assert_eq!(frozen("root").await, [of("root", NET / 50)]);
+    assert_eq!(frozen("middle").await, [of("middle", NET / 5 - NET / 50)]);
+    assert_eq!(frozen("top").await, [of("top", NET - NET / 5), ("operator".to_owned(), NET / 19)]);
+    // What goes back goes back of each work.
+    for (total, left) in [(5_000, NET / 100), (10_000, 0)] {
+        stage.registry.refund(&call, Some(Atomic(total)), "a test").await.unwrap();
+        let expected = (left > 0).then(|| of("root", left));
+        assert_eq!(frozen("root").await, Vec::from_iter(expected), "{total}");
+    }
+    stage.registry.reconcile().await;
+    stage.assert_sound().await;
 }

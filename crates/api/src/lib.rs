@@ -49,9 +49,9 @@ pub use names::{
     ActRequest, ActResponse, AuthorshipResponse, MarkResponse, NamespaceResponse, PendingResponse,
 };
 pub use operator::{
-    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
-    FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
-    PayeeResponse, PayeesResponse, RefundRequest, RefundResponse, UnclaimedResponse,
+    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, CreditDueResponse,
+    FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse,
+    PayeeRequest, PayeeResponse, PayeesResponse, RefundRequest, RefundResponse, UnclaimedResponse,
 };
 pub use problem::Problem;
 pub use receipts::{

@@ -32,6 +32,20 @@ pub struct PayeesResponse {
     /// What nobody claims yet, by payee.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unclaimed: Vec<UnclaimedResponse>,
+    /// What broken promises give back once payees have as much, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credits_due: Vec<CreditDueResponse>,
+}
+
+/// What a broken promise gives back once its payees have as much.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreditDueResponse {
+    /// The sale, which is refunded by this id.
+    pub call: String,
+    /// The package whose promise was broken.
+    pub package: String,
+    /// How much.
+    pub due: Money,
 }
 
 /// What a payee earned whom nobody knows.

@@ -10,6 +10,7 @@ use crate::Digest;
 use crate::ledger::{Account, Kind, Transfer};
 use crate::manifest::{Terms, Unclaimed};
 use crate::money::Pico;
+use crate::name::PackageName;
 use crate::split::{Allotted, Receiver, largest_remainder};
 
 /// Whose a share becomes that nobody claims.
@@ -27,6 +28,8 @@ pub enum Heirs {
 pub struct Accrual {
     /// The payee.
     pub payee: String,
+    /// The package that it is for.
+    pub package: PackageName,
     /// How much.
     pub amount: Pico,
     /// Whose it becomes.
@@ -39,7 +42,8 @@ pub fn accruals(allotted: &[Allotted], terms: &Terms, works: &BTreeMap<Digest, T
     let accrual = |Allotted { share, work }: &Allotted| {
         let Receiver::Payee(payee) = &share.to else { return None };
         let work = work.map_or(Some(terms), |work| works.get(&work))?;
-        Some(Accrual { payee: payee.clone(), amount: share.amount, heirs: heirs(work, payee) })
+        let package = work.release.package.clone();
+        Some(Accrual { payee: payee.clone(), package, amount: share.amount, heirs: heirs(work, payee) })
     };
     allotted.iter().filter_map(accrual).collect()
 }
@@ -81,6 +85,7 @@ pub fn lapse(
             credit: Account::Payee(id),
             amount: Pico(part),
             kind: Kind::Lapse,
+            through: None,
         })
         .collect()
 }

@@ -29,6 +29,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Atomic, Pico};
+use crate::name::PackageName;
 use crate::split::{Receiver, Share};
 
 /// A day, in milliseconds. Days are counted from 1970, in UTC.
@@ -123,6 +124,9 @@ pub struct Transfer {
     pub amount: Pico,
     /// What for.
     pub kind: Kind,
+    /// The package that it is for, of charges and of what goes back of them, where that is not the one that was paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<PackageName>,
 }
 
 /// What a transfer is for.
@@ -191,7 +195,7 @@ impl FromStr for Kind {
 
 impl Transfer {
     fn new(kind: Kind, debit: Account, credit: Account, amount: Pico) -> Self {
-        Self { debit, credit, amount, kind }
+        Self { debit, credit, amount, kind, through: None }
     }
 }
 
@@ -262,6 +266,7 @@ pub fn charge(payer: &str, shares: &[Share]) -> Vec<Transfer> {
             credit: Account::from(&share.to),
             amount: share.amount,
             kind: Kind::Charge,
+            through: share.through.clone(),
         })
         .collect()
 }

@@ -707,6 +707,10 @@ pub const ADVISORY_EVENTS_MAX: usize = 1_000;
 /// The most advisories of one page of the feed.
 pub const ADVISORIES_PAGE: usize = 100;
 
+/// The most advisories about one package that a promise to mend holes is judged by. Its publisher and the operator alone write
+/// them, so that with more the promise counts as broken: nobody drowns the one that matters.
+pub const ADVISORIES_JUDGED_MAX: usize = 10_000;
+
 /// How far the time of a signed request may be from ours, in seconds: clocks that go wrong by a minute, and as long on the
 /// way. Within it the same signature finds the same call.
 pub const PROOF_SECONDS_MAX: u64 = 120;
@@ -762,6 +766,13 @@ pub const UNCLAIMED_LISTED_MAX: usize = 100_000;
 
 /// How many periods of support are judged in one sweep.
 pub const SUPPORT_BATCH: usize = 100;
+
+/// How long what a broken promise gives back rests, in milliseconds, before it is tried again whether its payees have as much:
+/// an hour. Each try writes down when it was.
+pub const SUPPORT_RETRY_MS: i64 = 60 * 60 * 1_000;
+
+/// The most broken promises in an answer that lists what is short.
+pub const CREDITS_DUE_LISTED_MAX: usize = 10_000;
 
 /// How many pages of one release's source everybody together may read in an hour: ten people who read one every half
 /// minute. Whoever wants it faster wants it in bulk.

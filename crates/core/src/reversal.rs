@@ -9,8 +9,13 @@ use crate::split::largest_remainder;
 /// Of several that follow one another each takes of what those before it left: all of them together take from each receiver
 /// what it got, to the last unit. An account may go below nothing by it, and is paid nothing until it has earned that again.
 pub fn reverse(left: &[Transfer], amount: Atomic, salt: &str) -> Vec<Transfer> {
+    // One receiver may have several parts, each for another package.
+    let name = |transfer: &Transfer| match &transfer.through {
+        Some(package) => format!("{} {package}", transfer.credit),
+        None => transfer.credit.to_string(),
+    };
     let weights: Vec<(String, u128)> =
-        left.iter().map(|transfer| (transfer.credit.to_string(), transfer.amount.0)).collect();
+        left.iter().map(|transfer| (name(transfer), transfer.amount.0)).collect();
     let parts = largest_remainder(amount.to_pico().0, &weights, salt);
     let back = left.iter().zip(parts).filter(|(_, part)| *part > 0);
     back.map(|(transfer, part)| Transfer {
@@ -18,6 +23,7 @@ pub fn reverse(left: &[Transfer], amount: Atomic, salt: &str) -> Vec<Transfer> {
         credit: transfer.debit.clone(),
         amount: Pico(part),
         kind: Kind::Reversal,
+        through: transfer.through.clone(),
     })
     .collect()
 }
@@ -35,6 +41,7 @@ pub fn onward(funding: &Account, rail: &str, payer: &str, amount: Atomic) -> Opt
         credit: to,
         amount: amount.to_pico(),
         kind: Kind::Refund,
+        through: None,
     })
 }
 
@@ -51,6 +58,7 @@ mod tests {
             credit: name.parse().expect("an account"),
             amount: Pico(amount),
             kind: Kind::Charge,
+            through: None,
         }
     }
 
@@ -61,6 +69,19 @@ mod tests {
         let back = reverse(&charge, Atomic(2), "x");
         assert_eq!(back.iter().map(|transfer| transfer.amount.0).sum::<u128>(), Atomic(2).to_pico().0);
         assert_eq!((back[1].debit.to_string().as_str(), back[1].amount), ("payee:ana", Pico(1_266_666)));
+    }
+
+    #[test]
+    fn what_comes_back_comes_from_each_work_by_what_was_for_it() {
+        let through = |transfer: Transfer, package: &str| Transfer {
+            through: Some(package.parse().expect("a name")),
+            ..transfer
+        };
+        let own = to("payee:ana", 3_000_000);
+        let charge = [own.clone(), through(own.clone(), "a:b"), through(own, "c:d")];
+        let back = reverse(&charge, Atomic(6), "x");
+        let parts: Vec<_> = back.iter().map(|back| (back.through.clone(), back.amount)).collect();
+        assert_eq!(parts, charge.map(|transfer| (transfer.through, Pico(2_000_000))));
     }
 
     #[test]

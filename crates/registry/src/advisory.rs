@@ -59,6 +59,14 @@ pub enum AdviseError {
         /// What it is about.
         about: String,
     },
+    /// Somebody else signed the one of that id.
+    #[error("`{id}` was not signed by {signer}")]
+    NotTheirs {
+        /// Who signed.
+        signer: String,
+        /// The advisory.
+        id: String,
+    },
     /// There is one of that id.
     #[error("there is an advisory `{0}` that is as new, or about something else")]
     Exists(String),
@@ -73,7 +81,7 @@ impl AdviseError {
         match self {
             Self::Registry(error) => error.code(),
             Self::Statement(_) | Self::Invalid(_) | Self::Form => "advisory-invalid",
-            Self::NotAllowed { .. } => "advisory-refused",
+            Self::NotAllowed { .. } | Self::NotTheirs { .. } => "advisory-refused",
             Self::Exists(_) => "advisory-exists",
             Self::NotFound(_) => "advisory-not-found",
         }
@@ -84,6 +92,9 @@ impl AdviseError {
         match self {
             Self::Registry(error) => error.next(),
             Self::NotAllowed { .. } => "tell the publisher, or whoever operates this registry".into(),
+            Self::NotTheirs { .. } => {
+                "write one of another id, or ask whoever signed it, or operates this registry".into()
+            }
             Self::Exists(_) => "take the next number, or a later `modified`".into(),
             Self::NotFound(_) => "see GET /v1/advisories".into(),
             _ => "write it as `glassbox advisory publish` does".into(),
@@ -109,6 +120,7 @@ impl Registry {
             about,
             modified: advisory.osv.modified.clone(),
             envelope,
+            by_operator: signer == self.keys.operator.public(),
             now_ms: self.env.now_ms(),
         };
         let advised = self.store.advise(new).await;
@@ -118,7 +130,8 @@ impl Registry {
         self.publish_log().await?;
         match advised {
             Advised::Conflict => Err(AdviseError::Exists(id)),
-            _ => Ok((self.advisory(&id).await?, advised == Advised::New)),
+            Advised::NotTheirs => Err(AdviseError::NotTheirs { signer: signer.to_string(), id }),
+            Advised::New | Advised::Already => Ok((self.advisory(&id).await?, advised == Advised::New)),
         }
     }
 

@@ -34,6 +34,7 @@ use crate::open::Registry;
 use crate::payment::Payment;
 use crate::recover::replay;
 use crate::settle::{Executed, Posted, Recorded};
+use crate::support::promises_uptime;
 
 /// A request to run a function once.
 #[derive(Debug, Clone)]
@@ -289,7 +290,7 @@ impl Registry {
         let _place = self.free_in_flight.try_acquire().map_err(|_| CallError::Busy)?;
         let call = self.env.id();
         let ran = self.run(&plan, &call, payer.as_deref().unwrap_or(NOBODY)).await;
-        self.note_answer(&plan.live, &ran, None).await;
+        self.note_answer(&plan.live, &ran, payer.as_deref()).await;
         let executed = ran?;
         let fuel_used = executed.fuel_used;
         let stored = self.end_free(executed, caller).await?;
@@ -330,6 +331,11 @@ impl Registry {
                 Payment::Credit(credit) if requirement(&plan.live.terms, &plan.function.name).is_some() => {
                     let asked = (&plan.function.name, Atomic::ZERO);
                     Some(self.shown_by_credit(credit, &plan.live.id, Some(plan.component), asked).await?)
+                }
+                // Who shows it is counted, and nobody refused for what costs nothing.
+                Payment::Credit(credit) if promises_uptime(&plan.live) => {
+                    let asked = (&plan.function.name, Atomic::ZERO);
+                    self.shown_by_credit(credit, &plan.live.id, Some(plan.component), asked).await.ok()
                 }
                 // A chain shows to everybody what was signed, so that it says nothing of who presents it.
                 Payment::Credit(_) | Payment::X402(_) | Payment::X402V1(_) => None,

@@ -260,6 +260,7 @@ impl Registry {
             credit: Account::Payer(account.clone()),
             amount: amount.to_pico(),
             kind: Kind::TopUp,
+            through: None,
         };
         let reply = TopUpReply { account, token, amount, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;

@@ -31,7 +31,10 @@ impl Registry {
             if license.issuer != self.executor() {
                 return Err(LicenseError::Issuer(Box::new(license.issuer)).into());
             }
-            return Ok(license.release.package == live.id.package && entitles(live, act, &license));
+            // What was signed cannot be called back; what it cost can be given back, and then it opens nothing here.
+            return Ok(license.release.package == live.id.package
+                && entitles(live, act, &license)
+                && !self.store.is_given_back(&license.id).await?);
         }
         let holder = match payment {
             Some(Payment::Account(caller)) => caller.payer(),

@@ -1,10 +1,10 @@
 //! Shares that nobody claimed for a year go to whom the terms name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use glassbox_core::escrow::lapse;
 use glassbox_core::ledger::{Account, DAY_MS};
-use glassbox_core::{Pico, limits};
+use glassbox_core::{PackageName, Pico, limits};
 use glassbox_pay::Address;
 use glassbox_store::{PayeeRow, PayeeState, UnclaimedRow};
 use tracing::{error, info};
@@ -48,6 +48,8 @@ impl Registry {
             }
             None => id.parse::<Address>().is_ok(),
         };
+        let disputed = self.store.freezes().await?.into_iter().map(|freeze| freeze.package);
+        let disputed: BTreeSet<PackageName> = disputed.collect();
         let frozen = self.store.frozen().await?;
         let mut payable: BTreeMap<Account, Pico> = self.store.payable().await?.into_iter().collect();
         for row in rows {
@@ -55,7 +57,12 @@ impl Registry {
             let left = payable.entry(account.clone()).or_default();
             let amount = Pico(row.amount.0.min(left.0));
             let commons = self.config.commons.as_deref();
-            let transfers = match frozen.contains_key(&account) {
+            // What was earned with another package goes its way. Of older shares nobody wrote down which it was.
+            let waits = match &row.package {
+                Some(package) => disputed.contains(package),
+                None => frozen.contains_key(&account),
+            };
+            let transfers = match waits {
                 true => Vec::new(),
                 false => lapse(&row.payee, amount, &row.heirs, can_be_paid, commons, &row.subject()),
             };

@@ -116,8 +116,8 @@ pub use witness::{WatchError, Witness, WitnessError};
 
 pub use glassbox_core::acts::Marks;
 pub use glassbox_store::{
-    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, EarnedBy, Earning,
-    EarningKey, EarningsQuery, Filter, Freeze, Held, Notice, NoticeState, PayeeRow, PayeeState, ReceiptProof,
-    TransferRow, UnclaimedRow, UseRow, UseSum,
+    AccountStanding, AccountToken, Action, Approval, ApprovalState, CompanyAccount, CreditDue, EarnedBy,
+    Earning, EarningKey, EarningsQuery, Filter, Freeze, Held, Notice, NoticeState, PayeeRow, PayeeState,
+    ReceiptProof, TransferRow, UnclaimedRow, UseRow, UseSum,
 };
 pub use glassbox_token::TokenError;

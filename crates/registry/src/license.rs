@@ -13,6 +13,7 @@ use glassbox_core::license::{Item, License, LicenseError, Sale};
 use glassbox_core::manifest::{GrantProof, Terms};
 use glassbox_core::receipt::Payment as SettledPayment;
 use glassbox_core::split::{allot_bill, shares};
+use glassbox_core::support::credit;
 use glassbox_core::terms::{Bill, Effort};
 use glassbox_core::{Atomic, Digest, FunctionName, Hashed, PackageRef, ReleaseId, ledger, limits};
 use glassbox_pay::Address;
@@ -31,6 +32,7 @@ use crate::open::Registry;
 use crate::payment::Payment;
 use crate::sale::Flow;
 use crate::settle::{Closing, Recorded};
+use crate::support::promise;
 
 /// The name under which a licence stands among the functions of its release, in the store and in the caps of tokens.
 const LICENSE: &str = "glassbox:registry/releases#license";
@@ -162,7 +164,10 @@ impl Registry {
         let allotted = allotted.map_err(|_| RegistryError::Worker)?;
         let charged = license.amount;
         let envelope = license.clone().sign(&self.keys.executor);
-        let kept = kept(&license, &envelope)?;
+        let credit_max = promise(&sale.terms, &license.item)
+            .and_then(|plan| plan.sla.as_ref())
+            .map_or(Atomic::ZERO, |sla| credit(charged, sla.credit));
+        let kept = NewLicense { credit_max: Some(credit_max), ..kept(&license, &envelope)? };
         let reply = LicenseReply { license: envelope, charged, settlement };
         let reply = serde_json::to_string(&reply).map_err(|_| RegistryError::Worker)?;
         let accruals = accruals(&allotted, &sale.terms, &sale.works);
@@ -233,6 +238,7 @@ pub(crate) fn kept(license: &License, envelope: &Envelope) -> Result<NewLicense,
         units: license.units,
         from_s: license.from.as_second(),
         until_s: license.until.map(Timestamp::as_second),
+        credit_max: Some(Atomic::ZERO),
         statement: serde_json::to_string(envelope).map_err(|_| RegistryError::Worker)?,
     })
 }

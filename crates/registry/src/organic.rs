@@ -9,8 +9,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use glassbox_core::support::Record;
 use glassbox_core::{ReleaseId, limits};
-use glassbox_store::PayerSum;
+use glassbox_store::{PayerAnswers, PayerSum};
 
 use crate::depend::exact;
 use crate::error::RegistryError;
@@ -46,7 +47,7 @@ impl Registry {
 
     /// Returns all who are paid when a release is: its payees, those of what it imports and of what it derives from, as far
     /// down and up as that goes, each also by the address that it is paid at.
-    async fn related(&self, live: &Arc<Live>) -> Result<BTreeSet<String>, RegistryError> {
+    pub(crate) async fn related(&self, live: &Arc<Live>) -> Result<BTreeSet<String>, RegistryError> {
         let mut related = BTreeSet::new();
         let mut seen = BTreeSet::from([live.id.clone()]);
         let mut waiting = vec![live.clone()];
@@ -70,13 +71,45 @@ impl Registry {
     }
 }
 
-fn usage(sums: &[PayerSum], related: &BTreeSet<String>) -> Usage {
-    let mut behind = Behind::new(sums.len());
-    for (index, sum) in sums.iter().enumerate() {
-        for name in [&sum.payer].into_iter().chain(&sum.funders) {
-            behind.join(index, name.to_lowercase());
+/// Says how many calls had an answer, and how many had none, by the hours in which payers who showed it called.
+///
+/// Payers behind whom the same money stands are one: the busiest stands for them. Who is `related` to whoever is paid counts for
+/// nothing. What a payer may have brought itself counts of those who paid for calls, `sums`, and not of the `holder` of the
+/// promise; and of them the one with most of it is left out: nobody breaks a promise alone.
+pub(crate) fn answered(
+    answers: &[PayerAnswers],
+    sums: &[PayerSum],
+    related: &BTreeSet<String>,
+    holder: &str,
+) -> Record {
+    let mut behind = Behind::of(sums, answers.len());
+    for (index, answers) in answers.iter().enumerate() {
+        behind.join(sums.len() + index, answers.payer.to_lowercase());
+    }
+    let is_related: BTreeSet<usize> = related.iter().filter_map(|name| behind.find(name)).collect();
+    let holder = behind.find(&holder.to_lowercase());
+    let charged: BTreeSet<&str> = sums.iter().map(|sum| sum.payer.as_str()).collect();
+    let mut hours: HashMap<usize, [u64; 3]> = HashMap::new();
+    for (index, answers) in answers.iter().enumerate() {
+        let root = behind.root(sums.len() + index);
+        if is_related.contains(&root) {
+            continue;
+        }
+        let counts = charged.contains(answers.payer.as_str()) && holder != Some(root);
+        let missing = if counts { answers.missing } else { 0 };
+        let all = hours.entry(root).or_default();
+        for (most, hours) in all.iter_mut().zip([answers.given, answers.failed, missing]) {
+            *most = hours.max(*most);
         }
     }
+    let sum = |of: usize| hours.values().map(|hours| hours[of]).sum::<u64>();
+    let (given, failed) = (sum(0), sum(1));
+    let missing = sum(2) - hours.values().map(|hours| hours[2]).max().unwrap_or_default();
+    Record { asked: given + failed + missing, unanswered: failed + missing, holes: Vec::new() }
+}
+
+fn usage(sums: &[PayerSum], related: &BTreeSet<String>) -> Usage {
+    let mut behind = Behind::of(sums, 0);
     let is_related: BTreeSet<usize> = related.iter().filter_map(|name| behind.find(name)).collect();
     let mut organic: HashMap<usize, (u64, u128)> = HashMap::new();
     for (index, sum) in sums.iter().enumerate() {
@@ -104,8 +137,15 @@ struct Behind {
 }
 
 impl Behind {
-    fn new(payers: usize) -> Self {
-        Self { parents: (0..payers).collect(), named: HashMap::new() }
+    /// Makes that of payers by their own names and those of their funders, with room for some others after them.
+    fn of(sums: &[PayerSum], others: usize) -> Self {
+        let mut behind = Self { parents: (0..sums.len() + others).collect(), named: HashMap::new() };
+        for (index, sum) in sums.iter().enumerate() {
+            for name in [&sum.payer].into_iter().chain(&sum.funders) {
+                behind.join(index, name.to_lowercase());
+            }
+        }
+        behind
     }
 
     /// Says that a name stands behind a payer.
@@ -177,5 +217,37 @@ mod tests {
         assert_eq!(check(&with(&[credit("one", &["0xAA"]), credit("two", &["0xaa", "0xb"])])), (5, 0));
         // What the operator gives is one purse.
         assert_eq!(check(&with(&[credit("one", &["operator"]), credit("two", &["operator"])])), (5, 4));
+    }
+
+    #[test]
+    fn what_callers_may_bring_about_counts_of_several_who_paid() {
+        let related = ["acct:ana".to_owned()].into();
+        let paid = ["0xA", "0xb", "0xc", "0xHolder", "one", "two"].map(|payer| match payer {
+            "one" | "two" => sum(payer, 1, 1_000, &["0xe"]),
+            _ => sum(payer, 1, 1_000, &[]),
+        });
+        let hours = |payer: &str, given, failed, missing| PayerAnswers {
+            payer: payer.into(),
+            given,
+            failed,
+            missing,
+        };
+        let check = |answers: &[PayerAnswers]| {
+            let record = answered(answers, &paid, &related, "0xHolder");
+            (record.asked, record.unanswered)
+        };
+        assert_eq!(check(&[]), (0, 0));
+        assert_eq!(check(&[hours("0xa", 5, 0, 0), hours("0xfree", 7, 0, 0)]), (12, 0));
+        assert_eq!(check(&[hours("0xA", 5, 0, 9)]), (5, 0), "alone");
+        assert_eq!(check(&[hours("0xA", 5, 0, 9), hours("0xb", 0, 0, 2)]), (7, 2));
+        assert_eq!(check(&[hours("0xA", 5, 0, 9), hours("0xfree", 0, 0, 9)]), (5, 0), "one did not pay");
+        assert_eq!(check(&[hours("0xA", 5, 0, 9), hours("0xHolder", 3, 1, 9)]), (9, 1), "one has the plan");
+        assert_eq!(check(&[hours("one", 5, 0, 9), hours("two", 6, 0, 8)]), (6, 0), "both are one");
+        assert_eq!(check(&[hours("0xA", 9, 1, 0), hours("", 0, 2, 0)]), (12, 3), "the host failed at some");
+        assert_eq!(
+            check(&[hours("acct:ana", 900, 0, 0), hours("0xb", 1, 1, 0)]),
+            (2, 1),
+            "it is paid itself"
+        );
     }
 }

@@ -18,6 +18,9 @@ use crate::open::Registry;
 use crate::payment::Payment;
 use crate::settle::{NotSettled, Recorded};
 
+/// What x402 is told of a payment whose sale was given back whole: it buys nothing any more.
+const GIVEN_BACK: &str = "payment_given_back";
+
 /// Who runs first, in a sale: the money, or the goods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -104,6 +107,11 @@ impl Registry {
     async fn await_sale(&self, call: &str, order: &Order) -> Result<CallRow, CallError> {
         let row = self.await_decision(call).await?;
         if row.state == CallState::Posted {
+            if self.store.is_given_back(call).await? {
+                // There is nothing left to hand over, so that another payment buys it anew.
+                self.note_delivered(call).await;
+                return Err(order.refused_with(GIVEN_BACK.into()));
+            }
             return Ok(row);
         }
         let refused: Result<NotSettled, _> = serde_json::from_str(row.reply.as_deref().unwrap_or_default());

@@ -20,6 +20,8 @@ pub struct NewAdvisory {
     pub modified: String,
     /// The statement.
     pub envelope: Envelope,
+    /// Whether it may take the place of what somebody else signed.
+    pub by_operator: bool,
     /// When, in Unix milliseconds.
     pub now_ms: i64,
 }
@@ -50,6 +52,8 @@ pub enum Advised {
     Already,
     /// There is one of that id that is as new, or about something else.
     Conflict,
+    /// There is one of that id that somebody else signed.
+    NotTheirs,
 }
 
 const COLUMNS: &str = "a.seq, a.envelope, a.log_index, a.created_at, a.first_at";
@@ -68,11 +72,16 @@ fn read(
 }
 
 impl Store {
-    /// Writes an advisory and its log entry, in one transaction. Nobody sees the entry before [`Store::publish_log`].
+    /// Writes an advisory and its log entry, in one transaction. It takes the place of an older word of whoever signs it; the
+    /// operator's takes that of anybody's. Nobody sees the entry before [`Store::publish_log`].
     pub async fn advise(&self, advisory: NewAdvisory) -> Result<Advised, StoreError> {
         self.write("advise", move |transaction| {
-            let NewAdvisory { id, about, modified, envelope, now_ms } = &advisory;
+            let NewAdvisory { id, about, modified, envelope, by_operator, now_ms } = &advisory;
             let json = serde_json::to_string(envelope).expect("an envelope is plain JSON");
+            let is_theirs = |before: &str| {
+                let before: Envelope = serde_json::from_str(before).map_err(StoreError::corrupt)?;
+                Ok::<_, StoreError>(*by_operator || before.claimed_key() == envelope.claimed_key())
+            };
             let known: Option<(String, String, String)> = transaction
                 .query_row("SELECT about, modified, envelope FROM advisories WHERE id = ?1", [id], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -80,6 +89,8 @@ impl Store {
                 .optional()?;
             match known {
                 Some((_, _, same)) if same == json => return Ok(Advised::Already),
+                // A warning stands, whoever would rather not have been warned of.
+                Some((_, _, before)) if !is_theirs(&before)? => return Ok(Advised::NotTheirs),
                 Some((of, before, _)) if of != *about || before >= *modified => return Ok(Advised::Conflict),
                 _ => {}
             }

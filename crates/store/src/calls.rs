@@ -29,6 +29,7 @@ use crate::ledger;
 use crate::licenses::{self, NewLicense};
 use crate::payers;
 use crate::receipts::{self, NewReceipt};
+use crate::reversals;
 use crate::sheet::{Decision, Sheet};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 use crate::unclaimed;
@@ -452,14 +453,21 @@ impl Store {
         .await
     }
 
-    /// Tells whether a payer has paid for one of these requests, and no chain took the money back.
+    /// Tells whether a payer has paid for one of these requests, no chain took the money back, and it did not go back whole.
     pub async fn has_paid(&self, payer: &str, requests: &[Digest]) -> Result<bool, StoreError> {
         let (payer, requests) = (payer.to_owned(), requests.to_vec());
         self.read(move |connection| {
-            let paid = "payer = ?1 AND request = ?2 AND state = 'posted' AND standing IS NOT 'lost'";
+            let mut statement = connection.prepare_cached(
+                "SELECT id FROM calls
+                 WHERE payer = ?1 AND request = ?2 AND state = 'posted' AND standing IS NOT 'lost'",
+            )?;
             for request in requests {
-                if find(connection, paid, &[&payer, &request.to_string()])?.is_some() {
-                    return Ok(true);
+                for call in
+                    statement.query_map([&payer, &request.to_string()], |row| row.get::<_, String>(0))?
+                {
+                    if !reversals::is_given_back(connection, &call?)? {
+                        return Ok(true);
+                    }
                 }
             }
             Ok(false)

@@ -177,27 +177,57 @@ pub(crate) fn counted(connection: &Connection, block: &str) -> Result<Atomic, St
 
 /// Gives budgets back that were set aside for a call that cost nothing.
 pub(crate) fn release(transaction: &Transaction<'_>, call: &str) -> Result<(), StoreError> {
-    decide(transaction, call, |spent| spent.calls = spent.calls.saturating_sub(1))
+    decide(transaction, call, |spent| spent.calls = spent.calls.saturating_sub(1))?;
+    transaction
+        .prepare_cached("DELETE FROM call_budgets WHERE call = ?1 AND spent IS NULL")?
+        .execute([call])?;
+    Ok(())
 }
 
 /// Takes what a call cost from the budgets that were set aside for it.
 pub(crate) fn spend(transaction: &Transaction<'_>, call: &str, amount: Atomic) -> Result<(), StoreError> {
-    decide(transaction, call, |spent| spent.spent += amount.0)
+    decide(transaction, call, |spent| spent.spent += amount.0)?;
+    transaction
+        .prepare_cached("UPDATE call_budgets SET spent = ?2 WHERE call = ?1 AND spent IS NULL")?
+        .execute(params![call, amount_to_sql(amount.0)])?;
+    Ok(())
+}
+
+/// Gives budgets back what went back of what a call took from them. That it was made, they still count.
+pub(crate) fn give_back(transaction: &Transaction<'_>, call: &str, amount: Atomic) -> Result<(), StoreError> {
+    for (block, taken) in of_call(transaction, call, "spent")? {
+        let back = amount.0.min(taken);
+        let mut spent = spent_of(transaction, &block)?;
+        spent.spent = spent.spent.saturating_sub(back);
+        write_spent(transaction, &block, &spent)?;
+        transaction
+            .prepare_cached("UPDATE call_budgets SET spent = ?3 WHERE call = ?1 AND block = ?2")?
+            .execute(params![call, block, amount_to_sql(taken - back)])?;
+    }
+    Ok(())
 }
 
 fn decide(transaction: &Transaction<'_>, call: &str, change: impl Fn(&mut Spent)) -> Result<(), StoreError> {
-    let read =
-        |row: &rusqlite::Row<'_>| -> rusqlite::Result<(String, Vec<u8>)> { Ok((row.get(0)?, row.get(1)?)) };
-    let mut statement = transaction.prepare_cached("SELECT block, held FROM call_budgets WHERE call = ?1")?;
-    let held = statement.query_map([call], read)?.collect::<Result<Vec<_>, _>>()?;
-    for (block, held) in held {
+    for (block, held) in of_call(transaction, call, "CASE WHEN spent IS NULL THEN held END")? {
         let mut spent = spent_of(transaction, &block)?;
-        spent.held = spent.held.saturating_sub(amount_from_sql(&held)?);
+        spent.held = spent.held.saturating_sub(held);
         change(&mut spent);
         write_spent(transaction, &block, &spent)?;
     }
-    transaction.prepare_cached("DELETE FROM call_budgets WHERE call = ?1")?.execute([call])?;
     Ok(())
+}
+
+/// Returns an amount of each budget that a call is counted in, where there is one.
+fn of_call(connection: &Connection, call: &str, amount: &str) -> Result<Vec<(String, u128)>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT block, {amount} AS amount FROM call_budgets WHERE call = ?1 AND amount IS NOT NULL"
+    ))?;
+    let mut rows = statement.query([call])?;
+    let mut amounts = Vec::new();
+    while let Some(row) = rows.next()? {
+        amounts.push((row.get(0)?, amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?));
+    }
+    Ok(amounts)
 }
 
 impl Store {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use glassbox_core::ledger::{Account, Kind, Transfer};
 use glassbox_core::money::PICO_PER_ATOMIC;
-use glassbox_core::{Atomic, Pico};
+use glassbox_core::{Atomic, PackageName, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
@@ -249,7 +249,7 @@ impl Store {
         let account = account.map(ToString::to_string);
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, subject, kind, debit, credit, amount, reference, created_at FROM transfers
+                "SELECT id, subject, kind, debit, credit, amount, reference, created_at, through FROM transfers
                  WHERE id > ?1 AND state = 'posted' AND (?2 IS NULL OR debit = ?2 OR credit = ?2)
                  ORDER BY id LIMIT ?3",
             )?;
@@ -265,6 +265,7 @@ impl Store {
                         debit: parse(&text(3)?)?,
                         credit: parse(&text(4)?)?,
                         amount: Pico(amount_from_sql(&row.get::<_, Vec<u8>>(5)?)?),
+                        through: through(row, 8)?,
                     },
                     reference: row.get(6)?,
                     created_at: row.get(7)?,
@@ -389,7 +390,7 @@ pub(crate) fn owed_where(
 /// Returns the posted transfers of a subject, in their order.
 pub(crate) fn transfers_of(connection: &Connection, subject: &str) -> Result<Vec<Transfer>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT kind, debit, credit, amount FROM transfers WHERE subject = ?1 AND state = 'posted' ORDER BY id",
+        "SELECT kind, debit, credit, amount, through FROM transfers WHERE subject = ?1 AND state = 'posted' ORDER BY id",
     )?;
     let mut rows = statement.query([subject])?;
     let mut transfers = Vec::new();
@@ -400,9 +401,14 @@ pub(crate) fn transfers_of(connection: &Connection, subject: &str) -> Result<Vec
             debit: parse(&text(1)?)?,
             credit: parse(&text(2)?)?,
             amount: Pico(amount_from_sql(&row.get::<_, Vec<u8>>(3)?)?),
+            through: through(row, 4)?,
         });
     }
     Ok(transfers)
+}
+
+fn through(row: &rusqlite::Row<'_>, column: usize) -> Result<Option<PackageName>, StoreError> {
+    row.get::<_, Option<String>>(column)?.map(|package| parse(&package)).transpose()
 }
 
 fn is_known(transaction: &Transaction<'_>, subject: &str) -> Result<bool, StoreError> {

@@ -82,7 +82,7 @@ pub use sboms::Within;
 pub use search::{Facts, Filter, Hit, SearchDocument};
 pub use sqlite::Store;
 pub use submissions::{Moved, SubmissionRow};
-pub use support::{Answer, Answers, Judged};
+pub use support::{Answer, CreditDue, Judged, PayerAnswers};
 pub use terms::{NewTerms, TermsRow};
 pub use unclaimed::UnclaimedRow;
 pub use usage::Consumed;

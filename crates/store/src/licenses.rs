@@ -1,11 +1,11 @@
 //! Licences: plans and offers that were bought, grants that were proved.
 
-use glassbox_core::PackageName;
+use glassbox_core::{Atomic, PackageName};
 use rusqlite::{Connection, Row, params};
 
 use crate::error::StoreError;
 use crate::reversals::NOT_YET_PAID;
-use crate::sqlite::Store;
+use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
 
 /// A licence to be kept.
 #[derive(Debug, Clone)]
@@ -24,23 +24,34 @@ pub struct NewLicense {
     pub from_s: i64,
     /// When it ends, in Unix seconds; never when absent.
     pub until_s: Option<i64>,
+    /// What of its price goes back at most, where a promise is broken. Absent where that was not written down: it may be all.
+    pub credit_max: Option<Atomic>,
     /// The signed statement, as JSON.
     pub statement: String,
 }
 
-const COLUMNS: &str = "id, package, holder, item, units, from_s, until_s, statement";
+const COLUMNS: &str = "id, package, holder, item, units, from_s, until_s, credit_max, statement";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<NewLicense, StoreError>> {
     let package: String = row.get(1)?;
     let units: i64 = row.get(4)?;
     let (id, holder, item) = (row.get(0)?, row.get(2)?, row.get(3)?);
-    let (from_s, until_s, statement) = (row.get(5)?, row.get(6)?, row.get(7)?);
-    let package = match crate::sqlite::parse(&package) {
-        Ok(package) => package,
-        Err(error) => return Ok(Err(error)),
+    let (from_s, until_s, statement) = (row.get(5)?, row.get(6)?, row.get(8)?);
+    let credit_max: Option<Vec<u8>> = row.get(7)?;
+    let parsed = || {
+        Ok(NewLicense {
+            id,
+            package: crate::sqlite::parse(&package)?,
+            holder,
+            item,
+            units: u64::try_from(units).unwrap_or_default(),
+            from_s,
+            until_s,
+            credit_max: credit_max.as_deref().map(amount_from_sql).transpose()?.map(Atomic),
+            statement,
+        })
     };
-    let units = u64::try_from(units).unwrap_or_default();
-    Ok(Ok(NewLicense { id, package, holder, item, units, from_s, until_s, statement }))
+    Ok(parsed())
 }
 
 /// Writes a licence. The same again changes nothing.
@@ -49,7 +60,7 @@ pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bo
     let package = license.package.to_string();
     let written = connection
         .prepare_cached(&format!(
-            "INSERT OR IGNORE INTO licenses ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            "INSERT OR IGNORE INTO licenses ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
         ))?
         .execute(params![
             license.id,
@@ -59,12 +70,23 @@ pub(crate) fn insert(connection: &Connection, license: &NewLicense) -> Result<bo
             units,
             license.from_s,
             license.until_s,
+            license.credit_max.map(|max| amount_to_sql(max.0)),
             license.statement
         ])?;
     Ok(written == 1)
 }
 
-/// Returns plans whose period is over and that nobody judged yet, but for those whose payment may still come to nothing.
+/// Ends the licence that a sale bought, where it bought one. Nothing of its price is left that a promise could give back.
+pub(crate) fn end(connection: &Connection, sale: &str, now_ms: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE licenses SET until_s = MIN(IFNULL(until_s, ?2), ?2), judged_at = IFNULL(judged_at, ?3) WHERE id = ?1",
+        )?
+        .execute(params![sale, now_ms.div_euclid(1_000), now_ms])?;
+    Ok(())
+}
+
+/// Returns plans whose period is over and that nobody looked at yet, but for those whose payment may still come to nothing.
 pub(crate) fn to_judge(
     connection: &Connection,
     now_s: i64,
@@ -72,7 +94,7 @@ pub(crate) fn to_judge(
 ) -> Result<Vec<NewLicense>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM licenses WHERE judged_at IS NULL AND item GLOB 'plan:*' AND until_s <= ?1
-            AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = licenses.id AND {NOT_YET_PAID})
+            AND credit_due IS NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = licenses.id AND {NOT_YET_PAID})
          ORDER BY until_s LIMIT ?2"
     ))?;
     let rows = statement.query_map(params![now_s, limit as i64], read)?;

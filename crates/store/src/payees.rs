@@ -178,11 +178,21 @@ impl Store {
         .await
     }
 
-    /// Returns what accounts earned for good with packages whose earnings wait, in all: what was paid out of it before is
-    /// made up for by what they earn otherwise, until the dispute is over.
+    /// Returns what accounts earned for good with packages whose earnings wait, in all, also where another package was paid for
+    /// that rests on them: what was paid out of it before is made up for by what they earn otherwise, until the dispute is
+    /// over. What others earn by a package that is paid for is not of it; older charges say nothing of that, and count whole.
     pub async fn frozen(&self) -> Result<BTreeMap<Account, Pico>, StoreError> {
-        let from = "freezes JOIN calls ON calls.release >= package || '@' AND calls.release < package || 'A'";
-        let condition = "standing NOT IN ('mined', 'vouched')";
-        self.read(move |connection| earned_by(connection, from, condition)).await
+        let paid_for =
+            "freezes JOIN calls ON calls.release >= package || '@' AND calls.release < package || 'A'";
+        let standing = "standing NOT IN ('mined', 'vouched')";
+        self.read(move |connection| {
+            let mut frozen = earned_by(connection, paid_for, &format!("{standing} AND through IS NULL"))?;
+            let rests_on = format!("{standing} AND through IN (SELECT package FROM freezes)");
+            for (account, pico) in earned_by(connection, "calls", &rests_on)? {
+                frozen.entry(account).or_default().0 += pico.0;
+            }
+            Ok(frozen)
+        })
+        .await
     }
 }

@@ -4,6 +4,7 @@
 //! payer and day, however often somebody called. What is bought without calling is no use of a package, and not counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use glassbox_core::ledger::DAY_MS;
 use glassbox_core::{Atomic, PackageName};
@@ -118,16 +119,25 @@ pub(crate) fn count_all(transaction: &Transaction<'_>) -> Result<(), StoreError>
 impl Store {
     /// Returns who paid for calls of a package on the whole days since a time, where no chain took the money back.
     pub async fn payers(&self, package: &PackageName, since_ms: i64) -> Result<Vec<PayerSum>, StoreError> {
-        let package = package.to_string();
         let first_day = since_ms.div_euclid(DAY_MS).saturating_add(1);
+        self.payers_on(package, first_day..=i64::MAX).await
+    }
+
+    /// Returns who paid for calls of a package on days, counted from 1970, where no chain took the money back.
+    pub async fn payers_on(
+        &self,
+        package: &PackageName,
+        days: RangeInclusive<i64>,
+    ) -> Result<Vec<PayerSum>, StoreError> {
+        let package = package.to_string();
         self.read(move |connection| {
             let mut payers: BTreeMap<String, PayerSum> = BTreeMap::new();
             let (mut channels, mut credit) = (BTreeSet::new(), BTreeSet::new());
             let mut statement = connection.prepare_cached(
                 "SELECT payer, channel, credit, calls, amount FROM payer_days
-                 WHERE package = ?1 AND day >= ?2 AND calls > 0",
+                 WHERE package = ?1 AND day >= ?2 AND day <= ?3 AND calls > 0",
             )?;
-            let mut rows = statement.query(params![package, first_day])?;
+            let mut rows = statement.query(params![package, days.start(), days.end()])?;
             while let Some(row) = rows.next()? {
                 let (payer, channel): (String, String) = (row.get(0)?, row.get(1)?);
                 let (calls, amount): (i64, Vec<u8>) = (row.get(3)?, row.get(4)?);

@@ -7,10 +7,11 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::error::StoreError;
 use crate::ledger::{self, OwedTransfer};
 use crate::payees;
-use crate::reversals::earned_by;
+use crate::reversals::{ON_LOOSE_CREDIT, earned_by};
 use crate::sheet::Decision;
 use crate::sqlite::Store;
 use crate::submissions::{self, Moved};
+use crate::support;
 
 /// Something to be paid out of an account.
 #[derive(Debug, Clone)]
@@ -26,11 +27,20 @@ pub struct Owing {
 impl Store {
     /// Returns what payees and the operator earned for good and were not paid yet, in the order of their accounts.
     ///
-    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed.
+    /// Left out is what was charged for payments that a chain may still take back, and for vouchers that are not claimed, also
+    /// where such a payment bought the credit that paid; and what a broken promise would take back of plans that are not judged yet.
     pub async fn payable(&self) -> Result<Vec<(Account, Pico)>, StoreError> {
         let balances = self.balances().await?;
         let waiting = self
-            .read(|connection| earned_by(connection, "calls", "standing IN ('mined', 'vouched')"))
+            .read(|connection| {
+                let mut waiting = earned_by(connection, "calls", "standing IN ('mined', 'vouched')")?;
+                let on_credit =
+                    earned_by(connection, "calls", &format!("standing = 'final' AND {ON_LOOSE_CREDIT}"))?;
+                for (account, pico) in on_credit.into_iter().chain(support::at_risk(connection)?) {
+                    waiting.entry(account).or_default().0 += pico.0;
+                }
+                Ok(waiting)
+            })
             .await?;
         let earned = balances
             .into_iter()

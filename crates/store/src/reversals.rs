@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use glassbox_core::ledger::{Account, Kind, Transfer};
 use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::reversal::{onward, reverse};
-use glassbox_core::{Atomic, Pico};
+use glassbox_core::{Atomic, PackageName, Pico};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::credit;
 use crate::error::StoreError;
-use crate::ledger::transfers_of;
+use crate::ledger::{self, transfers_of};
+use crate::licenses;
 use crate::notices::{Action, record};
 use crate::sheet::Sheet;
 use crate::sqlite::{Store, amount_from_sql, parse};
+use crate::support;
 use crate::unclaimed;
 
 /// What came of giving back what was charged.
@@ -58,6 +61,18 @@ pub(crate) enum Paid {
 pub(crate) const NOT_YET_PAID: &str =
     "(standing = 'mined' OR (standing = 'vouched' AND channel IS NOT NULL))";
 
+/// The condition under which a call that is final may have been paid out of credit whose own payment is not: it was charged after
+/// credit of its payer's came by a payment that the chain may still take back.
+pub(crate) const ON_LOOSE_CREDIT: &str = "(payer IN (
+        SELECT substr(bought.credit, length('payer:') + 1)
+        FROM calls AS paid JOIN transfers AS bought ON bought.subject = paid.id AND bought.kind = 'top-up'
+        WHERE paid.standing IN ('mined', 'vouched') AND paid.standing = 'mined')
+    AND (SELECT MAX(charged.id) FROM transfers AS charged
+        WHERE charged.subject = calls.id AND charged.kind = 'charge')
+      > (SELECT MIN(bought.id)
+        FROM transfers AS bought JOIN calls AS paid ON paid.id = bought.subject
+        WHERE bought.credit = 'payer:' || calls.payer AND bought.kind = 'top-up' AND paid.standing = 'mined'))";
+
 /// Returns how sure it is that what a call cost stays paid. What is no call was not bought here.
 pub(crate) fn paid(connection: &Connection, call: &str) -> Result<Paid, StoreError> {
     let found: Option<(Option<String>, bool)> = connection
@@ -72,9 +87,9 @@ pub(crate) fn paid(connection: &Connection, call: &str) -> Result<Paid, StoreErr
 }
 
 /// Who has how much of a charge.
-struct Charged {
-    /// What each receiver got, and still has of it.
-    receivers: BTreeMap<Account, (u128, u128)>,
+pub(crate) struct Charged {
+    /// What each receiver got, and still has of it, by the package that it is for.
+    receivers: BTreeMap<(Account, Option<PackageName>), (u128, u128)>,
     payer: Account,
     /// Where the money came from, where it was not credit.
     funding: Option<Account>,
@@ -83,7 +98,7 @@ struct Charged {
 }
 
 impl Charged {
-    fn read(connection: &Connection, call: &str) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(connection: &Connection, call: &str) -> Result<Option<Self>, StoreError> {
         let transfers = transfers_of(connection, call)?;
         let charge = || transfers.iter().filter(|transfer| transfer.kind == Kind::Charge);
         let Some(first) = charge().next() else { return Ok(None) };
@@ -95,19 +110,22 @@ impl Charged {
             funding: transfers.iter().find(is_funding).map(|transfer| transfer.debit.clone()),
             times: 0,
         };
-        for Transfer { credit, amount, .. } in charge() {
-            let (got, left) = charged.receivers.entry(credit.clone()).or_default();
+        for Transfer { credit, amount, through, .. } in charge() {
+            let key = (credit.clone(), through.clone());
+            let (got, left) = charged.receivers.entry(key).or_default();
             (*got, *left) = (*got + amount.0, *left + amount.0);
         }
         let mut statement = connection.prepare_cached("SELECT subject FROM reversals WHERE call = ?1")?;
         for subject in statement.query_map([call], |row| row.get::<_, String>(0))? {
             charged.times += 1;
             let back = transfers_of(connection, &subject?)?.into_iter();
-            for Transfer { debit, amount, .. } in back.filter(|transfer| transfer.kind == Kind::Reversal) {
-                let has = charged.receivers.get_mut(&debit);
+            let back = back.filter(|transfer| transfer.kind == Kind::Reversal);
+            for Transfer { debit, amount, through, .. } in back {
+                let key = (debit, through);
+                let has = charged.receivers.get_mut(&key);
                 let left = has.and_then(|(_, left)| Some((left.checked_sub(amount.0)?, left)));
-                let (rest, left) =
-                    left.ok_or_else(|| StoreError::corrupt(format!("`{debit}` gave back more than it got")))?;
+                let (rest, left) = left
+                    .ok_or_else(|| StoreError::corrupt(format!("`{}` gave back more than it got", key.0)))?;
                 *left = rest;
             }
         }
@@ -118,16 +136,50 @@ impl Charged {
         Atomic(self.receivers.values().map(of).sum::<u128>() / PICO_PER_ATOMIC)
     }
 
-    fn amount(&self) -> Atomic {
+    pub(crate) fn amount(&self) -> Atomic {
         self.sum(|(got, _)| *got)
     }
 
     fn left(&self) -> Atomic {
         self.sum(|(_, left)| *left)
     }
+
+    /// Returns what gives `amount` of it back, or what is left of it.
+    pub(crate) fn back(&self, amount: Atomic, subject: &str) -> Vec<Transfer> {
+        let has = self.receivers.iter().filter(|(_, (_, left))| *left > 0);
+        let left = has.map(|((receiver, through), (_, left))| Transfer {
+            debit: self.payer.clone(),
+            credit: receiver.clone(),
+            amount: Pico(*left),
+            kind: Kind::Charge,
+            through: through.clone(),
+        });
+        reverse(&left.collect::<Vec<_>>(), amount.min(self.left()), subject)
+    }
 }
 
-/// Gives `amount` of a charge back, or what is left of it, and returns how much that was.
+/// Tells whether the payees who give something back have as much. What the operator gives back is its own affair.
+pub(crate) fn is_covered(connection: &Connection, back: &[Transfer]) -> Result<bool, StoreError> {
+    let mut wanted: BTreeMap<&Account, u128> = BTreeMap::new();
+    for Transfer { debit, amount, .. } in back.iter().filter(|back| matches!(back.debit, Account::Payee(_))) {
+        *wanted.entry(debit).or_default() += amount.0;
+    }
+    for (payee, amount) in wanted {
+        if ledger::available(connection, payee)?.0 < amount {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Tells whether all that was charged for a call or a sale went back. What cost nothing never does.
+pub(crate) fn is_given_back(connection: &Connection, call: &str) -> Result<bool, StoreError> {
+    let charged = Charged::read(connection, call)?;
+    Ok(charged.is_some_and(|charged| charged.left() == Atomic::ZERO))
+}
+
+/// Gives `amount` of a charge back, or what is left of it, and returns how much that was. Where nothing is left, the licence
+/// that it bought ends.
 pub(crate) fn give_back(
     transaction: &Transaction<'_>,
     call: &str,
@@ -150,14 +202,7 @@ fn give_back_of(
     now_ms: i64,
 ) -> Result<Atomic, StoreError> {
     let amount = amount.min(charged.left());
-    let has = charged.receivers.iter().filter(|(_, (_, left))| *left > 0);
-    let left = has.map(|(receiver, (_, left))| Transfer {
-        debit: charged.payer.clone(),
-        credit: receiver.clone(),
-        amount: Pico(*left),
-        kind: Kind::Charge,
-    });
-    let back = reverse(&left.collect::<Vec<_>>(), amount, subject);
+    let back = charged.back(amount, subject);
     if back.is_empty() {
         return Ok(Atomic::ZERO);
     }
@@ -179,10 +224,14 @@ fn give_back_of(
         }
     }
     sheet.close()?;
-    for Transfer { debit, amount, .. } in &back {
+    for Transfer { debit, amount, through, .. } in &back {
         if let Account::Payee(payee) = debit {
-            unclaimed::take_back(transaction, payee, call, *amount)?;
+            unclaimed::take_back(transaction, payee, call, through.as_ref(), *amount)?;
         }
+    }
+    credit::give_back(transaction, call, amount)?;
+    if amount == charged.left() {
+        licenses::end(transaction, call, now_ms)?;
     }
     Ok(amount)
 }
@@ -229,6 +278,12 @@ fn paid_from(connection: &Connection, call: &str) -> Result<(String, Option<Stri
 }
 
 impl Store {
+    /// Tells whether all that was charged for a call or a sale went back: then it bought nothing.
+    pub async fn is_given_back(&self, call: &str) -> Result<bool, StoreError> {
+        let call = call.to_owned();
+        self.read(move |connection| is_given_back(connection, &call)).await
+    }
+
     /// Gives back what was charged for a call or a sale, until `total` of it went back in all, or the whole. The same again
     /// gives nothing more.
     pub async fn refund(
@@ -256,6 +311,7 @@ impl Store {
             let subject = format!("refund:{call}:{}", charged.times + 1);
             let now = give_back_of(transaction, &charged, &call, &subject, asked, now_ms)?;
             if now > Atomic::ZERO {
+                support::given(transaction, &call, now, now_ms)?;
                 let about = format!("call:{call}");
                 let action = format!("refunded {}", now.to_decimal());
                 record(transaction, &Action { number: 0, at: now_ms, about, action, reason })?;

@@ -53,8 +53,8 @@ impl<'a> Sheet<'a> {
     ) -> Result<(), StoreError> {
         let transaction = self.transaction;
         let mut statement = transaction.prepare_cached(
-            "INSERT INTO transfers (subject, kind, debit, credit, amount, state, reference, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO transfers (subject, kind, debit, credit, amount, state, reference, created_at, through)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
         for transfer in transfers {
             assert!(transfer.amount > Pico::ZERO, "a transfer of nothing: {transfer:?}");
@@ -69,7 +69,8 @@ impl<'a> Sheet<'a> {
                 amount_to_sql(amount),
                 state,
                 reference,
-                now_ms
+                now_ms,
+                transfer.through.as_ref().map(ToString::to_string)
             ])?;
             match state {
                 "pending" => {

@@ -51,6 +51,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("company/tips.sql"),
     include_str!("shared_interfaces.sql"),
     include_str!("spec_runs_again.sql"),
+    include_str!("promises.sql"),
+    include_str!("uptime.sql"),
+    include_str!("budgets.sql"),
+    include_str!("works.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.
@@ -347,6 +351,39 @@ mod tests {
             assert_eq!(planned_anew(&ours, select, values), 0, "{select}");
             assert!(planned_anew(&usual, select, values) > 0, "{select}: it need not be asked for any more");
         }
+    }
+
+    #[test]
+    fn what_was_counted_before_counts_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("glassbox.sqlite")).unwrap();
+        let before =
+            MIGRATIONS.iter().position(|migration| *migration == include_str!("promises.sql")).unwrap();
+        for migration in &MIGRATIONS[..before] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", before as i64).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO answers VALUES ('a:b', 7, 3, 1), ('a:b', 8, 1, 1), ('a:b', 9, 2, 0);
+                 INSERT INTO unanswered VALUES ('a:b', 'ana', 9);
+                 INSERT INTO unclaimed VALUES ('cy', '\"commons\"', 3, 'l', x'00000000000000000000000000000005', 4);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let texts = |sql: &str| {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            rows.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        assert_eq!(
+            texts("SELECT hour || ' ' || payer || ' ' || answer FROM answer_hours ORDER BY 1"),
+            ["7  failed", "7  given", "8  failed", "9  given", "9 ana missing"]
+        );
+        assert_eq!(
+            texts("SELECT payee || day || license || package || hex(amount) || tried_at FROM unclaimed"),
+            ["cy3l000000000000000000000000000000054"]
+        );
     }
 
     #[tokio::test]

@@ -1,31 +1,48 @@
 //! What promises of support are measured by, and what comes back where they are broken.
 
-use glassbox_core::{Atomic, PackageName};
-use rusqlite::{OptionalExtension as _, params};
+use std::collections::BTreeMap;
+
+use glassbox_core::ledger::Account;
+use glassbox_core::{Atomic, PackageName, Pico};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::licenses::{self, NewLicense};
-use crate::reversals::{self, Paid};
-use crate::sqlite::Store;
+use crate::reversals::{self, Charged, ON_LOOSE_CREDIT, Paid};
+use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
-/// How many calls of a package were taken up, and how many of them had no answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Answers {
-    /// How many there were.
-    pub asked: u64,
-    /// How many had none.
-    pub unanswered: u64,
+/// In how many hours a payer who showed it called a package, by what became of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PayerAnswers {
+    /// The payer; empty of hours from before anybody wrote down who asked.
+    pub payer: String,
+    /// In how many one had an answer.
+    pub given: u64,
+    /// In how many the host failed at one.
+    pub failed: u64,
+    /// In how many one had no answer for a reason that the payer may have brought itself.
+    pub missing: u64,
 }
 
 /// What became of a call, for those who were promised that calls are answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// It had an answer.
     Given,
     /// The host had none, whoever asked.
+    Failed,
+    /// It had none, for a reason that its payer may have brought itself.
     Missing,
-    /// This payer got none, for a reason that it may have brought itself.
-    MissingTo(String),
+}
+
+impl Answer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// What came of judging a plan.
@@ -33,81 +50,156 @@ pub enum Answer {
 pub enum Judged {
     /// So much goes back.
     Now(Atomic),
+    /// So much is to go back, and payees have less: it waits until they have earned it, or the operator gives it back.
+    Short(Atomic),
     /// It was judged before.
     Before,
     /// Its payment may still come to nothing, and what is not paid does not go back.
     Waits,
 }
 
+/// What goes back of a plan once its payees have as much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditDue {
+    /// The licence, which is the sale, too.
+    pub license: String,
+    /// The package whose promise was broken.
+    pub package: PackageName,
+    /// How much.
+    pub amount: Atomic,
+}
+
 const HOUR_MS: i64 = 3_600_000;
 
+/// Returns what goes back of the charge of a plan under this name.
+fn subject(license: &str) -> String {
+    format!("support:{license}")
+}
+
+fn amount(blob: Option<Vec<u8>>) -> Result<Option<Atomic>, StoreError> {
+    Ok(blob.as_deref().map(amount_from_sql).transpose()?.map(Atomic))
+}
+
+/// Adds up what receivers would give back were every promise broken that is not judged yet: of plans that are paid for good.
+pub(crate) fn at_risk(connection: &Connection) -> Result<BTreeMap<Account, Pico>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT licenses.id, COALESCE(credit_due, credit_max) FROM licenses JOIN calls ON calls.id = licenses.id
+         WHERE judged_at IS NULL AND item GLOB 'plan:*' AND standing = 'final' AND NOT {ON_LOOSE_CREDIT}
+            AND (credit_max IS NULL OR credit_max != zeroblob(16))",
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut at_risk: BTreeMap<Account, Pico> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let license: String = row.get(0)?;
+        let Some(charged) = Charged::read(connection, &license)? else { continue };
+        let most = amount(row.get(1)?)?.unwrap_or(charged.amount());
+        for back in charged.back(most, &subject(&license)) {
+            at_risk.entry(back.debit).or_default().0 += back.amount.0;
+        }
+    }
+    Ok(at_risk)
+}
+
+/// Takes what the operator gave back off what waits to go back of the same sale: nobody has it twice.
+pub(crate) fn given(
+    transaction: &Transaction<'_>,
+    license: &str,
+    given: Atomic,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let due: Option<Option<Vec<u8>>> = transaction
+        .query_row("SELECT credit_due FROM licenses WHERE id = ?1 AND judged_at IS NULL", [license], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let Some(due) = amount(due.flatten())? else { return Ok(()) };
+    let rest = amount_to_sql(due.0.saturating_sub(given.0));
+    let judged_at = (due <= given).then_some(now_ms);
+    transaction.execute(
+        "UPDATE licenses SET credit_due = ?2, judged_at = ?3 WHERE id = ?1",
+        params![license, rest, judged_at],
+    )?;
+    Ok(())
+}
+
 impl Store {
-    /// Counts a call of a package, in the hour of `now_ms`; of the calls for which one payer got no answer, one an hour.
+    /// Notes what became of a call of a package by a payer who showed it, once in an hour: the same again changes nothing.
     pub async fn count_answer(
         &self,
         package: &PackageName,
+        payer: &str,
         answer: Answer,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let (package, hour) = (package.to_string(), now_ms.div_euclid(HOUR_MS));
+        let (package, payer, hour) = (package.to_string(), payer.to_owned(), now_ms.div_euclid(HOUR_MS));
         self.write("count_answer", move |transaction| {
-            if let Answer::MissingTo(payer) = &answer {
-                let is_new = transaction
-                    .prepare_cached("INSERT OR IGNORE INTO unanswered (package, payer, hour) VALUES (?1, ?2, ?3)")?
-                    .execute(params![package, payer, hour])?;
-                if is_new == 0 {
-                    return Ok(());
-                }
-            }
             transaction
                 .prepare_cached(
-                    "INSERT INTO answers (package, hour, asked, unanswered) VALUES (?1, ?2, 1, ?3)
-                     ON CONFLICT (package, hour) DO UPDATE SET asked = asked + 1, unanswered = unanswered + ?3",
+                    "INSERT OR IGNORE INTO answer_hours (package, hour, payer, answer) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![package, hour, i64::from(answer == Answer::Missing)])?;
+                .execute(params![package, hour, payer, answer.as_str()])?;
             Ok(())
         })
         .await
     }
 
-    /// Returns how many calls of a package there were from the hour of one time to that of another, which is left out.
-    ///
-    /// Of those who got no answer, the one who got none most often is left out: nobody breaks a promise alone.
+    /// Returns in how many hours payers called a package from the hour of one time to that of another, which is left out, in
+    /// the order of the payers.
     pub async fn answers(
         &self,
         package: &PackageName,
         from_ms: i64,
         until_ms: i64,
-    ) -> Result<Answers, StoreError> {
+    ) -> Result<Vec<PayerAnswers>, StoreError> {
         let package = package.to_string();
         let (from, until) = (from_ms.div_euclid(HOUR_MS), until_ms.div_euclid(HOUR_MS));
         self.read(move |connection| {
-            let (asked, unanswered): (i64, i64) = connection
-                .prepare_cached(
-                    "SELECT COALESCE(SUM(asked), 0), COALESCE(SUM(unanswered), 0) FROM answers
-                     WHERE package = ?1 AND hour >= ?2 AND hour < ?3",
-                )?
-                .query_row(params![package, from, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let missing: i64 = connection
-                .prepare_cached(
-                    "SELECT COALESCE(SUM(hours) - MAX(hours), 0) FROM (
-                        SELECT COUNT(*) AS hours FROM unanswered
-                        WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer)",
-                )?
-                .query_row(params![package, from, until], |row| row.get(0))?;
-            let count = |count: i64| u64::try_from(count).unwrap_or_default();
-            Ok(Answers { asked: count(asked), unanswered: count(unanswered + missing) })
+            let mut statement = connection.prepare_cached(
+                "SELECT payer, SUM(answer = 'given'), SUM(answer = 'failed'), SUM(answer = 'missing')
+                 FROM answer_hours WHERE package = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY payer ORDER BY payer",
+            )?;
+            let rows = statement.query_map(params![package, from, until], |row| {
+                let hours = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+                let (given, failed, missing) = (hours(1)?, hours(2)?, hours(3)?);
+                Ok(PayerAnswers { payer: row.get(0)?, given, failed, missing })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }
 
-    /// Returns plans whose period is over and that nobody judged yet, at most `limit`.
+    /// Returns plans whose period is over and that nobody looked at yet, at most `limit`.
     pub async fn licenses_to_judge(&self, now_s: i64, limit: usize) -> Result<Vec<NewLicense>, StoreError> {
         self.read(move |connection| licenses::to_judge(connection, now_s, limit)).await
     }
 
+    /// Returns what goes back of plans once their payees have as much, at most `limit`: not what was tried in vain after
+    /// `tried_ms`.
+    pub async fn credits_due(&self, tried_ms: i64, limit: usize) -> Result<Vec<CreditDue>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, package, credit_due FROM licenses
+                 WHERE judged_at IS NULL AND credit_due IS NOT NULL AND tried_at <= ?1 ORDER BY tried_at, id LIMIT ?2",
+            )?;
+            let mut rows = statement.query(params![tried_ms, limit as i64])?;
+            let mut due = Vec::new();
+            while let Some(row) = rows.next()? {
+                due.push(CreditDue {
+                    license: row.get(0)?,
+                    package: parse(&row.get::<_, String>(1)?)?,
+                    amount: Atomic(amount_from_sql(&row.get::<_, Vec<u8>>(2)?)?),
+                });
+            }
+            Ok(due)
+        })
+        .await
+    }
+
     /// Writes down that a licence was judged, and gives `credit` of what was paid for it back. Once: a licence that was judged
     /// is left as it is. Whose payment the chain took back for good gets nothing.
+    ///
+    /// Where a payee has less than its part, nothing moves: it would be other people's money. What was found then stands, and
+    /// is tried again by the same verb, whatever `credit` that is called with.
     pub async fn judge_license(
         &self,
         license: &str,
@@ -116,20 +208,29 @@ impl Store {
     ) -> Result<Judged, StoreError> {
         let license = license.to_owned();
         self.write("judge_license", move |transaction| {
-            let judged: Option<Option<i64>> = transaction
-                .query_row("SELECT judged_at FROM licenses WHERE id = ?1", [&license], |row| row.get(0))
+            let found: Option<(Option<i64>, Option<Vec<u8>>)> = transaction
+                .query_row("SELECT judged_at, credit_due FROM licenses WHERE id = ?1", [&license], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
                 .optional()?;
-            if judged != Some(None) {
-                return Ok(Judged::Before);
-            }
+            let Some((None, due)) = found else { return Ok(Judged::Before) };
             let credit = match reversals::paid(transaction, &license)? {
-                Paid::Surely => credit,
+                Paid::Surely => amount(due)?.unwrap_or(credit),
                 Paid::Lost => Atomic::ZERO,
                 Paid::NotYet => return Ok(Judged::Waits),
             };
+            let subject = subject(&license);
+            if let Some(charged) = Charged::read(transaction, &license)?
+                && !reversals::is_covered(transaction, &charged.back(credit, &subject))?
+            {
+                transaction.execute(
+                    "UPDATE licenses SET credit_due = ?2, tried_at = ?3 WHERE id = ?1",
+                    params![license, amount_to_sql(credit.0), now_ms],
+                )?;
+                return Ok(Judged::Short(credit));
+            }
             transaction
                 .execute("UPDATE licenses SET judged_at = ?2 WHERE id = ?1", params![license, now_ms])?;
-            let subject = format!("support:{license}");
             reversals::give_back(transaction, &license, &subject, credit, now_ms).map(Judged::Now)
         })
         .await

@@ -4,12 +4,12 @@
 
 use glassbox_core::escrow::{Accrual, Heirs};
 use glassbox_core::ledger::{Account, DAY_MS, Transfer};
-use glassbox_core::{Pico, canonical};
+use glassbox_core::{PackageName, Pico, canonical};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::ledger;
-use crate::sqlite::{Store, amount_from_sql, amount_to_sql};
+use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// What a payee earned on a day that nobody claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct UnclaimedRow {
     pub day: i64,
     /// The plan that it was charged for; empty for all else.
     pub license: String,
+    /// The package that it was earned with; absent of what was earned before that was written down.
+    pub package: Option<PackageName>,
     /// How much.
     pub amount: Pico,
 }
@@ -29,12 +31,17 @@ pub struct UnclaimedRow {
 impl UnclaimedRow {
     /// Returns what the transfers belong to that make it somebody else's.
     pub fn subject(&self) -> String {
-        let whose = match self.license.as_str() {
-            "" => canonical::digest(&self.heirs),
-            license => canonical::digest(&(&self.heirs, license)),
+        let whose = match (&self.package, self.license.as_str()) {
+            (Some(package), license) => canonical::digest(&(&self.heirs, license, package)),
+            (None, "") => canonical::digest(&self.heirs),
+            (None, license) => canonical::digest(&(&self.heirs, license)),
         };
         format!("lapse:{}:{whose}:{}", self.day, self.payee)
     }
+}
+
+fn package_text(row: &UnclaimedRow) -> String {
+    row.package.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
 fn text(heirs: &Heirs) -> String {
@@ -60,37 +67,42 @@ pub(crate) fn accrue(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let (day, plan) = (now_ms.div_euclid(DAY_MS), plan.unwrap_or_default());
-    for Accrual { payee, amount, heirs } in accruals {
+    for Accrual { payee, package, amount, heirs } in accruals {
         if !is_unknown(transaction, payee)? {
             continue;
         }
-        let key = Key { payee, heirs: &text(heirs), day, license: plan };
+        let key = Key { payee, heirs: &text(heirs), day, license: plan, package: &package.to_string() };
         let before = key.amount(transaction)?.unwrap_or_default();
         key.write(transaction, before + amount.0)?;
     }
     Ok(())
 }
 
-/// Takes off what goes back of a charge that was counted for a payee.
+/// Takes off what goes back of a charge that was counted for a payee, for the package `through` or the one that was paid for.
 pub(crate) fn take_back(
     transaction: &Transaction<'_>,
     payee: &str,
     call: &str,
+    through: Option<&PackageName>,
     amount: Pico,
 ) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached(
-        "SELECT heirs, day, license FROM unclaimed
+        "SELECT heirs, day, license, package FROM unclaimed
          WHERE payee = ?1 AND license IN (?2, '') AND day = (
             SELECT created_at / ?3 FROM transfers WHERE subject = ?2 AND kind = 'charge' LIMIT 1)
-         ORDER BY license DESC, heirs",
+         AND package IN ('', IFNULL(?4, (
+            SELECT substr(release, 1, instr(release, '@') - 1) FROM calls WHERE id = ?2)))
+         ORDER BY license DESC, package DESC, heirs",
     )?;
-    let rows = statement.query_map(params![payee, call, DAY_MS], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    let through = through.map(ToString::to_string);
+    let rows = statement.query_map(params![payee, call, DAY_MS, through], |row| {
+        let text = |column: usize| row.get::<_, String>(column);
+        Ok((text(0)?, row.get::<_, i64>(1)?, text(2)?, text(3)?))
     })?;
     let mut rest = amount.0;
     for row in rows.collect::<Result<Vec<_>, _>>()? {
-        let (heirs, day, license) = &row;
-        let key = Key { payee, heirs, day: *day, license };
+        let (heirs, day, license, package) = &row;
+        let key = Key { payee, heirs, day: *day, license, package };
         let before = key.amount(transaction)?.unwrap_or_default();
         let taken = rest.min(before);
         key.write(transaction, before - taken)?;
@@ -105,36 +117,40 @@ struct Key<'a> {
     heirs: &'a str,
     day: i64,
     license: &'a str,
+    package: &'a str,
 }
 
 impl Key<'_> {
     fn amount(&self, connection: &Connection) -> Result<Option<u128>, StoreError> {
-        let Self { payee, heirs, day, license } = self;
+        let Self { payee, heirs, day, license, package } = self;
         let amount: Option<Vec<u8>> = connection
             .prepare_cached(
-                "SELECT amount FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
+                "SELECT amount FROM unclaimed
+                 WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4 AND package = ?5",
             )?
-            .query_row(params![payee, heirs, day, license], |row| row.get(0))
+            .query_row(params![payee, heirs, day, license, package], |row| row.get(0))
             .optional()?;
         amount.as_deref().map(amount_from_sql).transpose()
     }
 
     /// Writes how much there is; nothing needs no row.
     fn write(&self, transaction: &Transaction<'_>, amount: u128) -> Result<(), StoreError> {
-        let Self { payee, heirs, day, license } = self;
+        let Self { payee, heirs, day, license, package } = self;
         if amount == 0 {
             transaction
                 .prepare_cached(
-                    "DELETE FROM unclaimed WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
+                    "DELETE FROM unclaimed
+                     WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4 AND package = ?5",
                 )?
-                .execute(params![payee, heirs, day, license])?;
+                .execute(params![payee, heirs, day, license, package])?;
             return Ok(());
         }
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO unclaimed (payee, heirs, day, license, amount) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO unclaimed (payee, heirs, day, license, package, amount)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![payee, heirs, day, license, amount_to_sql(amount)])?;
+            .execute(params![payee, heirs, day, license, package, amount_to_sql(amount)])?;
         Ok(())
     }
 }
@@ -145,11 +161,12 @@ pub(crate) fn claimed(transaction: &Transaction<'_>, payee: &str) -> Result<(), 
     Ok(())
 }
 
-type Raw = (String, String, i64, String, Vec<u8>);
+type Raw = (String, String, i64, String, String, Vec<u8>);
 
-fn read((payee, heirs, day, license, amount): Raw) -> Result<UnclaimedRow, StoreError> {
+fn read((payee, heirs, day, license, package, amount): Raw) -> Result<UnclaimedRow, StoreError> {
     let heirs = serde_json::from_str(&heirs).map_err(StoreError::corrupt)?;
-    Ok(UnclaimedRow { payee, heirs, day, license, amount: Pico(amount_from_sql(&amount)?) })
+    let package = if package.is_empty() { None } else { Some(parse(&package)?) };
+    Ok(UnclaimedRow { payee, heirs, day, license, package, amount: Pico(amount_from_sql(&amount)?) })
 }
 
 /// Returns the rows that a condition selects; the first parameter is how many at most.
@@ -159,10 +176,11 @@ fn select(
     params: impl rusqlite::Params,
 ) -> Result<Vec<UnclaimedRow>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT payee, heirs, day, license, amount FROM unclaimed WHERE {condition} ORDER BY day, payee LIMIT ?1"
+        "SELECT payee, heirs, day, license, package, amount FROM unclaimed WHERE {condition} ORDER BY day, payee LIMIT ?1"
     ))?;
-    let rows = statement
-        .query_map(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    let rows = statement.query_map(params, |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    })?;
     rows.map(|row| read(row?)).collect()
 }
 
@@ -202,8 +220,14 @@ impl Store {
             if !is_unknown(transaction, &row.payee)? || ledger::available(transaction, &account)?.0 < moved {
                 return Ok(false);
             }
-            let key =
-                Key { payee: &row.payee, heirs: &text(&row.heirs), day: row.day, license: &row.license };
+            let (heirs, package) = (text(&row.heirs), package_text(&row));
+            let key = Key {
+                payee: &row.payee,
+                heirs: &heirs,
+                day: row.day,
+                license: &row.license,
+                package: &package,
+            };
             let there = key.amount(transaction)?.unwrap_or_default();
             let Some(rest) = there.checked_sub(moved).filter(|_| moved > 0) else { return Ok(false) };
             key.write(transaction, rest)?;
@@ -217,8 +241,9 @@ impl Store {
     pub async fn touch_unclaimed(&self, row: UnclaimedRow, now_ms: i64) -> Result<(), StoreError> {
         self.write("touch_unclaimed", move |transaction| {
             transaction.execute(
-                "UPDATE unclaimed SET tried_at = ?5 WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4",
-                params![row.payee, text(&row.heirs), row.day, row.license, now_ms],
+                "UPDATE unclaimed SET tried_at = ?6
+                 WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4 AND package = ?5",
+                params![row.payee, text(&row.heirs), row.day, row.license, package_text(&row), now_ms],
             )?;
             Ok(())
         })

@@ -154,6 +154,7 @@ async fn licences_are_found_while_they_last() {
         units: 3,
         from_s,
         until_s,
+        credit_max: None,
         statement: "{}".into(),
     };
     assert_eq!(store.keep_license(license("a", 10, Some(20))).await.expect("kept"), None);

@@ -164,6 +164,35 @@ async fn what_went_back_is_taken_off_the_invoice_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_went_back_is_in_its_budgets_again_and_charged_back_to_nobody() {
+    let policy =
+        "budget.account-month = '0.004'\nbudget.month = '0.004'\ncost-center.research.month = '0.004'";
+    let stage = Stage::of_company(policy).await;
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let mut calls = Vec::new();
+    for n in 0..2 {
+        calls.push(agent.call("double", n).await.json()["call"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(agent.call("double", 9).await.status, 403, "all is spent");
+    for total in ["0.0005", "0.0005", "0.002"] {
+        let body = json!({ "call": calls[0], "total_usd": total, "reason": "a test" });
+        assert_eq!(operate(&stage, "/refunds", &body).await.status, 200);
+        let spent = if total == "0.002" { 2_000 } else { 3_500 };
+        assert_eq!(agent.standing(&stage).await.spent, Atomic(spent), "{total}");
+        let chargeback = ask(&stage, "/v1/operate/chargeback").await.json();
+        let charged = |row: &Value| row["charged"]["amount"].as_str().unwrap().parse::<u128>().unwrap();
+        let rows = chargeback["calls"].as_array().unwrap();
+        assert_eq!(chargeback["total"]["amount"], spent.to_string(), "{total}");
+        assert_eq!(chargeback["sums"].as_array().unwrap().iter().map(charged).sum::<u128>(), spent);
+        assert_eq!((charged(&rows[0]), charged(&rows[1])), (spent - 2_000, 2_000), "{total}");
+    }
+    // All three budgets have room for one call more, and for no second one.
+    assert_eq!(agent.call("double", 10).await.status, 200);
+    assert_eq!(agent.call("double", 11).await.status, 403);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prepaid_account_spends_what_was_paid_in() {
     let stage = Stage::of_company("").await;
     let lab = Agent::with(&stage, &json!({ "name": "lab", "cost_center": "it", "paying": "prepaid" })).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use glassbox_core::files::Files;
 use glassbox_core::ledger::Account;
 use glassbox_registry::{PackageFiles, PayeeState, PayoutTerms};
 use glassbox_store::{Answer, Fault, Moment};
@@ -165,6 +166,34 @@ async fn whom_the_operator_paid_is_known_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_about_one_package_keeps_no_share_of_another() {
+    let stage = stage("").await;
+    let files = shared("");
+    let renamed = |text: &str| text.replace("shop:goods", "shop:other");
+    let wit = files.wit.iter().map(|(path, bytes)| {
+        let text = renamed(std::str::from_utf8(bytes).unwrap());
+        (path.to_owned(), text.into_bytes())
+    });
+    let other = PackageFiles { manifest: renamed(&files.manifest), wit: Files::new(wit).unwrap(), ..files };
+    stage.publish(&other).await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    assert_eq!(eve.pays("double", 1).await, 10_000);
+    eve.post("/v1/call/shop/other/1.0.0/double", &json!({ "args": [1] })).await.output();
+    let part = net(10_000) * 3 / 10;
+    assert_eq!(has(&stage, CY).await, 2 * part);
+    let disputed = "shop:other".parse().unwrap();
+    stage.registry.freeze(&disputed, true, "a dispute").await.unwrap();
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!(has(&stage, CY).await, part, "that of the other package goes its way");
+    stage.registry.freeze(&disputed, false, "it is over").await.unwrap();
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, waiting(&stage).await), (0, Value::Null));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_paid_for_yet_lapses_when_it_is() {
     let stage = Stage::of_company("").await;
     stage.publish(&shared("")).await;
@@ -212,7 +241,7 @@ async fn what_a_plan_earned_waits_until_its_promises_are_judged() {
             eve.post("/v1/packages/shop/goods/1.0.0/licenses", &json!({ "item": "plan:gold" })).await;
         assert_eq!(bought.status, 200, "{}", bought.text);
         let (package, now_ms) = ("shop:goods".parse().unwrap(), stage.registry.now_ms());
-        stage.store().count_answer(&package, Answer::Missing, now_ms).await.unwrap();
+        stage.store().count_answer(&package, "eve", Answer::Failed, now_ms).await.unwrap();
         // Of what nobody claims, the payee gives back its part; the heirs have the rest.
         let (whole, part) = (net(6_000_000), net(6_000_000) * 3 / 10);
         if period == "month" {

@@ -114,11 +114,16 @@ struct Customer<'a> {
 
 impl<'a> Customer<'a> {
     async fn with(stage: &'a Stage, name: &str, usd: &str) -> Self {
+        Self::funded_by(stage, name, name, usd).await
+    }
+
+    /// Makes one whose credit a wallet buys, by a payment of its own.
+    async fn funded_by(stage: &'a Stage, name: &str, nonce: &str, usd: &str) -> Self {
         let whole = usd.split('.').next().and_then(|whole| whole.parse::<u32>().ok()).unwrap_or_default();
         let buyer = stage.buyer(name, whole.max(99) + 1).await;
         let body = json!({ "usd": usd });
         let asked = stage.post("/v1/credit", &body).await;
-        let payment = x402::encode(&buyer.answer(&asked.required(), name));
+        let payment = x402::encode(&buyer.answer(&asked.required(), nonce));
         let bought = buyer.send("/v1/credit", &body, Some(&payment)).await.json();
         let text = |field: &str| bought[field].as_str().unwrap_or_else(|| panic!("{bought}")).to_owned();
         Self { stage, account: text("account"), token: text("token") }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use glassbox_core::ledger::{Account, Kind};
+use glassbox_pay::devnet;
+use glassbox_pay::x402;
+use glassbox_pay::x402::extensions::sign_in;
 use glassbox_registry::PackageFiles;
 use glassbox_store::Moment;
 use serde_json::json;
@@ -146,5 +149,61 @@ async fn what_a_voucher_promises_goes_back_once_it_is_claimed() {
     let before = stage.balance(payer.address()).await;
     stage.registry.reconcile().await;
     assert_eq!(stage.balance(payer.address()).await, before + 2_000);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_back_whole_is_had_no_more() {
+    let stage = Stage::empty().await;
+    let all = ALL.replace("\"execute:*\"", "\"execute:*\", \"download:*\"");
+    let files = goods("LicenseRef-Shop", "execute = [\"remote\", \"local\"]", &format!("{all}{PAYEE}"));
+    stage.publish(&files).await;
+    let release = "/v1/packages/shop/goods/1.0.0";
+    let component = async |header: (&str, &str)| {
+        let request = stage.http.get(format!("{}{release}/component", stage.url)).header(header.0, header.1);
+        Reply::of(request.send().await.unwrap()).await
+    };
+    let ana = Customer::with(&stage, "ana", "10").await;
+    let bought = ana.post(&format!("{release}/licenses"), &json!({ "item": "plan:team" })).await.json();
+    let sale = charged(&stage).await.pop_first().unwrap();
+    let shown = format!("License {}", x402::encode(&bought["license"]));
+    let bearer = format!("Bearer {}", ana.token);
+    let has_plan = async |n: u32| {
+        let by_licence = component(("authorization", &shown)).await;
+        (ana.pays("double", n).await == 0, by_licence.status == 200)
+    };
+    assert_eq!(has_plan(1).await, (true, true));
+    assert_eq!(component(("authorization", &bearer)).await.status, 200);
+    refund(&stage, &sale, Some("1.999999")).await;
+    assert_eq!(has_plan(2).await, (true, true), "a part of it is still paid for");
+    refund(&stage, &sale, None).await;
+    assert_eq!(has_plan(3).await, (false, false));
+    component(("authorization", &shown)).await.assert_problem(402, "payment-required");
+
+    // A download, for who signs in and who shows the payment again.
+    let buyer = stage.buyer("ben", 5).await;
+    let before = charged(&stage).await;
+    let buy = async |nonce: &str| {
+        let asked = stage.http.get(format!("{}{release}/component", stage.url)).send().await.unwrap();
+        let asked = Reply::of(asked).await;
+        let challenge = sign_in::read(asked.required().extensions.as_ref()).unwrap();
+        let signed_in = x402::encode(&challenge.answer(&buyer.wallet, devnet::NETWORK));
+        (x402::encode(&buyer.answer(&asked.required(), nonce)), signed_in)
+    };
+    let (payment, signed_in) = buy("first").await;
+    assert_eq!(component((x402::PAYMENT_SIGNATURE, &payment)).await.status, 200);
+    for header in [(x402::PAYMENT_SIGNATURE, &payment), (sign_in::HEADER, &signed_in)] {
+        assert_eq!(component((header.0, header.1)).await.status, 200, "{}", header.0);
+    }
+    let sale = charged(&stage).await.difference(&before).next().unwrap().clone();
+    refund(&stage, &sale, None).await;
+    component((x402::PAYMENT_SIGNATURE, &payment)).await.assert_problem(402, "payment-invalid");
+    component((sign_in::HEADER, &signed_in)).await.assert_problem(402, "payment-required");
+    // Who pays again has it again.
+    let (payment, signed_in) = buy("second").await;
+    for header in [(x402::PAYMENT_SIGNATURE, &payment), (sign_in::HEADER, &signed_in)] {
+        assert_eq!(component((header.0, header.1)).await.status, 200, "{}", header.0);
+    }
+    stage.registry.reconcile().await;
     stage.assert_sound().await;
 }

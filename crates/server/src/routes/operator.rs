@@ -6,13 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use glassbox_api::{
-    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, FreezeRequest,
-    FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse, PayeeRequest,
-    PayeeResponse, PayeesResponse, Problem, RefundRequest, RefundResponse, UnclaimedResponse,
+    ActionRow, ActionsResponse, BlocklistEntry, BlocklistResponse, BlocklistsResponse, CreditDueResponse,
+    FreezeRequest, FreezeResponse, NoticeDecision, NoticeRequest, NoticeResponse, NoticesResponse,
+    PayeeRequest, PayeeResponse, PayeesResponse, Problem, RefundRequest, RefundResponse, UnclaimedResponse,
 };
 use glassbox_core::ledger::DAY_MS;
 use glassbox_core::{PackageName, PackageRef, limits};
-use glassbox_registry::{Action, FeedView, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339};
+use glassbox_registry::{
+    Action, CreditDue, FeedView, Freeze, Notice, NoticeState, PayeeRow, PayeeState, rfc3339,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -48,8 +50,14 @@ async fn payees_response(app: &App) -> Result<Json<PayeesResponse>, Refusal> {
         pico: pico.to_string(),
         lapses_at: rfc3339(day * DAY_MS),
     });
+    let due = |due: CreditDue| CreditDueResponse {
+        call: due.license,
+        package: due.package.to_string(),
+        due: due.amount.into(),
+    };
     Ok(Json(PayeesResponse {
         unclaimed: unclaimed.collect(),
+        credits_due: app.registry.credits_due().await?.into_iter().map(due).collect(),
         payees: app.registry.payees().await?.into_iter().map(payee).collect(),
         frozen: app.registry.freezes().await?.into_iter().map(freeze).collect(),
     }))

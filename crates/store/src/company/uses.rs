@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use glassbox_core::account::{AccountName, CostCenter, Month};
+use glassbox_core::money::PICO_PER_ATOMIC;
 use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -43,7 +44,7 @@ pub struct UseRow {
     pub number: i64,
     /// The call.
     pub used: Use,
-    /// What was charged.
+    /// What was charged, less what went back of it.
     pub charge: Atomic,
 }
 
@@ -56,7 +57,7 @@ pub struct UseSum {
     pub account: AccountName,
     /// How many calls.
     pub calls: u64,
-    /// What they cost.
+    /// What they cost, less what went back.
     pub charge: Atomic,
 }
 
@@ -99,11 +100,35 @@ const OF_MONTH: &str = "FROM account_uses LEFT JOIN calls ON calls.id = call
 /// What a call cost; one that was voided, or had no price, nothing.
 const CHARGE: &str = "CASE WHEN state = 'posted' THEN charge END";
 
-fn charge_of(blob: Option<Vec<u8>>) -> Result<u128, StoreError> {
-    Ok(blob.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default())
+/// What went back of the calls of a month, whenever it did: cost centres bear the rest.
+struct Returned(BTreeMap<String, u128>);
+
+impl Returned {
+    fn read(connection: &Connection, month: &Month) -> Result<Self, StoreError> {
+        let mut statement = connection.prepare_cached(
+            "SELECT account_uses.call, amount FROM account_uses
+             CROSS JOIN reversals INDEXED BY reversals_by_call ON reversals.call = account_uses.call
+             CROSS JOIN transfers ON transfers.subject = reversals.subject
+             WHERE month = ?1 AND kind = 'reversal' AND transfers.state = 'posted'",
+        )?;
+        let mut rows = statement.query([month.as_str()])?;
+        let mut returned: BTreeMap<String, u128> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            *returned.entry(row.get(0)?).or_default() += amount_from_sql(&row.get::<_, Vec<u8>>(1)?)?;
+        }
+        Ok(Self(returned))
+    }
+
+    /// Returns what a call cost in the end.
+    fn charge(&self, call: &str, charged: Option<Vec<u8>>) -> Result<Atomic, StoreError> {
+        let charged = charged.as_deref().map(amount_from_sql).transpose()?.unwrap_or_default();
+        // Whole atomic units go back of a call, however many shares they are.
+        let returned = self.0.get(call).map_or(0, |pico| pico / PICO_PER_ATOMIC);
+        Ok(Atomic(charged.saturating_sub(returned)))
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Result<UseRow, StoreError>> {
+fn read(row: &Row<'_>, returned: &Returned) -> rusqlite::Result<Result<UseRow, StoreError>> {
     let text = |column: usize| row.get::<_, String>(column);
     let (account, cost_center, month) = (text(2)?, text(3)?, text(5)?);
     let (release, function) = (text(6)?, text(7)?);
@@ -112,6 +137,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<UseRow, StoreError>> {
     let parsed = || {
         Ok(UseRow {
             number,
+            charge: returned.charge(&call, charge)?,
             used: Use {
                 call,
                 account: parse(&account)?,
@@ -123,7 +149,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<UseRow, StoreError>> {
                 receipt: receipt.map(Digest::from_bytes),
                 at,
             },
-            charge: Atomic(charge_of(charge)?),
         })
     };
     Ok(parsed())
@@ -131,12 +156,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<UseRow, StoreError>> {
 
 fn sums(connection: &Connection, month: &Month) -> Result<Vec<UseSum>, StoreError> {
     let mut sums: BTreeMap<(String, String), (u64, u128)> = BTreeMap::new();
-    let mut statement = connection.prepare(&format!("SELECT cost_center, account, {CHARGE} {OF_MONTH}"))?;
+    let returned = Returned::read(connection, month)?;
+    let mut statement =
+        connection.prepare(&format!("SELECT cost_center, account, call, {CHARGE} {OF_MONTH}"))?;
     let mut rows = statement.query([month.as_str()])?;
     while let Some(row) = rows.next()? {
         let sum = sums.entry((row.get(0)?, row.get(1)?)).or_default();
         sum.0 += 1;
-        sum.1 += charge_of(row.get(2)?)?;
+        sum.1 += returned.charge(&row.get::<_, String>(2)?, row.get(3)?)?.0;
     }
     let read = |((cost_center, account), (calls, charge)): ((String, String), (u64, u128))| {
         Ok(UseSum {
@@ -170,7 +197,10 @@ impl Store {
                     account_uses.function, receipt, at, {CHARGE}
                  {OF_MONTH} AND number > ?2 ORDER BY number LIMIT ?3"
             ))?;
-            statement.query_map(params![month.as_str(), after, limit as i64], read)?.map(|row| row?).collect()
+            let returned = Returned::read(connection, &month)?;
+            let rows = statement
+                .query_map(params![month.as_str(), after, limit as i64], |row| read(row, &returned))?;
+            rows.map(|row| row?).collect()
         })
         .await
     }
