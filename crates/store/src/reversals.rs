@@ -16,7 +16,7 @@ use crate::ledger::transfers_of;
 use crate::notices::{Action, record};
 use crate::sheet::Sheet;
 use crate::sqlite::{Store, amount_from_sql, parse};
-use crate::unclaimed;
+use crate::unclaimed::{self, Going};
 
 /// What came of giving back what was charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +180,9 @@ fn give_back_of(
     }
     sheet.close()?;
     for Transfer { debit, amount, .. } in &back {
-        if let Account::Payee(payee) = debit {
-            unclaimed::take_back(transaction, payee, call, *amount)?;
+        if let (Account::Payee(payee), Some((_, left))) = (debit, charged.receivers.get(debit)) {
+            let going = Going { call, payee, amount: *amount, left: Pico(*left) };
+            unclaimed::take_back(transaction, &going, now_ms)?;
         }
     }
     Ok(amount)

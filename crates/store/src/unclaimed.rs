@@ -1,8 +1,10 @@
 //! What payees earned whom the operator does not know. It is on their accounts in the ledger, and here with whose it becomes.
 //!
-//! Counted in the transaction of the charge, until the payee is known or paid.
+//! Counted in the transaction of the charge, until the payee is known or paid: by day and heirs in rows, which lapse, and in
+//! each by charge. What goes back of a charge is thereby taken from those who have that charge's part, and what is not paid for
+//! yet is told from what is.
 
-use glassbox_core::escrow::{Accrual, Heirs};
+use glassbox_core::escrow::{Accrual, Heirs, come_back, go_back};
 use glassbox_core::ledger::{Account, DAY_MS, Transfer};
 use glassbox_core::{Pico, canonical};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -29,12 +31,28 @@ pub struct UnclaimedRow {
 impl UnclaimedRow {
     /// Returns what the transfers belong to that make it somebody else's.
     pub fn subject(&self) -> String {
-        let whose = match self.license.as_str() {
-            "" => canonical::digest(&self.heirs),
-            license => canonical::digest(&(&self.heirs, license)),
-        };
-        format!("lapse:{}:{whose}:{}", self.day, self.payee)
+        subject(&self.payee, &self.heirs, self.day, &self.license)
     }
+
+    /// Takes so much off it.
+    fn take(&mut self, transaction: &Transaction<'_>, amount: u128) -> Result<(), StoreError> {
+        let Self { payee, heirs, day, license, .. } = self;
+        let key = Key { payee, heirs: &text(heirs), day: *day, license };
+        let left = self.amount.0.saturating_sub(amount);
+        if amount > 0 {
+            key.write(transaction, left)?;
+        }
+        self.amount = Pico(left);
+        Ok(())
+    }
+}
+
+fn subject(payee: &str, heirs: &Heirs, day: i64, license: &str) -> String {
+    let whose = match license {
+        "" => canonical::digest(heirs),
+        license => canonical::digest(&(heirs, license)),
+    };
+    format!("lapse:{day}:{whose}:{payee}")
 }
 
 fn text(heirs: &Heirs) -> String {
@@ -52,9 +70,10 @@ fn is_unknown(connection: &Connection, payee: &str) -> Result<bool, StoreError> 
     Ok(known.is_none())
 }
 
-/// Counts what was charged for payees that nobody knows, for a plan where it was one that was sold.
+/// Counts what a call or a sale was charged for payees that nobody knows, for a plan where it was one that was sold.
 pub(crate) fn accrue(
     transaction: &Transaction<'_>,
+    call: &str,
     accruals: &[Accrual],
     plan: Option<&str>,
     now_ms: i64,
@@ -67,36 +86,142 @@ pub(crate) fn accrue(
         let key = Key { payee, heirs: &text(heirs), day, license: plan };
         let before = key.amount(transaction)?.unwrap_or_default();
         key.write(transaction, before + amount.0)?;
+        // Two works that one charge is for may have the same heirs.
+        let subject = subject(payee, heirs, day, plan);
+        let same = "call = ?1 AND payee = ?2 AND subject = ?3";
+        let mut counted = counted(transaction, same, params![call, payee, subject])?;
+        let mut counted = counted.pop().unwrap_or_else(|| Counted::none(call, payee, subject));
+        counted.waits += amount.0;
+        counted.write(transaction)?;
     }
     Ok(())
 }
 
-/// Takes off what goes back of a charge that was counted for a payee.
+/// What goes back of a charge from the account of one payee.
+pub(crate) struct Going<'a> {
+    pub(crate) call: &'a str,
+    pub(crate) payee: &'a str,
+    pub(crate) amount: Pico,
+    /// What the payee had of the charge before that, those included to whom it lapsed.
+    pub(crate) left: Pico,
+}
+
+/// Takes off what goes back of a charge that was counted for a payee. What waited of it waits no more, and what lapsed comes
+/// back to the payee's account from those who have it.
 pub(crate) fn take_back(
     transaction: &Transaction<'_>,
-    payee: &str,
-    call: &str,
-    amount: Pico,
+    going: &Going<'_>,
+    now_ms: i64,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT heirs, day, license FROM unclaimed
-         WHERE payee = ?1 AND license IN (?2, '') AND day = (
-            SELECT created_at / ?3 FROM transfers WHERE subject = ?2 AND kind = 'charge' LIMIT 1)
-         ORDER BY license DESC, heirs",
-    )?;
-    let rows = statement.query_map(params![payee, call, DAY_MS], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
-    })?;
-    let mut rest = amount.0;
-    for row in rows.collect::<Result<Vec<_>, _>>()? {
-        let (heirs, day, license) = &row;
-        let key = Key { payee, heirs, day: *day, license };
-        let before = key.amount(transaction)?.unwrap_or_default();
-        let taken = rest.min(before);
-        key.write(transaction, before - taken)?;
+    let &Going { call, payee, amount, left } = going;
+    let condition = "payee = ?2 AND license IN (?3, '') AND day = (
+        SELECT created_at / ?4 FROM transfers WHERE subject = ?3 AND kind = 'charge' LIMIT 1)";
+    let mut rows = select(transaction, condition, params![i64::MAX, payee, call, DAY_MS])?;
+    let mut of_charge =
+        counted(transaction, "call = ?1 AND payee = ?2 ORDER BY subject", params![call, payee])?;
+    let mut parts: Vec<Pico> = of_charge.iter().map(|part| Pico(part.waits + part.lapsed)).collect();
+    // The rest is the payee's own, who claimed it or was known, or was counted before there were notes of charges.
+    parts.push(Pico(left.0.saturating_sub(parts.iter().map(|part| part.0).sum())));
+    let back = go_back(amount, &parts, call);
+    for (part, back) in of_charge.iter_mut().zip(&back) {
+        let waited = part.waits.min(back.0);
+        let lapsed = Pico(back.0 - waited);
+        if let Some(row) = rows.iter_mut().find(|row| row.subject() == part.subject) {
+            row.take(transaction, waited)?;
+        }
+        if lapsed > Pico::ZERO {
+            let transfers = ledger::transfers_of(transaction, &part.subject)?;
+            let transfers = come_back(payee, lapsed, &transfers, call);
+            ledger::insert(transaction, &part.subject, &transfers, "posted", None, now_ms)?;
+        }
+        part.waits -= waited;
+        part.lapsed -= lapsed.0;
+        part.write(transaction)?;
+    }
+    let mut rest = back.last().map_or(0, |rest| rest.0);
+    for row in &mut rows {
+        if rest == 0 {
+            break;
+        }
+        let noted = counted(transaction, "payee = ?1 AND subject = ?2", params![payee, row.subject()])?;
+        let noted: u128 = noted.iter().map(|part| part.waits).sum();
+        let taken = rest.min(row.amount.0.saturating_sub(noted));
+        row.take(transaction, taken)?;
         rest -= taken;
     }
     Ok(())
+}
+
+/// What one charge was counted with in a row, and what became of it.
+struct Counted {
+    call: String,
+    payee: String,
+    /// The row's.
+    subject: String,
+    /// What is still in the row.
+    waits: u128,
+    /// What became somebody else's.
+    lapsed: u128,
+}
+
+impl Counted {
+    fn none(call: &str, payee: &str, subject: String) -> Self {
+        Self { call: call.to_owned(), payee: payee.to_owned(), subject, waits: 0, lapsed: 0 }
+    }
+
+    /// Writes how much there is; nothing needs no note.
+    fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let Self { call, payee, subject, waits, lapsed } = self;
+        if waits + lapsed == 0 {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM unclaimed_charges WHERE call = ?1 AND payee = ?2 AND subject = ?3",
+                )?
+                .execute(params![call, payee, subject])?;
+            return Ok(());
+        }
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO unclaimed_charges (call, payee, subject, waits, lapsed)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![call, payee, subject, amount_to_sql(*waits), amount_to_sql(*lapsed)])?;
+        Ok(())
+    }
+}
+
+/// Returns what charges were counted with, for those that a condition selects.
+fn counted(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Counted>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT call, payee, subject, waits, lapsed FROM unclaimed_charges WHERE {condition}"
+    ))?;
+    let mut rows = statement.query(params)?;
+    let mut counted = Vec::new();
+    while let Some(row) = rows.next()? {
+        counted.push(Counted {
+            call: row.get(0)?,
+            payee: row.get(1)?,
+            subject: row.get(2)?,
+            waits: amount_from_sql(&row.get::<_, Vec<u8>>(3)?)?,
+            lapsed: amount_from_sql(&row.get::<_, Vec<u8>>(4)?)?,
+        });
+    }
+    Ok(counted)
+}
+
+/// The condition under which a charge may still come to nothing, or is not settled yet.
+const UNPAID: &str = "EXISTS (SELECT 1 FROM calls
+    WHERE calls.id = unclaimed_charges.call AND standing IN ('mined', 'vouched'))";
+
+/// Returns how much of a row is not paid for yet.
+fn unpaid(connection: &Connection, row: &UnclaimedRow) -> Result<u128, StoreError> {
+    let condition = format!("payee = ?1 AND subject = ?2 AND {UNPAID}");
+    let unpaid = counted(connection, &condition, params![row.payee, row.subject()])?;
+    Ok(unpaid.iter().map(|part| part.waits).sum())
 }
 
 /// What tells rows apart.
@@ -139,9 +264,16 @@ impl Key<'_> {
     }
 }
 
-/// Forgets what was counted for a payee, who claimed it.
+/// Forgets what was counted for a payee, who claimed it. Whose lapsed before is not forgotten: it may have to come back.
 pub(crate) fn claimed(transaction: &Transaction<'_>, payee: &str) -> Result<(), StoreError> {
     transaction.prepare_cached("DELETE FROM unclaimed WHERE payee = ?1")?.execute([payee])?;
+    let nothing = amount_to_sql(0);
+    transaction
+        .prepare_cached("DELETE FROM unclaimed_charges WHERE payee = ?1 AND lapsed = ?2")?
+        .execute(params![payee, nothing])?;
+    transaction
+        .prepare_cached("UPDATE unclaimed_charges SET waits = ?2 WHERE payee = ?1")?
+        .execute(params![payee, nothing])?;
     Ok(())
 }
 
@@ -173,7 +305,8 @@ impl Store {
     }
 
     /// Returns what was earned on or before a day, may become somebody else's and nobody claimed, at most `limit`: not what was
-    /// tried in vain after `tried_ms`, nor what a plan earned that is not judged yet, for that may go back.
+    /// tried in vain after `tried_ms`, nor what a plan earned that is not judged yet, for that may go back. Their amounts are
+    /// what is paid for.
     pub async fn lapsing(
         &self,
         day: i64,
@@ -183,7 +316,11 @@ impl Store {
         self.read(move |connection| {
             let condition = "day <= ?2 AND tried_at <= ?3 AND NOT EXISTS (
                 SELECT 1 FROM licenses WHERE licenses.id = unclaimed.license AND judged_at IS NULL)";
-            select(connection, condition, params![limit as i64, day, tried_ms])
+            let mut rows = select(connection, condition, params![limit as i64, day, tried_ms])?;
+            for row in &mut rows {
+                row.amount = Pico(row.amount.0.saturating_sub(unpaid(connection, row)?));
+            }
+            Ok(rows)
         })
         .await
     }
@@ -202,12 +339,25 @@ impl Store {
             if !is_unknown(transaction, &row.payee)? || ledger::available(transaction, &account)?.0 < moved {
                 return Ok(false);
             }
-            let key =
-                Key { payee: &row.payee, heirs: &text(&row.heirs), day: row.day, license: &row.license };
+            let (payee, subject) = (&row.payee, row.subject());
+            let key = Key { payee, heirs: &text(&row.heirs), day: row.day, license: &row.license };
             let there = key.amount(transaction)?.unwrap_or_default();
-            let Some(rest) = there.checked_sub(moved).filter(|_| moved > 0) else { return Ok(false) };
-            key.write(transaction, rest)?;
-            ledger::insert(transaction, &row.subject(), &transfers, "posted", None, now_ms)?;
+            let free = there.saturating_sub(unpaid(transaction, &row)?);
+            if moved == 0 || moved > free {
+                return Ok(false);
+            }
+            key.write(transaction, there - moved)?;
+            let paid = format!("payee = ?1 AND subject = ?2 AND NOT {UNPAID} ORDER BY call");
+            let mut rest = moved;
+            for mut part in counted(transaction, &paid, params![payee, subject])? {
+                let lapsed = rest.min(part.waits);
+                if lapsed == 0 {
+                    continue;
+                }
+                (part.waits, part.lapsed, rest) = (part.waits - lapsed, part.lapsed + lapsed, rest - lapsed);
+                part.write(transaction)?;
+            }
+            ledger::insert(transaction, &subject, &transfers, "posted", None, now_ms)?;
             Ok(true)
         })
         .await
