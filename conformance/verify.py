@@ -262,15 +262,16 @@ def remainder(amount, weights, call):
     for index in rest[: amount - sum(parts)]: parts[index] += 1
     return parts
 def payable(work): return any(p["share"] for p in work["payees"])
+def counted_of(u): return min(u["fuel"], ENDLESS if u.get("fuelCountedMax") is None else u["fuelCountedMax"], 250 * 10**9)
 def divide(work, amount, used, depth, call, shares, most=5000):
     used, pool = [u for u in used if payable(u["work"])], work.get("pool", 0)
-    pooled, fuel = [u for u in used if u.get("share") is None], lambda u: min(u["fuel"], ENDLESS if u.get("fuelCountedMax") is None else u["fuelCountedMax"], 250 * 10**9)
-    if not any(map(fuel, pooled)): pool = 0
+    pooled = [u for u in used if u.get("share") is None]
+    if not any(map(counted_of, pooled)): pool = 0
     owed = [(r["to"], r["share"]) for r in work.get("royalties", []) if depth < 8 and payable(r["to"])] + [(u["work"], u["share"]) for u in used if u.get("share") is not None]
     weights = [("", max(10000 - pool - sum(share for _, share in owed), 0)), ("pool", pool)] + [(w.get("package", ""), share) for w, share in owed]
     own, pool, *rest = remainder(amount, weights, call)
     for (to, _), part in zip(owed, rest): divide(to, part, [], depth + 1, call, shares)
-    for one, part in zip(pooled, remainder(pool, [(u["work"].get("package", ""), fuel(u)) for u in pooled], call)):
+    for one, part in zip(pooled, remainder(pool, [(u["work"].get("package", ""), counted_of(u)) for u in pooled], call)):
         kept = min(part, pool * most // 10000)
         own += part - kept
         divide(one["work"], kept, [], depth + 1, call, shares)
@@ -296,7 +297,11 @@ def split_bill(parts, fee_bps, works, call):
         terms, used = part["terms"], []
         for of in sorted(part["unpriced"]):
             work, (fuel, counted) = work_of(works[of], works), part["unpriced"][of]
-            used.append({"work": work, "fuel": fuel, "fuelCountedMax": counted, "share": terms.get("dependencies", {}).get(work["package"], {}).get("share")})
+            used.append({"work": work, "fuel": fuel, "fuelCountedMax": counted})
+        for name, promised in terms.get("dependencies", {}).items():
+            releases = [one for one in used if one["work"]["package"] == name and payable(one["work"]) and "share" in promised]
+            weights = [(name, max(counted_of(one), 1)) for one in releases]
+            for one, share in zip(releases, remainder(promised.get("share"), weights, call)): one["share"] = share
         work, absorbed = work_of(terms, works), sum(worth(other["lines"]) for other in parts if other["payer"] == index)
         if index == 0: del work["package"]
         shares += split(worth(part["lines"]), absorbed, fee_bps, work, used, call)

@@ -90,6 +90,43 @@ pub fn lapse(
         .collect()
 }
 
+/// Divides what goes back of a charge among the parts that are `left` of it, by as much as they are. In their order; never
+/// more of one than there is.
+pub fn go_back(amount: Pico, left: &[Pico], salt: &str) -> Vec<Pico> {
+    let weights: Vec<(String, u128)> =
+        left.iter().enumerate().map(|(index, part)| (index.to_string(), part.0)).collect();
+    let whole: u128 = left.iter().map(|part| part.0).sum();
+    let mut parts = largest_remainder(amount.0.min(whole), &weights, salt);
+    parts.resize(left.len(), 0);
+    parts.into_iter().map(Pico).collect()
+}
+
+/// Returns the transfers by which `amount` of what lapsed is `payee`'s again: from each heir by what it has of it after
+/// `transfers`, which are all that there were for it, there and back. An heir's account may go below nothing by it.
+pub fn come_back(payee: &str, amount: Pico, transfers: &[Transfer], salt: &str) -> Vec<Transfer> {
+    let payee = Account::Payee(payee.to_owned());
+    let mut has: BTreeMap<&Account, u128> = BTreeMap::new();
+    for Transfer { debit, credit, amount, .. } in transfers {
+        if *debit == payee {
+            *has.entry(credit).or_default() += amount.0;
+        } else {
+            let left = has.entry(debit).or_default();
+            *left = left.saturating_sub(amount.0);
+        }
+    }
+    let (heirs, left): (Vec<&Account>, Vec<Pico>) =
+        has.into_iter().map(|(heir, left)| (heir, Pico(left))).unzip();
+    let back = heirs.into_iter().zip(go_back(amount, &left, salt)).filter(|(_, part)| *part > Pico::ZERO);
+    back.map(|(heir, amount)| Transfer {
+        debit: heir.clone(),
+        credit: payee.clone(),
+        amount,
+        kind: Kind::Lapse,
+        through: None,
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +192,40 @@ mod tests {
         let mut heirs: Vec<bool> = cy.map(|accrual| accrual.heirs == Heirs::Commons).collect();
         heirs.sort();
         assert_eq!(heirs, [false, true]);
+    }
+
+    #[test]
+    fn what_lapsed_comes_back_from_each_heir_by_what_it_has() {
+        let heirs =
+            Heirs::Payees(BTreeMap::from([("acct:ana".to_owned(), 5_000), ("acct:ben".to_owned(), 2_000)]));
+        let known = |_: &str| true;
+        let mut transfers = lapse("github:cy", Pico(10), &heirs, known, None, "x");
+        let mut returned = 0;
+        for amount in [4, 5, 1] {
+            let back = come_back("github:cy", Pico(amount), &transfers, "y");
+            assert_eq!(back.iter().map(|transfer| transfer.amount.0).sum::<u128>(), amount);
+            returned += amount;
+            transfers.extend(back);
+            let sum = |id: &str| {
+                let account = Account::Payee(id.to_owned());
+                let got: u128 =
+                    transfers.iter().filter(|one| one.credit == account).map(|one| one.amount.0).sum();
+                let gave: u128 =
+                    transfers.iter().filter(|one| one.debit == account).map(|one| one.amount.0).sum();
+                (got, gave)
+            };
+            let ((ana, ana_back), (ben, ben_back)) = (sum("acct:ana"), sum("acct:ben"));
+            assert!(ana_back <= ana && ben_back <= ben && ana_back + ben_back == returned, "{transfers:?}");
+        }
+        assert_eq!(come_back("github:cy", Pico(1), &transfers, "y"), [], "all of it is back");
+    }
+
+    #[test]
+    fn what_goes_back_is_taken_from_every_part_and_never_more_than_it_is() {
+        assert_eq!(go_back(Pico(5), &[Pico(6), Pico(0), Pico(4)], "x"), [Pico(3), Pico(0), Pico(2)]);
+        assert_eq!(go_back(Pico(11), &[Pico(6), Pico(4)], "x"), [Pico(6), Pico(4)]);
+        assert_eq!(go_back(Pico(1), &[Pico(0)], "x"), [Pico(0)]);
+        assert_eq!(go_back(Pico(1), &[], "x"), []);
     }
 
     #[test]

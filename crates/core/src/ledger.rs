@@ -17,7 +17,8 @@
 //!
 //! An account of a company that pays beforehand spends credit, which came by its bank.
 //!
-//! What nobody claims of earnings becomes somebody else's by a *lapse*, see [`escrow`](crate::escrow).
+//! What nobody claims of earnings becomes somebody else's by a *lapse*, see [`escrow`](crate::escrow), and comes back by another
+//! where the charge goes back.
 //! What goes back of a charge is a *reversal* of it, see [`reversal`](crate::reversal), and leaves over the rail, or off the
 //! invoice, as a *refund*.
 //! Earnings leave by a *payout*. A deposit that a chain took back for good is a *loss* of the operator's, and nobody
@@ -155,7 +156,7 @@ pub enum Kind {
     Payout,
     /// A deposit that the chain took back.
     Loss,
-    /// A share that nobody claimed, becoming somebody else's.
+    /// A share that nobody claimed, becoming somebody else's; or coming back from there, because the charge goes back.
     Lapse,
     /// A charge going back, or a part of it: because a promise was broken, or because the operator says so.
     Reversal,

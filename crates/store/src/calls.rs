@@ -524,7 +524,8 @@ fn post(transaction: &Transaction<'_>, call: &str, posting: &Posting, now_ms: i6
         licenses::insert(transaction, license)?;
     }
     let plan = posting.license.as_ref().filter(|license| license.item.starts_with("plan:"));
-    unclaimed::accrue(transaction, &posting.accruals, plan.map(|plan| plan.id.as_str()), now_ms)?;
+    let plan = plan.map(|plan| plan.id.as_str());
+    unclaimed::accrue(transaction, call, &posting.accruals, plan, now_ms)?;
     // The outcome has become the reply; keeping both would store every output twice.
     transaction
         .prepare_cached(

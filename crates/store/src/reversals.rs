@@ -19,7 +19,7 @@ use crate::notices::{Action, record};
 use crate::sheet::Sheet;
 use crate::sqlite::{Store, amount_from_sql, parse};
 use crate::support;
-use crate::unclaimed;
+use crate::unclaimed::{self, Going};
 
 /// What came of giving back what was charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,8 +225,10 @@ fn give_back_of(
     }
     sheet.close()?;
     for Transfer { debit, amount, through, .. } in &back {
-        if let Account::Payee(payee) = debit {
-            unclaimed::take_back(transaction, payee, call, through.as_ref(), *amount)?;
+        let has = charged.receivers.get(&(debit.clone(), through.clone()));
+        if let (Account::Payee(payee), Some((_, left))) = (debit, has) {
+            let going = Going { call, payee, through: through.as_ref(), amount: *amount, left: Pico(*left) };
+            unclaimed::take_back(transaction, &going, now_ms)?;
         }
     }
     credit::give_back(transaction, call, amount)?;

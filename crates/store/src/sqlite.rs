@@ -55,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("uptime.sql"),
     include_str!("budgets.sql"),
     include_str!("works.sql"),
+    include_str!("unclaimed_charges.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

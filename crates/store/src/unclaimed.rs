@@ -1,8 +1,10 @@
 //! What payees earned whom the operator does not know. It is on their accounts in the ledger, and here with whose it becomes.
 //!
-//! Counted in the transaction of the charge, until the payee is known or paid.
+//! Counted in the transaction of the charge, until the payee is known or paid: by day and heirs in rows, which lapse, and in
+//! each by charge. What goes back of a charge is thereby taken from those who have that charge's part, and what is not paid for
+//! yet is told from what is.
 
-use glassbox_core::escrow::{Accrual, Heirs};
+use glassbox_core::escrow::{Accrual, Heirs, come_back, go_back};
 use glassbox_core::ledger::{Account, DAY_MS, Transfer};
 use glassbox_core::{PackageName, Pico, canonical};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -31,17 +33,34 @@ pub struct UnclaimedRow {
 impl UnclaimedRow {
     /// Returns what the transfers belong to that make it somebody else's.
     pub fn subject(&self) -> String {
-        let whose = match (&self.package, self.license.as_str()) {
-            (Some(package), license) => canonical::digest(&(&self.heirs, license, package)),
-            (None, "") => canonical::digest(&self.heirs),
-            (None, license) => canonical::digest(&(&self.heirs, license)),
-        };
-        format!("lapse:{}:{whose}:{}", self.day, self.payee)
+        subject(&self.payee, &self.heirs, self.day, &self.license, self.package.as_ref())
+    }
+
+    /// Takes so much off it.
+    fn take(&mut self, transaction: &Transaction<'_>, amount: u128) -> Result<(), StoreError> {
+        let package = package_text(self.package.as_ref());
+        let Self { payee, heirs, day, license, .. } = self;
+        let key = Key { payee, heirs: &text(heirs), day: *day, license, package: &package };
+        let left = self.amount.0.saturating_sub(amount);
+        if amount > 0 {
+            key.write(transaction, left)?;
+        }
+        self.amount = Pico(left);
+        Ok(())
     }
 }
 
-fn package_text(row: &UnclaimedRow) -> String {
-    row.package.as_ref().map(ToString::to_string).unwrap_or_default()
+fn subject(payee: &str, heirs: &Heirs, day: i64, license: &str, package: Option<&PackageName>) -> String {
+    let whose = match (package, license) {
+        (Some(package), license) => canonical::digest(&(heirs, license, package)),
+        (None, "") => canonical::digest(heirs),
+        (None, license) => canonical::digest(&(heirs, license)),
+    };
+    format!("lapse:{day}:{whose}:{payee}")
+}
+
+fn package_text(package: Option<&PackageName>) -> String {
+    package.map(ToString::to_string).unwrap_or_default()
 }
 
 fn text(heirs: &Heirs) -> String {
@@ -59,9 +78,10 @@ fn is_unknown(connection: &Connection, payee: &str) -> Result<bool, StoreError> 
     Ok(known.is_none())
 }
 
-/// Counts what was charged for payees that nobody knows, for a plan where it was one that was sold.
+/// Counts what a call or a sale was charged for payees that nobody knows, for a plan where it was one that was sold.
 pub(crate) fn accrue(
     transaction: &Transaction<'_>,
+    call: &str,
     accruals: &[Accrual],
     plan: Option<&str>,
     now_ms: i64,
@@ -71,44 +91,164 @@ pub(crate) fn accrue(
         if !is_unknown(transaction, payee)? {
             continue;
         }
-        let key = Key { payee, heirs: &text(heirs), day, license: plan, package: &package.to_string() };
+        let package_name = package.to_string();
+        let key = Key { payee, heirs: &text(heirs), day, license: plan, package: &package_name };
         let before = key.amount(transaction)?.unwrap_or_default();
         key.write(transaction, before + amount.0)?;
+        // Two works that one charge is for may have the same heirs.
+        let subject = subject(payee, heirs, day, plan, Some(package));
+        let same = "call = ?1 AND payee = ?2 AND subject = ?3";
+        let mut counted = counted(transaction, same, params![call, payee, subject])?;
+        let mut counted = counted.pop().unwrap_or_else(|| Counted::none(call, payee, package_name, subject));
+        counted.waits += amount.0;
+        counted.write(transaction)?;
     }
     Ok(())
 }
 
-/// Takes off what goes back of a charge that was counted for a payee, for the package `through` or the one that was paid for.
+/// What goes back of a charge from the account of one payee.
+pub(crate) struct Going<'a> {
+    pub(crate) call: &'a str,
+    pub(crate) payee: &'a str,
+    /// The package that it is for, where that is not the one that was paid for.
+    pub(crate) through: Option<&'a PackageName>,
+    pub(crate) amount: Pico,
+    /// What the payee had of the charge for that package before, those included to whom it lapsed.
+    pub(crate) left: Pico,
+}
+
+/// Takes off what goes back of a charge that was counted for a payee. What waited of it waits no more, and what lapsed comes
+/// back to the payee's account from those who have it.
 pub(crate) fn take_back(
     transaction: &Transaction<'_>,
-    payee: &str,
-    call: &str,
-    through: Option<&PackageName>,
-    amount: Pico,
+    going: &Going<'_>,
+    now_ms: i64,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT heirs, day, license, package FROM unclaimed
-         WHERE payee = ?1 AND license IN (?2, '') AND day = (
-            SELECT created_at / ?3 FROM transfers WHERE subject = ?2 AND kind = 'charge' LIMIT 1)
-         AND package IN ('', IFNULL(?4, (
-            SELECT substr(release, 1, instr(release, '@') - 1) FROM calls WHERE id = ?2)))
-         ORDER BY license DESC, package DESC, heirs",
-    )?;
-    let through = through.map(ToString::to_string);
-    let rows = statement.query_map(params![payee, call, DAY_MS, through], |row| {
-        let text = |column: usize| row.get::<_, String>(column);
-        Ok((text(0)?, row.get::<_, i64>(1)?, text(2)?, text(3)?))
-    })?;
-    let mut rest = amount.0;
-    for row in rows.collect::<Result<Vec<_>, _>>()? {
-        let (heirs, day, license, package) = &row;
-        let key = Key { payee, heirs, day: *day, license, package };
-        let before = key.amount(transaction)?.unwrap_or_default();
-        let taken = rest.min(before);
-        key.write(transaction, before - taken)?;
+    let &Going { call, payee, through, amount, left } = going;
+    let package = match through {
+        Some(package) => package.to_string(),
+        None => called(transaction, call)?,
+    };
+    let condition = "payee = ?2 AND license IN (?3, '') AND package IN (?5, '') AND day = (
+        SELECT created_at / ?4 FROM transfers WHERE subject = ?3 AND kind = 'charge' LIMIT 1)";
+    let mut rows = select(transaction, condition, params![i64::MAX, payee, call, DAY_MS, package])?;
+    let condition = "call = ?1 AND payee = ?2 AND package = ?3 ORDER BY subject";
+    let mut of_charge = counted(transaction, condition, params![call, payee, package])?;
+    let mut parts: Vec<Pico> = of_charge.iter().map(|part| Pico(part.waits + part.lapsed)).collect();
+    // The rest is the payee's own, who claimed it or was known, or was counted before there were notes of charges.
+    parts.push(Pico(left.0.saturating_sub(parts.iter().map(|part| part.0).sum())));
+    let back = go_back(amount, &parts, call);
+    for (part, back) in of_charge.iter_mut().zip(&back) {
+        let waited = part.waits.min(back.0);
+        let lapsed = Pico(back.0 - waited);
+        if let Some(row) = rows.iter_mut().find(|row| row.subject() == part.subject) {
+            row.take(transaction, waited)?;
+        }
+        if lapsed > Pico::ZERO {
+            let transfers = ledger::transfers_of(transaction, &part.subject)?;
+            let transfers = come_back(payee, lapsed, &transfers, call);
+            ledger::insert(transaction, &part.subject, &transfers, "posted", None, now_ms)?;
+        }
+        part.waits -= waited;
+        part.lapsed -= lapsed.0;
+        part.write(transaction)?;
+    }
+    let mut rest = back.last().map_or(0, |rest| rest.0);
+    for row in &mut rows {
+        if rest == 0 {
+            break;
+        }
+        let noted = counted(transaction, "payee = ?1 AND subject = ?2", params![payee, row.subject()])?;
+        let noted: u128 = noted.iter().map(|part| part.waits).sum();
+        let taken = rest.min(row.amount.0.saturating_sub(noted));
+        row.take(transaction, taken)?;
         rest -= taken;
     }
     Ok(())
+}
+
+/// Returns the package that was paid for.
+fn called(connection: &Connection, call: &str) -> Result<String, StoreError> {
+    let package = connection
+        .prepare_cached("SELECT substr(release, 1, instr(release, '@') - 1) FROM calls WHERE id = ?1")?
+        .query_row([call], |row| row.get(0))
+        .optional()?;
+    Ok(package.unwrap_or_default())
+}
+
+/// What one charge was counted with in a row, and what became of it.
+struct Counted {
+    call: String,
+    payee: String,
+    /// That it was earned with.
+    package: String,
+    /// The row's.
+    subject: String,
+    /// What is still in the row.
+    waits: u128,
+    /// What became somebody else's.
+    lapsed: u128,
+}
+
+impl Counted {
+    fn none(call: &str, payee: &str, package: String, subject: String) -> Self {
+        Self { call: call.to_owned(), payee: payee.to_owned(), package, subject, waits: 0, lapsed: 0 }
+    }
+
+    /// Writes how much there is; nothing needs no note.
+    fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let Self { call, payee, package, subject, waits, lapsed } = self;
+        if waits + lapsed == 0 {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM unclaimed_charges WHERE call = ?1 AND payee = ?2 AND subject = ?3",
+                )?
+                .execute(params![call, payee, subject])?;
+            return Ok(());
+        }
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO unclaimed_charges (call, payee, package, subject, waits, lapsed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![call, payee, package, subject, amount_to_sql(*waits), amount_to_sql(*lapsed)])?;
+        Ok(())
+    }
+}
+
+/// Returns what charges were counted with, for those that a condition selects.
+fn counted(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Counted>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT call, payee, package, subject, waits, lapsed FROM unclaimed_charges WHERE {condition}"
+    ))?;
+    let mut rows = statement.query(params)?;
+    let mut counted = Vec::new();
+    while let Some(row) = rows.next()? {
+        counted.push(Counted {
+            call: row.get(0)?,
+            payee: row.get(1)?,
+            package: row.get(2)?,
+            subject: row.get(3)?,
+            waits: amount_from_sql(&row.get::<_, Vec<u8>>(4)?)?,
+            lapsed: amount_from_sql(&row.get::<_, Vec<u8>>(5)?)?,
+        });
+    }
+    Ok(counted)
+}
+
+/// The condition under which a charge may still come to nothing, or is not settled yet.
+const UNPAID: &str = "EXISTS (SELECT 1 FROM calls
+    WHERE calls.id = unclaimed_charges.call AND standing IN ('mined', 'vouched'))";
+
+/// Returns how much of a row is not paid for yet.
+fn unpaid(connection: &Connection, row: &UnclaimedRow) -> Result<u128, StoreError> {
+    let condition = format!("payee = ?1 AND subject = ?2 AND {UNPAID}");
+    let unpaid = counted(connection, &condition, params![row.payee, row.subject()])?;
+    Ok(unpaid.iter().map(|part| part.waits).sum())
 }
 
 /// What tells rows apart.
@@ -155,9 +295,16 @@ impl Key<'_> {
     }
 }
 
-/// Forgets what was counted for a payee, who claimed it.
+/// Forgets what was counted for a payee, who claimed it. Whose lapsed before is not forgotten: it may have to come back.
 pub(crate) fn claimed(transaction: &Transaction<'_>, payee: &str) -> Result<(), StoreError> {
     transaction.prepare_cached("DELETE FROM unclaimed WHERE payee = ?1")?.execute([payee])?;
+    let nothing = amount_to_sql(0);
+    transaction
+        .prepare_cached("DELETE FROM unclaimed_charges WHERE payee = ?1 AND lapsed = ?2")?
+        .execute(params![payee, nothing])?;
+    transaction
+        .prepare_cached("UPDATE unclaimed_charges SET waits = ?2 WHERE payee = ?1")?
+        .execute(params![payee, nothing])?;
     Ok(())
 }
 
@@ -191,7 +338,8 @@ impl Store {
     }
 
     /// Returns what was earned on or before a day, may become somebody else's and nobody claimed, at most `limit`: not what was
-    /// tried in vain after `tried_ms`, nor what a plan earned that is not judged yet, for that may go back.
+    /// tried in vain after `tried_ms`, nor what a plan earned that is not judged yet, for that may go back. Their amounts are
+    /// what is paid for.
     pub async fn lapsing(
         &self,
         day: i64,
@@ -201,7 +349,11 @@ impl Store {
         self.read(move |connection| {
             let condition = "day <= ?2 AND tried_at <= ?3 AND NOT EXISTS (
                 SELECT 1 FROM licenses WHERE licenses.id = unclaimed.license AND judged_at IS NULL)";
-            select(connection, condition, params![limit as i64, day, tried_ms])
+            let mut rows = select(connection, condition, params![limit as i64, day, tried_ms])?;
+            for row in &mut rows {
+                row.amount = Pico(row.amount.0.saturating_sub(unpaid(connection, row)?));
+            }
+            Ok(rows)
         })
         .await
     }
@@ -220,18 +372,27 @@ impl Store {
             if !is_unknown(transaction, &row.payee)? || ledger::available(transaction, &account)?.0 < moved {
                 return Ok(false);
             }
-            let (heirs, package) = (text(&row.heirs), package_text(&row));
-            let key = Key {
-                payee: &row.payee,
-                heirs: &heirs,
-                day: row.day,
-                license: &row.license,
-                package: &package,
-            };
+            let (payee, subject) = (&row.payee, row.subject());
+            let (heirs, package) = (text(&row.heirs), package_text(row.package.as_ref()));
+            let (day, license) = (row.day, row.license.as_str());
+            let key = Key { payee, heirs: &heirs, day, license, package: &package };
             let there = key.amount(transaction)?.unwrap_or_default();
-            let Some(rest) = there.checked_sub(moved).filter(|_| moved > 0) else { return Ok(false) };
-            key.write(transaction, rest)?;
-            ledger::insert(transaction, &row.subject(), &transfers, "posted", None, now_ms)?;
+            let free = there.saturating_sub(unpaid(transaction, &row)?);
+            if moved == 0 || moved > free {
+                return Ok(false);
+            }
+            key.write(transaction, there - moved)?;
+            let paid = format!("payee = ?1 AND subject = ?2 AND NOT {UNPAID} ORDER BY call");
+            let mut rest = moved;
+            for mut part in counted(transaction, &paid, params![payee, subject])? {
+                let lapsed = rest.min(part.waits);
+                if lapsed == 0 {
+                    continue;
+                }
+                (part.waits, part.lapsed, rest) = (part.waits - lapsed, part.lapsed + lapsed, rest - lapsed);
+                part.write(transaction)?;
+            }
+            ledger::insert(transaction, &subject, &transfers, "posted", None, now_ms)?;
             Ok(true)
         })
         .await
@@ -243,7 +404,14 @@ impl Store {
             transaction.execute(
                 "UPDATE unclaimed SET tried_at = ?6
                  WHERE payee = ?1 AND heirs = ?2 AND day = ?3 AND license = ?4 AND package = ?5",
-                params![row.payee, text(&row.heirs), row.day, row.license, package_text(&row), now_ms],
+                params![
+                    row.payee,
+                    text(&row.heirs),
+                    row.day,
+                    row.license,
+                    package_text(row.package.as_ref()),
+                    now_ms
+                ],
             )?;
             Ok(())
         })

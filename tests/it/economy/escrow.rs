@@ -1,5 +1,6 @@
 //! A payee whom nobody knows: what it earns waits for a year, and is then whose the terms say.
 
+use std::path::Path;
 use std::time::Duration;
 
 use glassbox_core::files::Files;
@@ -8,9 +9,10 @@ use glassbox_registry::{PackageFiles, PayeeState, PayoutTerms};
 use glassbox_store::{Answer, Fault, Moment};
 use serde_json::{Value, json};
 
-use super::{Customer, goods, net};
+use super::{Customer, METER, WIT, goods, net};
+use crate::buyer::Reply;
 use crate::company::{Agent, operate};
-use crate::stage::{COMMONS, OPERATOR, Stage, wallet};
+use crate::stage::{COMMONS, MOMENTS, OPERATOR, Stage, Sweep, wallet};
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
 
@@ -29,6 +31,21 @@ fn shared(splits: &str) -> PackageFiles {
     );
     goods("LicenseRef-Shop", "", &rest)
 }
+
+/// The same as another release, whose shares that nobody claims are the commons'.
+fn for_the_commons() -> PackageFiles {
+    let newer = shared("[splits]\nunclaimed = \"commons\"\n");
+    let world = WIT.replace("shop:goods@1.0.0", "shop:goods@1.1.0");
+    let wit = [("world.wit", world.as_str()), ("deps/meter.wit", METER)];
+    PackageFiles {
+        manifest: newer.manifest.replace("version = \"1.0.0\"", "version = \"1.1.0\""),
+        wit: Files::new(wit.map(|(path, text)| (path.to_owned(), text.into()))).unwrap(),
+        ..newer
+    }
+}
+
+/// Where that is called.
+const FOR_THE_COMMONS: &str = "/v1/call/shop/goods/1.1.0/double";
 
 /// A stage on which Ana and Ben are known, and nobody knows Cy.
 async fn stage(splits: &str) -> Stage {
@@ -55,6 +72,20 @@ async fn waiting(stage: &Stage) -> Value {
     let url = format!("{}/v1/operate/payees", stage.url);
     let reply = stage.http.get(url).bearer_auth(OPERATOR).send().await.unwrap();
     reply.json::<Value>().await.unwrap()["unclaimed"].clone()
+}
+
+/// Gives back what a call was charged, until so much of it went back in all, or the whole.
+async fn refund(stage: &Stage, called: &Reply, total: Option<&str>) -> Reply {
+    let mut body = json!({ "call": called.json()["call"], "reason": "a test" });
+    if let Some(total) = total {
+        body["total_usd"] = total.into();
+    }
+    operate(stage, "/refunds", &body).await
+}
+
+/// What Ana and Ben have, in pico.
+async fn both_have(stage: &Stage) -> u128 {
+    has(stage, ANA).await + has(stage, BEN).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,4 +292,130 @@ async fn what_a_plan_earned_waits_until_its_promises_are_judged() {
         assert_eq!(waiting(&stage).await, Value::Null);
         stage.assert_sound().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_back_is_taken_from_the_heirs_of_its_own_charge() {
+    let stage = stage("").await;
+    stage.publish(&for_the_commons()).await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    let called = eve.call("double", 1).await;
+    called.output();
+    eve.post(FOR_THE_COMMONS, &json!({ "args": [1] })).await.output();
+    let (whole, part) = (net(10_000), net(10_000) * 3 / 10);
+    for (total, left) in [(Some("0.005"), part * 3 / 2), (None, part)] {
+        assert_eq!(refund(&stage, &called, total).await.status, 200);
+        assert_eq!(waiting(&stage).await[0]["pico"], left.to_string(), "{total:?}");
+    }
+    stage.world.advance(YEAR);
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    // What is left was earned by the other release.
+    assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, part));
+    assert_eq!(both_have(&stage).await, whole - part);
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lapsed_and_goes_back_comes_from_those_who_have_it() {
+    for moment in MOMENTS {
+        let stage = stage("").await;
+        stage.publish(&for_the_commons()).await;
+        let eve = Customer::with(&stage, "eve", "1").await;
+        let called = eve.call("double", 1).await;
+        called.output();
+        let (whole, part) = (net(10_000), net(10_000) * 3 / 10);
+        stage.world.advance(YEAR);
+        stage.registry.reconcile().await;
+        assert_eq!((has(&stage, CY).await, both_have(&stage).await), (0, whole));
+        // What is earned from now on is for other heirs, and none of it goes back.
+        eve.post(FOR_THE_COMMONS, &json!({ "args": [1] })).await.output();
+        assert_eq!(refund(&stage, &called, Some("0.003333")).await.status, 200);
+        assert_eq!(has(&stage, CY).await, part, "{moment:?}");
+        let ask = async || refund(&stage, &called, None).await;
+        assert_eq!(stage.ask_twice("refund", moment, ask).await.json()["total"]["usd"], "0.01");
+        assert_eq!((has(&stage, CY).await, both_have(&stage).await), (part, whole - part), "{moment:?}");
+        assert_eq!(waiting(&stage).await[0]["pico"], part.to_string(), "{moment:?}");
+        stage.world.advance(YEAR);
+        stage.inject("lapse", moment);
+        for _ in 0..3 {
+            stage.registry.reconcile().await;
+        }
+        assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (0, part), "{moment:?}");
+        assert_eq!((stage.store().faults_waiting(), both_have(&stage).await), (0, whole - part));
+        stage.assert_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_known_by_now_does_not_pay_for_what_lapsed_before() {
+    let stage = stage("").await;
+    let eve = Customer::with(&stage, "eve", "1").await;
+    let called = eve.call("double", 1).await;
+    called.output();
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    let later = eve.call("double", 2).await;
+    later.output();
+    know(&stage, CY).await;
+    let (whole, part) = (net(10_000), net(10_000) * 3 / 10);
+    assert_eq!((has(&stage, CY).await, both_have(&stage).await), (part, 2 * whole - part));
+    assert_eq!(refund(&stage, &called, None).await.status, 200);
+    assert_eq!((has(&stage, CY).await, both_have(&stage).await), (part, whole - part));
+    // What it claimed itself is its own to give back.
+    assert_eq!(refund(&stage, &later, None).await.status, 200);
+    assert_eq!((has(&stage, CY).await, both_have(&stage).await), (0, 0));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_for_does_not_lapse_to_heirs_of_what_was_not() {
+    let stage = Stage::of_company("").await;
+    stage.publish(&shared("")).await;
+    stage.publish(&for_the_commons()).await;
+    for id in [ANA, BEN] {
+        know(&stage, id).await;
+    }
+    let later = Agent::new(&stage, "later").await;
+    let before =
+        Agent::with(&stage, &json!({ "name": "before", "cost_center": "it", "paying": "prepaid" })).await;
+    operate(&stage, "/accounts/before/credit", &json!({ "id": "1", "usd": "1" })).await;
+    let month = stage.registry.month().to_string();
+    later.post(&super::path("double"), &json!({ "args": [1] })).await.output();
+    stage.world.advance(Duration::from_secs(24 * 3_600));
+    before.post(FOR_THE_COMMONS, &json!({ "args": [1] })).await.output();
+    let (whole, part) = (net(10_000), net(10_000) * 3 / 10);
+    stage.world.advance(YEAR);
+    for _ in 0..2 {
+        stage.registry.reconcile().await;
+    }
+    // The older one stands on an invoice.
+    assert_eq!((has(&stage, CY).await, has(&stage, COMMONS).await), (part, part));
+    assert_eq!(both_have(&stage).await, 2 * (whole - part));
+    assert_eq!(waiting(&stage).await[0]["pico"], part.to_string());
+    operate(&stage, "/accounts/later/settlement", &json!({ "month": month })).await;
+    stage.world.advance(Duration::from_secs(2 * 24 * 3_600));
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, both_have(&stage).await), (0, 2 * whole - part));
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_before_charges_were_noted_goes_back_and_lapses() {
+    let stage = stage("").await;
+    let called = Customer::with(&stage, "eve", "1").await.call("double", 1).await;
+    called.output();
+    let forget = |store: &Path| {
+        let database = rusqlite::Connection::open(store.join("glassbox.sqlite")).unwrap();
+        assert_eq!(database.execute("DELETE FROM unclaimed_charges", []).unwrap(), 1);
+    };
+    let stage = stage.reopen_changed(Sweep::Off, forget).await;
+    assert_eq!(refund(&stage, &called, Some("0.005")).await.status, 200);
+    let half = net(10_000) / 2;
+    assert_eq!(waiting(&stage).await[0]["pico"], (half * 3 / 10).to_string());
+    stage.world.advance(YEAR);
+    stage.registry.reconcile().await;
+    assert_eq!((has(&stage, CY).await, both_have(&stage).await), (0, half));
+    stage.assert_sound().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Allotted, Due, Royalty, Share, Used, Work, allot, shares};
+use super::{Allotted, Due, Royalty, Share, Used, Work, allot, largest_remainder, shares};
 use crate::manifest::Terms;
 use crate::name::ReleaseId;
 use crate::terms::Bill;
@@ -45,21 +45,39 @@ pub fn allot_bill(
     for (index, part) in bill.parts().iter().enumerate() {
         let used = part.unpriced.iter().map(|(dependency, effort)| {
             let own = works.get(dependency).ok_or(SplitError::Missing(*dependency))?;
-            let named = part.terms.more.dependencies.get(&own.release.package);
             Ok(Used {
                 work: Reader::new(works).work(own, Some(*dependency), 0)?,
                 fuel: effort.fuel,
                 fuel_counted_max: effort.fuel_counted_max,
-                share: named.and_then(|named| named.share),
+                share: None,
             })
         });
-        let used = used.collect::<Result<Vec<_>, SplitError>>()?;
+        let mut used = used.collect::<Result<Vec<_>, SplitError>>()?;
+        promise(part.terms, &mut used, call);
         let work = Reader::new(works).work(part.terms, part.dependency, 0)?;
         let due = Due { absorbed: bill.absorbed_by(index), ..Due::new(part.amount, fee_bps) };
         let divided = allot(&due, &work, &used, call);
         allotted.extend(divided.ok_or_else(|| SplitError::Uncovered(part.terms.release.clone()))?);
     }
     Ok(allotted)
+}
+
+/// Gives dependencies the shares that terms promise to their packages, each once: releases of one package divide its share
+/// by the fuel that counts, and each has a unit of it at least.
+///
+/// Otherwise whoever is imported could import release after release of a package that is promised one.
+fn promise(terms: &Terms, used: &mut [Used], call: &str) {
+    for (package, named) in &terms.more.dependencies {
+        let Some(share) = named.share else { continue };
+        let of_package = |used: &&mut Used| used.work.package.as_ref() == Some(package);
+        let mut releases: Vec<&mut Used> =
+            used.iter_mut().filter(of_package).filter(|used| used.work.is_payable()).collect();
+        let weights: Vec<(String, u128)> =
+            releases.iter().map(|used| (package.to_string(), used.counted().max(1))).collect();
+        for (used, part) in releases.iter_mut().zip(largest_remainder(share.into(), &weights, call)) {
+            used.share = Some(u32::try_from(part).expect("a part is no more than the whole"));
+        }
+    }
 }
 
 /// Reads how a work divides what it receives.

@@ -129,7 +129,7 @@ impl Work {
 
 impl Used {
     /// Returns the fuel that counts.
-    fn counted(&self) -> u128 {
+    pub(super) fn counted(&self) -> u128 {
         self.fuel.min(self.fuel_counted_max.unwrap_or(u64::MAX)).min(limits::FUEL_MAX).into()
     }
 }

@@ -52,6 +52,12 @@ fn made(name: &str, more: &str) -> Terms {
     Terms::of(&Manifest::parse(&text).expect("valid"))
 }
 
+/// Makes another release of a package.
+fn released(terms: &Terms, version: &str) -> Terms {
+    let release = format!("{}@{version}", terms.release.package).parse().expect("valid");
+    Terms { release, ..terms.clone() }
+}
+
 fn report(more: &str) -> Hashed<Terms> {
     Terms::of(&Manifest::parse(&format!("{REPORT}{more}")).expect("valid")).into()
 }
@@ -196,6 +202,11 @@ fn cases() -> Vec<Case> {
             .calls(None, &inflate, "run", 12, 40_000)
     };
     let pooled = |name| Case::new(name, on(three), &[&png, &zip]);
+    let (second, third) = (released(&zip, "2.0.0"), released(&zip, "3.0.0"));
+    let one = made("h:one", "[dependencies]\n\"b:zip\" = { version = \"2\" }\n");
+    let two = made("h:two", "[dependencies]\n\"b:zip\" = { version = \"3\" }\n");
+    let helper =
+        made("h:elp", "[dependencies]\n\"h:one\" = { version = \"1\" }\n\"h:two\" = { version = \"1\" }\n");
     vec![
         pooled("fuel beyond four times the baseline of each call does not count")
             .calls(None, &png, "run", 3, 100_000_000)
@@ -262,6 +273,18 @@ fn cases() -> Vec<Case> {
         .calls(None, &plain, "run", 4, 7_000)
         .calls(Some(0), &inflate, "run", 11, 9_000)
         .calls(None, &inflate, "run", 2, 3_000),
+        Case::new(
+            "a share is given once, and divided among releases of the package by the fuel that counts",
+            on("\"b:zip\" = { version = \"1\", share = 2000 }\n\"h:elp\" = { version = \"1\" }\n"),
+            &[&zip, &second, &third, &one, &two, &helper],
+        )
+        .calls(None, &zip, "run", 2, 60_000)
+        .calls(None, &helper, "run", 1, 5_000)
+        .calls(Some(1), &one, "run", 1, 1_000)
+        .calls(Some(2), &second, "run", 1, 90_000)
+        .tested(7_500)
+        .calls(Some(1), &two, "run", 1, 1_000)
+        .calls(Some(4), &third, "run", 1, 0),
     ]
 }
 
@@ -330,6 +353,33 @@ fn who_wastes_fuel_does_not_earn_by_it() {
         ..case
     };
     assert_eq!(untested.amounts()["acct:a:png through a:png"], pool / 2, "without tests, a half is the most");
+}
+
+#[test]
+fn whoever_imports_release_after_release_of_a_package_gives_it_no_more() {
+    let case = case("a share is given once");
+    let shares = case.shares();
+    let of = |package: &str| -> Vec<u128> {
+        let through = |share: &&Share| share.through.as_ref().is_some_and(|name| name.to_string() == package);
+        shares.iter().filter(through).map(|share| share.amount.0).collect()
+    };
+    let net = 9_500_000_000_u128;
+    // 60,000 and 30,000 of the fuel count, and one unit of what burnt none, which comes to no basis point.
+    let mut zip = of("b:zip");
+    zip.sort();
+    assert_eq!(zip, [net * 667 / 10_000, net * 1_333 / 10_000]);
+    let pool = net / 5;
+    assert_eq!(of("h:elp"), [pool / 2], "five sevenths, and a half is the most");
+    let own: u128 = shares.iter().filter(|share| share.through.is_none()).map(|share| share.amount.0).sum();
+    let helped = [of("h:elp"), of("h:one"), of("h:two")].concat().iter().sum::<u128>();
+    assert_eq!(own, 10_000_000_000 - net / 5 - helped);
+    // Where none of it counts, as of a sale that no test came by, they divide it evenly.
+    let idle =
+        Case { inner: case.inner.iter().map(|node| Node { fuel: 0, ..node.clone() }).collect(), ..case };
+    let shares = idle.shares();
+    let through = |share: &&Share| share.through.is_some();
+    let zip: Vec<u128> = shares.iter().filter(through).map(|share| share.amount.0).collect();
+    assert_eq!(zip, [667, 667, 666].map(|bps| net * bps / 10_000));
 }
 
 #[test]
