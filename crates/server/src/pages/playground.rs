@@ -142,7 +142,7 @@ impl Playground {
         let result = app.registry.call(request).await;
         count(&result);
         let reply = result.map_err(|error| Refusal::from(error).into_problem())?;
-        let response = convert::reply(&app.registry, reply, None, &[]);
+        let response = convert::reply(&app.registry, reply, None, &[]).await;
         let output = match (&function.ty.result, response.output.as_str()) {
             (None, _) => String::new(),
             (Some(Type::String), Some(text)) => text.to_owned(),

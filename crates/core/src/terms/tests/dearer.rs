@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::manifest::{
-    Consent, ContentUsage, Date, Dependency, DerivedFrom, Edition, ForkRoyalty, Length, MachineAccess, Offer,
-    OfferAct, Operators, Payee, Place, Requirement, RoyaltyMode, SaleUnit, Sla, Splits, Upstream,
+    Consent, ContentUsage, Date, Dependency, DerivedFrom, Edition, ForkRoyalty, Length, MachineAccess,
+    Metered, Offer, OfferAct, Operators, Payee, Place, Requirement, RoyaltyMode, SaleUnit, Sla, Splits,
+    Upstream,
 };
 
 type Change = fn(&mut Terms);
@@ -96,7 +97,13 @@ fn rich() -> Hashed<Terms> {
 }
 
 fn dependency() -> Dependency {
-    Dependency { version: "1".parse().expect("valid"), share: None, absorb: false, calls_max: Some(9) }
+    Dependency {
+        version: "1".parse().expect("valid"),
+        metered: Metered,
+        share: None,
+        absorb: false,
+        calls_max: Some(9),
+    }
 }
 
 fn edition() -> Edition {
