@@ -12,7 +12,7 @@ use glassbox_core::release::Release;
 use glassbox_core::tree::Linked;
 use glassbox_core::value::{FunctionType, json, wave};
 use glassbox_core::{Atomic, Hashed, PackageRef};
-use glassbox_sandbox::Spec;
+use glassbox_sandbox::{Function, Spec};
 
 use super::Context;
 use super::purse::Purse;
@@ -49,9 +49,9 @@ fn describe_quote(quote: &QuoteResponse) -> String {
 
 pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failure> {
     let caller = Caller::new(context, &args.allowance, args.package.registry.as_deref())?;
-    let mut reference = args.package.reference.clone();
+    let (mut reference, mut function) = (args.package.reference.clone(), None);
     if let Some(choice) = args.choose {
-        let (function, _) = wave::call_from_wave(&args.call).map_err(|error| {
+        let (named, _) = wave::call_from_wave(&args.call).map_err(|error| {
             Failure::no("arguments-invalid", error.to_string(), "write it like 'function(\"text\", 1)'")
         })?;
         let body = CallBody {
@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
             fuel: args.allowance.fuel,
             ..CallBody::default()
         };
-        let choosing = caller.remote().client.choose(&reference, &function, &body);
+        let choosing = caller.remote().client.choose(&reference, &named, &body);
         let chosen = during("choosing", choosing).await?;
         context
             .output
@@ -69,8 +69,9 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
             context.output.note(&format!("not {}: {}", left_out.release, left_out.rule));
         }
         reference = chosen.release.parse().map_err(anyhow::Error::from)?;
+        function = Some(chosen.function);
     }
-    let reading = type_call(caller.remote(), &reference, &args.call);
+    let reading = type_call_of(caller.remote(), &reference, function.as_deref(), &args.call);
     let typed = during("reading the interface", reading).await?;
     let made = caller.call(&typed).await?;
     // What was paid for is printed before anything else can go wrong.
@@ -256,12 +257,23 @@ pub(super) async fn type_call(
     reference: &PackageRef,
     call: &str,
 ) -> Result<TypedCall, Failure> {
+    type_call_of(remote, reference, None, call).await
+}
+
+/// The same of a certain function, whatever the text calls it: what it was chosen by may mean several there.
+async fn type_call_of(
+    remote: &Remote,
+    reference: &PackageRef,
+    function: Option<&str>,
+    call: &str,
+) -> Result<TypedCall, Failure> {
     let invalid = |detail: String, hint: String| Failure::no("arguments-invalid", detail, hint);
     let (name, args) = wave::call_from_wave(call).map_err(|error| {
         invalid(error.to_string(), "write it like 'function(\"text\", 1)', in quotes for the shell".into())
     })?;
     let (release, spec, logged) = interface(remote, reference).await?;
-    let function = spec.function(&name).ok_or_else(|| {
+    let name = function.unwrap_or(&name);
+    let function = spec.function(name).ok_or_else(|| {
         let names: Vec<String> = spec.functions().iter().map(|function| function.name.short()).collect();
         let message = format!("there is no function `{name}`");
         Failure::no("function-not-found", message, format!("there are {}", names.join(", ")))
@@ -270,7 +282,13 @@ pub(super) async fn type_call(
     let values = wave::args_from_wave(&function.ty, &args)
         .map_err(|error| invalid(error.to_string(), hint.clone()))?;
     let args = json::args_to_json(&function.ty, &values).map_err(|error| invalid(error.to_string(), hint))?;
-    Ok(TypedCall { release, function: function.name.short(), ty: function.ty.clone(), args, logged })
+    Ok(TypedCall { release, function: called(&spec, function), ty: function.ty.clone(), args, logged })
+}
+
+/// Returns what a function is called by: its short name, unless that means several.
+pub(super) fn called(spec: &Spec, function: &Function) -> String {
+    let short = function.name.short();
+    if spec.function(&short).is_some() { short } else { function.name.to_string() }
 }
 
 /// Reads the interface that the registry publishes, which must be what the log says. The version is fixed from here on:

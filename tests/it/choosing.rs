@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use glassbox_core::Atomic;
 use glassbox_core::acts::{Act as _, Yank};
+use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
 use glassbox_pay::x402::extensions::payment_identifier;
 use glassbox_pay::x402::{self, PaymentPayload, v1};
+use glassbox_registry::PackageFiles;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::buyer::{Buyer, Reply};
-use crate::implementations::{CASES, fill, package, publish, test_all};
+use crate::command::Shell;
+use crate::implementations::{CASES, INTERFACE_WIT, fill, package, publish, test_all, text};
+use crate::mcp::{Agent, Era};
 use crate::names::act;
 use crate::packages;
 use crate::payer::{Payer, Way};
@@ -158,4 +163,55 @@ async fn a_voucher_needs_a_name_for_a_request_that_leaves_it_open() {
     let again = payer.buyer.send(PATH, &open(), Some(&payment)).await;
     assert_eq!((&again.output(), &again.json()["call"]), (&json!(42), &first.json()["call"]));
     stage.assert_sound().await;
+}
+
+/// Has a second function of the name, in an interface of its own that is called the same, too.
+fn ambiguous() -> PackageFiles {
+    let mut evil = package("evil:twice", 0, "0", "");
+    let again = r#"(instance $again (export "double" (func $double)))
+        (export "evil:twice/number@1.0.0" (instance $again)))"#;
+    let own = text(0);
+    let own = own.trim_end().strip_suffix(')').unwrap();
+    evil.component = wat::parse_str(format!("{own}{again}")).unwrap();
+    let world = format!(
+        "package evil:twice@1.0.0;\n{INTERFACE_WIT}\nworld w {{ export spec:twice/number@1.0.0; export number; }}"
+    );
+    let spec = format!("package spec:twice@1.0.0;\n{INTERFACE_WIT}");
+    let files =
+        [("deps/spec.wit".to_owned(), spec.into_bytes()), ("world.wit".to_owned(), world.into_bytes())];
+    evil.wit = Files::new(files).unwrap();
+    evil
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_means_several_where_it_was_chosen_stands_for_the_one_that_was_meant() {
+    let world = World::at(Timestamp::now().as_millisecond());
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::Off).await;
+    publish(&stage, 100, &package("spec:twice", 100, "0", CASES)).await;
+    publish(&stage, 101, &ambiguous()).await;
+    test_all(&stage).await;
+    let evil = "/v1/call/evil/twice/latest/double";
+    stage.post(evil, &json!({ "args": [21] })).await.assert_problem(404, "function-not-found");
+    let body = json!({ "args": [21], "choose": "fastest" });
+    let called = stage.post(PATH, &body).await;
+    assert_eq!(called.output(), 42);
+    let chosen = called.json()["chosen"].clone();
+    let full = "spec:twice/number@1.0.0#double";
+    assert_eq!(
+        (&chosen["release"], &chosen["function"]),
+        (&json!("evil:twice@1.0.0"), &json!(full)),
+        "{chosen}"
+    );
+    assert_eq!(called.receipt().1.function.to_string(), full);
+
+    let arguments = json!({ "id": "spec:twice", "function": "double", "args": [21], "choose": "fastest" });
+    let agent = Agent::new(&stage, "/mcp", Era::Legacy);
+    let said = agent.tool("call", arguments).await["structuredContent"].clone();
+    assert_eq!((&said["output"], &said["chosen"]["function"]), (&json!(42), &json!(full)), "{said}");
+
+    let shell = Shell::new(&stage.url);
+    let output = shell.run(&["call", "spec:twice", "double(21)", "--choose", "fastest"]);
+    let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success() && said.contains("42"), "{noted}");
+    assert!(noted.contains("fastest of 2: evil:twice@1.0.0: "), "{noted}");
 }

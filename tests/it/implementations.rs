@@ -26,7 +26,7 @@ fn component(rounds: u32) -> Vec<u8> {
     wat::parse_str(text(rounds)).unwrap()
 }
 
-fn text(rounds: u32) -> String {
+pub(crate) fn text(rounds: u32) -> String {
     format!(
         r#"(component
           (core module $m
@@ -43,7 +43,7 @@ fn text(rounds: u32) -> String {
     )
 }
 
-const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
+pub(crate) const INTERFACE_WIT: &str = "interface number { double: func(n: u32) -> u32; }";
 
 pub(crate) const CASES: &str = "[[case]]\nname = \"twice two\"\ncall = \"double(2)\"\nexpect = \"4\"\n";
 

@@ -105,6 +105,9 @@ pub struct ChosenResponse {
     /// The release.
     #[schema(example = "acme:slug@1.0.0")]
     pub release: String,
+    /// The function, by its full name: a shorter one may mean several there.
+    #[schema(example = "acme:text/slug@1.0.0#slugify")]
+    pub function: String,
     /// How: `cheapest`, `fastest`, `most-proven` or `pinned`.
     pub choice: String,
     /// Of how many that could be.

@@ -17,7 +17,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::{PublicKey, SecretKey};
 use glassbox_core::log::StandingProof;
 use glassbox_core::receipt::{Certificate, Proof};
-use glassbox_core::{Digest, Namespace, PackageName, PackageRef, ReleaseId, limits};
+use glassbox_core::{Digest, FunctionName, Namespace, PackageName, PackageRef, ReleaseId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -234,7 +234,8 @@ impl Client {
         self.get(&format!("/v1/interfaces/{}", path.join("/")), &[]).await
     }
 
-    /// Chooses among the packages that have the same function, as the body of a call says.
+    /// Chooses among the packages that have the same function, as the body of a call says. What comes back is a function that
+    /// `function` names: which package runs is left open, and what it shall do is not.
     pub async fn choose(
         &self,
         reference: &PackageRef,
@@ -245,7 +246,12 @@ impl Client {
         let mut query = vec![("by", body.choose.as_deref().unwrap_or("pinned"))];
         query.extend(body.untested.then_some(("untested", "true")));
         query.extend(fuel.as_deref().map(|fuel| ("fuel", fuel)));
-        self.get(&function_path("/v1/choose", reference, function), &query).await
+        let chosen: ChosenResponse =
+            self.get(&function_path("/v1/choose", reference, function), &query).await?;
+        match chosen.function.parse::<FunctionName>() {
+            Ok(name) if name.matches(function) => Ok(chosen),
+            _ => Err(self.odd(format!("`{}` was chosen in place of `{function}`", chosen.function))),
+        }
     }
 
     /// Publishes a release.

@@ -84,6 +84,8 @@ impl From<Choice> for Choosing<'_> {
 pub struct Chosen {
     /// The release.
     pub release: ReleaseId,
+    /// The function, by its full name: a shorter one that the caller wrote may mean several here.
+    pub function: FunctionName,
     /// How.
     pub choice: Choice,
     /// Of how many that could be.
@@ -108,8 +110,8 @@ pub struct LeftOut {
 
 impl Chosen {
     /// The one that there is to choose.
-    fn alone(release: ReleaseId, choice: Choice, why: &str) -> Self {
-        Self { release, choice, among: 1, why: why.into(), spec_cases: 0, left_out: Vec::new() }
+    fn alone(release: ReleaseId, function: FunctionName, choice: Choice, why: &str) -> Self {
+        Self { release, function, choice, among: 1, why: why.into(), spec_cases: 0, left_out: Vec::new() }
     }
 
     /// Returns the release as something to call.
@@ -210,7 +212,8 @@ impl Registry {
             && row.function.matches(function)
             && is_meant(&row.release)
         {
-            return Ok(Chosen::alone(row.release, choosing.choice, "it is what this payment bought"));
+            let why = "it is what this payment bought";
+            return Ok(Chosen::alone(row.release, row.function, choosing.choice, why));
         }
         let is_found_again = match payment {
             Payment::Credit(credit) => credit.identifier.is_some(),
@@ -241,7 +244,7 @@ impl Registry {
         let choice = choosing.choice;
         let named = self.runnable(reference).await?;
         let wanted = named.function(function)?.clone();
-        let alone = |why: &str| Chosen::alone(named.id.clone(), choice, why);
+        let alone = |why: &str| Chosen::alone(named.id.clone(), wanted.name.clone(), choice, why);
         let interface = wanted.name.interface().filter(|_| choice != Choice::Pinned);
         let comparison = match interface {
             Some(interface) => self.compared(interface).await?,
@@ -285,7 +288,8 @@ impl Registry {
             _ => "",
         };
         let why = format!("{}{}{untested}", best.words(choice), next.unwrap_or_default());
-        Ok(Chosen { release: best.release, choice, among, why, spec_cases, left_out })
+        let (release, function) = (best.release, wanted.name);
+        Ok(Chosen { release, function, choice, among, why, spec_cases, left_out })
     }
 
     async fn candidate(

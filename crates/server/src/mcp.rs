@@ -15,7 +15,7 @@ use glassbox_mcp::{Asked, CARD_MEDIA_TYPE, Called, Http, Layer, PaidTool, Paymen
 use glassbox_pay::PaymentPayload;
 use glassbox_pay::x402::extensions::bazaar;
 use glassbox_registry::{
-    ACCOUNT_TOKEN_PREFIX, CallError, CallRequest, Chosen, Credit, PaidResource, Payment as Paid, Registry,
+    ACCOUNT_TOKEN_PREFIX, CallError, CallRequest, Credit, PaidResource, Payment as Paid, Registry,
     ReleaseFile,
 };
 use serde::Deserialize;
@@ -166,9 +166,13 @@ impl Provider for Desk {
         };
         let chosen = choose(&self.0, &asked.release, &asked.function, &asked.body, payment.as_ref());
         let chosen = chosen.await.map_err(problem)?;
+        let (release, function) = match &chosen {
+            Some(chosen) => (chosen.reference(), chosen.function.to_string()),
+            None => (asked.release.clone(), asked.function.clone()),
+        };
         let request = CallRequest {
-            release: chosen.as_ref().map_or_else(|| asked.release.clone(), Chosen::reference),
-            function: asked.function.clone(),
+            release,
+            function,
             args: if asked.body.args.is_null() { json!([]) } else { asked.body.args.clone() },
             fuel_max: asked.body.fuel,
             nonce: asked.key.clone(),

@@ -118,7 +118,8 @@ impl Proxy {
         let chosen = choosing.await.map_err(theirs)?;
         let unread = |error: NameError| Problem::new(502, "registry-invalid", error.to_string(), "try again");
         let body = CallBody { choose: None, ..asked.body.clone() };
-        let named = Asked { release: chosen.release.parse().map_err(unread)?, body, ..asked.clone() };
+        let (release, function) = (chosen.release.parse().map_err(unread)?, chosen.function.clone());
+        let named = Asked { release, function, body, ..asked.clone() };
         let mut called = self.make_named(&named).await?;
         called.notes.push(("chosen", json!(chosen)));
         Ok(called)
@@ -169,7 +170,7 @@ impl Proxy {
         let mut body = asked.body.clone();
         body.grants = grants;
         body.nonce = asked.key.as_ref().map(|key| Digest::of(key).hex()[..32].to_owned());
-        let name = function.name.short();
+        let name = call::called(&release.spec, function);
         let made = Call { release: &release.id, function: &name, body };
         let response = self.remote.client.call_with(&made, buyer.as_ref()).await;
         let response = response.map_err(|error| self.beyond(asked, &made, error))?;

@@ -57,7 +57,7 @@ pub(crate) async fn quote(
               (status = 503, body = Problem, description = "send the same request with the same payment again")))]
 pub(crate) async fn call(
     State(app): State<App>,
-    Path((ns, name, version, function)): FunctionPath,
+    Path((ns, name, version, mut function)): FunctionPath,
     head: Head,
     Body(body): Body<CallBody>,
 ) -> Result<Response, Refusal> {
@@ -65,7 +65,7 @@ pub(crate) async fn call(
     let payment = payment(&app, &head).await?;
     let chosen = choose(&app.registry, &release, &function, &body, payment.as_ref()).await?;
     if let Some(chosen) = &chosen {
-        release = chosen.reference();
+        (release, function) = (chosen.reference(), chosen.function.to_string());
     }
     let request = CallRequest {
         release,

@@ -159,6 +159,7 @@ pub(crate) fn chosen(chosen: Chosen) -> ChosenResponse {
     let left_out = |LeftOut { release, rule }| LeftOutResponse { release: release.to_string(), rule };
     ChosenResponse {
         release: chosen.release.to_string(),
+        function: chosen.function.to_string(),
         choice: chosen.choice.to_string(),
         among: chosen.among,
         why: chosen.why,
