@@ -215,3 +215,73 @@ async fn a_name_that_means_several_where_it_was_chosen_stands_for_the_one_that_w
     assert!(output.status.success() && said.contains("42"), "{noted}");
     assert!(noted.contains("fastest of 2: evil:twice@1.0.0: "), "{noted}");
 }
+
+/// A program that ends at once: every program exports what it does.
+fn program(name: &str, price: &str) -> PackageFiles {
+    let mut program = package(name, 0, price, "");
+    program.component = wat::parse_str(
+        r#"(component
+          (core module $m (func (export "run") (result i32) (i32.const 0)))
+          (core instance $i (instantiate $m))
+          (func $run (result (result)) (canon lift (core func $i "run")))
+          (instance $interface (export "run" (func $run)))
+          (export "wasi:cli/run@0.2.6" (instance $interface)))"#,
+    )
+    .unwrap();
+    let world = format!("package {name}@1.0.0;\nworld w {{ export wasi:cli/run@0.2.6; }}");
+    let cli = "package wasi:cli@0.2.6; interface run { run: func() -> result; }";
+    let files = [("deps/cli.wit".to_owned(), cli.into()), ("world.wit".to_owned(), world.into_bytes())];
+    program.wit = Files::new(files).unwrap();
+    program
+}
+
+/// Has its function in an interface that its world defines in place.
+fn inline(name: &str, price: &str) -> PackageFiles {
+    let mut inline = package(name, 0, price, "");
+    inline.component = wat::parse_str(text(0).replace("spec:twice/number@1.0.0", "api")).unwrap();
+    let world = format!(
+        "package {name}@1.0.0;\nworld w {{ export api: interface {{ double: func(n: u32) -> u32; }} }}"
+    );
+    inline.wit = packages::one_file("world.wit", world);
+    inline
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
+    let stage = market().await;
+    for (seed, package) in [
+        program("pdf:tool", "0.002"),
+        program("free:stranger", "0"),
+        inline("mine:twice", "0.002"),
+        inline("yours:twice", "0"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        publish(&stage, 130 + seed as u8, package).await;
+    }
+    for (path, function, release) in [
+        ("pdf/tool/latest/run", "wasi:cli/run@0.2.6#run", "pdf:tool@1.0.0"),
+        ("mine/twice/latest/double", "api#double", "mine:twice@1.0.0"),
+    ] {
+        let chosen = stage.get(&format!("/v1/choose/{path}?by=cheapest")).await.json();
+        let said = (&chosen["release"], &chosen["function"], &chosen["among"]);
+        assert_eq!(said, (&json!(release), &json!(function), &json!(1)), "{chosen}");
+    }
+    let listed = stage.get("/v1/interfaces").await.json();
+    let only = json!({ "name": "spec:twice/number@1.0.0", "implementations": 4 });
+    assert_eq!(listed, json!({ "total": 1, "interfaces": [only] }));
+    let run = stage.get("/v1/interfaces/wasi/cli/run@0.2.6").await.json();
+    assert_eq!(run["implementations"], json!([]));
+    assert_eq!(stage.get("/interfaces/wasi/cli/run@0.2.6").await.status, 404);
+
+    // Nor can anybody say by tests of a package of theirs what every program must do.
+    for name in ["wasi:cli", "wa-si:cli", "glassbox:meter"] {
+        let package = inline(name, "0");
+        let key = SecretKey::from_seed(&[140; 32]);
+        let request = packages::request(&package, packages::sign(&package, &key));
+        let refused = stage.post("/v1/publish", &request).await;
+        refused.assert_problem(403, "namespace-taken");
+    }
+    stage.assert_sound().await;
+}

@@ -76,6 +76,11 @@ impl Namespace {
         })
     }
 
+    /// Tells whether it is one of the host's interfaces, or looks like one: nobody can claim it.
+    pub fn is_of_host(&self) -> bool {
+        OF_HOST.contains(&self.skeleton().as_str())
+    }
+
     /// Returns what it looks like: two namespaces of one skeleton could be taken for each other.
     ///
     /// Hyphens are left out, `0` looks like `o`, `1` like `l`, `rn` like `m` and `vv` like `w`. Other look-alikes cannot
@@ -90,6 +95,9 @@ fn skeleton(name: &str) -> String {
     let plain = name.replace([':', '-'], "").replace('0', "o").replace('1', "l");
     plain.replace("rn", "m").replace("vv", "w")
 }
+
+/// The namespaces of the interfaces that the host provides, or makes functions of.
+const OF_HOST: [&str; 2] = ["glassbox", "wasi"];
 
 /// How many hexadecimal digits of a key's digest are in its own namespace: 128 bits.
 const KEY_DIGITS: usize = 32;
@@ -363,6 +371,14 @@ macro_rules! text_conversions {
 
 text_conversions!(Namespace, PackageName, ReleaseId, PackageRef, FunctionName);
 
+/// Tells whether packages that export an interface do the same by it: it is named after a package that somebody can publish,
+/// `ns:pkg/interface`. One of the host's says how a component is entered, and not what it does; one that a world defines in
+/// place has a name that means something else in the next.
+pub fn is_shared(interface: &str) -> bool {
+    let package = interface.split_once('/').and_then(|(package, _)| package.parse::<PackageName>().ok());
+    package.is_some_and(|package| !package.in_namespace().is_of_host())
+}
+
 /// Tells whether two names of interfaces mean one to whoever links them: they are equal, or differ in nothing but versions
 /// that are compatible.
 pub fn same_interface(one: &str, other: &str) -> bool {
@@ -433,6 +449,21 @@ mod tests {
             assert_eq!(skeleton("acme:text-slug"), skeleton(other), "{other}");
         }
         assert_ne!(skeleton("acme:text-slug"), skeleton("acme:text-slugs"));
+    }
+
+    #[test]
+    fn interfaces_of_packages_are_shared() {
+        for shared in ["acme:text/slug@1.0.0", "acme:text/slug", "wasily:x/y"] {
+            assert!(is_shared(shared), "{shared}");
+        }
+        for own in
+            ["api", "wasi:cli/run@0.2.6", "wasi:http/incoming-handler@0.2.0", "glassbox:meter/events", "a/b"]
+        {
+            assert!(!is_shared(own), "{own}");
+        }
+        for name in ["wasi", "wa-si", "glassbox", "g1ass-b0x"] {
+            assert!(name.parse::<Namespace>().expect("valid").is_of_host(), "{name}");
+        }
     }
 
     #[test]

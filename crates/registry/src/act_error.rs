@@ -110,7 +110,7 @@ impl ActError {
 pub(crate) fn code(error: &StoreError) -> &'static str {
     match error {
         StoreError::ReleaseExists(_) => "release-exists",
-        StoreError::NamespaceTaken { .. } => "namespace-taken",
+        StoreError::NamespaceTaken { .. } | StoreError::NamespaceOfHost(_) => "namespace-taken",
         StoreError::NamespaceConfusable { .. } => "namespace-confusable",
         StoreError::PackageConfusable { .. } => "package-confusable",
         StoreError::TooManyPackages { .. } => "packages-too-many",

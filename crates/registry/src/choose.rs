@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
+use glassbox_core::name::is_shared;
 use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, PackageRef, ReleaseId, limits};
 
@@ -234,7 +235,8 @@ impl Registry {
     /// refused for whom it is: what may not run here, what the operator stopped, what takes a licence that the caller has not
     /// shown, and what the caller's company does not allow, is left out.
     ///
-    /// A function that belongs to no interface has one implementation, its own.
+    /// A function that belongs to no interface has one implementation, its own; so has one of an interface that is not
+    /// [shared](is_shared), such as that of programs.
     pub async fn choose(
         &self,
         reference: &PackageRef,
@@ -247,7 +249,10 @@ impl Registry {
         let alone = |why: &str| Chosen::alone(named.id.clone(), wanted.name.clone(), choice, why);
         let interface = wanted.name.interface().filter(|_| choice != Choice::Pinned);
         let comparison = match interface {
-            Some(interface) => self.compared(interface).await?,
+            Some(interface) if is_shared(interface) => self.compared(interface).await?,
+            Some(_) => {
+                return Ok(alone("its interface does not say what it does, so no other stands for it"));
+            }
             None if choice == Choice::Pinned => return Ok(alone("it was named")),
             None => return Ok(alone("no other package has this function")),
         };

@@ -10,6 +10,7 @@ use glassbox_core::files::Files;
 use glassbox_core::key::PublicKey;
 use glassbox_core::log::InclusionProof;
 use glassbox_core::manifest::{Operators, Terms};
+use glassbox_core::name::is_shared;
 use glassbox_core::release::{Pinned, Release};
 use glassbox_core::{Digest, Hashed, ReleaseId, limits};
 use glassbox_sandbox::Function;
@@ -235,10 +236,10 @@ fn search_document(package: &Package, imports: &Imports) -> SearchDocument {
     }
 }
 
-/// Returns the interfaces that a package exports.
+/// Returns the interfaces that a package exports and that others can mean the same by.
 fn interfaces(package: &Package) -> BTreeSet<String> {
-    let functions = package.spec.functions().iter();
-    functions.filter_map(|function| function.name.interface().map(str::to_owned)).collect()
+    let interfaces = package.spec.functions().iter().filter_map(|function| function.name.interface());
+    interfaces.filter(|interface| is_shared(interface)).map(str::to_owned).collect()
 }
 
 fn facts(package: &Package, imports: &Imports) -> Facts {

@@ -236,7 +236,7 @@ pub(crate) fn read(connection: &Connection, name: &Namespace) -> Result<Option<N
     Ok(Some(NamespaceRow { state, asked_at }))
 }
 
-/// Claims a namespace that nobody has, unless its name could be taken for another's.
+/// Claims a namespace that nobody has, unless its name could be taken for another's, or for the host's.
 pub(crate) fn claim(
     transaction: &Transaction<'_>,
     name: &Namespace,
@@ -244,6 +244,9 @@ pub(crate) fn claim(
     signers: &Signers,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    if name.is_of_host() {
+        return Err(StoreError::NamespaceOfHost(name.clone()));
+    }
     let state = NamespaceState::claim(name, claim, signers)?;
     let skeleton = name.skeleton();
     // Own names of keys are drawn by lot, and must need nobody.

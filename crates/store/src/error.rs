@@ -51,6 +51,9 @@ pub enum StoreError {
         /// The key that owns it.
         owner: String,
     },
+    /// The namespace is that of the host's interfaces, or looks like it.
+    #[error("the namespace `{0}` is kept for interfaces that every host provides")]
+    NamespaceOfHost(Namespace),
     /// An act counts for nothing. Nothing was written.
     #[error(transparent)]
     Refused(#[from] ActRefusal),
@@ -115,6 +118,7 @@ impl StoreError {
             self,
             Self::ReleaseExists(_)
                 | Self::NamespaceTaken { .. }
+                | Self::NamespaceOfHost(_)
                 | Self::Refused(_)
                 | Self::NamespaceConfusable { .. }
                 | Self::PackageConfusable { .. }

@@ -589,6 +589,18 @@ async fn a_new_package_that_looks_like_anothers_is_refused() {
 }
 
 #[tokio::test]
+async fn nobody_claims_a_namespace_of_the_host() {
+    let Stage { store, .. } = stage();
+    let eve = SecretKey::from_seed(&[2; 32]);
+    for id in ["wasi:cli@1.0.0", "wa-si:cli@1.0.0", "glassbox:meter@1.0.0"] {
+        let refused = store.publish(release(id, &eve, id)).await;
+        assert!(matches!(&refused, Err(StoreError::NamespaceOfHost(_))), "{id}: {refused:?}");
+        assert!(refused.is_err_and(|error| error.is_refusal()));
+    }
+    store.publish(release("wasily:cli@1.0.0", &eve, "x")).await.expect("another name");
+}
+
+#[tokio::test]
 async fn the_first_release_with_some_code_is_found() {
     let Stage { store, .. } = stage();
     let (ana, eve) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));

@@ -65,7 +65,7 @@ pub(crate) async fn one(
     if implementations.is_empty() {
         let main = html! {
             h1 { "Nothing here" }
-            p { "No package exports " (foreign(&name)) "." }
+            p { "No package exports " (foreign(&name)) ", or it is an interface that says nothing of what they do." }
             p { a href="/interfaces" { "See what there is" } "." }
         };
         return Ok(page(StatusCode::NOT_FOUND, "Nothing here", &main));
