@@ -285,3 +285,26 @@ async fn what_has_nothing_in_common_but_a_name_does_not_compete() {
     }
     stage.assert_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interfaces_take_turns_at_being_tested() {
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::Off).await;
+    fill(&stage).await;
+    let renamed = |text: String| text.replace("spec:twice", "zeta:twice");
+    let mut other = package("spec:twice", 1, "0", CASES);
+    other.manifest = renamed(other.manifest);
+    other.component = wat::parse_str(renamed(text(1))).unwrap();
+    let world = format!("package zeta:twice@1.0.0;\n{INTERFACE_WIT}\nworld w {{ export number; }}");
+    other.wit = packages::one_file("world.wit", world);
+    publish(&stage, 110, &other).await;
+    for _ in 0..2 {
+        assert!(stage.registry.test_next().await.unwrap());
+    }
+    let tested = async |interface: &str| {
+        let listed = stage.get(&format!("/v1/interfaces/{interface}")).await.json();
+        let all = listed["implementations"].as_array().unwrap().clone();
+        (all.iter().filter(|one| one.get("spec_tests").is_some()).count(), all.len())
+    };
+    assert_eq!(tested("spec/twice/number@1.0.0").await, (1, 4));
+    assert_eq!(tested("zeta/twice/number@1.0.0").await, (1, 1));
+}

@@ -53,6 +53,7 @@ mod readers;
 mod receipts;
 mod recover;
 mod replay;
+mod round;
 mod sale;
 mod settle;
 mod shelf;

@@ -1,6 +1,6 @@
 //! The registry itself: what it is made of, and how it starts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -32,6 +32,7 @@ use crate::oidc::{FetchedKeys, OidcIssuer};
 use crate::organic::Usage;
 use crate::pace::RunTimes;
 use crate::readers::Readers;
+use crate::round::Round;
 use crate::shelf::Shelf;
 use crate::shortly::Shortly;
 use crate::tries::Tries;
@@ -122,7 +123,7 @@ pub struct Registry {
     /// How much releases were used of late.
     pub(crate) used: Shortly<ReleaseId, Usage>,
     /// The interfaces of which some implementation may not be tested yet.
-    pub(crate) untested: Mutex<BTreeSet<String>>,
+    pub(crate) untested: Mutex<Round>,
     pub(crate) tries: Tries,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,

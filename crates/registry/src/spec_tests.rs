@@ -2,10 +2,11 @@
 //!
 //! An interface is named after a package. Its newest release that has the interface says by its test cases what is right, and
 //! each implementation is run on them here, whatever it ships itself. It is done after a release was published, one
-//! implementation at a time and in turns with calls, and again when there are other tests.
+//! implementation at a time and in turns with calls, and again when there are other tests. Interfaces take turns: one with many
+//! implementations keeps no other waiting.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
 use glassbox_core::case::{self, Case};
@@ -23,6 +24,7 @@ use crate::open::Registry;
 use crate::package::{CheckedCase, texts};
 use crate::publish::unpack_files;
 use crate::publish_error::PublishError;
+use crate::round::Round;
 use crate::testing::{Bench, is_inconclusive, judge, prepare};
 
 /// What the tests of an interface's own package showed of an implementation.
@@ -70,20 +72,20 @@ impl Registry {
     /// Runs the tests of an interface on one implementation that they were not run on yet. Returns whether there was one.
     pub async fn test_next(&self) -> Result<bool, RegistryError> {
         loop {
-            let next = self.untested().pop_first();
+            let next = self.untested().take();
             let Some(interface) = next else { return Ok(false) };
             match self.test_one(&interface).await {
                 Ok(false) => {}
                 Ok(true) => {
                     // There may be more.
                     self.tries.forget(&interface);
-                    self.untested().insert(interface);
+                    self.await_tests([interface]);
                     return Ok(true);
                 }
                 Err(error) => {
                     // One that always fails must not keep the others waiting.
                     if !self.tries.are_over(&interface) {
-                        self.untested().insert(interface);
+                        self.await_tests([interface]);
                     }
                     return Err(error);
                 }
@@ -96,7 +98,7 @@ impl Registry {
         self.untested().extend(interfaces);
     }
 
-    fn untested(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn untested(&self) -> MutexGuard<'_, Round> {
         self.untested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
