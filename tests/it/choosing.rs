@@ -1,11 +1,12 @@
 //! Who leaves open whom it calls: it pays once, for the one that it got.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use glassbox_core::Atomic;
 use glassbox_core::acts::{Act as _, Yank};
 use glassbox_core::files::Files;
 use glassbox_core::key::SecretKey;
+use glassbox_core::{Atomic, Digest, limits};
 use glassbox_pay::x402::extensions::payment_identifier;
 use glassbox_pay::x402::{self, PaymentPayload, v1};
 use glassbox_registry::PackageFiles;
@@ -307,4 +308,50 @@ async fn interfaces_take_turns_at_being_tested() {
     };
     assert_eq!(tested("spec/twice/number@1.0.0").await, (1, 4));
     assert_eq!(tested("zeta/twice/number@1.0.0").await, (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_machine_failed_at_is_tried_again_and_shows_nothing() {
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::Off).await;
+    for (seed, package) in
+        [package("spec:twice", 100, "0", CASES), package("quick:twice", 0, "0", CASES)].iter().enumerate()
+    {
+        publish(&stage, 100 + seed as u8, package).await;
+    }
+    // The component of one cannot be read.
+    let hex = Digest::of(package("quick:twice", 0, "0", CASES).component).hex();
+    let mut hidden = None;
+    let stage = stage.reopen_changed(Sweep::Off, |store| {
+        let object = store.join("objects").join(&hex[..2]).join(&hex);
+        let away = object.with_extension("away");
+        std::fs::rename(&object, &away).unwrap();
+        hidden = Some((away, object));
+    });
+    let stage = stage.await;
+    let (away, object) = hidden.unwrap();
+    let shown = async |stage: &Stage| {
+        let listed = stage.get("/v1/interfaces/spec/twice/number@1.0.0").await.json();
+        let of = |release: &str| {
+            let all = listed["implementations"].as_array().unwrap();
+            all.iter().find(|one| one["release"] == release).unwrap().get("spec_tests").cloned()
+        };
+        ["spec:twice@1.0.0", "quick:twice@1.0.0"].map(of)
+    };
+    let passed = |shown: &Option<Value>| shown.as_ref().map(|tests| tests["passed"].clone());
+    for _ in 0..5 {
+        test_all(&stage).await;
+        let [spec, quick] = shown(&stage).await;
+        assert_eq!((passed(&spec), quick), (Some(json!(1)), None), "the other is not kept waiting");
+        stage.world.advance(Duration::from_millis(limits::TESTING_PAUSE_MS as u64));
+    }
+    let chosen = stage.get("/v1/choose/spec/twice/latest/double?by=fastest").await.json();
+    let awaited = json!([{ "release": "quick:twice@1.0.0", "rule": "spec-tests-awaited" }]);
+    assert_eq!((&chosen["release"], &chosen["left_out"]), (&json!("spec:twice@1.0.0"), &awaited));
+    // Not before the pause is over, which has a bound; and at once after a restart.
+    test_all(&stage).await;
+    std::fs::rename(&away, &object).unwrap();
+    assert!(!stage.registry.test_next().await.unwrap());
+    stage.world.advance(Duration::from_millis(limits::TESTING_PAUSE_MS_MAX as u64));
+    test_all(&stage).await;
+    assert_eq!(shown(&stage).await.each_ref().map(passed), [Some(json!(1)), Some(json!(1))]);
 }

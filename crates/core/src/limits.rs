@@ -850,6 +850,13 @@ pub const IMPLEMENTATIONS_MAX: usize = 256;
 /// have failed, or it would keep what waits behind it waiting.
 pub const TESTING_TRIES_MAX: u32 = 3;
 
+/// How long an implementation is left alone on which the tests of its interface could not be run twice, in milliseconds; after
+/// each further try in vain twice as long. The machine may be short of time or memory for a while.
+pub const TESTING_PAUSE_MS: i64 = 60_000;
+
+/// The longest of these pauses: a machine that is well again shall not keep anybody out for a day.
+pub const TESTING_PAUSE_MS_MAX: i64 = 6 * 60 * 60 * 1_000;
+
 /// How many of those that were not chosen an answer names, the best first.
 pub const LEFT_OUT_LISTED_MAX: usize = 16;
 

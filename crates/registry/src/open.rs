@@ -35,7 +35,7 @@ use crate::readers::Readers;
 use crate::round::Round;
 use crate::shelf::Shelf;
 use crate::shortly::Shortly;
-use crate::tries::Tries;
+use crate::tries::{Pauses, Tries};
 use crate::wait::Running;
 use crate::witnessing::Witnessing;
 
@@ -125,6 +125,8 @@ pub struct Registry {
     /// The interfaces of which some implementation may not be tested yet.
     pub(crate) untested: Mutex<Round>,
     pub(crate) tries: Tries,
+    /// How long tests of interfaces are left alone that cannot be run.
+    pub(crate) pauses: Pauses,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) free_in_flight: Arc<Semaphore>,
     /// The place for running again what a certificate says.
@@ -173,6 +175,7 @@ impl Registry {
             used: Shortly::default(),
             untested: Mutex::default(),
             tries: Tries::default(),
+            pauses: Pauses::default(),
             in_flight: Arc::new(Semaphore::new(limits::CALLS_IN_FLIGHT_MAX)),
             free_in_flight: Arc::new(Semaphore::new(limits::FREE_CALLS_IN_FLIGHT_MAX)),
             accusations: Semaphore::new(1),

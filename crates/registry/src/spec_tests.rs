@@ -3,7 +3,7 @@
 //! An interface is named after a package. Its newest release that has the interface says by its test cases what is right, and
 //! each implementation is run on them here, whatever it ships itself. It is done after a release was published, one
 //! implementation at a time and in turns with calls, and again when there are other tests. Interfaces take turns: one with many
-//! implementations keeps no other waiting.
+//! implementations keeps no other waiting. Where the machine fails, nothing is shown, and it is tried again after a pause.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,7 +13,7 @@ use glassbox_core::case::{self, Case};
 use glassbox_core::terms::edition_of;
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, PackageName, ReleaseId, limits};
-use glassbox_sandbox::Flow;
+use glassbox_sandbox::{Flow, SandboxError};
 use glassbox_store::ReleaseRow;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -68,25 +68,63 @@ impl InterfaceSpec {
     }
 }
 
+/// What came of looking for an implementation to test.
+enum Looked {
+    /// One was tested, or could not be.
+    Tested,
+    /// There is one for a later time, in Unix milliseconds.
+    Later(i64),
+    /// There is none.
+    Done,
+}
+
+impl Looked {
+    /// Returns the same where there is one for `from_ms`, too.
+    fn or_from(self, from_ms: i64) -> Self {
+        match self {
+            Self::Later(earlier_ms) => Self::Later(earlier_ms.min(from_ms)),
+            Self::Tested | Self::Done => Self::Later(from_ms),
+        }
+    }
+}
+
+/// Tells whether what failed is the component, which fails on every machine. What a compiler did not come to the end of may
+/// be the fault of this one.
+fn is_of_component(error: &PublishError) -> bool {
+    use SandboxError::{CoreModule, Import, Invalid, NotGranted, NotWasm, TooLarge, TooMany, Unbounded};
+    let PublishError::Sandbox(error) = error else { return false };
+    matches!(
+        error,
+        TooLarge { .. }
+            | NotWasm
+            | CoreModule
+            | Invalid { .. }
+            | TooMany { .. }
+            | Unbounded { .. }
+            | NotGranted { .. }
+            | Import { .. }
+    )
+}
+
 impl Registry {
     /// Runs the tests of an interface on one implementation that they were not run on yet. Returns whether there was one.
     pub async fn test_next(&self) -> Result<bool, RegistryError> {
         loop {
-            let next = self.untested().take();
+            let now_ms = self.env.now_ms();
+            let next = self.untested().take(now_ms);
             let Some(interface) = next else { return Ok(false) };
-            match self.test_one(&interface).await {
-                Ok(false) => {}
-                Ok(true) => {
+            match self.test_one(&interface, now_ms).await {
+                Ok(Looked::Tested) => {
                     // There may be more.
-                    self.tries.forget(&interface);
+                    self.pauses.forget(&interface);
                     self.await_tests([interface]);
                     return Ok(true);
                 }
+                Ok(Looked::Later(from_ms)) => self.untested().add(interface, from_ms),
+                Ok(Looked::Done) => {}
                 Err(error) => {
-                    // One that always fails must not keep the others waiting.
-                    if !self.tries.are_over(&interface) {
-                        self.await_tests([interface]);
-                    }
+                    let from_ms = self.pauses.note(&interface, now_ms);
+                    self.untested().add(interface, from_ms);
                     return Err(error);
                 }
             }
@@ -95,56 +133,54 @@ impl Registry {
 
     /// Has it looked soon which implementations of some interfaces are to be tested.
     pub(crate) fn await_tests(&self, interfaces: impl IntoIterator<Item = String>) {
-        self.untested().extend(interfaces);
+        let now_ms = self.env.now_ms();
+        let mut untested = self.untested();
+        interfaces.into_iter().for_each(|interface| untested.add(interface, now_ms));
     }
 
     fn untested(&self) -> MutexGuard<'_, Round> {
         self.untested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn test_one(&self, interface: &str) -> Result<bool, RegistryError> {
-        let Some(spec) = self.interface_spec(interface).await? else { return Ok(false) };
-        let (now_ms, max) = (self.env.now_ms(), limits::IMPLEMENTATIONS_MAX);
+    async fn test_one(&self, interface: &str, now_ms: i64) -> Result<Looked, RegistryError> {
+        let Some(spec) = self.interface_spec(interface).await? else { return Ok(Looked::Done) };
+        let max = limits::IMPLEMENTATIONS_MAX;
         let known = self.store.spec_runs(interface).await?;
+        let mut looked = Looked::Done;
         for row in self.store.implementations(interface, now_ms, max).await? {
             if known.get(&row.id).is_some_and(|(tests, _)| *tests == spec.tests) {
+                continue;
+            }
+            let what = format!("{interface} {}", row.id);
+            if let Some(until_ms) = self.pauses.until_ms(&what, now_ms) {
+                looked = looked.or_from(until_ms);
                 continue;
             }
             let live = self.live(&exact(&row.id)).await?;
             if self.check_quarantine(&live).is_err() {
                 continue;
             }
-            let tests = self.test_within_tries(interface, &spec, &row).await.ok_or(RegistryError::Worker)?;
+            let tests = match self.test_on(&spec, &row).await {
+                Ok(tests) => tests,
+                Err(error) => {
+                    warn!(release = %row.id, interface, error = chain(&error), "Cannot run the tests of an interface");
+                    if !is_of_component(&error) {
+                        // It says nothing of the implementation, so nothing is written, and it is tried again.
+                        self.pauses.note(&what, now_ms);
+                        return Ok(Looked::Tested);
+                    }
+                    SpecTests { total: spec.cases.len(), passed: 0, fuel: 0 }
+                }
+            };
             let json = serde_json::to_string(&tests).expect("numbers are plain JSON");
             self.store.set_spec_run(interface, &row.id, spec.tests, json).await?;
+            self.pauses.forget(&what);
             self.forget_comparisons();
             let SpecTests { total, passed, fuel } = tests;
             info!(release = %row.id, interface, fuel, "Passed {passed} of {total} tests of an interface");
-            return Ok(true);
+            return Ok(Looked::Tested);
         }
-        Ok(false)
-    }
-
-    /// Returns what the tests showed; nothing where they are to be tried again.
-    async fn test_within_tries(
-        &self,
-        interface: &str,
-        spec: &InterfaceSpec,
-        row: &ReleaseRow,
-    ) -> Option<SpecTests> {
-        let what = format!("{interface} {}", row.id);
-        match self.test_on(spec, row).await {
-            Ok(tests) => {
-                self.tries.forget(&what);
-                Some(tests)
-            }
-            Err(error) => {
-                warn!(release = %row.id, interface, error = chain(&error), "Cannot run the tests of an interface");
-                // What cannot be run has not shown that it is right.
-                let none = SpecTests { total: spec.cases.len(), passed: 0, fuel: 0 };
-                self.tries.are_over(&what).then_some(none)
-            }
-        }
+        Ok(looked)
     }
 
     async fn test_on(&self, spec: &InterfaceSpec, row: &ReleaseRow) -> Result<SpecTests, PublishError> {
@@ -211,5 +247,36 @@ impl Registry {
         }
         let spec = InterfaceSpec { release: row.id.clone(), tests: row.tests, cases };
         Ok((!spec.cases.is_empty()).then_some(spec))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glassbox_sandbox::CompileResource;
+    use glassbox_store::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn what_the_machine_fails_at_says_nothing_of_a_component() {
+        let text = || "x".to_owned();
+        for error in [
+            SandboxError::Invalid { offset: 1, reason: text() },
+            SandboxError::Import { interface: text(), reason: text() },
+            SandboxError::NotGranted { interfaces: vec![text()] },
+        ] {
+            let error = PublishError::from(error);
+            assert!(is_of_component(&error), "{error}");
+        }
+        for error in [
+            PublishError::Worker,
+            StoreError::Worker.into(),
+            SandboxError::Compiler(std::io::ErrorKind::OutOfMemory.into()).into(),
+            SandboxError::Engine { reason: text() }.into(),
+            SandboxError::CompileLimit { what: CompileResource::Wall { ms: 1 } }.into(),
+            SandboxError::Compile { reason: text() }.into(),
+        ] {
+            assert!(!is_of_component(&error), "{error}");
+        }
     }
 }

@@ -50,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("reversals.sql"),
     include_str!("company/tips.sql"),
     include_str!("shared_interfaces.sql"),
+    include_str!("spec_runs_again.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

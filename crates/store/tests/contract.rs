@@ -589,6 +589,33 @@ async fn a_new_package_that_looks_like_anothers_is_refused() {
 }
 
 #[tokio::test]
+async fn what_an_older_program_thought_of_implementations_is_asked_anew() {
+    const SHARED: &str = "spec:a/b@1.0.0";
+    let Stage { store, folder } = stage();
+    let ana = SecretKey::from_seed(&[1; 32]);
+    let interfaces = [SHARED, "wasi:cli/run@0.2.6", "glassbox:x/y", "api"].map(str::to_owned);
+    let new = NewRelease { interfaces: interfaces.into(), ..release("acme:x@1.0.0", &ana, "x") };
+    store.publish(new).await.expect("new");
+    let id = |text: &str| text.parse::<ReleaseId>().expect("valid");
+    let run = |passed: u32| format!("{{\"total\":2,\"passed\":{passed},\"fuel\":7}}");
+    for (release, passed) in [("acme:x@1.0.0", 2), ("acme:y@1.0.0", 1), ("acme:z@1.0.0", 0)] {
+        let written = store.set_spec_run(SHARED, &id(release), Digest::of("tests"), run(passed)).await;
+        written.expect("written");
+    }
+    let database = rusqlite::Connection::open(folder.path().join("glassbox.sqlite")).expect("a database");
+    for migration in
+        [include_str!("../src/shared_interfaces.sql"), include_str!("../src/spec_runs_again.sql")]
+    {
+        database.execute_batch(migration).expect("it runs");
+    }
+    let runs = store.spec_runs(SHARED).await.expect("read");
+    assert!(runs.contains_key(&id("acme:x@1.0.0")) && runs.contains_key(&id("acme:y@1.0.0")));
+    assert!(!runs.contains_key(&id("acme:z@1.0.0")), "it may have been the machine");
+    let interfaces: Vec<String> = store.all_interfaces().await.expect("read").into_iter().collect();
+    assert_eq!(interfaces, [SHARED]);
+}
+
+#[tokio::test]
 async fn nobody_claims_a_namespace_of_the_host() {
     let Stage { store, .. } = stage();
     let eve = SecretKey::from_seed(&[2; 32]);
