@@ -843,7 +843,7 @@ pub const EARNINGS_CHARGES_MAX: usize = 500_000;
 /// from.
 pub const RELATED_RELEASES_MAX: usize = 256;
 
-/// The most implementations of one interface that are compared, those that have been there longest. Each costs some reads.
+/// The most implementations of one interface that are compared, those of the packages that had it first. Each costs some reads.
 pub const IMPLEMENTATIONS_MAX: usize = 256;
 
 /// How often a published release is tested anew where the machine failed, and not the release. What fails so often is said to

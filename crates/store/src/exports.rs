@@ -23,7 +23,7 @@ pub(crate) fn write(transaction: &Transaction<'_>, release: &NewRelease) -> Resu
 
 impl Store {
     /// Returns the newest releases of the packages that export an interface by them, at most `max`: those of the packages that
-    /// have been there longest, first.
+    /// had it first, first. How old a package is says nothing, or an old name would be worth a place.
     pub async fn implementations(
         &self,
         interface: &str,
@@ -33,8 +33,8 @@ impl Store {
         let interface = interface.to_owned();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT package FROM (SELECT DISTINCT package FROM exports WHERE interface = ?1) AS exporting
-                 ORDER BY (SELECT MIN(log_index) FROM releases WHERE releases.package = exporting.package)",
+                "SELECT package, MIN(log_index) AS first_index FROM exports JOIN releases USING (package, version)
+                 WHERE interface = ?1 GROUP BY package ORDER BY first_index",
             )?;
             let mut rows = statement.query([&interface])?;
             let mut newest = Vec::new();

@@ -653,7 +653,7 @@ async fn the_first_release_with_some_code_is_found() {
 }
 
 #[tokio::test]
-async fn implementations_are_those_of_the_packages_that_were_there_first() {
+async fn implementations_are_those_of_the_packages_that_had_the_interface_first() {
     const INTERFACE: &str = "spec:a/b@1.0.0";
     let Stage { store, .. } = stage();
     let ana = SecretKey::from_seed(&[1; 32]);
@@ -666,20 +666,23 @@ async fn implementations_are_those_of_the_packages_that_were_there_first() {
         rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
     };
     assert!(!store.is_exported(INTERFACE).await.expect("read"));
+    // A package is not older than what it does.
+    publish("m:late@1.0.0", &[]).await;
     for id in ["z:first@1.0.0", "y:second@1.0.0", "a:third@1.0.0", "b:fourth@1.0.0"] {
         publish(id, &[INTERFACE, "other:x/y"]).await;
     }
+    publish("m:late@1.1.0", &[INTERFACE]).await;
     publish("o:other@1.0.0", &["other:x/y"]).await;
     // Whoever releases anew keeps the place, and whoever exports it no more has none.
     publish("z:first@1.1.0", &[INTERFACE]).await;
     publish("z:first@2.0.0-rc.1", &[]).await;
     publish("y:second@2.0.0", &["spec:a/b@2.0.0"]).await;
     assert_eq!(listed(2).await, ["z:first@1.1.0", "a:third@1.0.0"]);
-    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0"]);
+    assert_eq!(listed(9).await, ["z:first@1.1.0", "a:third@1.0.0", "b:fourth@1.0.0", "m:late@1.1.0"]);
     assert!(store.is_exported(INTERFACE).await.expect("read"));
     let counts = store.interfaces(1).await.expect("read");
     let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 3), ("spec:a/b@2.0.0", 1)]);
+    assert_eq!(counts, [("other:x/y", 3), (INTERFACE, 4), ("spec:a/b@2.0.0", 1)]);
     for (package, newest) in
         [("z:first", Some("z:first@1.1.0")), ("y:second", Some("y:second@1.0.0")), ("o:other", None)]
     {
