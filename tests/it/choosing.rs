@@ -355,3 +355,31 @@ async fn what_the_machine_failed_at_is_tried_again_and_shows_nothing() {
     test_all(&stage).await;
     assert_eq!(shown(&stage).await.each_ref().map(passed), [Some(json!(1)), Some(json!(1))]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_equal_goes_by_who_had_the_interface_first_and_not_by_own_tests() {
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::Off).await;
+    // As good as the first by the interface's own tests, with more of its own, and of a name before it.
+    let many: String = ["one", "two", "three"].map(|name| CASES.replace("twice two", name)).concat();
+    let copy = package("copy:twice", 100, "0.002", &many);
+    // Passes what it ships, and none of the interface's.
+    let mut wrong = package("wrong:twice", 100, "0.002", &many.replace("\"4\"", "\"2\""));
+    wrong.component = wat::parse_str(text(100).replace("(i32.const 2))))", "(i32.const 1))))")).unwrap();
+    for (seed, package) in [package("spec:twice", 100, "0.002", CASES), wrong, copy].iter().enumerate() {
+        publish(&stage, 100 + seed as u8, package).await;
+    }
+    test_all(&stage).await;
+    for by in ["cheapest", "fastest", "most-proven"] {
+        let path = format!("/v1/choose/copy/twice/latest/double?by={by}");
+        let chosen = stage.get(&path).await.json();
+        assert_eq!((&chosen["release"], &chosen["among"]), (&json!("spec:twice@1.0.0"), &json!(2)), "{by}");
+        let any = stage.get(&format!("{path}&untested=true")).await.json();
+        assert_eq!((&any["release"], &any["among"]), (&json!("spec:twice@1.0.0"), &json!(3)), "{by}");
+    }
+    for by in ["use", "price", "tests"] {
+        let listed = stage.get(&format!("/v1/interfaces/spec/twice/number@1.0.0?by={by}")).await.json();
+        let names: Vec<&Value> =
+            listed["implementations"].as_array().unwrap().iter().map(|one| &one["release"]).collect();
+        assert_eq!(names, ["spec:twice@1.0.0", "copy:twice@1.0.0", "wrong:twice@1.0.0"], "{by}");
+    }
+}

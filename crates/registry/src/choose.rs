@@ -127,7 +127,10 @@ struct Candidate {
     amount_max: Atomic,
     spec_fuel: Option<u64>,
     payers_organic: usize,
-    tests_passed: usize,
+    /// How many of the interface's own tests it passes: how many it ships is its publisher's choice.
+    spec_passed: usize,
+    /// Since when its package has the interface.
+    first_index: u64,
     /// Why it cannot be chosen.
     refused: Option<Refused>,
 }
@@ -155,13 +158,13 @@ impl Refused {
 
 impl Candidate {
     /// Returns what makes it better the less it is.
-    fn rank(&self, choice: Choice) -> (u128, Reverse<usize>, Reverse<usize>, &ReleaseId) {
+    fn rank(&self, choice: Choice) -> (u128, Reverse<usize>, Reverse<usize>, u64, &ReleaseId) {
         let first = match choice {
             Choice::Cheapest => self.amount_max.0,
             Choice::Fastest => self.spec_fuel.map_or(u128::MAX, u128::from),
             Choice::MostProven | Choice::Pinned => 0,
         };
-        (first, Reverse(self.payers_organic), Reverse(self.tests_passed), &self.release)
+        (first, Reverse(self.payers_organic), Reverse(self.spec_passed), self.first_index, &self.release)
     }
 
     fn words(&self, choice: Choice) -> String {
@@ -170,7 +173,8 @@ impl Candidate {
             (Choice::Fastest, Some(fuel)) => format!("{fuel} fuel for the interface's own tests"),
             (Choice::Fastest, None) => "without all of the interface's own tests".into(),
             (Choice::MostProven | Choice::Pinned, _) => {
-                format!("{} independent payers, {} tests passed", self.payers_organic, self.tests_passed)
+                let (payers, passed) = (self.payers_organic, self.spec_passed);
+                format!("{payers} independent payers, {passed} of the interface's own tests passed")
             }
         }
     }
@@ -330,7 +334,8 @@ impl Registry {
             amount_max,
             spec_fuel: one.spec_fuel(),
             payers_organic: one.usage.payers_organic,
-            tests_passed: one.tests_passed,
+            spec_passed: one.spec_passed(),
+            first_index: one.first_index,
             refused,
         })
     }

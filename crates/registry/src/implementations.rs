@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use glassbox_core::terms::Account;
 use glassbox_core::{Atomic, FunctionName, ReleaseId, limits};
+use glassbox_store::ImplementationRow;
 
 use crate::depend::exact;
 use crate::error::RegistryError;
@@ -19,7 +20,8 @@ use crate::organic::Usage;
 use crate::spec_tests::{SpecSource, SpecTests};
 use crate::strength::Strength;
 
-/// By what implementations are put in order. What is equal in it goes by use, then by passed tests, then by name.
+/// By what implementations are put in order. What is equal in it goes by use, then by how many of the interface's own tests it
+/// passes, then by who had the interface first: a publisher makes up neither.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ranking {
     /// By payers who have nothing to do with it, most first.
@@ -31,7 +33,7 @@ pub enum Ranking {
     Fuel,
     /// By how long a run takes here, shortest first.
     Time,
-    /// By how many of the interface's own tests it passes, then of its own, most first.
+    /// By how many of the interface's own tests it passes, most first.
     Tests,
     /// By name.
     Name,
@@ -56,20 +58,19 @@ impl Ranking {
     /// Puts implementations in order.
     fn sort(self, implementations: &mut [Implementation]) {
         implementations.sort_by_key(|one| {
-            let of_spec = one.spec_tests.as_ref();
+            let passed = one.spec_passed();
             let first = match self {
                 Self::Use | Self::Name => 0,
                 Self::Price => one.amount_max.0,
                 Self::Fuel => one.spec_fuel().map_or(u128::MAX, u128::from),
                 Self::Time => one.run_us.map_or(u128::MAX, u128::from),
-                Self::Tests => u128::MAX - of_spec.map_or(0, |tests| tests.passed as u128),
+                Self::Tests => u128::MAX - passed as u128,
             };
-            let (organic, passed) = match self {
-                Self::Name => (0, 0),
-                Self::Tests => (0, one.tests_passed),
-                _ => (one.usage.payers_organic, one.tests_passed),
+            let ties = match self {
+                Self::Name => (Reverse(0), Reverse(0), 0),
+                _ => (Reverse(one.usage.payers_organic), Reverse(passed), one.first_index),
             };
-            (first, Reverse(organic), Reverse(passed), one.release.clone())
+            (first, ties, one.release.clone())
         });
     }
 }
@@ -113,6 +114,8 @@ pub struct Offered {
 pub struct Implementation {
     /// The release.
     pub release: ReleaseId,
+    /// The index of the log entry of the package's first release that exports the interface.
+    pub first_index: u64,
     /// The key that signed it, as a `did:key`.
     pub publisher: String,
     /// The one-line description.
@@ -140,6 +143,11 @@ pub struct Implementation {
 }
 
 impl Implementation {
+    /// Returns how many of the tests of the interface it passes.
+    pub fn spec_passed(&self) -> usize {
+        self.spec_tests.map_or(0, |tests| tests.passed)
+    }
+
     /// Returns the fuel that the tests of the interface take, where it passes all.
     pub fn spec_fuel(&self) -> Option<u64> {
         self.spec_tests.filter(SpecTests::holds).map(|tests| tests.fuel)
@@ -207,7 +215,7 @@ impl Registry {
         };
         let mut is_tested = true;
         let mut implementations = Vec::new();
-        for row in rows {
+        for ImplementationRow { release: row, first_index } in rows {
             let ReleaseView { row, listing, report, strength, .. } = self.view(row)?;
             // What earlier tests showed stands until there are new ones.
             let tests = shown.get(&row.id);
@@ -229,6 +237,7 @@ impl Registry {
                 usage: self.usage(&row.id).await?,
                 same_code: self.same_code(&live).await?,
                 release: row.id,
+                first_index,
                 publisher: row.publisher,
                 description: listing.description,
                 license: listing.license,

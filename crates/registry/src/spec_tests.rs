@@ -14,7 +14,7 @@ use glassbox_core::terms::edition_of;
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, PackageName, ReleaseId, limits};
 use glassbox_sandbox::{Flow, SandboxError};
-use glassbox_store::ReleaseRow;
+use glassbox_store::{ImplementationRow, ReleaseRow};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -147,7 +147,9 @@ impl Registry {
         let max = limits::IMPLEMENTATIONS_MAX;
         let known = self.store.spec_runs(interface).await?;
         let mut looked = Looked::Done;
-        for row in self.store.implementations(interface, now_ms, max).await? {
+        for ImplementationRow { release: row, .. } in
+            self.store.implementations(interface, now_ms, max).await?
+        {
             if known.get(&row.id).is_some_and(|(tests, _)| *tests == spec.tests) {
                 continue;
             }

@@ -21,6 +21,15 @@ pub(crate) fn write(transaction: &Transaction<'_>, release: &NewRelease) -> Resu
     Ok(())
 }
 
+/// A package that exports an interface by its newest release.
+#[derive(Debug, Clone)]
+pub struct ImplementationRow {
+    /// That release.
+    pub release: ReleaseRow,
+    /// The index of the log entry of the package's first release that exports the interface.
+    pub first_index: u64,
+}
+
 impl Store {
     /// Returns the newest releases of the packages that export an interface by them, at most `max`: those of the packages that
     /// had it first, first. How old a package is says nothing, or an old name would be worth a place.
@@ -29,7 +38,7 @@ impl Store {
         interface: &str,
         now_ms: i64,
         max: usize,
-    ) -> Result<Vec<ReleaseRow>, StoreError> {
+    ) -> Result<Vec<ImplementationRow>, StoreError> {
         let interface = interface.to_owned();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
@@ -44,7 +53,9 @@ impl Store {
                 let package: PackageName = parse(&row.get::<_, String>(0)?)?;
                 let Some(version) = newest_release(connection, &package, now_ms)? else { continue };
                 if is_exported(connection, &interface, &package, &version)? {
-                    newest.extend(read_release(connection, &package.at(version))?);
+                    let first_index = row.get::<_, i64>(1)? as u64;
+                    let release = read_release(connection, &package.at(version))?;
+                    newest.extend(release.map(|release| ImplementationRow { release, first_index }));
                 }
             }
             Ok(newest)

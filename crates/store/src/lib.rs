@@ -64,6 +64,7 @@ pub use company::{
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use earnings::{EarnedBy, Earning, EarningKey, EarningsQuery, PayerClass};
 pub use error::StoreError;
+pub use exports::ImplementationRow;
 pub use fault::{Fault, Moment};
 pub use holds::Held;
 pub use ledger::{Balance, OwedTransfer, TransferRow};

@@ -663,7 +663,8 @@ async fn implementations_are_those_of_the_packages_that_had_the_interface_first(
     };
     let listed = async |max: usize| {
         let rows = store.implementations(INTERFACE, 1, max).await.expect("read");
-        rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
+        assert!(rows.is_sorted_by_key(|row| row.first_index), "{rows:?}");
+        rows.iter().map(|row| row.release.id.to_string()).collect::<Vec<_>>()
     };
     assert!(!store.is_exported(INTERFACE).await.expect("read"));
     // A package is not older than what it does.

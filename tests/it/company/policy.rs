@@ -349,6 +349,6 @@ async fn who_leaves_it_open_gets_the_best_of_what_the_company_allows() {
     let body = json!({ "args": [21], "choose": "most-proven" });
     narrow.post(path, &body).await.assert_problem(400, "idempotency-key-required");
     let called = narrow.post_as(path, &body, "open").await;
-    refused(&called, "deny.packages");
+    refused(&called, "account.narrow.allow.packages");
     stage.assert_sound().await;
 }
