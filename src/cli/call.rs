@@ -58,6 +58,13 @@ pub(crate) struct Allowance {
     pub(crate) receipt: Option<PathBuf>,
 }
 
+impl Allowance {
+    /// Returns what the component may use, where the caller says.
+    pub(crate) fn grants(&self) -> Option<Vec<String>> {
+        (self.allow_none || !self.allow.is_empty()).then(|| self.allow.clone())
+    }
+}
+
 /// What pays, and how much at most.
 #[derive(Debug, Args)]
 pub(crate) struct PurseArgs {

@@ -58,6 +58,7 @@ pub(super) async fn run(context: &Context, args: &CallArgs) -> Result<(), Failur
             choose: Some(choice.to_string()),
             untested: args.untested,
             fuel: args.allowance.fuel,
+            grants: args.allowance.grants(),
             ..CallBody::default()
         };
         let choosing = caller.remote().client.choose(&reference, &named, &body);
@@ -121,8 +122,12 @@ impl<'a> Caller<'a> {
             Some(path) => Folder::of(path, "the receipt")?,
             None => Folder::of(&context.home()?.receipt_path("call"), "the receipt")?,
         };
-        let grants = (allowance.allow_none || !allowance.allow.is_empty()).then(|| allowance.allow.clone());
-        let body = CallBody { args: typed.args.clone(), fuel: allowance.fuel, grants, ..CallBody::default() };
+        let body = CallBody {
+            args: typed.args.clone(),
+            fuel: allowance.fuel,
+            grants: allowance.grants(),
+            ..CallBody::default()
+        };
         let call = Call { release: &typed.release, function: &typed.function, body };
         let response = during("calling", client.call_with(&call, buyer.as_ref())).await?;
         let receipt = glassbox_client::check_reply(&call, &typed.ty, &response, &executor)?;

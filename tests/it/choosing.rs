@@ -383,3 +383,24 @@ async fn what_is_equal_goes_by_who_had_the_interface_first_and_not_by_own_tests(
         assert_eq!(names, ["spec:twice@1.0.0", "copy:twice@1.0.0", "wrong:twice@1.0.0"], "{by}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_takes_an_untested_one_where_it_is_told_that_it_may() {
+    let stage = Stage::open(Arc::new(tempfile::tempdir().unwrap()), World::default(), Sweep::Off).await;
+    publish(&stage, 100, &package("spec:twice", 100, "0", CASES)).await;
+    let agent = Agent::new(&stage, "/mcp", Era::Legacy);
+    let call = async |untested: Value| {
+        let mut arguments =
+            json!({ "id": "spec:twice", "function": "double", "args": [21], "choose": "cheapest" });
+        if !untested.is_null() {
+            arguments["untested"] = untested;
+        }
+        agent.tool("call", arguments).await["structuredContent"].clone()
+    };
+    let refused = call(Value::Null).await;
+    assert_eq!(refused["code"], "none-to-choose", "{refused}");
+    assert!(refused["next"].as_str().unwrap().contains("`untested`"), "{refused}");
+    assert_eq!(call(json!(false)).await["code"], "none-to-choose");
+    let called = call(json!(true)).await;
+    assert_eq!((&called["output"], &called["chosen"]["release"]), (&json!(42), &json!("spec:twice@1.0.0")));
+}

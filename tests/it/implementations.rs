@@ -87,6 +87,20 @@ pub(crate) fn package(name: &str, rounds: u32, price: &str, cases: &str) -> Pack
     }
 }
 
+/// A free package with the interface that may look at the clock.
+pub(crate) fn observing(name: &str, rounds: u32) -> PackageFiles {
+    let mut package = package(name, rounds, "0", CASES);
+    let looks = r#"(component
+      (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
+        (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
+        (export "datetime" (type $datetime (eq $time)))
+        (export "now" (func (result $datetime)))))"#;
+    package.component = wat::parse_str(text(rounds).replacen("(component", looks, 1)).unwrap();
+    let allowed = "fuel-max = 1_000_000_000\nimports-allow = [\"wasi:clocks/wall-clock\"]";
+    package.manifest = package.manifest.replacen("fuel-max = 1_000_000_000", allowed, 1);
+    package
+}
+
 async fn market() -> Stage {
     let stage = Stage::empty().await;
     fill(&stage).await;
@@ -240,15 +254,7 @@ async fn people_compare_implementations_on_a_page() {
             buyer.pay("/v1/call/quick/twice/1.0.0/double", json!([n]), &format!("{name} {n}")).await.output();
         }
     }
-    let mut hostile = package("evil:twice", 1, "0", CASES);
-    let looks = r#"(component
-      (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
-        (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
-        (export "datetime" (type $datetime (eq $time)))
-        (export "now" (func (result $datetime)))))"#;
-    hostile.component = wat::parse_str(text(1).replacen("(component", looks, 1)).unwrap();
-    let allowed = "fuel-max = 1_000_000_000\nimports-allow = [\"wasi:clocks/wall-clock\"]";
-    hostile.manifest = hostile.manifest.replacen("fuel-max = 1_000_000_000", allowed, 1);
+    let mut hostile = observing("evil:twice", 1);
     let described = "<script>alert(1)</script> \u{202e}<b>gnp</b><img src=x onload=x>";
     let described = format!("version = \"1.0.0\"\ndescription = {}", json!(described));
     hostile.manifest = hostile.manifest.replacen("version = \"1.0.0\"", &described, 1);

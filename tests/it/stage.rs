@@ -228,6 +228,13 @@ impl Stage {
         stage
     }
 
+    /// A company's registry with nothing published, whose clock stands at the time of this machine.
+    pub(crate) async fn of_company_today(policy: &str) -> Self {
+        let company = Some(CompanyPolicy::parse(policy).unwrap());
+        let world = World { company, ..World::at(Timestamp::now().as_millisecond()) };
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::Off).await
+    }
+
     /// A registry that has `lab:bench@1.0.0`.
     pub(crate) async fn new() -> Self {
         let stage = Self::empty().await;

@@ -243,9 +243,11 @@ impl Client {
         body: &CallBody,
     ) -> Result<ChosenResponse, ClientError> {
         let fuel = body.fuel.map(|fuel| fuel.to_string());
+        let grants = body.grants.as_ref().map(|grants| serde_json::json!(grants).to_string());
         let mut query = vec![("by", body.choose.as_deref().unwrap_or("pinned"))];
         query.extend(body.untested.then_some(("untested", "true")));
         query.extend(fuel.as_deref().map(|fuel| ("fuel", fuel)));
+        query.extend(grants.as_deref().map(|grants| ("grants", grants)));
         let chosen: ChosenResponse =
             self.get(&function_path("/v1/choose", reference, function), &query).await?;
         match chosen.function.parse::<FunctionName>() {

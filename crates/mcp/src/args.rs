@@ -81,6 +81,8 @@ pub(crate) struct Call {
     #[serde(default)]
     choose: Option<String>,
     #[serde(default)]
+    untested: bool,
+    #[serde(default)]
     idempotency_key: Option<String>,
 }
 
@@ -132,7 +134,7 @@ impl Call {
             nonce: None,
             grants: self.grants,
             choose: self.choose,
-            untested: false,
+            untested: self.untested,
         };
         Ok(Asked {
             release: release(&self.id)?,

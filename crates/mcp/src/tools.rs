@@ -45,6 +45,7 @@ pub(crate) fn call_schema() -> Value {
             "fuel": { "type": "integer", "description": "ceiling; bounds prices by fuel" },
             "grants": strings("allow only these host interfaces or URLs"),
             "choose": { "enum": ["cheapest", "fastest", "most-proven", "pinned"], "description": "any package with the same interface" },
+            "untested": { "type": "boolean", "description": "choose also what fails the interface's tests" },
             "idempotency_key": { "type": "string", "description": "same key, same answer: safe to repeat" },
         },
         "required": ["id", "function"],

@@ -74,12 +74,6 @@ pub struct Choosing<'a> {
     pub payment: Option<&'a Payment>,
 }
 
-impl From<Choice> for Choosing<'_> {
-    fn from(choice: Choice) -> Self {
-        Self { choice, untested: false, fuel_max: None, grants: None, payment: None }
-    }
-}
-
 /// An implementation that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Agent, ask, operate, refused};
 use crate::buyer::{Reply, bench};
+use crate::command::Shell;
 use crate::stage::Stage;
 use crate::{composition, economy, grants, implementations, packages};
 
@@ -351,4 +352,47 @@ async fn who_leaves_it_open_gets_the_best_of_what_the_company_allows() {
     let called = narrow.post_as(path, &body, "open").await;
     refused(&called, "account.narrow.allow.packages");
     stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_allowed_less_than_it_asks_for_is_chosen_where_the_call_would_be_allowed() {
+    let stage = Stage::of_company_today("allow.grants = []").await;
+    let spec = implementations::package("spec:twice", 100, "0", implementations::CASES);
+    for (seed, package) in [spec, implementations::observing("eye:twice", 0)].iter().enumerate() {
+        implementations::publish(&stage, 100 + seed as u8, package).await;
+    }
+    implementations::test_all(&stage).await;
+    let agent = Agent::new(&stage, "ci-bot").await;
+    let left_out = json!([{ "release": "eye:twice@1.0.0", "rule": "allow.grants" }]);
+    let path = "/v1/choose/spec/twice/latest/double?by=fastest";
+    for (grants, release) in [
+        ("", "spec:twice@1.0.0"),
+        ("&grants=[\"wasi:clocks\"]", "spec:twice@1.0.0"),
+        ("&grants=[]", "eye:twice@1.0.0"),
+    ] {
+        let chosen = agent.get(&format!("{path}{grants}")).await.json();
+        assert_eq!(chosen["release"], release, "{chosen}");
+        assert_eq!(chosen.get("left_out") == Some(&left_out), release == "spec:twice@1.0.0", "{chosen}");
+    }
+    for bad in ["wasi:clocks", "{}", "[1]"] {
+        agent.get(&format!("{path}&grants={bad}")).await.assert_problem(400, "query-invalid");
+    }
+    let body = json!({ "args": [21], "choose": "fastest", "grants": [] });
+    let called = agent.post_as("/v1/call/spec/twice/latest/double", &body, "open").await;
+    assert_eq!(
+        (&called.output(), &called.json()["chosen"]["release"]),
+        (&json!(42), &json!("eye:twice@1.0.0"))
+    );
+
+    // The command says what it allows before it is chosen, too.
+    let shell = Shell::new(&stage.url);
+    let noted = |more: &[&str]| {
+        let args = [&["call", "spec:twice", "double(21)", "--choose", "fastest"], more].concat();
+        let output = shell.command(&args).env("GLASSBOX_ACCOUNT", &agent.token).output().unwrap();
+        let noted = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{noted}");
+        noted
+    };
+    assert!(noted(&[]).contains("not eye:twice@1.0.0: allow.grants"));
+    assert!(noted(&["--allow-none"]).contains("fastest of 2: eye:twice@1.0.0: "));
 }

@@ -12,7 +12,8 @@ use glassbox_registry::{
     Choice, Choosing, Chosen, Comparison, Implementation, Interface, LeftOut, Offered, Payment, Ranking,
     Registry, SpecSource, SpecTests, UnknownChoice, UnknownRanking,
 };
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 
 use crate::app::App;
@@ -103,6 +104,19 @@ pub(crate) struct ChoiceQuery {
     untested: bool,
     /// The fuel ceiling of the call.
     fuel: Option<u64>,
+    /// What of the declared host interfaces the component may use, as in the body of a call: a JSON array of texts. All of
+    /// them when absent.
+    #[serde(default, deserialize_with = "texts")]
+    #[param(value_type = Option<String>, example = "[\"wasi:clocks/wall-clock\"]")]
+    grants: Option<Vec<String>>,
+}
+
+/// Reads a JSON array of texts, because a URL may have whatever else could stand between them.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let read =
+        |text: String| serde_json::from_str(&text).map_err(|error| format!("a list of texts: {error}"));
+    text.map(read).transpose().map_err(D::Error::custom)
 }
 
 /// Chooses among the packages that have the same function, and says why. For a company's account, sent as with a call, among
@@ -122,8 +136,9 @@ pub(crate) async fn one(
     let choosing = Choosing {
         untested: query.untested,
         fuel_max: query.fuel,
+        grants: query.grants.as_deref(),
         payment: payment.as_ref(),
-        ..choice(&query.by)?.into()
+        choice: choice(&query.by)?,
     };
     Ok(Json(chosen(app.registry.choose(&reference, &function, choosing).await?)))
 }
