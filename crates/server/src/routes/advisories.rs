@@ -16,6 +16,7 @@ use crate::problem::Refusal;
 
 /// Which advisories.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AdvisoriesQuery {
     /// What they are about: a package `ns:name`, or what releases are made of, such as `pkg:cargo/smallvec`; all when
     /// absent.

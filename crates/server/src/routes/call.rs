@@ -23,6 +23,7 @@ type FunctionPath = Path<(String, String, String, String)>;
 
 /// What to quote for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct QuoteQuery {
     /// The fuel ceiling; the release's own when absent.
     fuel: Option<u64>,

@@ -201,6 +201,7 @@ pub(crate) async fn settle(
 
 /// Which part of what was used.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ChargebackQuery {
     /// A month by UTC, such as `2026-11`; this one when absent.
     month: Option<String>,
@@ -283,6 +284,7 @@ pub(crate) fn approval_response(approval: Approval) -> ApprovalResponse {
 
 /// Which approvals.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ApprovalsQuery {
     /// Whether to leave out what is decided.
     #[serde(default)]

@@ -23,6 +23,7 @@ type ReleasePath = Path<(String, String, String)>;
 
 /// Which component of a release is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ComponentQuery {
     /// That of an edition, where it has one of its own; the release's when absent.

@@ -136,6 +136,7 @@ pub(crate) async fn manifest(
 
 /// Which document is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DocumentQuery {
     /// Its path, as the manifest has it.

@@ -34,6 +34,7 @@ pub(crate) async fn interfaces(State(app): State<App>) -> Result<Json<Interfaces
 
 /// In which order implementations are listed.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct RankingQuery {
     /// `use`, `price`, `fuel`, `time`, `tests` or `name`; `use` when absent.
     by: Option<String>,
@@ -96,6 +97,7 @@ fn response(one: Implementation) -> ImplementationResponse {
 
 /// How to choose.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ChoiceQuery {
     /// `cheapest`, `fastest`, `most-proven`, or `pinned` to the one that is named.
     by: String,

@@ -25,6 +25,7 @@ use crate::problem::Refusal;
 
 /// What of the ledger.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct StatementQuery {
     /// An account, such as `payee:ID`, `payer:0x…` or `operator`; all when absent.
     account: Option<String>,

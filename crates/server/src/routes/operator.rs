@@ -146,6 +146,7 @@ pub(crate) async fn notice(
 
 /// Which notices.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct NoticesQuery {
     /// Also those that were decided.
     #[serde(default)]
@@ -187,6 +188,7 @@ pub(crate) async fn decide_notice(
 
 /// After which decision.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ActionsQuery {
     /// The number of the last one that was seen; from the beginning when absent.
     after: Option<i64>,

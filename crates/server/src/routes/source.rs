@@ -19,6 +19,7 @@ use crate::problem::Refusal;
 
 /// What of a source is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceQuery {
     /// One file, as a page for people; all of their names when empty.

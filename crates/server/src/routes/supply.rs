@@ -34,6 +34,7 @@ pub(crate) async fn sbom(
 
 /// Which package.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MadeOfQuery {
     /// The name of a package that releases may be made of, such as `serde_json`.
     package: String,
