@@ -6,7 +6,7 @@ use super::Context;
 use super::purse::Purse;
 use crate::cli::{TipArgs, TipCommand};
 use crate::failure::Failure;
-use crate::output::{GOOD, MONEY, NAME, paint};
+use crate::output::{BAD, GOOD, MONEY, NAME, count, paint};
 use crate::progress::during;
 
 pub(super) async fn run(context: &Context, command: &TipCommand) -> Result<(), Failure> {
@@ -17,13 +17,14 @@ pub(super) async fn run(context: &Context, command: &TipCommand) -> Result<(), F
             let given = during("giving", context.own_account()?.spread_tips(&body)).await?;
             context.output.answer(&given, || {
                 let line = |tip: &glassbox_api::SpreadTipResponse| {
-                    let amount = paint(MONEY, format!("${}", tip.charged.usd));
-                    format!(
-                        "{} {amount} for {}, called {} times",
-                        paint(GOOD, "✓"),
-                        paint(NAME, &tip.package),
-                        tip.calls
-                    )
+                    let (package, calls) = (paint(NAME, &tip.package), count(tip.calls, "call"));
+                    match &tip.refused {
+                        None => {
+                            let amount = paint(MONEY, format!("${}", tip.charged.usd));
+                            format!("{} {amount} for {package}, for {calls}", paint(GOOD, "✓"))
+                        }
+                        Some(code) => format!("{} nothing yet for {package}: {code}", paint(BAD, "✗")),
+                    }
                 };
                 given.tips.iter().map(line).collect::<Vec<_>>().join("\n")
             });

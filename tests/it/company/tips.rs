@@ -69,6 +69,11 @@ async fn gifts_are_spread_over_what_was_used() {
         .assert_problem(400, "account-invalid");
     fund.post("/v1/tips", &body).await.assert_problem(409, "month-open");
     stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    let shell = Shell::new(&stage.url);
+    let said = async |args: &[&str]| {
+        let mut command = tokio::process::Command::from(shell.command(args));
+        command.env("GLASSBOX_ACCOUNT", &fund.token).output().await.unwrap()
+    };
     // The purse has enough for one of the two; the other is told, and given once there is more.
     for (budget, other) in [("8", Some("company-refused")), ("50", None), ("50", None)] {
         operate(&stage, "/accounts/fund/budget", &json!({ "month_usd": budget })).await;
@@ -84,16 +89,13 @@ async fn gifts_are_spread_over_what_was_used() {
             assert_eq!(earned(&stage, name).await, amount, "{name}: once");
         }
         // A later release changes nothing of what was decided.
-        if other.is_some() {
+        if let Some(code) = other {
             stage.publish(&next(&tipped("goods"))).await;
+            let told = String::from_utf8(said(&["tip", "spread", &month, "10"]).await.stdout).unwrap();
+            assert!(told.contains(&format!("nothing yet for shop:other: {code}")), "{told}");
         }
     }
     // The command says the same in the account's name.
-    let shell = Shell::new(&stage.url);
-    let said = async |args: &[&str]| {
-        let mut command = tokio::process::Command::from(shell.command(args));
-        command.env("GLASSBOX_ACCOUNT", &fund.token).output().await.unwrap()
-    };
     let output = said(&["tip", "spread", &month, "10", "--json"]).await;
     let given: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(given["tips"][0]["charged"]["usd"], "7.5", "{given}");
