@@ -250,6 +250,13 @@ impl Stage {
         stage
     }
 
+    /// A company's registry of today with nothing published, which looks for undecided calls only when it is told to.
+    pub(crate) async fn of_company_today(policy: &str) -> Self {
+        let company = Some(CompanyPolicy::parse(policy).unwrap());
+        let world = World { company, ..World::of_today() };
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::Off).await
+    }
+
     /// A registry that has `lab:bench@1.0.0`.
     pub(crate) async fn new() -> Self {
         let stage = Self::empty().await;
