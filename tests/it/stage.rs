@@ -191,6 +191,13 @@ impl Stage {
         Self::open(Arc::new(tempfile::tempdir().unwrap()), World::of_today(), Sweep::On).await
     }
 
+    /// The same some days ago.
+    pub(crate) async fn of_days_ago(days: u64) -> Self {
+        let world = World::of_today();
+        world.put_back(Duration::from_secs(days * 24 * 60 * 60));
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::On).await
+    }
+
     /// Another registry with nothing published, of today and with a log of its own.
     pub(crate) async fn elsewhere() -> Self {
         let world = World { log: Some("elsewhere.glassbox.dev/log"), ..World::of_today() };
