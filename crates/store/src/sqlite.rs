@@ -49,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("unanswered.sql"),
     include_str!("reversals.sql"),
     include_str!("company/tips.sql"),
+    include_str!("company/tip_percents.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use glassbox_core::account::{AccountName, CostCenter, Month};
-use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageName, Pico, ReleaseId};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::error::StoreError;
@@ -96,6 +96,9 @@ pub(crate) fn note_receipt(
 const OF_MONTH: &str = "FROM account_uses LEFT JOIN calls ON calls.id = call
     WHERE month = ?1 AND (state IS NULL OR state IN ('posted', 'voided'))";
 
+/// What was bought of a package, and given to it, is no call of it.
+const IS_CALL: &str = "account_uses.function NOT LIKE 'glassbox:registry/releases#%'";
+
 /// What a call cost; one that was voided, or had no price, nothing.
 const CHARGE: &str = "CASE WHEN state = 'posted' THEN charge END";
 
@@ -181,8 +184,7 @@ impl Store {
         let month = month.clone();
         self.read(move |connection| {
             let mut statement = connection.prepare(&format!(
-                "SELECT account_uses.release, COUNT(*) {OF_MONTH}
-                 AND account_uses.function NOT LIKE 'glassbox:registry/releases#%' GROUP BY account_uses.release"
+                "SELECT account_uses.release, COUNT(*) {OF_MONTH} AND {IS_CALL} GROUP BY account_uses.release"
             ))?;
             let mut rows = statement.query([month.as_str()])?;
             let mut packages: BTreeMap<PackageName, u64> = BTreeMap::new();
@@ -192,6 +194,31 @@ impl Store {
                 *packages.entry(release.package).or_default() += u64::try_from(calls).unwrap_or_default();
             }
             Ok(packages.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Returns what an account spent on calls in a month: what they cost, less what went back since.
+    pub async fn spent_on_calls(&self, account: &AccountName, month: &Month) -> Result<Pico, StoreError> {
+        let (account, month) = (account.clone(), month.clone());
+        self.read(move |connection| {
+            let of_account = format!("{OF_MONTH} AND {IS_CALL} AND account_uses.account = ?2");
+            let mut statement = connection.prepare(&format!("SELECT {CHARGE} {of_account}"))?;
+            let mut rows = statement.query([month.as_str(), account.as_str()])?;
+            let mut spent = 0;
+            while let Some(row) = rows.next()? {
+                spent += Atomic(charge_of(row.get(0)?)?).to_pico().0;
+            }
+            let mut statement = connection.prepare(&format!(
+                "SELECT amount FROM reversals JOIN transfers ON transfers.subject = reversals.subject
+                 WHERE kind = 'reversal' AND transfers.state = 'posted'
+                 AND reversals.call IN (SELECT account_uses.call {of_account})"
+            ))?;
+            let mut rows = statement.query([month.as_str(), account.as_str()])?;
+            while let Some(row) = rows.next()? {
+                spent = spent.saturating_sub(amount_from_sql(&row.get::<_, Vec<u8>>(0)?)?);
+            }
+            Ok(Pico(spent))
         })
         .await
     }
