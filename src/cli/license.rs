@@ -110,14 +110,19 @@ pub(crate) enum TipCommand {
     )]
     Give(TipArgs),
     /// Give to all that your company used in a month, by its calls of each
-    #[command(after_help = "Examples:\n  GLASSBOX_ACCOUNT=gba_… glassbox tip spread 2026-11 100")]
+    #[command(
+        after_help = "Examples:\n  GLASSBOX_ACCOUNT=gba_… glassbox tip spread 2026-11 100\n  GLASSBOX_ACCOUNT=gba_… glassbox tip spread 2026-11 --percent 2"
+    )]
     Spread {
         /// The month
         #[arg(value_name = "YYYY-MM")]
         month: String,
         /// How much in all, in dollars
-        #[arg(value_name = "DOLLARS")]
-        usd: String,
+        #[arg(value_name = "DOLLARS", required_unless_present = "percent", conflicts_with = "percent")]
+        usd: Option<String>,
+        /// How much in all, as a part of what the account spent on calls in the month: 1 to 100
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+        percent: Option<u32>,
     },
 }
 

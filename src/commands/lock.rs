@@ -266,9 +266,10 @@ async fn check_license(
 
 /// Says where a licence is over, and whether only just.
 fn expiry(license: &License, grace_days: u32) -> Option<(bool, String)> {
-    let until = license.until.filter(|until| *until <= Timestamp::now())?;
+    let (until, now) = (license.until?, Timestamp::now());
     let grace = SignedDuration::from_hours(24 * i64::from(grace_days));
-    Some((Timestamp::now() < until + grace, format!("its licence ended {until}")))
+    // By how long it is over, for a day so far off may be none that there is.
+    (until <= now).then(|| (now.duration_since(until) < grace, format!("its licence ended {until}")))
 }
 
 /// Returns a path that is relative to the folder of a lock.

@@ -12,8 +12,8 @@ use crate::progress::during;
 pub(super) async fn run(context: &Context, command: &TipCommand) -> Result<(), Failure> {
     match command {
         TipCommand::Give(args) => give(context, args).await,
-        TipCommand::Spread { month, usd } => {
-            let body = SpreadBody { month: month.clone(), usd: usd.clone() };
+        TipCommand::Spread { month, usd, percent } => {
+            let body = SpreadBody { month: month.clone(), usd: usd.clone(), percent: *percent };
             let given = during("giving", context.own_account()?.spread_tips(&body)).await?;
             context.output.answer(&given, || {
                 let line = |tip: &glassbox_api::SpreadTipResponse| {

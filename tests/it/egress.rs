@@ -4,18 +4,23 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use glassbox_core::files::Files;
+use glassbox_core::ledger::Account;
+use glassbox_core::manifest::Unit;
 use glassbox_registry::{Code, PackageFiles, replay};
 use glassbox_sandbox::Allowed;
 use serde_json::{Value, json};
 
 use crate::buyer::Reply;
 use crate::command::{Server, Shell};
-use crate::stage::{Stage, keys, sandbox};
+use crate::economy;
+use crate::stage::{FEE_BPS, Stage, keys, sandbox};
 
 const INTERFACE: &str = "wasi:http/outgoing-handler";
 const DENIED: &str = "HttpRequestDenied";
+const FETCH: &str = "/v1/call/test/web/1.0.0/fetch";
 
 /// A server on this machine that counts its requests.
 struct Origin {
@@ -25,11 +30,19 @@ struct Origin {
 
 impl Origin {
     async fn start() -> Self {
+        Self::that_takes(Duration::ZERO).await
+    }
+
+    /// One that answers after some time.
+    async fn that_takes(time: Duration) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
         let count = seen.clone();
-        let answer = move || async move { count.fetch_add(1, Ordering::SeqCst).to_string() };
+        let answer = move || async move {
+            tokio::time::sleep(time).await;
+            count.fetch_add(1, Ordering::SeqCst).to_string()
+        };
         tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
         Self { address, seen }
     }
@@ -73,19 +86,22 @@ fn web(port: u16) -> PackageFiles {
     }
 }
 
+/// A request as `fetch` is told it.
+fn get(host: &str, port: u16, path: &str) -> Value {
+    json!({ "method": "GET", "scheme": "http", "authority": format!("{host}:{port}"), "path": path,
+            "headers": [], "body": { "hex": "" }, "timeout-ms": 0 })
+}
+
 /// Requests everything that the manifest declares, and something that it does not, in this order.
 async fn fetch(stage: &Stage, port: u16, grants: Option<&[&str]>) -> Reply {
-    let get = |host: &str, path: &str| {
-        json!({ "method": "GET", "scheme": "http", "authority": format!("{host}:{port}"), "path": path,
-                "headers": [], "body": { "hex": "" }, "timeout-ms": 0 })
-    };
+    let get = |host: &str, path: &str| get(host, port, path);
     let requests =
         [get("127.0.0.1", "/a/x"), get("127.0.0.1", "/b"), get("localhost", "/"), get("127.0.0.1", "/c")];
     let mut body = json!({ "args": [requests] });
     if let Some(grants) = grants {
         body["grants"] = json!(grants);
     }
-    stage.post("/v1/call/test/web/1.0.0/fetch", &body).await
+    stage.post(FETCH, &body).await
 }
 
 /// Returns the hosts and paths of [`fetch`] that answered, a letter each. Insists that the others were refused.
@@ -184,6 +200,50 @@ async fn an_operator_allows_requests_by_url_to_calls_and_services() {
     let stage = Stage::empty().await;
     stage.publish(&web(port)).await;
     fetch(&stage, port, None).await.assert_problem(422, "guest-import-not-granted");
+}
+
+/// A dollar cent for each second, and whom it is paid to.
+fn by_the_second(package: PackageFiles) -> PackageFiles {
+    let price = "[[price]]\nid = \"wait\"\nexport = \"fetch\"\nunit = \"second\"\namount = \"0.01\"\n";
+    PackageFiles { manifest: format!("{}{price}{}", package.manifest, economy::PAYEE), ..package }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_is_paid_by_the_begun_second() {
+    let origin = Origin::that_takes(Duration::from_millis(1_200)).await;
+    let stage = Stage::allowing(Allowed::parse([INTERFACE]).unwrap()).await;
+    let package = by_the_second(web(origin.port()));
+    stage.publish(&package).await;
+    let buyer = stage.buyer("ana", 1).await;
+    let before = stage.balance(buyer.wallet.address()).await;
+    let args = json!([[get("127.0.0.1", origin.port(), "/a")]]);
+    stage.post(FETCH, &json!({ "args": args })).await.assert_problem(402, "payment-required");
+    assert_eq!(origin.seen(), 0);
+
+    let since = Instant::now();
+    let reply = buyer.pay(FETCH, args, "slow").await;
+    let passed_ms = since.elapsed().as_millis();
+    assert_eq!(reply.output()[0]["ok"]["status"], 200);
+    let (bundle, receipt) = reply.receipt();
+    // Two on a machine that has nothing else to do; never fewer, and never more than passed here.
+    let waited = u128::from(receipt.wait_ms);
+    assert!((1_001..=passed_ms).contains(&waited), "{waited} of {passed_ms} ms");
+    let seconds = waited.div_ceil(1_000);
+    let [line] = receipt.charge.lines.as_slice() else { panic!("{receipt:?}") };
+    assert_eq!((&line.unit, u128::from(line.quantity)), (&Unit::Second, seconds));
+    assert_eq!(receipt.charge.amount.0, seconds * 10_000);
+    assert_eq!(stage.balance(buyer.wallet.address()).await, before - seconds * 10_000);
+    let payee = Account::Payee("acct:ana@shop.example".into());
+    let net = seconds * 10_000 * 1_000_000 * u128::from(10_000 - FEE_BPS) / 10_000;
+    assert_eq!(stage.store().balance(&payee).await.unwrap().credits.0, net);
+
+    // Run again from what was recorded: the origin is not asked, nothing is waited for, and the bill is the same.
+    let (mut report, _) = bundle.verify(Some(&keys().executor.public()));
+    let code = Code { component: &package.component, files: None, dependencies: &[] };
+    replay(&sandbox(), &bundle, &receipt, code, &mut report).await;
+    assert!(report.holds() && origin.seen() == 1, "{report:?}");
+    assert!(report.checks.iter().any(|check| check.name == "re-execution" && check.holds), "{report:?}");
+    stage.assert_sound().await;
 }
 
 #[test]

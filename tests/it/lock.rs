@@ -1,5 +1,7 @@
 //! What a project uses: pinned in `glassbox.lock`, refused in CI where it may not be used, and thanked.
 
+use std::time::Duration;
+
 use glassbox_core::Atomic;
 use glassbox_core::acts::{Act as _, Quarantine, TermsChange, Yank};
 use glassbox_core::hashed::Document as _;
@@ -16,7 +18,12 @@ use crate::{economy, mirror};
 
 /// Runs the audit. Returns whether it held, and what it found.
 fn audit(shell: &Shell) -> (bool, Vec<Value>) {
-    let output = shell.run(&["audit", "licenses", "--allow", "MIT,Apache-2.0", "--json"]);
+    audit_with(shell, &[])
+}
+
+/// The same with some more arguments.
+fn audit_with(shell: &Shell, args: &[&str]) -> (bool, Vec<Value>) {
+    let output = shell.run(&[&["audit", "licenses", "--allow", "MIT,Apache-2.0", "--json"], args].concat());
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (output.status.success(), said["findings"].as_array().unwrap().clone())
@@ -131,6 +138,32 @@ async fn a_licence_that_everybody_may_take_is_what_it_is() {
         let (holds, findings) = audit(&shell);
         assert_eq!((holds, codes(&findings)), (found.is_empty(), found), "{item}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_licence_that_is_over_is_refused_after_its_grace() {
+    let offer =
+        "[[offer]]\nid = \"trial\"\ngrants = \"LicenseRef-Shop-Trial\"\namount = \"0\"\nterm = \"P30D\"\n";
+    // Taken a while ago, so that by the command's clock it ended three days ago.
+    let stage = Stage::of_days_ago(33).await;
+    stage.publish(&economy::goods("LicenseRef-Shop", "", &format!("{offer}{}", economy::PAYEE))).await;
+    let body = json!({ "item": "offer:trial" });
+    let taken = stage.post("/v1/packages/shop/goods/1.0.0/licenses", &body).await.json();
+    stage.world.advance(Duration::from_secs(33 * 24 * 60 * 60));
+    // Whatever is published has the log signed again.
+    stage.publish(&bench("1.0.0")).await;
+    let shell = Shell::new(&stage.url);
+    std::fs::write(shell.folder.path().join("trial.json"), taken["license"].to_string()).unwrap();
+    shell.ok(&["add", "shop:goods", "--license", "trial.json"]);
+
+    let (holds, findings) = audit(&shell);
+    assert_eq!((holds, codes(&findings)), (true, vec![("license-expired", true)]), "within two weeks");
+    for (grace, warning) in [("0", false), ("2", false), ("4", true), ("4294967295", true)] {
+        let (holds, findings) = audit_with(&shell, &["--grace", grace]);
+        assert_eq!((holds, codes(&findings)), (warning, vec![("license-expired", warning)]), "{grace}");
+    }
+    let (exit, said) = shell.json(&["audit", "licenses", "--grace", "2"]);
+    assert_eq!((exit, &said["code"]), (1, &json!("lock-refused")), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

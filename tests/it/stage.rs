@@ -55,6 +55,8 @@ pub(crate) struct World {
     oidc: Vec<OidcIssuer>,
     /// Whose blocklists count.
     blocklists: Vec<PublicKey>,
+    /// The origin of its log, where that is another than every stage's.
+    log: Option<&'static str>,
 }
 
 impl World {
@@ -67,7 +69,22 @@ impl World {
             company: None,
             oidc: Vec::new(),
             blocklists: Vec::new(),
+            log: None,
         }
+    }
+
+    /// The world at the time of this machine.
+    fn of_today() -> Self {
+        Self::at(Timestamp::now().as_millisecond())
+    }
+
+    /// Returns the keys of its registry.
+    fn keys(&self) -> Keys {
+        let log = self
+            .log
+            .map(|origin| LogKey::new(origin, SecretKey::from_seed(Digest::of(origin).as_bytes())).unwrap());
+        let keys = keys();
+        Keys { log: log.unwrap_or(keys.log), ..keys }
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -171,7 +188,19 @@ impl Stage {
     /// A registry with nothing published whose clock stands at the time of this machine: the built command has no other, and
     /// takes no word from the future.
     pub(crate) async fn of_today() -> Self {
-        let world = World::at(Timestamp::now().as_millisecond());
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), World::of_today(), Sweep::On).await
+    }
+
+    /// The same some days ago.
+    pub(crate) async fn of_days_ago(days: u64) -> Self {
+        let world = World::of_today();
+        world.put_back(Duration::from_secs(days * 24 * 60 * 60));
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::On).await
+    }
+
+    /// Another registry with nothing published, of today and with a log of its own.
+    pub(crate) async fn elsewhere() -> Self {
+        let world = World { log: Some("elsewhere.glassbox.dev/log"), ..World::of_today() };
         Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::On).await
     }
 
@@ -228,10 +257,10 @@ impl Stage {
         stage
     }
 
-    /// A company's registry with nothing published, whose clock stands at the time of this machine.
+    /// A company's registry of today with nothing published, which looks for undecided calls only when it is told to.
     pub(crate) async fn of_company_today(policy: &str) -> Self {
         let company = Some(CompanyPolicy::parse(policy).unwrap());
-        let world = World { company, ..World::at(Timestamp::now().as_millisecond()) };
+        let world = World { company, ..World::of_today() };
         Self::open(Arc::new(tempfile::tempdir().unwrap()), world, Sweep::Off).await
     }
 
@@ -369,7 +398,7 @@ impl<C: Chain + 'static> Stage<C> {
             company: world.company.clone(),
         };
         let registry =
-            Registry::open(store, sandbox, rail.clone(), keys(), world.env(), config).await.unwrap();
+            Registry::open(store, sandbox, rail.clone(), world.keys(), world.env(), config).await.unwrap();
         let app = glassbox_server::app(
             registry.clone(),
             Options { devnet, operator: Some(OperatorToken::new(OPERATOR)), witness: None },

@@ -92,8 +92,13 @@ pub struct SpreadBody {
     /// The month whose calls decide who has how much.
     #[schema(example = "2026-11")]
     pub month: String,
-    /// How much in all, in dollars.
-    pub usd: String,
+    /// How much in all, in dollars. Either this or `percent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<String>,
+    /// How much in all, as a percentage from 1 to 100 of what the account itself spent on calls in the month, rounded down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 2)]
+    pub percent: Option<u32>,
 }
 
 /// Gifts that were given.

@@ -1,4 +1,4 @@
-//! The words of a company's registry: accounts, cost centres and months.
+//! The words of a company's registry: accounts, cost centres, months, and parts of what was spent.
 //!
 //! An *account* is a person or an agent in whose name calls are made. A *cost centre* is what bears their cost. Both are
 //! written into spreadsheets and URLs, so that they are plain words, checked once where they are made.
@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::money::{Atomic, PICO_PER_ATOMIC, Pico};
 
 /// Says why a word was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum WordError {
     /// It is no month.
     #[error("`{0}` is no month; write it like 2026-11")]
     Month(String),
+    /// It is no part of a hundred.
+    #[error("{0} is no percentage; name one from 1 to 100")]
+    Percent(u32),
     /// It is neither a person nor an agent, or no way to pay.
     #[error("`{found}` is none of {known}")]
     Choice {
@@ -46,6 +50,10 @@ pub struct CostCenter(String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Month(String);
+
+/// A part of an amount, from 1 to 100 of a hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(u8);
 
 /// Who is behind an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +121,30 @@ impl FromStr for Paying {
             .into_iter()
             .find(|paying| paying.as_str() == text)
             .ok_or_else(|| WordError::Choice { found: clip(text), known: "prepaid, invoice" })
+    }
+}
+
+impl Percent {
+    /// Returns that part of an amount, rounded down to a unit that can be paid.
+    pub fn of(self, amount: Pico) -> Atomic {
+        // Nobody spends so much that the product does not fit.
+        Atomic(amount.0.saturating_mul(u128::from(self.0)) / 100 / PICO_PER_ATOMIC)
+    }
+
+    /// Returns the number of hundredths.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Percent {
+    type Error = WordError;
+
+    fn try_from(percent: u32) -> Result<Self, WordError> {
+        match u8::try_from(percent) {
+            Ok(part @ 1..=100) => Ok(Self(part)),
+            _ => Err(WordError::Percent(percent)),
+        }
     }
 }
 
@@ -204,6 +236,24 @@ mod tests {
         let long = "a".repeat(limits::ACCOUNT_NAME_BYTES_MAX + 1);
         for text in ["", "Ana", "=1", "-a", "@a", ".a", "_a", "a b", "a,b", "a/b", "a:b", "ä", &long] {
             assert!(text.parse::<AccountName>().is_err() && text.parse::<CostCenter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_rounded_down() {
+        let of = |percent: u32, pico: u128| Percent::try_from(percent).expect("a part").of(Pico(pico)).0;
+        for (percent, pico, atomic) in [
+            (1, 0, 0),
+            (100, 7_999_999, 7),
+            (1, 99_999_999, 0),
+            (1, 100_000_000, 1),
+            (33, 6_000_000, 1),
+            (50, 5_999_000_000, 2_999),
+        ] {
+            assert_eq!(of(percent, pico), atomic, "{percent} % of {pico}");
+        }
+        for percent in [0, 101, 256, 257, u32::MAX] {
+            assert_eq!(Percent::try_from(percent), Err(WordError::Percent(percent)));
         }
     }
 

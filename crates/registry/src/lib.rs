@@ -82,7 +82,7 @@ pub use channels::Asked;
 pub use choose::{Choice, Choosing, Chosen, LeftOut, UnknownChoice};
 pub use company::{
     ACCOUNT_TOKEN_PREFIX, AccountError, Caller, Chargeback, CompanyPolicy, NewAccount, NewToken,
-    PolicyRefusal, SpreadTip,
+    PolicyRefusal, SpreadAmount, SpreadTip,
 };
 pub use credit::{Credit, CreditBalance, TopUpReply};
 pub use domain::DomainConfig;

@@ -59,7 +59,7 @@ pub use channels::{ChainState, ChannelPosting, ChannelRow, Claimed, Voucher, Vou
 pub use codes::FirstRelease;
 pub use company::{
     AccountRefusal, AccountStanding, AccountToken, Approval, ApprovalState, CompanyAccount, NoToken, Spender,
-    TipPart, Use, UseRow, UseSum, month_block, token_id,
+    TipPart, TipPlan, Use, UseRow, UseSum, month_block, token_id,
 };
 pub use credit::{Budget, CreditAccount, CreditRefusal};
 pub use earnings::{EarnedBy, Earning, EarningKey, EarningsQuery, PayerClass};

@@ -56,6 +56,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("budgets.sql"),
     include_str!("works.sql"),
     include_str!("unclaimed_charges.sql"),
+    include_str!("company/tip_percents.sql"),
 ];
 
 /// The migration after which accounts carry the sums of their transfers.

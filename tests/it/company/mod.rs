@@ -6,6 +6,7 @@ mod money;
 mod policy;
 mod prices;
 mod tips;
+mod upstream;
 
 use glassbox_registry::{AccountStanding, NewAccount};
 use serde_json::{Value, json};

@@ -119,6 +119,76 @@ async fn gifts_are_spread_over_what_was_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gifts_are_a_part_of_what_the_account_spent_on_calls() {
+    let stage = Stage::of_company("").await;
+    stage.publish(&tipped("goods")).await;
+    stage.publish(&tipped("other")).await;
+    let (agent, fund) = (Agent::new(&stage, "ci-bot").await, Agent::new(&stage, "fund").await);
+    let free = async |name: &str, n: u32| {
+        let path = format!("/v1/call/shop/{name}/1.0.0/double");
+        assert_eq!(agent.post(&path, &json!({ "args": [n] })).await.status, 200);
+    };
+    for n in 0..3 {
+        free("goods", n).await;
+    }
+    free("other", 0).await;
+    // 6,000 for calls, of which 1 goes back; what others spend, failures and a gift of its own are nothing of it.
+    let mut calls = Vec::new();
+    for n in 0..3 {
+        calls.push(agent.call("double", n).await.json()["call"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(agent.call("boom", 1).await.status, 422);
+    assert_eq!(Agent::new(&stage, "lab").await.call("double", 4).await.status, 200);
+    let gift = agent.post("/v1/packages/shop/other/1.0.0/tips", &json!({ "usd": "1" })).await;
+    assert_eq!((gift.status, earned(&stage, "other").await), (200, 1_000_000), "{}", gift.text);
+    let refund = async |call: &str, usd: &str| {
+        let body = json!({ "call": call, "total_usd": usd, "reason": "a test" });
+        assert_eq!(operate(&stage, "/refunds", &body).await.json()["total"]["usd"], usd);
+    };
+    refund(&calls[0], "0.000001").await;
+
+    let month = stage.registry.month().to_string();
+    let body = |percent: u32| json!({ "month": month, "percent": percent });
+    agent.post("/v1/tips", &body(50)).await.assert_problem(409, "month-open");
+    stage.world.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    for percent in [0, 101, 65_586] {
+        agent.post("/v1/tips", &body(percent)).await.assert_problem(400, "amount-invalid");
+    }
+    for unclear in [json!({ "month": month }), json!({ "month": month, "percent": 50, "usd": "1" })] {
+        agent.post("/v1/tips", &unclear).await.assert_problem(400, "body-invalid");
+    }
+    assert_eq!(fund.post("/v1/tips", &body(50)).await.json()["tips"], json!([]), "it spent nothing");
+    // Half of 5,999, rounded down, by three calls and one; and again, whatever goes back since.
+    for _ in 0..2 {
+        let given = agent.post("/v1/tips", &body(50)).await.json();
+        let charged = |row: usize| given["tips"][row]["charged"]["amount"].clone();
+        assert_eq!((charged(0), charged(1)), (json!("2249"), json!("750")), "{given}");
+        assert_eq!((earned(&stage, "goods").await, earned(&stage, "other").await), (2_249, 1_000_750));
+        refund(&calls[1], "0.002").await;
+    }
+    agent.post("/v1/tips", &body(40)).await.assert_problem(409, "payment-bound");
+    let sum = json!({ "month": month, "usd": "1" });
+    agent.post("/v1/tips", &sum).await.assert_problem(409, "payment-bound");
+
+    // The command asks for the same, and for one of the two.
+    let shell = Shell::new(&stage.url);
+    let said = async |args: &[&str]| {
+        let mut command = tokio::process::Command::from(shell.command(args));
+        command.env("GLASSBOX_ACCOUNT", &agent.token).output().await.unwrap()
+    };
+    let spread = ["tip", "spread", month.as_str(), "--percent", "50"];
+    let output = said(&[&spread[..], &["--json"]].concat()).await;
+    let given: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(given["tips"][0]["charged"]["usd"], "0.002249", "{given}");
+    for wrong in [&["5", "--percent", "50"][..], &[], &["--percent", "0"], &["--percent", "101"]] {
+        let output = said(&[&spread[..3], wrong].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(earned(&stage, "goods").await, 2_249, "once");
+    stage.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tips_that_cannot_be_decided_are_decided_when_they_are_asked_for_again() {
     for moment in MOMENTS {
         let stage = Stage::of_company("budget.account-month = '50'").await;

@@ -5,7 +5,7 @@ use glassbox_core::hashed::Document as _;
 use glassbox_core::ledger::Account;
 use glassbox_core::license::License;
 use glassbox_core::manifest::{Manifest, Terms};
-use glassbox_registry::PackageFiles;
+use glassbox_registry::{Package, PackageFiles};
 use serde_json::json;
 
 use super::{Customer, PAYEE, earned, goods, net, path, priced, stage_with};
@@ -30,14 +30,24 @@ fn source_available(license: &str) -> PackageFiles {
          [[offer]]\nid = \"hosting\"\ngrants = \"LicenseRef-Shop-Hosting\"\non = \"download\"\nunit = \"copy\"\n\
          amount = \"500\"\nscope = \"organisation\"\nterm = \"P1Y\"\n{PAYEE}"
     );
-    let files = goods(license, "execute = [\"remote\", \"local\"]\noperators = \"any\"", &rest);
+    let files = goods(license, "execute = [\"remote\", \"local\"]", &rest);
     PackageFiles { source: Some(one_file("lib.wat", "(component)")), ..with_package(files, BUSL) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn source_available_is_read_and_run_by_all_and_hosted_for_a_licence() {
     let files = source_available("BUSL-1.1");
-    let stage = stage_with(&files).await;
+    let (stage, elsewhere) = (Stage::empty().await, Stage::elsewhere().await);
+    // For one registry, as `glassbox publish` signs what no other may host.
+    let signed_for = |stage: &Stage| {
+        let mut release = Package::check(files.clone()).unwrap().statement();
+        release.registry = Some(stage.registry.log_verifier_key());
+        request(&files, release.sign(&publisher()))
+    };
+    assert_eq!(stage.post("/v1/publish", &signed_for(&stage)).await.status, 201);
+    let competitor = async || elsewhere.post("/v1/publish", &signed_for(&stage)).await;
+    competitor().await.assert_problem(403, "operator-not-allowed");
+    assert_eq!(elsewhere.get(GOODS).await.status, 404);
     for lane in ["source", "component"] {
         assert_eq!(stage.get(&format!("{GOODS}/{lane}")).await.status, 200, "{lane}");
     }
@@ -61,6 +71,11 @@ async fn source_available_is_read_and_run_by_all_and_hosted_for_a_licence() {
     let held = License::open(&serde_json::from_value(bought["license"].clone()).unwrap()).unwrap();
     assert_eq!(held.grants.as_deref(), Some("LicenseRef-Shop-Hosting"));
     assert_eq!(earned(&stage).await, net(500_000_000));
+    // The hoster has it from its publisher, who signs it for the hoster's registry; what is for another stays refused.
+    competitor().await.assert_problem(403, "operator-not-allowed");
+    assert_eq!(elsewhere.post("/v1/publish", &signed_for(&elsewhere)).await.status, 201);
+    assert_eq!(elsewhere.post(&path("double"), &json!({ "args": [4] })).await.output(), 8);
+    assert_eq!((earned(&elsewhere).await, earned(&stage).await), (0, net(500_000_000)));
     // A fork is refused, and so is the same under a licence that denies nothing.
     let fork = format!(
         "[[derived-from]]\nrelease = \"shop:goods@1.0.0\"\nterms = \"{}\"\nshare = 0\n",
@@ -71,8 +86,13 @@ async fn source_available_is_read_and_run_by_all_and_hosted_for_a_licence() {
     refused.assert_problem(422, "fork-denied");
     let open = source_available("MIT");
     let honest = sign(&priced(""), &publisher());
-    let refused = stage.post("/v1/publish", &request(&open, honest)).await;
-    assert_eq!(refused.assert_problem(422, "manifest-invalid")["rule"], "osi-deny-use");
+    let anywhere = files.manifest.replacen("[component]", "[component]\noperators = \"any\"", 1);
+    let anywhere = PackageFiles { manifest: anywhere, ..files.clone() };
+    for (wrong, rule) in [(open, "osi-deny-use"), (anywhere, "deny-use-operators")] {
+        let refused = stage.post("/v1/publish", &request(&wrong, honest.clone())).await;
+        assert_eq!(refused.assert_problem(422, "manifest-invalid")["rule"], rule);
+    }
+    elsewhere.assert_sound().await;
     stage.assert_sound().await;
 }
 

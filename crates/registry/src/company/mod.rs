@@ -23,7 +23,7 @@ pub use self::accounts::{AccountError, NewAccount, NewToken};
 pub use self::chargeback::Chargeback;
 use self::policy::Asked;
 pub use self::policy::{CompanyPolicy, PolicyRefusal};
-pub use self::tips::SpreadTip;
+pub use self::tips::{SpreadAmount, SpreadTip};
 use crate::call::{Plan, StoredReply};
 use crate::depend::exact;
 use crate::env::rfc3339;

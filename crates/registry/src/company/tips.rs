@@ -5,16 +5,25 @@
 
 use std::sync::Arc;
 
-use glassbox_core::account::Month;
+use glassbox_core::account::{AccountName, Month, Percent};
 use glassbox_core::split::spread;
 use glassbox_core::{Atomic, Digest, PackageName, PackageRef, ReleaseId, limits};
-use glassbox_store::TipPart;
+use glassbox_store::{TipPart, TipPlan};
 
 use super::Caller;
 use crate::error::CallError;
 use crate::open::Registry;
 use crate::payment::Payment;
 use crate::tip::TipReply;
+
+/// How much is spread in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpreadAmount {
+    /// So much.
+    Sum(Atomic),
+    /// So much of what the account spent on calls in the month.
+    Percent(Percent),
+}
 
 /// A package's part of what was spread.
 #[derive(Debug)]
@@ -29,28 +38,32 @@ pub struct SpreadTip {
 
 impl Registry {
     /// Gives tips of `amount` in all to the packages that accept them, by the calls of each that all accounts made in a
-    /// month that is over. Who has how much is decided once, so asking for the same again gives what was not given yet.
+    /// month that is over. Who has how much is decided once, so asking for the same again gives what was not given yet: the
+    /// same percentage is the same tips also where something of what was spent went back since.
     pub async fn spread_tips(
         self: &Arc<Self>,
         caller: &Caller,
         month: &Month,
-        amount: Atomic,
+        amount: SpreadAmount,
     ) -> Result<Vec<SpreadTip>, CallError> {
         if *month >= self.month() {
             return Err(CallError::MonthOpen(month.clone()));
         }
         let account = &caller.account.name;
-        let mut parts = self.store.tip_parts(account, month).await?;
-        if parts.is_empty() {
-            let decided = self.divide_tips(month, amount).await?;
-            parts = self.store.plan_tips(account, month, decided).await?;
+        let mut plan = self.store.tip_plan(account, month).await?;
+        if plan.parts.is_empty() {
+            let decided = self.plan_tips(account, month, amount).await?;
+            plan = self.store.plan_tips(account, month, decided).await?;
         }
-        let sum: u128 = parts.iter().map(|part| part.part.0).sum();
-        if !parts.is_empty() && sum != amount.0 {
+        let same = match amount {
+            SpreadAmount::Sum(sum) => plan.sum() == sum,
+            SpreadAmount::Percent(percent) => plan.percent == Some(percent),
+        };
+        if !plan.parts.is_empty() && !same {
             return Err(CallError::PaymentBound);
         }
         let mut given = Vec::new();
-        for TipPart { release: ReleaseId { package, version }, calls, part } in parts {
+        for TipPart { release: ReleaseId { package, version }, calls, part } in plan.parts {
             let identifier = Some(identifier(month, &package));
             let payment = Payment::Account(Box::new(Caller { identifier, ..caller.clone() }));
             let reference = PackageRef { package: package.clone(), version: Some(version) };
@@ -58,6 +71,22 @@ impl Registry {
             given.push(SpreadTip { package, calls, given: given_now });
         }
         Ok(given)
+    }
+
+    /// Decides how an account would spread its tips now.
+    async fn plan_tips(
+        &self,
+        account: &AccountName,
+        month: &Month,
+        amount: SpreadAmount,
+    ) -> Result<TipPlan, CallError> {
+        let (sum, percent) = match amount {
+            SpreadAmount::Sum(sum) => (sum, None),
+            SpreadAmount::Percent(percent) => {
+                (percent.of(self.store.spent_on_calls(account, month).await?), Some(percent))
+            }
+        };
+        Ok(TipPlan { percent, parts: self.divide_tips(month, sum).await? })
     }
 
     /// Divides an amount by the calls of each package that accepts tips now.

@@ -9,9 +9,9 @@ use glassbox_api::{
     SpreadTipResponse, TipBody, TipResponse,
 };
 use glassbox_core::Atomic;
-use glassbox_core::account::{Month, WordError};
+use glassbox_core::account::{Month, Percent, WordError};
 use glassbox_pay::x402::{self, SettleResponse};
-use glassbox_registry::{CallError, LicenseRequest, OidcRequest, SpreadTip};
+use glassbox_registry::{CallError, LicenseRequest, OidcRequest, SpreadAmount, SpreadTip};
 
 use super::money::dollars;
 use crate::app::App;
@@ -127,7 +127,7 @@ pub(crate) async fn spread(
     let month: Month = body.month.parse().map_err(|error: WordError| {
         Refusal::new(StatusCode::BAD_REQUEST, "account-invalid", error.to_string(), "correct the word")
     })?;
-    let given = app.registry.spread_tips(&caller, &month, dollars(&body.usd)?).await?;
+    let given = app.registry.spread_tips(&caller, &month, amount(&body)?).await?;
     let tip = |tip: SpreadTip| SpreadTipResponse {
         package: tip.package.to_string(),
         calls: tip.calls,
@@ -135,4 +135,20 @@ pub(crate) async fn spread(
         refused: tip.given.err().map(|error| error.code().to_owned()),
     };
     Ok(Json(SpreadResponse { tips: given.into_iter().map(tip).collect() }))
+}
+
+/// Reads how much is to be spread.
+fn amount(body: &SpreadBody) -> Result<SpreadAmount, Refusal> {
+    match (&body.usd, body.percent) {
+        (Some(usd), None) => dollars(usd).map(SpreadAmount::Sum),
+        (None, Some(percent)) => Percent::try_from(percent).map(SpreadAmount::Percent).map_err(|error| {
+            let next = "write a whole number, such as 2";
+            Refusal::new(StatusCode::BAD_REQUEST, "amount-invalid", error.to_string(), next)
+        }),
+        (usd, _) => {
+            let found = if usd.is_some() { "both" } else { "none" };
+            let detail = format!("expected one of `usd` and `percent`, found {found}");
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "body-invalid", detail, "send one of them"))
+        }
+    }
 }

@@ -14,7 +14,7 @@ use glassbox_core::{Atomic, Digest, Pico, limits};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::approvals::{Approval, ApprovalState};
-pub use self::tips::TipPart;
+pub use self::tips::{TipPart, TipPlan};
 pub use self::uses::{Use, UseRow, UseSum};
 use crate::binding::NewCall;
 use crate::credit::{self, Budget, CreditRefusal};

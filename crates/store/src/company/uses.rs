@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use glassbox_core::account::{AccountName, CostCenter, Month};
 use glassbox_core::money::PICO_PER_ATOMIC;
-use glassbox_core::{Atomic, Digest, FunctionName, PackageName, ReleaseId};
+use glassbox_core::{Atomic, Digest, FunctionName, PackageName, Pico, ReleaseId};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::error::StoreError;
@@ -96,6 +96,9 @@ pub(crate) fn note_receipt(
 /// The calls of a month that came to their end: those that never ran, or are under way, are nobody's cost yet.
 const OF_MONTH: &str = "FROM account_uses LEFT JOIN calls ON calls.id = call
     WHERE month = ?1 AND (state IS NULL OR state IN ('posted', 'voided'))";
+
+/// What was bought of a package, and given to it, is no call of it.
+const IS_CALL: &str = "account_uses.function NOT LIKE 'glassbox:registry/releases#%'";
 
 /// What a call cost; one that was voided, or had no price, nothing.
 const CHARGE: &str = "CASE WHEN state = 'posted' THEN charge END";
@@ -211,8 +214,7 @@ impl Store {
         let month = month.clone();
         self.read(move |connection| {
             let mut statement = connection.prepare(&format!(
-                "SELECT account_uses.release, COUNT(*) {OF_MONTH}
-                 AND account_uses.function NOT LIKE 'glassbox:registry/releases#%' GROUP BY account_uses.release"
+                "SELECT account_uses.release, COUNT(*) {OF_MONTH} AND {IS_CALL} GROUP BY account_uses.release"
             ))?;
             let mut rows = statement.query([month.as_str()])?;
             let mut packages: BTreeMap<PackageName, u64> = BTreeMap::new();
@@ -222,6 +224,25 @@ impl Store {
                 *packages.entry(release.package).or_default() += u64::try_from(calls).unwrap_or_default();
             }
             Ok(packages.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Returns what an account spent on calls in a month: what they cost, less what went back since.
+    pub async fn spent_on_calls(&self, account: &AccountName, month: &Month) -> Result<Pico, StoreError> {
+        let (account, month) = (account.clone(), month.clone());
+        self.read(move |connection| {
+            let returned = Returned::read(connection, &month)?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT call, {CHARGE} {OF_MONTH} AND {IS_CALL} AND account_uses.account = ?2"
+            ))?;
+            let mut rows = statement.query([month.as_str(), account.as_str()])?;
+            let mut spent = 0;
+            while let Some(row) = rows.next()? {
+                let charge = returned.charge(&row.get::<_, String>(0)?, row.get(1)?)?;
+                spent += charge.to_pico().0;
+            }
+            Ok(Pico(spent))
         })
         .await
     }

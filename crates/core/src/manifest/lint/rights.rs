@@ -8,9 +8,12 @@ use super::{Check, Rule, clip, first, twice, when};
 use crate::limits;
 use crate::manifest::rights::ids;
 use crate::manifest::{
-    Edition, Inclusion, MachineAccess, Manifest, OfferAct, Place, PricedAct, Requirement, RoyaltyMode,
-    is_agpl, is_https,
+    Edition, Inclusion, MachineAccess, Manifest, OfferAct, Operators, Place, PricedAct, Requirement,
+    RoyaltyMode, is_agpl, is_https,
 };
+
+/// The use that is denied where nobody else may host a work for others.
+const HOSTING: &str = "hosting-competitor";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -67,6 +70,17 @@ pub(super) const RULES: &[Rule] = &[
             let osi = offered(manifest).flat_map(ids).find(|id| id.is_osi_approved())?;
             let no_forks = manifest.upstream.as_ref().is_some_and(|upstream| !upstream.allow_forks);
             when(no_forks || !manifest.package.deny_use.is_empty(), || format!("{} denies no use", osi.name))
+        }),
+    },
+    Rule {
+        id: "deny-use-operators",
+        holds: "What denies `hosting-competitor` is run for others by the registry alone that it is published at.",
+        fix: "remove operators = \"any\", or take `hosting-competitor` out of `deny-use`",
+        check: Check::Manifest(|manifest| {
+            let denied = manifest.package.deny_use.contains(HOSTING);
+            when(denied && manifest.component.operators == Operators::Any, || {
+                format!("`{HOSTING}` is denied, and operators = \"any\" lets every registry host it")
+            })
         }),
     },
     Rule {

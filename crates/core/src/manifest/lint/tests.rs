@@ -88,6 +88,7 @@ const CASES: &[Case] = &[
     ("osi-royalty", DUAL, "mode = \"requested\"", "mode = \"required\""),
     ("osi-deny-use", FREE, "[spec]", "deny-use = [\"hosting-competitor\"]\n[spec]"),
     ("osi-deny-use", DUAL, "[upstream]", "[upstream]\nallow-forks = false"),
+    ("deny-use-operators", SOURCE, "[component]", "[component]\noperators = \"any\""),
     ("copyleft-source", CORE, "license = \"Apache-2.0\"", "license = \"GPL-3.0-only\""),
     ("url-https", FREE, "https://tint.example/funding.json", "javascript:alert(1)"),
     ("url-https", SUPPORT, "sbom.cdx.json", "http://bonnet.example/sbom.json"),
