@@ -116,8 +116,9 @@ pub struct Listing {
     /// What that costs, for people: `$0.5`. Absent where it costs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<String>,
-    /// Whether the licence that changes and the usage are in it: they are in none that was written before listings had them.
-    #[serde(default)]
+    /// Whether the licence that changes and the usage are in it, where it is stored: they are in none that was written before
+    /// listings had them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_rights: bool,
 }
 
@@ -305,7 +306,7 @@ impl Package {
             license: package.license.clone(),
             license_change: package.change_license.clone().zip(package.change_date),
             usage: self.manifest.usage.clone(),
-            has_rights: true,
+            has_rights: false,
             authors: package.authors.clone(),
             repository: package.repository.clone(),
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
