@@ -208,16 +208,17 @@ impl Package {
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
         check_unnamed(&manifest, &files.documents)?;
-        let components = [&files.component].into_iter().chain(files.editions.values());
-        let sbom = read_sbom(components.map(Vec::as_slice))?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
-        let package = Self::open(files, manifest, spec, sbom)?;
+        let package = Self::open(files, manifest, spec)?;
         let Self { files, manifest, spec, inspection, grants, .. } = &package;
         check_imports(manifest, inspection, grants)?;
         editions::check(manifest, spec, inspection, files, grants)?;
-        Ok(package)
+        // Last: what is no component at all is told so, and not that its list cannot be read.
+        let components = [&files.component].into_iter().chain(files.editions.values());
+        let sbom = read_sbom(components.map(Vec::as_slice))?;
+        Ok(Self { sbom, ..package })
     }
 
     /// Reads the layers of a release that was accepted before, by the rules of its day: newer ones do not make it worse.
@@ -225,14 +226,15 @@ impl Package {
         let manifest = Manifest::read(&files.manifest)?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         // What its components are made of was written down when it was published.
-        Self::open(files, manifest, spec, Sbom::default())
+        Self::open(files, manifest, spec)
     }
 
-    fn open(files: PackageFiles, manifest: Manifest, spec: Spec, sbom: Sbom) -> Result<Self, PublishError> {
+    fn open(files: PackageFiles, manifest: Manifest, spec: Spec) -> Result<Self, PublishError> {
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
         let cases = check_cases(&spec, &files.tests)?;
         let code = code(&files)?;
+        let sbom = Sbom::default();
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })
     }
 
