@@ -7,12 +7,12 @@ use glassbox_core::acts::{Act as _, Quarantine, TermsChange, Yank};
 use glassbox_core::hashed::Document as _;
 use glassbox_core::ledger::Account;
 use glassbox_core::manifest::{Manifest, Terms};
-use glassbox_registry::Package;
+use glassbox_registry::{Package, PackageFiles};
 use serde_json::{Value, json};
 
 use crate::command::Shell;
 use crate::names::act;
-use crate::packages::{bench, publisher};
+use crate::packages::{bench, one_file, publisher};
 use crate::stage::{Stage, keys};
 use crate::{economy, mirror};
 
@@ -129,7 +129,9 @@ async fn a_licence_that_everybody_may_take_is_what_it_is() {
             .concat();
     let stage = Stage::of_today().await;
     let license = "GPL-3.0-only OR LicenseRef-Shop-Commercial";
-    stage.publish(&economy::goods(license, "", &format!("{offers}{}", economy::PAYEE))).await;
+    let source = "[source]\npath = \"src/\"\nmachines = \"free\"\n";
+    let goods = economy::goods(license, "", &format!("{source}{offers}{}", economy::PAYEE));
+    stage.publish(&PackageFiles { source: Some(one_file("lib.wat", "(component)")), ..goods }).await;
     let shell = Shell::new(&stage.url);
     for (item, found) in [("gpl", vec![("license-not-allowed", false)]), ("either", Vec::new())] {
         let file = format!("{item}.license.json");

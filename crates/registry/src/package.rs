@@ -116,8 +116,9 @@ pub struct Listing {
     /// What that costs, for people: `$0.5`. Absent where it costs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_price: Option<String>,
-    /// Whether the licence that changes and the usage are in it: they are in none that was written before listings had them.
-    #[serde(default)]
+    /// Whether the licence that changes and the usage are in it, where it is stored: they are in none that was written before
+    /// listings had them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_rights: bool,
 }
 
@@ -207,16 +208,17 @@ impl Package {
         check_sizes(&files)?;
         check_files(&manifest, files.files.as_ref())?;
         check_unnamed(&manifest, &files.documents)?;
-        let components = [&files.component].into_iter().chain(files.editions.values());
-        let sbom = read_sbom(components.map(Vec::as_slice))?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         check_identity(&manifest, &spec)?;
         check_exports(&manifest, &spec)?;
-        let package = Self::open(files, manifest, spec, sbom)?;
+        let package = Self::open(files, manifest, spec)?;
         let Self { files, manifest, spec, inspection, grants, .. } = &package;
         check_imports(manifest, inspection, grants)?;
         editions::check(manifest, spec, inspection, files, grants)?;
-        Ok(package)
+        // Last: what is no component at all is told so, and not that its list cannot be read.
+        let components = [&files.component].into_iter().chain(files.editions.values());
+        let sbom = read_sbom(components.map(Vec::as_slice))?;
+        Ok(Self { sbom, ..package })
     }
 
     /// Reads the layers of a release that was accepted before, by the rules of its day: newer ones do not make it worse.
@@ -224,14 +226,15 @@ impl Package {
         let manifest = Manifest::read(&files.manifest)?;
         let spec = Spec::parse(&texts(&files.wit)?, Some(&manifest.spec.world))?;
         // What its components are made of was written down when it was published.
-        Self::open(files, manifest, spec, Sbom::default())
+        Self::open(files, manifest, spec)
     }
 
-    fn open(files: PackageFiles, manifest: Manifest, spec: Spec, sbom: Sbom) -> Result<Self, PublishError> {
+    fn open(files: PackageFiles, manifest: Manifest, spec: Spec) -> Result<Self, PublishError> {
         let grants = grants(&manifest)?;
         let inspection = inspect(&files.component)?;
         let cases = check_cases(&spec, &files.tests)?;
         let code = code(&files)?;
+        let sbom = Sbom::default();
         Ok(Self { files, manifest, spec, inspection, sbom, grants, cases, code })
     }
 
@@ -305,7 +308,7 @@ impl Package {
             license: package.license.clone(),
             license_change: package.change_license.clone().zip(package.change_date),
             usage: self.manifest.usage.clone(),
-            has_rights: true,
+            has_rights: false,
             authors: package.authors.clone(),
             repository: package.repository.clone(),
             keywords: package.keywords.iter().chain(&package.categories).cloned().collect(),
