@@ -83,8 +83,8 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         "{CONNECTIONS} connections, {REQUESTS} requests each, CPU time of the serving threads per request, best of {ROUNDS} \
          rounds in turns. The guest runs in the server's process. A hello has no receipt, so what that takes is shown \
          apart: a server that does nothing else makes, signs and writes the same receipt for every request. \
-         Behind bare axum, with nothing of a registry, a fresh instance on a thread for guests takes more than the bound \
-         allows, and one on the thread that serves takes nearly all of it and lets a guest hold up the server.",
+         Behind bare axum, with nothing of a registry, a fresh instance alone takes more than the bound allows or nearly \
+         all of it, on whichever thread it runs; on the one that serves it lets a guest hold up the server.",
     ));
     report.table(
         &["request", "CPU", "against hello"],
