@@ -166,6 +166,8 @@ impl Registry {
         let envelope = license.clone().sign(&self.keys.executor);
         let credit_max = promise(&sale.terms, &license.item)
             .and_then(|plan| plan.sla.as_ref())
+            // How long an answer takes is promised, and cannot be broken here.
+            .filter(|sla| sla.uptime.is_some() || sla.fix_critical.is_some())
             .map_or(Atomic::ZERO, |sla| credit(charged, sla.credit));
         let kept = NewLicense { credit_max: Some(credit_max), ..kept(&license, &envelope)? };
         let reply = LicenseReply { license: envelope, charged, settlement };

@@ -13,7 +13,7 @@ use glassbox_core::case::{self, Case};
 use glassbox_core::terms::edition_of;
 use glassbox_core::value::wave;
 use glassbox_core::{Digest, FunctionName, PackageName, ReleaseId, limits};
-use glassbox_sandbox::{Flow, SandboxError};
+use glassbox_sandbox::{FailureKind, Flow, Outcome, SandboxError};
 use glassbox_store::{ImplementationRow, ReleaseRow};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -163,7 +163,13 @@ impl Registry {
                 continue;
             }
             let tests = match self.test_on(&spec, &row).await {
-                Ok(tests) => tests,
+                Ok(Some(tests)) => tests,
+                // Once it may be the machine's fault. What takes so long whenever it is tried has not passed.
+                Ok(None) if !self.tries.are_over(&what) => {
+                    self.pauses.note(&what, now_ms);
+                    return Ok(Looked::Tested);
+                }
+                Ok(None) => SpecTests { total: spec.cases.len(), passed: 0, fuel: 0 },
                 Err(error) => {
                     warn!(release = %row.id, interface, error = chain(&error), "Cannot run the tests of an interface");
                     if !is_of_component(&error) {
@@ -177,6 +183,7 @@ impl Registry {
             let json = serde_json::to_string(&tests).expect("numbers are plain JSON");
             self.store.set_spec_run(interface, &row.id, spec.tests, json).await?;
             self.pauses.forget(&what);
+            self.tries.forget(&what);
             self.forget_comparisons();
             let SpecTests { total, passed, fuel } = tests;
             info!(release = %row.id, interface, fuel, "Passed {passed} of {total} tests of an interface");
@@ -185,7 +192,12 @@ impl Registry {
         Ok(looked)
     }
 
-    async fn test_on(&self, spec: &InterfaceSpec, row: &ReleaseRow) -> Result<SpecTests, PublishError> {
+    /// Returns what the tests showed; nothing where the time on the wall was up.
+    async fn test_on(
+        &self,
+        spec: &InterfaceSpec,
+        row: &ReleaseRow,
+    ) -> Result<Option<SpecTests>, PublishError> {
         let (package, dependencies) = self.reopen(row).await?;
         // All that is tested so is one payer: it never has more than one's turn.
         let bench = Bench::new(&self.sandbox, &package, Flow::new("spec", "spec"));
@@ -208,13 +220,16 @@ impl Registry {
             };
             let fuel_left = limits::PUBLISH_FUEL_MAX.saturating_sub(tests.fuel);
             let run = bench.run(prepared, &checked, fuel_left).await;
+            if matches!(&run.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::TimedOut) {
+                return Ok(None);
+            }
             if is_inconclusive(&run.outcome) {
                 return Err(PublishError::Worker);
             }
             tests.passed += usize::from(judge(&checked, &run).passed);
             tests.fuel = tests.fuel.saturating_add(run.fuel_used);
         }
-        Ok(tests)
+        Ok(Some(tests))
     }
 
     /// Returns the tests of an interface, where its own package is here and has any.

@@ -380,7 +380,8 @@ impl Stop {
             return Failure::new(FailureKind::TooManyCalls, too_many.to_string());
         }
         if let Some(too_much) = error.downcast_ref::<TooMuchCrosses>() {
-            return Failure::new(FailureKind::OutputRefused, too_much.to_string());
+            // It protects this machine, and is no rule of the profile: whoever has more memory may get further.
+            return Failure::new(FailureKind::Busy, too_much.to_string());
         }
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());
@@ -410,7 +411,8 @@ impl Stop {
                 Failure::new(FailureKind::MemoryExceeded, "the component needs more memory than it may have")
             }
             // What a start function brings about is its own fault.
-            true if !ran || error.is::<std::io::Error>() => internal(&error),
+            // The system may be out of maps or memory when a later module is instantiated, too.
+            true if !ran || is_of_system(&error) => internal(&error),
             _ => Failure::new(FailureKind::Trap, message),
         }
     }
@@ -418,6 +420,11 @@ impl Stop {
 
 fn out_of_fuel() -> Failure {
     Failure::new(FailureKind::OutOfFuel, Trap::OutOfFuel.to_string())
+}
+
+/// Tells whether the system had not what an instance takes.
+fn is_of_system(error: &wasmtime::Error) -> bool {
+    error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() || error.is::<wasmtime::OutOfMemory>()
 }
 
 fn internal(error: &wasmtime::Error) -> Failure {

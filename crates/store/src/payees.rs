@@ -2,7 +2,7 @@
 //!
 //! Each decision is written together with its line in the record of [actions](crate::Action).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use glassbox_core::ledger::Account;
@@ -11,8 +11,9 @@ use rusqlite::{Row, Transaction, params};
 
 use crate::error::StoreError;
 use crate::notices::{Action, record};
-use crate::reversals::earned_by;
+use crate::reversals::{LOOSE, ON_LOOSE_CREDIT, earned_by};
 use crate::sqlite::{Store, parse};
+use crate::support;
 use crate::unclaimed;
 
 /// How far an operator knows a payee.
@@ -190,6 +191,23 @@ impl Store {
             let rests_on = format!("{standing} AND through IN (SELECT package FROM freezes)");
             for (account, pico) in earned_by(connection, "calls", &rests_on)? {
                 frozen.entry(account).or_default().0 += pico.0;
+            }
+            // What waits for another reason waits once.
+            let is_frozen = |package: &str| format!("{package} IN (SELECT package FROM freezes)");
+            let called = is_frozen("substr(calls.release, 1, instr(calls.release, '@') - 1)");
+            let whose = format!("((through IS NULL AND {called}) OR {})", is_frozen("through"));
+            for (account, pico) in earned_by(connection, LOOSE, &format!("{ON_LOOSE_CREDIT} AND {whose}"))? {
+                let left = frozen.entry(account).or_default();
+                left.0 = left.0.saturating_sub(pico.0);
+            }
+            let mut statement = connection.prepare_cached("SELECT package FROM freezes")?;
+            let packages =
+                statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+            for (package, back) in support::at_risk(connection)? {
+                if packages.contains(&back.through.as_ref().unwrap_or(&package).to_string()) {
+                    let left = frozen.entry(back.debit).or_default();
+                    left.0 = left.0.saturating_sub(back.amount.0);
+                }
             }
             Ok(frozen)
         })

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::error::StoreError;
 use crate::ledger::{self, OwedTransfer};
 use crate::payees;
-use crate::reversals::{ON_LOOSE_CREDIT, earned_by};
+use crate::reversals::{LOOSE, ON_LOOSE_CREDIT, earned_by};
 use crate::sheet::Decision;
 use crate::sqlite::Store;
 use crate::submissions::{self, Moved};
@@ -34,10 +34,11 @@ impl Store {
         let waiting = self
             .read(|connection| {
                 let mut waiting = earned_by(connection, "calls", "standing IN ('mined', 'vouched')")?;
-                let on_credit =
-                    earned_by(connection, "calls", &format!("standing = 'final' AND {ON_LOOSE_CREDIT}"))?;
-                for (account, pico) in on_credit.into_iter().chain(support::at_risk(connection)?) {
+                for (account, pico) in earned_by(connection, LOOSE, ON_LOOSE_CREDIT)? {
                     waiting.entry(account).or_default().0 += pico.0;
+                }
+                for (_, back) in support::at_risk(connection)? {
+                    waiting.entry(back.debit).or_default().0 += back.amount.0;
                 }
                 Ok(waiting)
             })

@@ -61,17 +61,16 @@ pub(crate) enum Paid {
 pub(crate) const NOT_YET_PAID: &str =
     "(standing = 'mined' OR (standing = 'vouched' AND channel IS NOT NULL))";
 
-/// The condition under which a call that is final may have been paid out of credit whose own payment is not: it was charged after
-/// credit of its payer's came by a payment that the chain may still take back.
-pub(crate) const ON_LOOSE_CREDIT: &str = "(payer IN (
-        SELECT substr(bought.credit, length('payer:') + 1)
-        FROM calls AS paid JOIN transfers AS bought ON bought.subject = paid.id AND bought.kind = 'top-up'
-        WHERE paid.standing IN ('mined', 'vouched') AND paid.standing = 'mined')
-    AND (SELECT MAX(charged.id) FROM transfers AS charged
-        WHERE charged.subject = calls.id AND charged.kind = 'charge')
-      > (SELECT MIN(bought.id)
-        FROM transfers AS bought JOIN calls AS paid ON paid.id = bought.subject
-        WHERE bought.credit = 'payer:' || calls.payer AND bought.kind = 'top-up' AND paid.standing = 'mined'))";
+/// Calls that may have been paid out of credit whose own payment is not final, where [`ON_LOOSE_CREDIT`] holds: those of payers
+/// who have such credit, from the first that came. There are few such payments, so they come first.
+pub(crate) const LOOSE: &str = "(SELECT substr(bought.credit, length('payer:') + 1) AS who, MIN(bought.id) AS first
+        FROM calls AS paid CROSS JOIN transfers AS bought ON bought.subject = paid.id AND bought.kind = 'top-up'
+        WHERE paid.standing IN ('mined', 'vouched') AND paid.standing = 'mined' GROUP BY who) AS loose
+    CROSS JOIN calls ON calls.payer = loose.who";
+
+/// The condition under which one of [`LOOSE`] is final and was charged after such credit came.
+pub(crate) const ON_LOOSE_CREDIT: &str = "standing = 'final' AND loose.first < (SELECT MAX(charged.id)
+        FROM transfers AS charged WHERE charged.subject = calls.id AND charged.kind = 'charge')";
 
 /// Returns how sure it is that what a call cost stays paid. What is no call was not bought here.
 pub(crate) fn paid(connection: &Connection, call: &str) -> Result<Paid, StoreError> {

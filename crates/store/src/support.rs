@@ -1,14 +1,14 @@
 //! What promises of support are measured by, and what comes back where they are broken.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use glassbox_core::ledger::Account;
-use glassbox_core::{Atomic, PackageName, Pico};
+use glassbox_core::ledger::Transfer;
+use glassbox_core::{Atomic, PackageName};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::error::StoreError;
 use crate::licenses::{self, NewLicense};
-use crate::reversals::{self, Charged, ON_LOOSE_CREDIT, Paid};
+use crate::reversals::{self, Charged, LOOSE, ON_LOOSE_CREDIT, Paid};
 use crate::sqlite::{Store, amount_from_sql, amount_to_sql, parse};
 
 /// In how many hours a payer who showed it called a package, by what became of a call.
@@ -80,22 +80,29 @@ fn amount(blob: Option<Vec<u8>>) -> Result<Option<Atomic>, StoreError> {
     Ok(blob.as_deref().map(amount_from_sql).transpose()?.map(Atomic))
 }
 
-/// Adds up what receivers would give back were every promise broken that is not judged yet: of plans that are paid for good.
-pub(crate) fn at_risk(connection: &Connection) -> Result<BTreeMap<Account, Pico>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT licenses.id, COALESCE(credit_due, credit_max) FROM licenses JOIN calls ON calls.id = licenses.id
-         WHERE judged_at IS NULL AND item GLOB 'plan:*' AND standing = 'final' AND NOT {ON_LOOSE_CREDIT}
+/// Returns what receivers would give back were every promise broken that is not judged yet, each with the package that was paid
+/// for: of plans that are paid for good, but for those that wait for the credit that paid them.
+pub(crate) fn at_risk(connection: &Connection) -> Result<Vec<(PackageName, Transfer)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT calls.id FROM {LOOSE} WHERE {ON_LOOSE_CREDIT}"))?;
+    let loose = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT licenses.id, COALESCE(credit_due, credit_max), package
+         FROM licenses CROSS JOIN calls ON calls.id = licenses.id
+         WHERE judged_at IS NULL AND item GLOB 'plan:*' AND standing = 'final'
             AND (credit_max IS NULL OR credit_max != zeroblob(16))",
-    ))?;
+    )?;
     let mut rows = statement.query([])?;
-    let mut at_risk: BTreeMap<Account, Pico> = BTreeMap::new();
+    let mut at_risk = Vec::new();
     while let Some(row) = rows.next()? {
         let license: String = row.get(0)?;
-        let Some(charged) = Charged::read(connection, &license)? else { continue };
+        let Some(charged) = Charged::read(connection, &license)?.filter(|_| !loose.contains(&license)) else {
+            continue;
+        };
+        let package: PackageName = parse(&row.get::<_, String>(2)?)?;
         let most = amount(row.get(1)?)?.unwrap_or(charged.amount());
-        for back in charged.back(most, &subject(&license)) {
-            at_risk.entry(back.debit).or_default().0 += back.amount.0;
-        }
+        let back = charged.back(most, &subject(&license));
+        at_risk.extend(back.into_iter().map(|back| (package.clone(), back)));
     }
     Ok(at_risk)
 }

@@ -179,10 +179,19 @@ impl<T> FairQueue<T> {
     /// What waits to start comes before what goes on, so that a payer's short run is not behind its own long ones.
     fn next_of(&self, payer: &Payer<T>) -> Option<(usize, bool)> {
         let may_start = self.active < self.room.active_max && payer.active < self.room.active_per_payer_max;
+        let room = self.room;
+        let is_within = |fresh: &Fresh<T>, held: usize, max| held.saturating_add(fresh.memory_bytes) <= max;
+        // Whoever of the payer's own is first waits for memory of the payer's, and no other of them takes it meanwhile.
+        let waiting = payer.packages.iter().filter(|package| !package.fresh.is_empty());
+        let first = waiting.min_by_key(|package| package.burnt).and_then(|package| package.fresh.front());
+        let has_part = payer.active == 0
+            || first
+                .is_none_or(|first| is_within(first, payer.memory_bytes, room.memory_bytes_per_payer_max));
         let fits = |fresh: &Fresh<T>| {
-            let within = |held: usize, max| held.saturating_add(fresh.memory_bytes) <= max;
-            (self.active == 0 || within(self.memory_bytes, self.room.memory_bytes_max))
-                && (payer.active == 0 || within(payer.memory_bytes, self.room.memory_bytes_per_payer_max))
+            has_part
+                && (self.active == 0 || is_within(fresh, self.memory_bytes, room.memory_bytes_max))
+                && (payer.active == 0
+                    || is_within(fresh, payer.memory_bytes, room.memory_bytes_per_payer_max))
         };
         let starts = |package: &Package<T>| may_start && package.fresh.front().is_some_and(fits);
         let candidates = payer.packages.iter().enumerate();
@@ -203,12 +212,8 @@ impl<T> FairQueue<T> {
 
     /// Counts what a turn burnt beyond what was said of it.
     pub(crate) fn add(&mut self, flow: &Flow, fuel: u64) {
-        let payer = self.payers.iter_mut().find(|payer| payer.name == flow.payer);
-        let Some(payer) = payer else { return };
-        payer.burnt = payer.burnt.saturating_add(fuel);
-        if let Some(package) = payer.packages.iter_mut().find(|package| package.name == flow.package) {
-            package.burnt = package.burnt.saturating_add(fuel);
-        }
+        self.payer(&flow.payer).burn(&flow.package, fuel);
+        self.forget_idle();
     }
 
     /// Forgets who has nothing under way, but for those who have burnt more than their share while others are here: who comes
@@ -363,6 +368,21 @@ mod tests {
         queue.push_fresh(&large, 55, (large.clone(), 1)).expect("room");
         assert!(queue.pop().is_none());
         queue.finish(&flow("other", "a"), 20, 0);
+        assert_eq!(queue.pop().map(|(flow, _)| flow), Some(large));
+    }
+
+    #[test]
+    fn a_payers_small_guests_do_not_keep_its_large_one_from_starting() {
+        let mut queue = FairQueue::new(ROOM);
+        let (small, large) = (flow("x", "small"), flow("x", "large"));
+        for _ in 0..3 {
+            queue.push_fresh(&small, 20, (small.clone(), 1)).expect("room");
+        }
+        assert_eq!((0..3).filter(|_| queue.pop().is_some()).count(), 2);
+        queue.push_fresh(&large, 40, (large.clone(), 1)).expect("room");
+        queue.finish(&small, 20, 10);
+        assert!(queue.pop().is_none(), "what came free is for the one that has burnt least");
+        queue.finish(&small, 20, 10);
         assert_eq!(queue.pop().map(|(flow, _)| flow), Some(large));
     }
 

@@ -1,6 +1,7 @@
 //! `/playground/…`: trying a release by hand, where its publisher offers that. Such calls are nobody's, so they cost nothing:
 //! they are made of the units that it gives away, and end with them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, State};
@@ -8,9 +9,9 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use glassbox_api::{CallResponse, Problem};
+use glassbox_core::PackageRef;
 use glassbox_core::case::{self, Case};
 use glassbox_core::value::{Type, json, wave};
-use glassbox_core::{PackageRef, limits};
 use glassbox_registry::{CallRequest, FunctionListing, Live, ReleaseFile, ReleaseView};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -24,6 +25,15 @@ use crate::routes::call::count;
 
 /// The most examples that a page shows of a function.
 const EXAMPLES_MAX: usize = 3;
+
+/// The longest of them, in bytes: it goes into an address.
+const EXAMPLE_BYTES_MAX: usize = 2_000;
+
+/// How much of the tests is looked through for them, in bytes.
+const TESTS_BYTES_MAX: usize = 256 * 1024;
+
+/// The longest call that a person types, in bytes.
+const CALL_BYTES_MAX: usize = 64 * 1024;
 
 /// The most characters that a page shows of what came of a call.
 const OUTPUT_CHARS_MAX: usize = 20_000;
@@ -44,7 +54,7 @@ pub(crate) async fn show(
     Query(Attempt { call }): Query<Attempt>,
 ) -> Result<Response, Refusal> {
     let playground = Playground::open(&app, &reference(&ns, &name, &version)?).await?;
-    let call = if call.is_empty() { playground.first_example() } else { call };
+    let call = if call.is_empty() { playground.first.clone() } else { call };
     Ok(playground.page(StatusCode::OK, &call, None))
 }
 
@@ -65,6 +75,11 @@ pub(crate) async fn run(
         let next = "send the form of the page";
         Refusal::new(StatusCode::BAD_REQUEST, "form-invalid", rejection.body_text(), next)
     })?;
+    if call.len() > CALL_BYTES_MAX {
+        let detail = format!("the call has {} bytes, and a page takes {CALL_BYTES_MAX}", call.len());
+        let next = "call it by the API, or with `glassbox call`";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "arguments-invalid", detail, next));
+    }
     let came = playground.call(&app, &call).await;
     let status = match &came {
         Ok(_) => StatusCode::OK,
@@ -82,7 +97,9 @@ type Came = Result<(String, Box<CallResponse>), Problem>;
 struct Playground {
     live: Arc<Live>,
     view: ReleaseView,
-    examples: Vec<Case>,
+    /// Calls of its tests, by the full names of functions, and the one to begin with.
+    examples: BTreeMap<String, Vec<Case>>,
+    first: String,
 }
 
 impl Playground {
@@ -95,23 +112,25 @@ impl Playground {
         }
         let view = app.registry.release(reference).await?;
         let tests = app.registry.files(reference, ReleaseFile::Tests).await?;
-        let texts = tests.iter().filter(|(path, _)| path.ends_with(".toml"));
-        let texts = texts.filter_map(|(path, bytes)| Some((path, std::str::from_utf8(bytes).ok()?)));
-        let examples = texts.filter_map(|(path, text)| case::parse(path, text).ok()).flatten().collect();
-        Ok(Self { live, view, examples })
-    }
-
-    /// The calls of its tests that are of one function.
-    fn examples_of(&self, function: &FunctionListing) -> impl Iterator<Item = &Case> {
-        let is_of = |case: &&Case| {
-            let called = wave::call_from_wave(&case.call);
-            called.is_ok_and(|(name, _)| function.name.matches(&name))
-        };
-        self.examples.iter().filter(is_of).take(EXAMPLES_MAX)
-    }
-
-    fn first_example(&self) -> String {
-        self.examples.first().map(|case| case.call.clone()).unwrap_or_default()
+        let (mut examples, mut first) = (BTreeMap::<String, Vec<Case>>::new(), String::new());
+        let mut left = TESTS_BYTES_MAX;
+        for (path, bytes) in tests.iter().filter(|(path, _)| path.ends_with(".toml")) {
+            let Some(rest) = left.checked_sub(bytes.len()) else { continue };
+            left = rest;
+            let cases = std::str::from_utf8(bytes).ok().and_then(|text| case::parse(path, text).ok());
+            for case in cases.into_iter().flatten().filter(|case| case.call.len() <= EXAMPLE_BYTES_MAX) {
+                let called = wave::call_from_wave(&case.call).ok();
+                let Some(function) = called.and_then(|(name, _)| live.spec.function(&name)) else { continue };
+                if first.is_empty() {
+                    first.clone_from(&case.call);
+                }
+                let of_function = examples.entry(function.name.to_string()).or_default();
+                if of_function.len() < EXAMPLES_MAX {
+                    of_function.push(case);
+                }
+            }
+        }
+        Ok(Self { live, view, examples, first })
     }
 
     async fn call(&self, app: &App, call: &str) -> Came {
@@ -163,7 +182,7 @@ impl Playground {
             form method="post" {
                 label for="call" { "A call" }
                 textarea id="call" name="call" rows="3" spellcheck="false" autocomplete="off"
-                    maxlength=(limits::CALL_BODY_BYTES_MAX) { (call) }
+                    maxlength=(CALL_BYTES_MAX) { (call) }
                 p { button { "Call" } " " span.quiet { "It costs nothing: it is made of the units that its publisher gives away." } }
             }
             @match came {
@@ -189,7 +208,7 @@ impl Playground {
                     Some(reason) => { p.quiet { "Not callable by value: " (foreign(reason)) } }
                     None => {
                         p.quiet { "For programs: " (function.price) }
-                        @for case in self.examples_of(function) {
+                        @for case in self.examples.get(&function.name.to_string()).into_iter().flatten() {
                             form method="get" {
                                 input type="hidden" name="call" value=(case.call);
                                 button.example { "Try “" (foreign(&case.name)) "”" }
