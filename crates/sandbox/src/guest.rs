@@ -380,8 +380,9 @@ impl Stop {
             return Failure::new(FailureKind::TooManyCalls, too_many.to_string());
         }
         if let Some(too_much) = error.downcast_ref::<TooMuchCrosses>() {
-            // It protects this machine, and is no rule of the profile: whoever has more memory may get further.
-            return Failure::new(FailureKind::Busy, too_much.to_string());
+            // It protects this machine, and is no rule of the profile, so that nobody is charged for it and nothing signed. It
+            // counts as a failed run all the same, or it could be tried for nothing without end.
+            return Failure::new(FailureKind::Internal, too_much.to_string());
         }
         if let Some(refusal) = error.downcast_ref::<NotGranted>() {
             return Failure::new(FailureKind::NotGranted, refusal.to_string());

@@ -2,6 +2,7 @@
 //! hosting by whoever may.
 
 use glassbox_core::hashed::Document as _;
+use glassbox_core::key::SecretKey;
 use glassbox_core::ledger::Account;
 use glassbox_core::license::License;
 use glassbox_core::manifest::{Manifest, Terms};
@@ -116,6 +117,10 @@ async fn knowledge_is_free_and_names_whoever_wrote_it() {
         let balance = stage.store().balance(&Account::Payee(id.into())).await.unwrap();
         assert_eq!(balance.credits.0, 1_000_000 * 1_000_000 * share / 10, "{id}");
     }
+    // Nobody else puts a name of their own on it, and takes the gifts.
+    let taken = PackageFiles { manifest: files.manifest.replace("acct:ana@", "acct:eve@"), ..files.clone() };
+    let signed = sign(&taken, &SecretKey::from_seed(&[66; 32]));
+    stage.post("/v1/publish", &request(&taken, signed)).await.assert_problem(403, "namespace-taken");
     stage.assert_sound().await;
 }
 
