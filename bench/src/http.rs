@@ -1,9 +1,10 @@
 //! What a free call costs through HTTP, against a bare axum server that says hello.
 //!
 //! Both serve in this process on runtimes of their own, one after the other in turns; what counts is the CPU time of the
-//! threads that serve, which their names tell.
+//! threads that serve, which their names tell, and of the child that runs guests where one does.
 
 use std::future::pending;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use glassbox_registry::package::Package;
 use glassbox_registry::{
     CallRequest, DomainConfig, Env, HostConfig, Keys, PackageFiles, Registry, RegistryConfig,
 };
-use glassbox_sandbox::{Flow, Sandbox, SandboxConfig};
+use glassbox_sandbox::{Executor, Flow, Sandbox, SandboxConfig};
 use glassbox_server::Options;
 use glassbox_store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +57,11 @@ const CASES: &str = "[[case]]\nname = \"add\"\ncall = \"add(20, 22)\"\nexpect = 
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (hello_server, hello) = serve_hello()?;
-    let (call_server, call, registry) = serve_registry(folder.path())?;
+    let (call_server, call, registry) =
+        serve_registry("call", &folder.path().join("call"), Executor::InProcess)?;
+    let program = std::env::current_exe().context("this program lies nowhere")?;
+    let apart = Executor::Processes { program, args: vec![EXECUTE.into()], count: 1 };
+    let (apart_server, apart, _) = serve_registry("apart", &folder.path().join("apart"), apart)?;
     let client = Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
     let hello_request = request("GET", "/hello", "");
     let call_request = request("POST", "/v1/call/bench/guest/1.0.0/add", r#"{"args":[20,22]}"#);
@@ -66,12 +71,13 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let (guest_server, guest) = serve_guest()?;
     let [here_request, turn_request] =
         ["/here", "/turn"].map(|path| request("POST", path, r#"{"args":[20,22]}"#));
-    let [mut hello_us, mut call_us, mut direct_us, mut receipt_us, mut here_us, mut turn_us] =
-        [f64::INFINITY; 6];
+    let [mut hello_us, mut call_us, mut direct_us, mut apart_us, mut receipt_us, mut here_us, mut turn_us] =
+        [f64::INFINITY; 7];
     for _ in 0..ROUNDS {
         hello_us = hello_us.min(round(&client, "hello", hello, &hello_request)?);
         call_us = call_us.min(round(&client, "call", call, &call_request)?);
         direct_us = direct_us.min(direct_round(&call_server, &registry)?);
+        apart_us = apart_us.min(round(&client, "apart", apart, &call_request)?);
         receipt_us = receipt_us.min(round(&client, "receipt", receipt, &receipt_request)?);
         here_us = here_us.min(round(&client, "bare", guest, &here_request)?);
         turn_us = turn_us.min(round(&client, "bare", guest, &turn_request)?);
@@ -81,10 +87,11 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.heading("HTTP");
     report.text(&format!(
         "{CONNECTIONS} connections, {REQUESTS} requests each, CPU time of the serving threads per request, best of {ROUNDS} \
-         rounds in turns. The guest runs in the server's process. A hello has no receipt, so what that takes is shown \
-         apart: a server that does nothing else makes, signs and writes the same receipt for every request. \
-         Behind bare axum, with nothing of a registry, a fresh instance alone takes more than the bound allows or nearly \
-         all of it, on whichever thread it runs; on the one that serves it lets a guest hold up the server.",
+         rounds in turns. The guest runs in the server's process, but where another is named. A hello has no receipt, so \
+         what that takes is shown apart: a server that does nothing else makes, signs and writes the same receipt for every \
+         request. Behind bare axum, with nothing of a registry, a fresh instance alone takes more than the bound allows or \
+         nearly all of it, on whichever thread it runs; on the one that serves it lets a guest hold up the server. A part \
+         of each row but the first is waking the client, which sleeps while it waits for more than a hello.",
     ));
     report.table(
         &["request", "CPU", "against hello"],
@@ -97,6 +104,10 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             ("free call: fresh instance, receipt", call_us),
             ("of that, the registry's own part without HTTP: plan, digests, run, receipt", direct_us),
             ("free call without what a receipt adds to hello", rest_us),
+            (
+                "free call with its guest in a child, as `glassbox serve` has it: both processes, receipt",
+                apart_us,
+            ),
         ]
         .map(|(name, us)| vec![name.to_owned(), format!("{us:.1} µs"), format!("{:.2}x", us / hello_us)]),
     );
@@ -104,6 +115,8 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     guest_server.shutdown_background();
     receipt_server.shutdown_background();
     call_server.shutdown_background();
+    apart_server.shutdown_background();
+    client.shutdown_background();
     hello_server.shutdown_background();
     Ok(())
 }
@@ -124,12 +137,18 @@ fn serve(name: &str, app: axum::Router) -> Result<(Runtime, u16)> {
     Ok((runtime, port))
 }
 
-fn serve_registry(folder: &std::path::Path) -> Result<(Runtime, u16, Arc<Registry>)> {
-    let runtime = server("call")?;
+/// What this program is called with to be the child that guests run in.
+pub(crate) const EXECUTE: &str = "execute-child";
+
+fn serve_registry(name: &str, folder: &Path, executor: Executor) -> Result<(Runtime, u16, Arc<Registry>)> {
+    std::fs::create_dir_all(folder)?;
+    let runtime = server(name)?;
     let (port, registry) = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let sandbox = Sandbox::new(SandboxConfig { threads: 1, ..SandboxConfig::default() })?;
+        let artifact_dir = Some(folder.join("artifacts"));
+        let sandbox =
+            Sandbox::new(SandboxConfig { threads: 1, artifact_dir, executor, ..SandboxConfig::default() })?;
         let operator = Wallet::from_bytes(&[9; 32])?;
         let devnet = Devnet::open(Some(&folder.join("devnet.journal")), operator)?;
         let keys = Keys {
@@ -263,20 +282,29 @@ async fn read_reply(stream: &mut TcpStream) -> Result<Vec<u8>> {
     }
 }
 
-/// Sums the CPU time of the threads of a server: those with its name, and for calls those that guests run on.
+/// Sums the CPU time of the threads of a server: those with its name, those that guests run on, which sleep while others
+/// serve, and those of children, which do too.
 fn threads_cpu(name: &str) -> Result<Duration> {
     let mut ns = 0;
     for thread in std::fs::read_dir("/proc/self/task")? {
         let thread = thread?.path();
         let comm = std::fs::read_to_string(thread.join("comm")).unwrap_or_default();
-        let counts =
-            comm.trim_end() == name || (name != "hello" && name != "receipt" && comm.starts_with("guest-"));
-        if counts {
-            let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
-            ns += stat.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        if comm.trim_end() == name || comm.starts_with("guest-") {
+            ns += thread_ns(&thread);
+        }
+        let children = std::fs::read_to_string(thread.join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            let threads = std::fs::read_dir(Path::new("/proc").join(child).join("task"))?;
+            ns += threads.filter_map(|thread| Some(thread_ns(&thread.ok()?.path()))).sum::<u64>();
         }
     }
     Ok(Duration::from_nanos(ns))
+}
+
+/// The CPU time of a thread by its folder in `/proc`, in nanoseconds.
+fn thread_ns(thread: &Path) -> u64 {
+    let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+    stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
 /// Sends one request and returns the body of its reply.

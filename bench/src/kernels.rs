@@ -70,8 +70,8 @@ pub(crate) fn run(report: &mut Report, sandbox: &Sandbox) -> Result<()> {
     report.text(
         "Six kernels of the same guest. \"Plain\" is the engine alone; \"same everywhere\" adds NaN canonicalisation, \
          without which processors differ; \"engine's fuel\" adds the engine's own counter with its own costs; \
-         \"sandbox\" has our costs and gives way, too. Metering is what comes on top of being the same everywhere: \
-         nearly all of it is the engine's check at the head of each loop, which takes the same with any costs. \
+         \"sandbox\" has our costs, gives way, and unrolls small loops. Metering is what comes on top of being the same \
+         everywhere: nearly all of it is the engine's check at the head of each loop, which takes the same with any costs. \
          The last column shows whether a unit of fuel is the same time everywhere.",
     );
     report.table(

@@ -33,6 +33,7 @@ fn main() -> Result<ExitCode> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
         Some(publish::COMPILE) => return Ok(glassbox_sandbox::compile_worker()),
+        Some(http::EXECUTE) => return Ok(glassbox_sandbox::execute_worker()),
         Some(scale::CALL_LOOP) => {
             return scale::call_loop(&args.next().unwrap_or_default()).map(|()| ExitCode::SUCCESS);
         }

@@ -34,6 +34,8 @@ pub struct Profile {
     pub limits: Limits,
     /// What the host's own work costs.
     pub host: HostCosts,
+    /// Which loops are unrolled before they are compiled.
+    pub unrolling: Unrolling,
     /// What a trap costs.
     pub trap: TrapRule,
     /// The clocks of guests that are given no real ones.
@@ -213,6 +215,22 @@ pub struct VirtualClocks {
     /// How far the monotonic clock goes with every look at it, in nanoseconds. It starts at zero, and waiting moves it
     /// to the end of the wait at once.
     pub monotonic_step_ns: u64,
+}
+
+/// Which loops are unrolled before a component is compiled.
+///
+/// A loop is unrolled that has the block type `0x40` and at most `operators_max` operators, neither a loop nor a call nor a
+/// jump by a table among them, and either ends with the only jump to its own beginning, a `br_if`, or ends with a `br` to it.
+/// The body stands in it `copies` times: in the place of the `br_if` comes an `if`, with all further turns inside of it; before a
+/// `br`, all turns but the last are blocks. Neither changes what a call costs that returns, as such blocks cost nothing, and an
+/// `if` what a `br_if` does. A component is compiled as it is, whole, where the copy would not be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Unrolling {
+    /// How many turns stand in a loop that is unrolled.
+    pub copies: u32,
+    /// The most operators of a loop that is unrolled: every one between `loop` and its own `end`.
+    pub operators_max: usize,
 }
 
 /// What a call costs that ends in a trap, where the engine has lost count of the work since it last looked.

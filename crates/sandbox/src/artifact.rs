@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::pool::Engines;
 use crate::{Codegen, Inspection};
 
 const MAC_BYTES: usize = 32;
@@ -26,7 +27,7 @@ pub(crate) const KEY_BYTES: usize = 32;
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Changes with the layout of a file, and with what `inspect` finds or refuses.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// A directory of compiled components.
 pub(crate) struct Artifacts {
@@ -68,7 +69,7 @@ impl Artifacts {
     }
 
     /// Loads the artefact of a component, or returns `None` where there is no good one.
-    pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<(Inspection, Component)> {
+    pub(crate) fn load(&self, engines: &Engines, digest: Digest) -> Option<(Inspection, Component)> {
         let bytes = fs::read(self.path(digest)).ok()?;
         let (mac, content) = bytes.split_at_checked(MAC_BYTES)?;
         if !equal(mac, &self.mac(digest, content)) {
@@ -79,7 +80,7 @@ impl Artifacts {
         let (length, content) = content.split_first_chunk::<LENGTH_BYTES>()?;
         let (inspection, compiled) = content.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         let inspection = serde_json::from_slice(inspection).ok()?;
-        match deserialize(engine, compiled) {
+        match deserialize(engines.of(&inspection), compiled) {
             Ok(component) => Some((inspection, component)),
             Err(error) => {
                 tracing::warn!(component.digest = %digest, "Ignored a stale compiled component: {error:#}");
@@ -229,14 +230,15 @@ mod tests {
         let (current, mut older) = (open(), open());
         older.fingerprint = "0000000000000000".into();
         older.store(digest, &inspection, &compiled).expect("kept");
-        assert!(older.load(&engine, digest).is_some() && current.load(&engine, digest).is_none());
+        let engines = Engines::alone(engine.clone());
+        assert!(older.load(&engines, digest).is_some() && current.load(&engines, digest).is_none());
         fs::rename(older.path(digest), current.path(digest)).expect("renamed");
-        assert!(current.load(&engine, digest).is_none());
+        assert!(current.load(&engines, digest).is_none());
         // What the engine itself can tell is refused even where the MAC is right.
         let mut other = wasmtime::Config::new();
         other.consume_fuel(false);
-        let other = Engine::new(&other).expect("starts");
+        let other = Engines::alone(Engine::new(&other).expect("starts"));
         current.store(digest, &inspection, &compiled).expect("kept");
-        assert!(current.load(&engine, digest).is_some() && current.load(&other, digest).is_none());
+        assert!(current.load(&engines, digest).is_some() && current.load(&other, digest).is_none());
     }
 }

@@ -7,14 +7,12 @@ use std::time::Duration;
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
 use wasmparser::WasmFeatures;
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost,
-    PoolingAllocationConfig,
-};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost};
 
 use crate::artifact::Artifacts;
 use crate::host::http::client::{Client, Network};
 use crate::isolate::{Executors, Line, Recipe, Start};
+use crate::pool::Engines;
 use crate::prepare::Hot;
 use crate::schedule::{Room, Scheduler};
 use crate::{Codegen, CompileLimits, Compiler, Executor, SandboxError, artifact, features};
@@ -52,16 +50,8 @@ pub struct SandboxConfig {
 }
 
 impl SandboxConfig {
-    fn active(&self) -> usize {
+    pub(crate) fn active(&self) -> usize {
         self.active.clamp(1, limits::GUESTS_ACTIVE_MAX)
-    }
-
-    /// Returns how instances get their memory.
-    pub(crate) fn allocation(&self, profile: &Profile) -> InstanceAllocationStrategy {
-        match self.pool {
-            true => InstanceAllocationStrategy::Pooling(pooling(profile, self.active())),
-            false => InstanceAllocationStrategy::OnDemand,
-        }
     }
 }
 
@@ -98,7 +88,7 @@ pub struct Sandbox {
 }
 
 pub(crate) struct Inner {
-    pub(crate) engine: Engine,
+    pub(crate) engines: Engines,
     pub(crate) profile: &'static Profile,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) hot: Mutex<Hot>,
@@ -115,17 +105,18 @@ impl Sandbox {
     /// Makes a sandbox with the current profile.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let profile = Profile::current();
-        let engine = engine(profile, config.codegen, config.allocation(profile), Purpose::Compile)
+        let engines = Engines::new(profile, &config, Purpose::Compile)
             .map_err(|error| SandboxError::Engine { reason: format!("{error:#}") })?;
         let artifacts = config.artifact_dir.clone();
-        let artifacts = artifacts.map(|dir| Artifacts::open(dir, &engine, profile, config.codegen));
-        Self::assemble(config, engine, artifacts.transpose().map_err(SandboxError::Artifacts)?)
+        let artifacts =
+            artifacts.map(|dir| Artifacts::open(dir, engines.compiler(), profile, config.codegen));
+        Self::assemble(config, engines, artifacts.transpose().map_err(SandboxError::Artifacts)?)
     }
 
-    /// Makes a sandbox of an engine that there is.
+    /// Makes a sandbox of engines that there are.
     pub(crate) fn assemble(
         config: SandboxConfig,
-        engine: Engine,
+        engines: Engines,
         artifacts: Option<Artifacts>,
     ) -> Result<Self, SandboxError> {
         let profile = Profile::current();
@@ -166,7 +157,7 @@ impl Sandbox {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                engine,
+                engines,
                 profile,
                 artifacts,
                 hot: Mutex::new(Hot::new(config.hot_bytes)),
@@ -260,37 +251,4 @@ fn operator_cost(profile: &Profile) -> wasmtime::Result<OperatorCost> {
     } else {
         Err(wasmtime::format_err!("the profile {} has costs that this engine does not know", profile.id))
     }
-}
-
-/// Sizes the pool for `active` calls at a time, each of as much as a call may come to.
-///
-/// Address space is reserved per memory, 4 GiB and guards, which lets the compiler leave out bounds checks.
-/// With 32 memories per call that is 128 GiB of the 128 TiB there are for every call at a time.
-fn pooling(profile: &Profile, active: usize) -> PoolingAllocationConfig {
-    // `inspect` refuses more, so that a component fits a pool or no machine runs it.
-    let memories = profile.limits.memories_max as u32;
-    let tables = profile.limits.tables_max as u32;
-    let core_instances = profile.limits.core_instances_max as u32;
-    const INSTANCE_BYTES: usize = 16 * 1024 * 1024;
-    let calls = active as u32;
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(calls * profile.limits.call_instances_max as u32);
-    pool.total_core_instances(calls * profile.limits.call_core_instances_max as u32);
-    pool.total_memories(calls * profile.limits.call_memories_max as u32);
-    pool.total_tables(calls * profile.limits.call_tables_max as u32);
-    pool.total_stacks(calls * profile.limits.call_instances_max as u32);
-    pool.max_core_instances_per_component(core_instances);
-    pool.max_memories_per_component(memories);
-    pool.max_tables_per_component(tables);
-    pool.max_memories_per_module(memories);
-    pool.max_tables_per_module(tables);
-    pool.max_component_instance_size(INSTANCE_BYTES);
-    pool.max_core_instance_size(INSTANCE_BYTES);
-    pool.max_memory_size(limits::MEMORY_BYTES_MAX);
-    pool.table_elements(profile.limits.table_elements_max);
-    // A memory's first pages are cleared by hand, or by a scan for touched pages where the kernel has one: giving
-    // them back with `madvise` interrupts every other core and makes two threads slower than one.
-    pool.linear_memory_keep_resident(64 * 1024);
-    pool.pagemap_scan(Enabled::Auto);
-    pool
 }

@@ -114,7 +114,8 @@ impl Job {
             Err(error) => return refused(internal(&error), 0),
         };
         let ended = until(deadline, self.call(&mut store)).await.unwrap_or(Err(Stop::TimedOut));
-        let engine_fuel = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let engine_left = store.get_fuel().unwrap_or(0);
+        let engine_fuel = fuel.saturating_sub(engine_left);
         let guest = store.data();
         // A dependency whose call was cut short has not been settled.
         let underway = guest.inner.as_ref().map_or(0, |inner| inner.underway());
@@ -125,7 +126,8 @@ impl Job {
         let returned = ended.map_err(|stop| stop.failure(memory, engine_fuel > 0)).and_then(|value| {
             let lifted = measure(ty, value.as_ref(), self.limits.output_bytes)?;
             let used = burnt.saturating_add(profile.lifted_fuel(lifted));
-            if used <= self.limits.fuel { Ok((value, used)) } else { Err(out_of_fuel()) }
+            // Where nothing is left there was perhaps too little: the engine does not look at the end of a function.
+            if used <= self.limits.fuel && engine_left > 0 { Ok((value, used)) } else { Err(out_of_fuel()) }
         });
         let followed = observer.as_ref().map_or(Ok(()), Observer::check_end);
         let returned = match followed {

@@ -327,7 +327,8 @@ fn finish<R>(
     let guest = store.data();
     let engine_left = store.get_fuel()?;
     let ran = engine_left < guest.memory.fuel_max();
-    let left = engine_left.checked_sub(guest.fuel_aside());
+    // Where nothing is left there was perhaps too little: the engine does not look at the end of a function.
+    let left = engine_left.checked_sub(guest.fuel_aside()).filter(|_| engine_left > 0);
     let (left, ended) = match called {
         Ok((result, work)) => match left.and_then(|left| left.checked_sub(profile.lifted_fuel(work))) {
             Some(left) => (left, Ok(result)),

@@ -33,6 +33,8 @@ pub struct Inspection {
     pub bytes: usize,
     /// What each call of it does before any of its code runs.
     pub start: StartWork,
+    /// The memory that an instance of it begins with, over all linear memories, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// Something that a component imports.
@@ -199,7 +201,8 @@ impl Ends {
                 _ => {}
             }
         }
-        Ok(Inspection { imports, exports, core_modules: shape.modules(), bytes, start: shape.start() })
+        let (core_modules, start, memory_bytes) = (shape.modules(), shape.start(), shape.memory_bytes());
+        Ok(Inspection { imports, exports, core_modules, bytes, start, memory_bytes })
     }
 }
 

@@ -42,13 +42,16 @@ mod isolate;
 mod link;
 mod meter;
 mod mutants;
+mod pool;
 mod prepare;
+mod rewrite;
 mod run;
 mod sbom;
 mod schedule;
 mod shape;
 mod spec;
 mod turn;
+mod unroll;
 mod world;
 mod wrapper;
 

@@ -2,7 +2,6 @@
 //! everywhere else.
 
 use glassbox_core::manifest::HTTP_INTERFACE;
-use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType};
 
@@ -55,13 +54,13 @@ pub(crate) struct Linked {
 
 /// Links `component`, whose imports that nobody provides were refused before.
 pub(crate) fn link(
-    engine: &Engine,
     component: &Component,
     grants: &Grants,
     kind: Kind,
     dependencies: &[Dependency],
 ) -> Result<Linked, SandboxError> {
     let failed = |error: wasmtime::Error| SandboxError::Compile { reason: format!("{error:#}") };
+    let engine = component.engine();
     let mut linker = Linker::new(engine);
     let mut slots = 0;
     if kind != Kind::Library || !grants.is_empty() {

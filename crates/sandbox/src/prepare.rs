@@ -13,6 +13,7 @@ use crate::function::Export;
 use crate::isolate::{self, Compilation};
 use crate::link::Linked;
 use crate::meter::Guest;
+use crate::unroll::unrolled;
 use crate::{
     Compiler, Dependency, Failure, Grants, ImportKind, Inspection, Kind, Sandbox, SandboxError, artifact,
     compose, inspect, link,
@@ -204,7 +205,7 @@ impl Sandbox {
         compose::check_grants(grants, &dependencies)?;
         let size = Size::of(&component, &inspection, &dependencies)?;
         let kind = inspection.kind();
-        let Linked { pre, slots } = link::link(&self.inner.engine, &component, grants, kind, &dependencies)?;
+        let Linked { pre, slots } = link::link(&component, grants, kind, &dependencies)?;
         let image = component.image_range();
         let (_, _, parts) = key(digest, grants, &dependencies);
         let is_pure = |dependency: &Dependency| dependency.prepared.is_pure();
@@ -228,7 +229,7 @@ impl Sandbox {
 
     /// Finds a component among those kept on disk.
     fn load(&self, digest: Digest) -> Option<(Inspection, Component)> {
-        self.inner.artifacts.as_ref()?.load(&self.inner.engine, digest)
+        self.inner.artifacts.as_ref()?.load(&self.inner.engines, digest)
     }
 
     /// Compiles a component and keeps it, and tells whether it was kept.
@@ -252,7 +253,7 @@ impl Sandbox {
             return Ok((true, loaded));
         }
         let artifact = self.artifact(bytes)?;
-        let component = artifact::deserialize(&self.inner.engine, &artifact)
+        let component = artifact::deserialize(self.inner.engines.of(&inspection), &artifact)
             .map_err(|error| SandboxError::Compiler(std::io::Error::other(format!("{error:#}"))))?;
         let store = |artifacts: &Artifacts| artifacts.store(digest, &inspection, &artifact);
         let kept = match self.inner.artifacts.as_ref().map(store) {
@@ -271,7 +272,7 @@ impl Sandbox {
     fn artifact(&self, component: &[u8]) -> Result<Vec<u8>, SandboxError> {
         match &self.inner.compiler {
             Compiler::InProcess => {
-                let compiled = self.inner.engine.precompile_component(component);
+                let compiled = self.inner.engines.compiler().precompile_component(&unrolled(component));
                 compiled.map_err(|error| SandboxError::Compile { reason: format!("{error:#}") })
             }
             Compiler::Process { program, args } => {

@@ -105,6 +105,11 @@ impl Shape {
         StartWork { core_instances, definitions, data_bytes }
     }
 
+    /// Returns the memory that an instance of the component begins with, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.whole.memory_bytes
+    }
+
     /// Counts a payload of `component` before it is validated.
     pub(crate) fn count(&mut self, component: &[u8], payload: &Payload<'_>) -> Result<(), SandboxError> {
         let limits = self.limits;

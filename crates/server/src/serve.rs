@@ -36,7 +36,8 @@ pub async fn serve(
     }));
     let domains =
         tokio::spawn(sweep(registry, DOMAIN_SWEEP, |registry| async move { registry.prove_domains().await }));
-    let served = axum::serve(listener, app).with_graceful_shutdown(stop).await;
+    // A router alone would be copied, route by route, for every connection.
+    let served = axum::serve(listener, app.into_make_service()).with_graceful_shutdown(stop).await;
     calls.abort();
     domains.abort();
     specs.abort();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confine::{Confinement, confine, volunteer_to_die};
 use super::frame;
+use crate::unroll::unrolled;
 use crate::{Codegen, SandboxError, engine};
 
 /// Where components are compiled.
@@ -126,7 +127,7 @@ fn serve_one(from: &mut impl Read, to: &mut impl io::Write) -> io::Result<()> {
         confine(Confinement::Compile { cpu_seconds: limits.cpu_seconds, memory_bytes: limits.memory_bytes });
     let missing = missing.into_iter().map(str::to_owned).collect();
     let component = frame::read_body(from, component_bytes.min(limits::COMPONENT_BYTES_MAX))?;
-    let compiled = engine.precompile_component(&component);
+    let compiled = engine.precompile_component(&unrolled(&component));
     let result = match &compiled {
         Ok(artifact) if artifact.len() <= limits.artifact_bytes => Ok(()),
         Ok(_) => Err(Refusal::ArtifactTooLarge),

@@ -16,7 +16,8 @@ use tokio::task::AbortHandle;
 use super::confine::{Confinement, confine, volunteer_to_die};
 use super::frame;
 use crate::artifact::{Artifacts, KEY_BYTES};
-use crate::engine::{self, Purpose};
+use crate::engine::Purpose;
+use crate::pool::Engines;
 use crate::{
     Codegen, Dependency, Failure, FailureKind, Flow, Grants, InnerCalls, Invocation, Outcome, Prepared, Run,
     RunLimits, Sandbox, SandboxConfig, SandboxError,
@@ -161,13 +162,12 @@ fn serve(from: &mut impl Read) -> io::Result<()> {
     let Start { codegen, pool, threads, active, memory_bytes, hot_bytes, .. } = start;
     let config =
         SandboxConfig { codegen, pool, threads, active, memory_bytes, hot_bytes, ..SandboxConfig::default() };
-    let engine = engine::engine(profile, codegen, config.allocation(profile), Purpose::Run);
-    let engine = engine.map_err(io::Error::other)?;
+    let engines = Engines::new(profile, &config, Purpose::Run).map_err(io::Error::other)?;
     volunteer_to_die();
     // Before there is any other thread, and before any guest's code is loaded.
     let missing = confine(Confinement::Execute { artifact_dir: &start.artifact_dir });
     let artifacts = Artifacts::with_key(start.artifact_dir, key, start.fingerprint);
-    let sandbox = Sandbox::assemble(config, engine, Some(artifacts)).map_err(io::Error::other)?;
+    let sandbox = Sandbox::assemble(config, engines, Some(artifacts)).map_err(io::Error::other)?;
     // Only hands results on: guests have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
 

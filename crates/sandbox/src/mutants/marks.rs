@@ -11,13 +11,14 @@ use std::ops::Range;
 use glassbox_core::limits;
 use glassbox_core::profile::Profile;
 use wasm_encoder::{
-    BlockType, CodeSection, Component, ComponentSectionId, ConstExpr, Encode as _, GlobalType, Instruction,
-    MemorySection, MemoryType, Module, RawSection, SectionId, ValType,
+    BlockType, ConstExpr, Encode as _, GlobalType, Instruction, MemorySection, MemoryType, Module,
+    RawSection, SectionId, ValType,
 };
-use wasmparser::{BinaryReaderError, Chunk, FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
+use wasmparser::{FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
 
 use crate::SandboxError;
 use crate::features;
+use crate::rewrite::{self, Code, part, sections};
 use crate::shape::invalid;
 
 /// The pages that the first place asks for: 2 GiB, more than any guest may have. A memory ends at 4 GiB, and what would go
@@ -63,11 +64,11 @@ pub fn entries(component: &[u8]) -> Result<Vec<usize>, SandboxError> {
 /// operators begin, in ascending order. Only so many of them are marked as can be told apart.
 pub fn marked(component: &[u8], places: &[usize]) -> Result<Vec<u8>, SandboxError> {
     let places = places.get(..limits::PLACES_MARKED_MAX).unwrap_or(places);
-    let whole = Part { bytes: component, base: 0, places };
-    Ok(whole.marked_component().map_err(invalid)?.finish())
+    let make = &mut |bytes: &[u8], base| Part { bytes, base, places }.marked_module();
+    rewrite::modules(component, make)
 }
 
-/// A module or component within the whole, and its places.
+/// A module within the whole, and the places.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     bytes: &'a [u8],
@@ -78,40 +79,13 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn within(self, range: &Range<usize>) -> Self {
-        Self { bytes: &self.bytes[range.clone()], base: self.base + range.start, places: self.places }
-    }
-
     /// Returns the numbers of the places in a range of its own.
     fn numbers(self, range: &Range<usize>) -> Range<usize> {
         let before = |end: usize| self.places.partition_point(|place| *place < self.base + end);
         before(range.start)..before(range.end)
     }
 
-    fn marked_component(self) -> Result<Component, BinaryReaderError> {
-        let mut component = Component::new();
-        sections(self.bytes, |payload| {
-            match &payload {
-                Payload::ModuleSection { unchecked_range, .. } => {
-                    let data = self.within(unchecked_range).marked_module()?;
-                    component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: &data });
-                }
-                Payload::ComponentSection { unchecked_range, .. } => {
-                    let data = self.within(unchecked_range).marked_component()?.finish();
-                    component.section(&RawSection { id: ComponentSectionId::Component.into(), data: &data });
-                }
-                _ => {
-                    if let Some((id, range)) = payload.as_section() {
-                        component.section(&RawSection { id, data: &self.bytes[range] });
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        Ok(component)
-    }
-
-    fn marked_module(self) -> Result<Vec<u8>, BinaryReaderError> {
+    fn marked_module(self) -> Result<Vec<u8>, SandboxError> {
         let own = self.numbers(&(0..self.bytes.len()));
         if own.is_empty() {
             return Ok(self.bytes.to_vec());
@@ -119,7 +93,7 @@ impl<'a> Part<'a> {
         let room = Room::of(self.bytes)?;
         let mut module = Module::new();
         let (mut has_memory, mut has_globals) = (false, false);
-        let (mut code, mut left) = (CodeSection::new(), 0);
+        let mut code = Code::default();
         sections(self.bytes, |payload| {
             let id = payload.as_section().map(|(id, _)| id);
             // What is new stands where the order of sections has its place.
@@ -137,17 +111,13 @@ impl<'a> Part<'a> {
             }
             match payload {
                 Payload::GlobalSection(_) => {}
-                Payload::CodeSectionStart { count, .. } => left = count,
+                Payload::CodeSectionStart { count, .. } => code = Code::of(count),
                 Payload::CodeSectionEntry(body) => {
-                    code.raw(&self.marked_body(&body, room.globals, own.start));
-                    left -= 1;
-                    if left == 0 {
-                        module.section(&code);
-                    }
+                    code.add(&self.marked_body(&body, room.globals, own.start), &mut module);
                 }
                 payload => {
                     if let Some((id, range)) = payload.as_section() {
-                        module.section(&RawSection { id, data: &self.bytes[range] });
+                        module.section(&RawSection { id, data: part(self.bytes, &range)? });
                     }
                 }
             }
@@ -199,13 +169,13 @@ struct Room {
 }
 
 impl Room {
-    fn of(bytes: &[u8]) -> Result<Self, BinaryReaderError> {
+    fn of(bytes: &[u8]) -> Result<Self, SandboxError> {
         let mut room = Self::default();
         sections(bytes, |payload| {
             match payload {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        match import?.ty {
+                        match import.map_err(invalid)?.ty {
                             TypeRef::Memory(_) => room.has_memory = true,
                             TypeRef::Global(_) => room.globals += 1,
                             _ => {}
@@ -247,25 +217,4 @@ impl Room {
         }
         module.section(&RawSection { id: SectionId::Global.into(), data: &data });
     }
-}
-
-/// Calls `each` with every section of a module or component and what is nested in it, but with nothing of what is nested deeper.
-fn sections<'a>(
-    bytes: &'a [u8],
-    mut each: impl FnMut(Payload<'a>) -> Result<(), BinaryReaderError>,
-) -> Result<(), BinaryReaderError> {
-    let mut parser = Parser::new(0);
-    parser.set_features(features::of(Profile::current()));
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? else { break };
-        rest = rest.get(consumed..).unwrap_or_default();
-        if let Payload::ModuleSection { unchecked_range, .. }
-        | Payload::ComponentSection { unchecked_range, .. } = &payload
-        {
-            rest = rest.get(unchecked_range.len()..).unwrap_or_default();
-        }
-        each(payload)?;
-    }
-    Ok(())
 }

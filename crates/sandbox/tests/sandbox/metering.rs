@@ -167,3 +167,61 @@ async fn limits_beyond_the_profile_are_cut_down() {
     assert_eq!(too_many.outcome, Outcome::Returned(Some(Value::U32(u32::MAX))));
     assert_eq!(sandbox().profile().id, "glassbox-det/1");
 }
+
+/// The engine looks at loops and calls alone, and nothing comes after the work of a function that returns nothing: whether it
+/// had enough must not depend on where the engine looked.
+#[tokio::test]
+async fn less_than_a_run_costs_is_never_enough() {
+    let component = wasm(
+        r#"(component
+            (core module $m
+                (func (export "run") (param i32)
+                    (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
+            (core instance $i (instantiate $m))
+            (func (export "run") (param "n" u32) (canon lift (core func $i "run"))))"#,
+    );
+    let ty = function_type(json!({ "params": [{ "name": "n", "type": "u32" }] }));
+    let run = async |fuel| {
+        run(&component, "run", &ty, json!([9]), RunLimits { fuel, ..RunLimits::default() }).await
+    };
+    let cost = run(RunLimits::default().fuel).await.fuel_used;
+    for fuel in cost - 150..=cost + 10 {
+        let run = run(fuel).await;
+        assert_eq!(matches!(run.outcome, Outcome::Returned(None)), fuel > cost, "{fuel} of {cost}");
+        assert_eq!(run.fuel_used, cost.min(fuel));
+    }
+}
+
+/// What one guest wrote is gone for the next one, wherever in memories of any size it stood.
+#[tokio::test]
+async fn nothing_is_left_for_the_next_guest() {
+    let sandbox =
+        Sandbox::new(SandboxConfig { threads: 1, active: 1, ..SandboxConfig::default() }).expect("starts");
+    for pages in [1, 2, 3, 4, 17, 64] {
+        // Writes every page of its memory and of as much as it grows by, and counts what was there already.
+        let component = integer_component(&format!(
+            r#"(memory {pages}) (data (i32.const 70) "data")
+            (table 3000 funcref) (elem (i32.const 1) $there) (func $there)
+            (func (export "run") (param i32) (result i32) (local $found i32) (local $at i32) (local $end i32)
+                (local.set $end (i32.mul (i32.const 65536) (i32.add (i32.const {pages}) (local.get 0))))
+                (drop (memory.grow (local.get 0)))
+                (loop $l
+                    (local.set $found (i32.or (local.get $found) (i32.load offset=96 (local.get $at))))
+                    (i32.store offset=96 (local.get $at) (i32.const -1))
+                    (i32.store offset=70 (local.get $at) (i32.const -1))
+                    (br_if $l (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (local.get $end))))
+                (local.set $at (i32.const 2))
+                (loop $l
+                    (local.set $found (i32.or (local.get $found) (i32.eqz (ref.is_null (table.get (local.get $at))))))
+                    (table.set (local.get $at) (ref.func $there))
+                    (br_if $l (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 3000))))
+                (local.get $found))"#
+        ));
+        let prepared = sandbox.prepare(Digest::of(&component), &component, &Grants::none()).expect("valid");
+        for more in [0, 5, 0, 40, 1] {
+            let ty = integer_type();
+            let run = run_in(&sandbox, &prepared, "run", &ty, json!([more]), RunLimits::default()).await;
+            assert_eq!(run.outcome, Outcome::Returned(Some(Value::U32(0))), "{pages} and {more} pages");
+        }
+    }
+}
