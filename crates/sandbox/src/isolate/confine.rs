@@ -95,6 +95,19 @@ pub(super) fn volunteer_to_die() {
     }
 }
 
+/// Goes on when all processes are asked to end: a terminal and a service manager ask children and parent alike, and the parent
+/// has calls to bring to their end first. This process ends when its parent hangs up, at the latest with it.
+pub(super) fn leave_ending_to_the_parent() {
+    #[cfg(target_os = "linux")]
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        #[expect(unsafe_code, reason = "there is no safe way to ignore a signal")]
+        // SAFETY: to ignore a signal runs no code of ours when it comes.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+}
+
 /// Forbids every file but those that can be read, every TCP port, and signals and sockets that lead out of this process.
 #[cfg(target_os = "linux")]
 fn forbid_files(confinement: Confinement<'_>) -> bool {

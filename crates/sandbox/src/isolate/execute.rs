@@ -13,7 +13,7 @@ use glassbox_core::{Digest, FunctionName, limits};
 use serde::{Deserialize, Serialize};
 use tokio::task::AbortHandle;
 
-use super::confine::{Confinement, confine, volunteer_to_die};
+use super::confine::{Confinement, confine, leave_ending_to_the_parent, volunteer_to_die};
 use super::frame;
 use crate::artifact::{Artifacts, KEY_BYTES};
 use crate::engine::Purpose;
@@ -144,6 +144,7 @@ pub(super) enum Answer {
 /// Speaks on the standard streams and gives up the rights of this process: a `main` calls it before anything else, and
 /// returns what it returns.
 pub fn execute_worker() -> ExitCode {
+    leave_ending_to_the_parent();
     match serve(&mut io::stdin().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -149,14 +149,43 @@ async fn who_hangs_up_leaves_the_place_to_others() {
     assert_eq!(run.outcome, Outcome::Returned(Some(Value::U32(42))));
 }
 
-#[tokio::test]
-async fn a_child_that_is_killed_fails_its_runs_and_is_replaced() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let number = dir.path().join("pid");
+/// Runs guests in a child that writes its number into a file.
+fn numbered(dir: &Path) -> (PathBuf, Executor) {
+    let number = dir.join("pid");
     // The shell becomes the worker, under the same number.
     let script = format!("echo $$ >'{0}.new'; mv '{0}.new' '{0}'; exec '{WORKER}' execute", number.display());
     let args = vec!["-c".into(), script.into()];
-    let sandbox = sandbox(dir.path(), Executor::Processes { program: "/bin/sh".into(), args, count: 1 });
+    (number, Executor::Processes { program: "/bin/sh".into(), args, count: 1 })
+}
+
+/// A terminal interrupts all processes in it, and a service manager asks all of a service to end: the server has calls to bring
+/// to their end first.
+#[tokio::test]
+async fn a_child_leaves_ending_to_its_parent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (number, executor) = numbered(dir.path());
+    let sandbox = sandbox(dir.path(), executor);
+    let triple = prepare(&sandbox, TRIPLE);
+    let is_there = async || {
+        let run = run(&sandbox, &triple, 14, RunLimits::default()).await;
+        assert_eq!(run.outcome, Outcome::Returned(Some(Value::U32(42))));
+    };
+    is_there().await;
+    let pid = fs::read_to_string(&number).expect("a number");
+    fs::remove_file(&number).expect("removed");
+    for signal in ["-INT", "-TERM"] {
+        assert!(Command::new("kill").args([signal, pid.trim()]).status().expect("sent").success());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        is_there().await;
+    }
+    assert!(!number.exists(), "another child was started");
+}
+
+#[tokio::test]
+async fn a_child_that_is_killed_fails_its_runs_and_is_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (number, executor) = numbered(dir.path());
+    let sandbox = sandbox(dir.path(), executor);
     let (spin, triple) = (prepare(&sandbox, SPIN), prepare(&sandbox, TRIPLE));
     for _ in 0..2 {
         let long = RunLimits { fuel: u64::MAX, ..RunLimits::default() };
