@@ -99,11 +99,10 @@ pub(super) fn volunteer_to_die() {
 /// has calls to bring to their end first. This process ends when its parent hangs up, at the latest with it.
 pub(super) fn leave_ending_to_the_parent() {
     #[cfg(target_os = "linux")]
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        #[expect(unsafe_code, reason = "there is no safe way to ignore a signal")]
-        // SAFETY: to ignore a signal runs no code of ours when it comes.
-        unsafe {
-            libc::signal(signal, libc::SIG_IGN);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // Nobody looks at it: that something is done when the signal comes is what keeps it from ending this process.
+        if let Err(error) = signal_hook::flag::register(signal, std::sync::Arc::default()) {
+            tracing::debug!("Cannot outlast a signal: {error}");
         }
     }
 }
