@@ -306,9 +306,9 @@ mod tests {
         assert!(polled.is_pending());
     }
 
-    /// Runs one guest of payer `long` that gives way `times`, and beside it nine of payer `short`, each of which burns a
-    /// quarter of an interval; returns whose turns there were.
-    async fn turns(times: usize) -> String {
+    /// Runs one guest of payer `long` that gives way `times`, and beside it `others` of payer `short`, each of which does its work
+    /// and burns `fuel`; returns whose turns there were.
+    async fn turns(times: usize, others: usize, fuel: u64, work: fn()) -> String {
         let scheduler = scheduler(20, Duration::from_secs(60));
         let turns = Arc::new(Mutex::new(String::new()));
         let note = |turns: &Arc<Mutex<String>>, whose| turns.lock().expect("no panic").push(whose);
@@ -325,12 +325,15 @@ mod tests {
         queue(&mut long);
         let short = |_| {
             let noted = turns.clone();
-            let guest = async move { note(&noted, 's') };
-            let mut run = Box::pin(scheduler.run(Flow::new("short", ""), 1, guest, |()| INTERVAL / 4));
+            let guest = async move {
+                note(&noted, 's');
+                work();
+            };
+            let mut run = Box::pin(scheduler.run(Flow::new("short", ""), 1, guest, move |()| fuel));
             queue(&mut run);
             run
         };
-        let short: Vec<_> = (0..9).map(short).collect();
+        let short: Vec<_> = (0..others).map(short).collect();
         held_up.release.send(()).expect("it waits");
         assert_eq!((held_up.ended.await, long.await), (Ok(()), Ok(())));
         for run in short {
@@ -343,44 +346,18 @@ mod tests {
     #[tokio::test]
     async fn whoever_gives_way_has_burnt_an_interval() {
         // Whose turns cost as much come even: one of the long for four of the short.
-        assert_eq!(turns(2).await, "lsssslssssls");
-        assert_eq!(turns(0).await, "lsssssssss");
+        assert_eq!(turns(2, 9, INTERVAL / 4, || ()).await, "lsssslssssls");
+        assert_eq!(turns(0, 9, INTERVAL / 4, || ()).await, "lsssssssss");
     }
 
     #[tokio::test]
     async fn a_turn_costs_as_long_as_it_was() {
-        let scheduler = scheduler(20, Duration::from_secs(60));
-        let turns = Arc::new(Mutex::new(String::new()));
-        let note = |turns: &Arc<Mutex<String>>, whose| turns.lock().expect("no panic").push(whose);
-        let held_up = hold_up(&scheduler);
-        let noted = turns.clone();
-        let long = async move {
-            for _ in 0..60 {
-                note(&noted, 'l');
-                give_way().await;
-            }
-        };
-        let mut long = Box::pin(scheduler.run(Flow::new("long", ""), 1, long, |()| 0));
-        queue(&mut long);
-        let bulk = |_| {
-            let noted = turns.clone();
-            let guest = async move {
-                note(&noted, 'b');
-                let begun = cpu_time();
-                while cpu_time() - begun < 40 * TURN {}
-            };
-            let mut run = Box::pin(scheduler.run(Flow::new("bulk", ""), 1, guest, |()| 1));
-            queue(&mut run);
-            run
-        };
-        let bulk: Vec<_> = (0..2).map(bulk).collect();
-        held_up.release.send(()).expect("it waits");
-        assert_eq!((held_up.ended.await, long.await), (Ok(()), Ok(())));
-        for run in bulk {
-            assert_eq!(run.await, Ok(()));
-        }
-        let turns = turns.lock().expect("no panic").clone();
-        let between = turns.trim_matches('l').trim_matches('b');
+        let turns = turns(60, 2, 1, || {
+            let begun = cpu_time();
+            while cpu_time() - begun < 40 * TURN {}
+        });
+        let turns = turns.await;
+        let between = turns.trim_matches('l').trim_matches('s');
         assert!(between.len() >= 40, "{turns}");
     }
 

@@ -12,7 +12,7 @@ use glassbox_sandbox::{
 };
 use serde_json::json;
 
-use crate::component::{integer_type, run_in, sandbox, wasm};
+use crate::component::{function_type, integer_type, run_in, sandbox, wasm};
 
 /// A package whose interface `demo:{name}/ops` has the functions of `core` that are named, each `func(n: u32) -> u32`.
 ///
@@ -219,6 +219,45 @@ async fn work_before_a_fault_deep_down_is_paid() {
     assert_eq!(failure(&run).kind, FailureKind::Trap);
     // Ten units a turn at the least.
     assert!(run.inner[0].fuel >= 10_000_000 && run.fuel_used < 40_000_000, "{}", run.fuel_used);
+}
+
+/// Also where the engine did not look before the function of the dependency came to its end.
+#[tokio::test]
+async fn a_dependency_that_burns_all_that_is_left_is_named() {
+    let ty = r#"(func (param "n" u32))"#;
+    let burns = wasm(
+        r#"(component
+            (core module $m
+                (func (export "run") (param i32)
+                    (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
+            (core instance $i (instantiate $m))
+            (func $run (param "n" u32) (canon lift (core func $i "run")))
+            (instance $ops (export "run" (func $run)))
+            (export "demo:burns/ops@1.0.0" (instance $ops)))"#,
+    );
+    let root = wasm(&format!(
+        r#"(component
+            (import "demo:burns/ops@1.0.0" (instance $burns (export "run" {ty})))
+            (core func $burn (canon lower (func $burns "run")))
+            (core module $m
+                (import "burns" "run" (func $burn (param i32)))
+                (func (export "run") (param i32) (call $burn (local.get 0))))
+            (core instance $i (instantiate $m (with "burns" (instance (export "run" (func $burn))))))
+            (func (export "run") (param "n" u32) (canon lift (core func $i "run"))))"#
+    ));
+    let root = composed(&root, vec![dependency("burns", composed(&burns, Vec::new()))]);
+    let ty = function_type(json!({ "params": [{ "name": "n", "type": "u32" }] }));
+    let run = async |fuel| {
+        run_in(&sandbox(), &root, "run", &ty, json!([9]), RunLimits { fuel, ..RunLimits::default() }).await
+    };
+    let cost = run(RunLimits::default().fuel).await.fuel_used;
+    for fuel in cost - 150..=cost {
+        let run = run(fuel).await;
+        let Failure { kind, dependency, .. } = failure(&run);
+        assert_eq!((*kind, dependency.as_deref()), (FailureKind::OutOfFuel, Some("demo:burns@1.0.0")));
+        assert_eq!(run.fuel_used, fuel);
+    }
+    assert_eq!(run(cost + 1).await.outcome, Outcome::Returned(None));
 }
 
 /// Returns how often it was called so far.
