@@ -91,7 +91,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
          what that takes is shown apart: a server that does nothing else makes, signs and writes the same receipt for every \
          request. Behind bare axum, with nothing of a registry, a fresh instance alone takes more than the bound allows or \
          nearly all of it, on whichever thread it runs; on the one that serves it lets a guest hold up the server. A part \
-         of each row but the first is waking the client, which sleeps while it waits for more than a hello.",
+         of every request that takes longer than a hello is waking the client, which sleeps meanwhile.",
     ));
     report.table(
         &["request", "CPU", "against hello"],
