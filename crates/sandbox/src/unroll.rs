@@ -255,7 +255,9 @@ mod tests {
 
     #[track_caller]
     fn stays(operators: &str) {
-        assert!(matches!(unrolled(&component(operators)), Cow::Borrowed(_)), "{operators}");
+        let component = component(operators);
+        assert!(inspect(&component).is_ok(), "refused as it is: {operators}");
+        assert!(matches!(unrolled(&component), Cow::Borrowed(_)), "{operators}");
     }
 
     #[test]
