@@ -109,7 +109,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// Makes a key in a new file that only its owner may read. A key that is there already stays.
 pub(crate) fn new_key(path: &Path) -> Result<SecretKey, Failure> {
-    let key = SecretKey::from_seed(&glassbox_registry::Env::system().random());
+    let key = SecretKey::from_seed(&glassbox_registry::Env::system().secret());
     let file = KeyFile { format: KEY_FORMAT.into(), public: key.public().to_string(), secret: key.to_hex() };
     let text = serde_json::to_string_pretty(&file).expect("a key file has string keys");
     match write_private(path, &text) {

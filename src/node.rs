@@ -314,7 +314,7 @@ fn operator_token(path: &Path) -> Result<OperatorToken, Failure> {
     let token = format!(
         "{}{}",
         OperatorToken::PREFIX,
-        glassbox_core::Digest::from_bytes(Env::system().random()).hex()
+        glassbox_core::Digest::from_bytes(Env::system().secret()).hex()
     );
     write_private(path, &token).map_err(|error| Failure::io("write", path, &error))?;
     Ok(OperatorToken::new(&token))

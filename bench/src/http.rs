@@ -104,6 +104,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             ("free call: fresh instance, receipt", call_us),
             ("of that, the registry's own part without HTTP: plan, digests, run, receipt", direct_us),
             ("free call without what a receipt adds to hello", rest_us),
+            ("of that, what a registry adds to a fresh instance in its turn", rest_us - turn_us),
             (
                 "free call with its guest in a child, as `glassbox serve` has it: both processes, receipt",
                 apart_us,
@@ -111,6 +112,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         ]
         .map(|(name, us)| vec![name.to_owned(), format!("{us:.1} µs"), format!("{:.2}x", us / hello_us)]),
     );
+    report.figure("fresh instance through HTTP against hello, in its turn", turn_us / hello_us, "x", 2.5);
     report.figure("free call through HTTP against hello, receipt apart", rest_us / hello_us, "x", 2.5);
     guest_server.shutdown_background();
     receipt_server.shutdown_background();

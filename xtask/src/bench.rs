@@ -13,7 +13,7 @@ const PAGE: &str = "docs/reference/benchmarks.md";
 
 const HEAD: &str = "# Benchmarks
 
-Written by `cargo xtask bench`, which builds everything in release mode and measures it in one run on one machine.
+Written by `cargo xtask bench`, which builds everything with the profile `dist` and measures it in one run on one machine.
 Ratios are what counts: candidates take turns, and the best of several rounds stands. Everything is measured in three
 passes: of a time the shortest stands, of a ratio the middle one, of memory the largest; tables are of the last pass.
 CPU time is that of the threads that did the work, so that what else the machine did shows little.
@@ -25,8 +25,8 @@ pub(crate) fn run(root: &Path, parts: &[String]) -> Result<()> {
     let folder = root.join("bench/python");
     setup::python(&folder)?;
     let component = python_component(&folder)?;
-    // Of the whole workspace, so that what was built for the command is built the same way and used again.
-    show(cargo(root).args(["build", "--release", "--workspace", "--bin", "glassbox-bench"]))?;
+    // Of the whole workspace, so that a command for servers, which is built the same way, shares what is built.
+    show(cargo(root).args(["build", "--profile", "dist", "--workspace", "--bin", "glassbox-bench"]))?;
     let program = program("glassbox-bench")?;
     let page = read(Command::new(program).arg("--component").arg(&component).args(parts))?;
     if !parts.is_empty() {
@@ -51,11 +51,11 @@ fn python_component(folder: &Path) -> Result<PathBuf> {
     Ok(component)
 }
 
-/// Returns where a release build puts a program: beside the folder of debug builds, which this task runs from.
+/// Returns where such a build puts a program: beside the folder of debug builds, which this task runs from.
 fn program(name: &str) -> Result<PathBuf> {
     let here = env::current_exe().context("this program lies nowhere")?;
     let target = here.ancestors().nth(2).context("this program lies in no target folder")?;
-    Ok(target.join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX)))
+    Ok(target.join("dist").join(format!("{name}{}", env::consts::EXE_SUFFIX)))
 }
 
 /// Says on what kind of machine this is.

@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 #[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
 
+/// What the printed form of every digest begins with.
+const PREFIX: &str = "sha256:";
+
 const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 /// Says why a text is not a digest.
@@ -49,13 +52,25 @@ impl Digest {
 
     /// Returns the 64 hexadecimal digits without the `sha256:` prefix.
     pub fn hex(&self) -> String {
-        hex::encode(self.0)
+        self.printed(|text| text[PREFIX.len()..].to_owned())
+    }
+
+    /// Reads 64 hexadecimal digits without the `sha256:` prefix.
+    ///
+    /// Only the lower-case spelling: two spellings of one digest would be two keys in a map.
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        if digits.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        Some(Self(bytes))
     }
 
     /// Calls `with` with the printed form. A receipt has a dozen, so none of them is worth a string of its own.
     fn printed<R>(&self, with: impl FnOnce(&str) -> R) -> R {
         let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
-        for (pair, byte) in text["sha256:".len()..].chunks_exact_mut(2).zip(self.0) {
+        for (pair, byte) in text[PREFIX.len()..].chunks_exact_mut(2).zip(self.0) {
             pair[0] = HEX_DIGITS[usize::from(byte >> 4)];
             pair[1] = HEX_DIGITS[usize::from(byte & 15)];
         }
@@ -90,15 +105,8 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let error = || DigestError(text.chars().take(80).collect());
-        let hex_digits = text.strip_prefix("sha256:").ok_or_else(error)?;
-        // Only the lower-case spelling: two spellings of one digest would be two keys in a map.
-        if hex_digits.len() != 64 || hex_digits.bytes().any(|b| !matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(error());
-        }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(hex_digits, &mut bytes).map_err(|_| error())?;
-        Ok(Self(bytes))
+        let digest = text.strip_prefix(PREFIX).and_then(Self::from_hex);
+        digest.ok_or_else(|| DigestError(text.chars().take(80).collect()))
     }
 }
 
@@ -135,6 +143,13 @@ mod tests {
     fn refuses_other_spellings() {
         for text in ["", "sha256:", "sha256:ab", &format!("sha256:{}", "A".repeat(64)), &"0".repeat(64)] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+        let digits = Digest::of("abc").hex();
+        assert_eq!(Digest::from_hex(&digits), Some(Digest::of("abc")));
+        for digits in
+            [&digits[1..], &digits[2..], &format!("{digits}0"), &format!("{digits}00"), &"é".repeat(32)]
+        {
+            assert_eq!(Digest::from_hex(digits), None, "{digits}");
         }
     }
 }

@@ -277,8 +277,13 @@ fn payload<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Vec<u8> {
         predicate_type: P::TYPE.into(),
         predicate,
     };
-    serde_json::to_vec(&statement).expect("our own statements have string keys only")
+    let mut payload = Vec::with_capacity(PAYLOAD_BYTES);
+    serde_json::to_writer(&mut payload, &statement).expect("our own statements have string keys only");
+    payload
 }
+
+/// The room that a statement takes as a rule, in bytes.
+const PAYLOAD_BYTES: usize = 4 * 1024;
 
 /// DSSE's pre-authentication encoding: lengths before contents, so that no two pairs give the same bytes.
 fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {

@@ -184,7 +184,7 @@ impl Registry {
                 Some(required) => {
                     if let Some(free) = self.take_free(&plan.live, &plan.quote).await? {
                         plan.quote = free;
-                        return self.call_taken(plan).await.and_then(deliver);
+                        return Box::pin(self.call_taken(plan)).await.and_then(deliver);
                     }
                     let amount = plan.quote.amount_max;
                     Err(CallError::PaymentRequired { amount, required: Box::new(required) })
@@ -293,7 +293,10 @@ impl Registry {
         self.note_answer(&plan.live, &ran, payer.as_deref()).await;
         let executed = ran?;
         let fuel_used = executed.fuel_used;
-        let stored = self.end_free(executed, caller).await?;
+        let stored = match caller {
+            Some(caller) => Box::pin(self.end_used(executed, caller)).await?,
+            None => self.reply_unpaid(executed),
+        };
         info!(call.id = logged(&call), release = %plan.live.id, fuel_used, "Ran a free call");
         Ok(CallReply { stored, replayed: false })
     }

@@ -8,20 +8,23 @@ use glassbox_core::Digest;
 #[derive(Clone)]
 pub struct Env {
     now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    secret: Arc<dyn Fn() -> [u8; 32] + Send + Sync>,
     random: Arc<dyn Fn() -> [u8; 32] + Send + Sync>,
 }
 
 impl Env {
-    /// The system's clock and random generator.
+    /// The system's clock and random generator, and for what every call wants the thread's own, which the system seeds: a
+    /// system call takes longer.
     pub fn system() -> Self {
-        Self::new(
-            || jiff::Timestamp::now().as_millisecond(),
-            || {
+        Self {
+            now_ms: Arc::new(|| jiff::Timestamp::now().as_millisecond()),
+            secret: Arc::new(|| {
                 let mut bytes = [0; 32];
                 getrandom::fill(&mut bytes).expect("a machine without random bytes cannot keep a secret");
                 bytes
-            },
-        )
+            }),
+            random: Arc::new(rand::random),
+        }
     }
 
     /// Any clock, in Unix milliseconds, and any source of 32 random bytes.
@@ -29,7 +32,8 @@ impl Env {
         now_ms: impl Fn() -> i64 + Send + Sync + 'static,
         random: impl Fn() -> [u8; 32] + Send + Sync + 'static,
     ) -> Self {
-        Self { now_ms: Arc::new(now_ms), random: Arc::new(random) }
+        let random = Arc::new(random);
+        Self { now_ms: Arc::new(now_ms), secret: random.clone(), random }
     }
 
     /// Returns the time in Unix milliseconds.
@@ -37,7 +41,12 @@ impl Env {
         (self.now_ms)()
     }
 
-    /// Returns 32 random bytes.
+    /// Returns 32 bytes for a key or a token, which outlives this process.
+    pub fn secret(&self) -> [u8; 32] {
+        (self.secret)()
+    }
+
+    /// Returns 32 bytes that nobody can guess, for one call.
     pub fn random(&self) -> [u8; 32] {
         (self.random)()
     }

@@ -212,6 +212,11 @@ impl Registry {
                 return Ok(live);
             }
         }
+        // Apart: what is seldom done would be room that every call is carried around with.
+        Box::pin(self.read_live(reference)).await
+    }
+
+    async fn read_live(&self, reference: &PackageRef) -> Result<Arc<Live>, RegistryError> {
         let (generation, shown) = (self.known_live().generation(), self.checkpoint().size);
         let row = self.release_row(reference).await?;
         let wit = unpack_files(&row.id, &self.store.object(row.wit).await?)?;

@@ -109,6 +109,8 @@ pub struct Registry {
     pub(crate) witnessing: Witnessing,
     /// What this registry says of itself as an executor.
     pub(crate) record: Envelope,
+    /// The digest of its payload, which every receipt names.
+    pub(crate) record_digest: Digest,
     /// Whether it was found out to have signed what cannot be true: it runs nothing any more.
     pub(crate) quarantined: AtomicBool,
     pub(crate) running: Running,
@@ -143,6 +145,7 @@ impl Registry {
         env: Env,
         config: RegistryConfig,
     ) -> Result<Arc<Self>, RegistryError> {
+        let record = executor::record(&keys, &config);
         let registry = Arc::new(Self {
             checkpoint: RwLock::new(first_checkpoint(&store, &keys.log, env.now_ms()).await?),
             marks: RwLock::default(),
@@ -151,7 +154,8 @@ impl Registry {
             sandbox,
             rail,
             issuer: Issuer::from(&keys.credit),
-            record: executor::record(&keys, &config),
+            record_digest: record.payload_digest().expect("our own envelope"),
+            record,
             quarantined: AtomicBool::new(false),
             witnesses: RwLock::default(),
             tokens: Mutex::new(HashMap::new()),

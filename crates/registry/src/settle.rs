@@ -544,7 +544,7 @@ impl Registry {
             nonce: executed.nonce.take().or_else(|| executed.opening.nonce.take()),
             checkpoint: executed.checkpoint.clone(),
             executor: self.keys.executor.public(),
-            executor_record: Some(self.record().payload_digest().expect("our own envelope")),
+            executor_record: Some(self.record_digest),
             started_at: rfc3339(executed.started_at_ms),
             finished_at: rfc3339(executed.finished_at_ms),
             attestation: None,

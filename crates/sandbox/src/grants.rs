@@ -96,6 +96,9 @@ impl Grants {
     /// Returns what both grant. The rules for HTTP requests are those of `self`, which declares them: others narrow them
     /// by an [`Egress`](glassbox_core::egress::Egress) of their own.
     pub fn meet(&self, other: &Self) -> Self {
+        if self.is_empty() {
+            return self.clone();
+        }
         let of = |one: &Self, other: &Self| -> BTreeSet<String> {
             one.interfaces.iter().filter(|name| other.allows(name)).cloned().collect()
         };
@@ -220,6 +223,7 @@ mod tests {
             grants(&["wasi:random/random"])
         );
         assert!(meet(&["wasi:random"], &["wasi:clocks"]).is_empty() && meet(&["wasi"], &[]).is_empty());
+        assert!(meet(&[], &["wasi"]).is_empty() && meet(&[], &[]).is_empty());
     }
 
     #[test]

@@ -250,7 +250,8 @@ impl Sandbox {
         if let Some(executors) = self.inner.executors.as_ref().filter(|_| elsewhere) {
             let invocation = Invocation { limits: invocation.limits.capped(), ..invocation };
             return match prepared.export(invocation.function, invocation.ty) {
-                Ok(_) => executors.run(prepared, invocation, flow).await,
+                // Apart, or every run in this process would be carried around with room for it.
+                Ok(_) => Box::pin(executors.run(prepared, invocation, flow)).await,
                 Err(failure) => Run::never_started(prepared, failure),
             };
         }
@@ -259,7 +260,7 @@ impl Sandbox {
             Err(failure) => return Run::never_started(prepared, failure),
         };
         let memory_bytes = compose::memory_bytes(job.limits.memory_bytes, prepared.dependencies());
-        let run = self.inner.scheduler.run(flow, memory_bytes, job.run(), |run: &Run| run.fuel_used).await;
+        let run = self.inner.scheduler.run(flow, memory_bytes, || job.run(), |run: &Run| run.fuel_used).await;
         run.unwrap_or_else(|not_run| {
             let failure = match not_run {
                 NotRun::Busy => Failure::new(FailureKind::Busy, "no thread became free in time"),

@@ -345,11 +345,16 @@ pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail, "see /openapi.json")
 }
 
+/// Lets a request take no longer than [`in_time`] lets its answer.
+pub(crate) async fn too_slow(request: Request, next: Next) -> Response {
+    in_time(next.run(request)).await
+}
+
 /// Answers for a request that takes too long: a body that trickles in must not hold a connection for ever. A paid call
 /// goes on by itself, and its reply waits.
-pub(crate) async fn too_slow(request: Request, next: Next) -> Response {
+pub(crate) async fn in_time(answer: impl Future<Output = Response>) -> Response {
     let patience = Duration::from_secs(limits::REQUEST_SECONDS_MAX);
-    match tokio::time::timeout(patience, next.run(request)).await {
+    match tokio::time::timeout(patience, answer).await {
         Ok(response) => response,
         Err(_) => {
             let detail = format!("the request took longer than {} seconds", limits::REQUEST_SECONDS_MAX);

@@ -310,8 +310,7 @@ impl Opening {
 
     /// Returns the salt, where it is one: 64 lower-case digits, so that it has one spelling.
     pub fn salt_bytes(&self) -> Option<[u8; 32]> {
-        let digest: Digest = format!("sha256:{}", self.salt).parse().ok()?;
-        Some(*digest.as_bytes())
+        Digest::from_hex(&self.salt).map(|salt| *salt.as_bytes())
     }
 
     /// Returns the digest that a receipt carries for a returned value, made like [`Opening::input_digest`] with the

@@ -232,7 +232,7 @@ impl Registry {
         if label.len() > limits::ACCOUNT_LABEL_BYTES_MAX || label.chars().any(char::is_control) {
             return Err(AccountError::Label);
         }
-        let text = format!("{ACCOUNT_TOKEN_PREFIX}{}", Digest::from_bytes(self.env.random()).hex());
+        let text = format!("{ACCOUNT_TOKEN_PREFIX}{}", Digest::from_bytes(self.env.secret()).hex());
         let now_ms = self.env.now_ms();
         let lasts_ms =
             seconds.map(|seconds| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));

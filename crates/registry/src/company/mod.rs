@@ -74,6 +74,9 @@ impl Registry {
         plan: &mut Plan,
         payment: Option<&Payment>,
     ) -> Result<(), CallError> {
+        if self.config.company.is_none() {
+            return Ok(());
+        }
         if let Some(caller) = payment.and_then(Payment::caller) {
             self.personalise(plan, &caller.payer()).await?;
         }
@@ -203,13 +206,12 @@ impl Registry {
         above.map_or_else(|| "approval.above".into(), |(_, rule)| rule)
     }
 
-    /// Ends a call that needed no hold. Of an account's it is written down what it used: that stands nowhere else.
-    pub(crate) async fn end_free(
+    /// Ends an account's call that needed no hold. It is written down what it used: that stands nowhere else.
+    pub(crate) async fn end_used(
         &self,
         executed: Executed,
-        caller: Option<&Caller>,
+        caller: &Caller,
     ) -> Result<StoredReply, CallError> {
-        let Some(caller) = caller else { return Ok(self.reply_unpaid(executed)) };
         let consumed = executed.consumed_by(&caller.payer());
         let (release, function) = (executed.release.clone(), executed.function.clone());
         let stored = self.reply_unpaid(executed);

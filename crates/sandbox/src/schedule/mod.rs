@@ -85,31 +85,32 @@ impl Scheduler {
         Ok(scheduler)
     }
 
-    /// Runs `guest` when it is its turn, and returns what it gave. `fuel` tells from the output what it burnt.
+    /// Runs what `guest` makes when it is its turn, and returns what it gave. `fuel` tells from the output what it burnt.
     ///
     /// Dropping the returned future ends the guest at its next yield, or before it starts.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static, G: Future<Output = T> + Send + 'static>(
         &self,
         flow: Flow,
         memory_bytes: usize,
-        guest: impl Future<Output = T> + Send + 'static,
+        guest: impl FnOnce() -> G + Send + 'static,
         fuel: impl Fn(&T) -> u64 + Send + 'static,
     ) -> Result<T, NotRun> {
         let started = AtomicBool::new(false);
         let entry = Arc::new(Guest { flow, memory_bytes, came: Instant::now(), started });
         let end = End { shared: self.shared.clone(), guest: entry.clone(), fuel: 0 };
         let interval = self.shared.interval;
-        let guest = async move {
+        // Made where it stays: the future of a guest is large.
+        let guest = move |_: &Arc<Guest>| async move {
             // The whole of it, which the guest's place depends on, and not just the field.
             let mut end = end;
-            let output = guest.await;
+            let output = guest().await;
             // The turns before the last are paid for.
             end.fuel = fuel(&output) % interval;
             output
         };
         let shared = self.shared.clone();
         let schedule = WithInfo(move |runnable: Runnable, info: ScheduleInfo| shared.go_on(runnable, info));
-        let (runnable, task) = Builder::new().metadata(entry.clone()).spawn(move |_| guest, schedule);
+        let (runnable, task) = Builder::new().metadata(entry.clone()).spawn(guest, schedule);
         // Outside of the lock, as dropping what is refused wants it too.
         if let Err(refused) = self.shared.wait(runnable) {
             drop(refused);
@@ -136,7 +137,7 @@ impl Shared {
         let guest = runnable.metadata().clone();
         let mut state = self.lock();
         state.queue.push_fresh(&guest.flow, guest.memory_bytes, runnable).map_err(|full| full.0)?;
-        self.call_a_thread(&state);
+        self.call_a_thread(state);
         Ok(())
     }
 
@@ -147,12 +148,15 @@ impl Shared {
         let fuel = if info.woken_while_running { self.interval } else { 0 };
         let mut state = self.lock();
         state.queue.push_ready(&guest.flow, fuel, runnable);
-        self.call_a_thread(&state);
+        self.call_a_thread(state);
     }
 
     /// Wakes a thread for what was just queued. A thread that is busy will look by itself.
-    fn call_a_thread(&self, state: &State) {
-        if state.idle > 0 {
+    fn call_a_thread(&self, state: MutexGuard<'_, State>) {
+        let is_idle = state.idle > 0;
+        // First of all: it would wake up to find the lock taken.
+        drop(state);
+        if is_idle {
             self.work.notify_one();
         }
     }
@@ -239,7 +243,10 @@ impl Drop for End {
         if self.guest.started.load(Ordering::Acquire) {
             let mut state = self.shared.lock();
             state.queue.finish(&self.guest.flow, self.guest.memory_bytes, self.fuel);
-            self.shared.call_a_thread(&state);
+            // Its place may be what another waited for.
+            if state.queue.has_waiting() {
+                self.shared.call_a_thread(state);
+            }
         }
     }
 }
@@ -294,7 +301,7 @@ mod tests {
             begin.send(()).expect("somebody waits");
             released.recv().expect("somebody releases");
         };
-        let mut ended = Box::pin(scheduler.run(Flow::new("first", ""), 1, guest, |()| 0));
+        let mut ended = Box::pin(scheduler.run(Flow::new("first", ""), 1, || guest, |()| 0));
         queue(&mut ended);
         begun.recv().expect("it begins");
         HeldUp { ended, release }
@@ -321,7 +328,7 @@ mod tests {
             }
             note(&noted, 'l');
         };
-        let mut long = Box::pin(scheduler.run(Flow::new("long", ""), 1, long, |()| 0));
+        let mut long = Box::pin(scheduler.run(Flow::new("long", ""), 1, || long, |()| 0));
         queue(&mut long);
         let short = |_| {
             let noted = turns.clone();
@@ -329,7 +336,7 @@ mod tests {
                 note(&noted, 's');
                 work();
             };
-            let mut run = Box::pin(scheduler.run(Flow::new("short", ""), 1, guest, move |()| fuel));
+            let mut run = Box::pin(scheduler.run(Flow::new("short", ""), 1, || guest, move |()| fuel));
             queue(&mut run);
             run
         };
@@ -365,25 +372,50 @@ mod tests {
     async fn whoever_waits_too_long_never_starts() {
         let scheduler = scheduler(1, Duration::from_secs(1));
         let (end, ending) = oneshot::channel();
-        let mut first = Box::pin(scheduler.run(Flow::new("a", ""), 1, ending, |_| 0));
+        let mut first = Box::pin(scheduler.run(Flow::new("a", ""), 1, || ending, |_| 0));
         // It has the only place, and waits for something that is not its thread.
         queue(&mut first);
         let started = Arc::new(AtomicBool::new(false));
         let mark = started.clone();
         let second = async move { mark.store(true, Ordering::SeqCst) };
-        assert_eq!(scheduler.run(Flow::new("b", ""), 1, second, |()| 0).await, Err(NotRun::Busy));
+        assert_eq!(scheduler.run(Flow::new("b", ""), 1, || second, |()| 0).await, Err(NotRun::Busy));
         assert!(!started.load(Ordering::SeqCst));
         end.send(7).expect("it waits");
         assert_eq!(first.await, Ok(Ok(7)));
         // The place is free again.
-        assert_eq!(scheduler.run(Flow::new("b", ""), 1, async { 8 }, |_| 0).await, Ok(8));
+        assert_eq!(scheduler.run(Flow::new("b", ""), 1, || async { 8 }, |_| 0).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn whoever_panics_gives_its_place_back() {
+        let scheduler = scheduler(1, Duration::from_secs(60));
+        let flow = || Flow::new("a", "");
+        let made = scheduler.run(flow(), 1, || -> std::future::Ready<()> { panic!("while made") }, |()| 0);
+        assert_eq!(made.await, Err(NotRun::Panicked));
+        let run = scheduler.run(flow(), 1, || async { panic!("while run") }, |()| 0);
+        assert_eq!(run.await, Err(NotRun::Panicked));
+        let ended = scheduler.run(flow(), 1, || async { 8 }, |_| panic!("while ended"));
+        assert_eq!(ended.await, Err(NotRun::Panicked));
+        assert_eq!(scheduler.run(flow(), 1, || async { 8 }, |_| 0).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_given_up_before_it_starts_takes_no_place() {
+        let scheduler = scheduler(1, Duration::from_secs(60));
+        let held_up = hold_up(&scheduler);
+        let mut given_up = Box::pin(scheduler.run(Flow::new("a", ""), 1, || async { 8 }, |_| 0));
+        queue(&mut given_up);
+        drop(given_up);
+        held_up.release.send(()).expect("it waits");
+        assert_eq!(held_up.ended.await, Ok(()));
+        assert_eq!(scheduler.run(Flow::new("b", ""), 1, || async { 8 }, |_| 0).await, Ok(8));
     }
 
     #[tokio::test]
     async fn more_than_may_wait_are_turned_away_at_once() {
         let scheduler = scheduler(20, Duration::from_secs(60));
         let held_up = hold_up(&scheduler);
-        let run = |payer: &str| Box::pin(scheduler.run(Flow::new(payer, ""), 1, async {}, |()| 0));
+        let run = |payer: &str| Box::pin(scheduler.run(Flow::new(payer, ""), 1, || async {}, |()| 0));
         let mut waiting: Vec<_> = (0..10).map(|_| run("a")).collect();
         waiting.iter_mut().for_each(queue);
         assert_eq!(run("a").await, Err(NotRun::Busy));

@@ -80,7 +80,8 @@ pub(crate) async fn call(
     };
     let notice = app.registry.notice(&request.release);
     let asked = request.release.clone();
-    let result = app.registry.call(request).await;
+    // Apart: this future is moved as it is routed, and that one is large.
+    let result = Box::pin(app.registry.call(request)).await;
     count(&result);
     match result {
         Ok(reply) => {
@@ -159,7 +160,7 @@ fn respond(body: CallResponse, settlement: Option<SettleResponse>, first: bool) 
         true => (v1::X_PAYMENT_RESPONSE, x402::encode(&v1::settle_response(&settlement))),
         false => (x402::PAYMENT_RESPONSE, x402::encode(&settlement)),
     });
-    let mut response = Json(body).into_response();
+    let mut response = written(&body);
     // A paid output is the payer's: no cache on the way may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some((name, value)) = settlement
@@ -168,6 +169,16 @@ fn respond(body: CallResponse, settlement: Option<SettleResponse>, first: bool) 
         response.headers_mut().insert(name, value);
     }
     response
+}
+
+/// The room that a reply with its receipt takes as a rule, in bytes.
+const REPLY_BYTES: usize = 8 * 1024;
+
+/// Writes a reply as JSON, into room enough from the start.
+fn written(body: &CallResponse) -> Response {
+    let mut bytes = Vec::with_capacity(REPLY_BYTES);
+    serde_json::to_writer(&mut bytes, body).expect("a reply has string keys only");
+    ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 /// Returns the reply of a paid call again, with its receipt. Whoever knows the unguessable id may have it.
