@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use glassbox_core::limits;
@@ -181,25 +182,39 @@ impl Node {
             // Told to stop, or the other end was dropped: the same to us.
             let _ = stopped.await;
         }));
-        Background { _stop: stop, task }
+        Background { stop, task }
     }
 }
 
 /// A node that serves in the background.
 pub(crate) struct Background {
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<Result<(), Failure>>,
 }
 
 impl Background {
     /// Serves on until Ctrl-C.
-    pub(crate) async fn until_interrupted(self) -> Result<(), Failure> {
-        tokio::select! {
-            ended = self.task => ended.unwrap_or(Ok(())),
-            () = interrupted() => Ok(()),
-        }
+    pub(crate) async fn until_interrupted(mut self) -> Result<(), Failure> {
+        let ended = tokio::select! {
+            ended = &mut self.task => ended,
+            () = interrupted() => {
+                self.stop().await;
+                return Ok(());
+            }
+        };
+        ended.unwrap_or(Ok(()))
+    }
+
+    /// Stops, and waits a moment for what is under way.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        // Whoever keeps a connection open is not waited for longer.
+        let _ = tokio::time::timeout(STOP_MAX, self.task).await;
     }
 }
+
+/// How long a node in the background may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Completes at Ctrl-C or at a polite request to end.
 pub(crate) async fn interrupted() {

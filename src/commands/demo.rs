@@ -3,7 +3,8 @@
 //! Nothing here is staged: the packages are those of `examples/`, the registry listens on loopback, the agent is an
 //! ordinary client with a wallet of play money, and every line printed is what came back.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use glassbox_api::{CallBody, CallResponse, EarningsQuery, SearchQuery};
 use glassbox_client::{Buyer, Call, Client, Trust};
@@ -110,6 +111,25 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     super::serve::log_to_stderr("warn", false);
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(|error| Failure::error("io", error.to_string(), ""))?;
+    let played = play(context, args, folder.path(), began).await;
+    clear(folder.path()).await;
+    played
+}
+
+/// Removes what the demo wrote. The registry may still be writing what it had begun, and a folder that gets a file while it is
+/// emptied stays, so this is tried again for a moment.
+async fn clear(folder: &Path) {
+    for _ in 0..20 {
+        let _ = std::fs::remove_dir_all(folder);
+        if !folder.exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Starts a registry in `folder`, tells the story and goes on serving where nobody wants it to end.
+async fn play(context: &Context, args: DemoArgs, folder: &Path, began: Instant) -> Result<(), Failure> {
     let story = Story { output: context.output, json: context.json, chapter: 0 };
     let config = NodeConfig {
         mutants: false,
@@ -126,16 +146,17 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         witnessed: WitnessedArgs::default(),
         faults: Vec::new(),
     };
-    let node = Node::open(&folder.path().join("registry"), config).await?;
+    let node = Node::open(&folder.join("registry"), config).await?;
     let client = Client::new(&node.url)?;
     let url = node.url.clone();
     let serving = node.spawn();
-    let home = Home::new(Some(folder.path().join("home")))?;
+    let home = Home::new(Some(folder.join("home")))?;
     // The story says itself whom it meets.
     let remote = Remote::new(client, Trust::in_home(home.path(), None), Output::new(true));
 
     let told = tell(story, &remote, &home).await;
     if let Err(failure) = told {
+        serving.stop().await;
         context.output.note(&paint(BAD, "The demo failed."));
         return Err(failure);
     }
@@ -150,9 +171,10 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     };
     line(&format!("\n{}", paint(DIM, format!("Told in {:.1} s.", began.elapsed().as_secs_f32()))));
     if args.exit || context.output.is_unread() {
+        serving.stop().await;
         return Ok(());
     }
-    let options = format!("--registry {url} --home {}", folder.path().join("home").display());
+    let options = format!("--registry {url} --home {}", folder.join("home").display());
     line(&format!("\nThe registry keeps serving at {}. In another terminal, try:\n", paint(NAME, &url)));
     line(&format!("  cargo run --release -- search markdown --registry {url}"));
     line(&format!(
