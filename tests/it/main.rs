@@ -25,6 +25,7 @@ mod command;
 mod company;
 mod composition;
 mod copies;
+mod counts;
 mod crash;
 mod credit;
 mod crowded;

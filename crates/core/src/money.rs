@@ -109,9 +109,12 @@ fn decimal(text: &str, decimals: u32) -> Result<u128, MoneyError> {
 
 fn to_decimal(units: u128, decimals: u32) -> String {
     let scale = 10u128.pow(decimals);
-    let fraction = format!("{:0width$}", units % scale, width = decimals as usize);
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() { (units / scale).to_string() } else { format!("{}.{fraction}", units / scale) }
+    let (whole, fraction) = (units / scale, units % scale);
+    if fraction == 0 {
+        return whole.to_string();
+    }
+    let fraction = format!("{fraction:0width$}", width = decimals as usize);
+    format!("{whole}.{}", fraction.trim_end_matches('0'))
 }
 
 /// Reads a string of digits as x402 writes amounts: no sign, no leading zero, no point.

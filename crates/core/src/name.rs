@@ -125,6 +125,14 @@ pub struct PackageName {
 }
 
 impl PackageName {
+    /// Makes a name of its parts.
+    pub fn new(namespace: &str, name: &str) -> Result<Self, NameError> {
+        match is_label(namespace) && is_label(name) {
+            true => Ok(Self { namespace: namespace.into(), name: name.into() }),
+            false => Err(NameError::Package(clip(&format!("{}:{}", clip(namespace), clip(name))))),
+        }
+    }
+
     /// Returns the part before the colon.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -169,12 +177,8 @@ impl FromStr for PackageName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        match text.split_once(':') {
-            Some((namespace, name)) if is_label(namespace) && is_label(name) => {
-                Ok(Self { namespace: namespace.into(), name: name.into() })
-            }
-            _ => Err(NameError::Package(clip(text))),
-        }
+        let (namespace, name) = text.split_once(':').ok_or_else(|| NameError::Package(clip(text)))?;
+        Self::new(namespace, name)
     }
 }
 
@@ -210,6 +214,13 @@ impl fmt::Display for ReleaseId {
     }
 }
 
+/// Reads a version.
+pub fn read_version(text: &str) -> Result<Version, NameError> {
+    // A length check first: parsing is linear, but the message would carry the whole text.
+    let parsed = (text.len() <= limits::NAME_BYTES_MAX).then(|| text.parse().ok()).flatten();
+    parsed.ok_or_else(|| NameError::Version(clip(text)))
+}
+
 /// What a person types: `ns:name`, meaning the newest release, or `ns:name@version`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -225,12 +236,7 @@ impl FromStr for PackageRef {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (package, version) = match text.split_once('@') {
-            Some((package, version)) => {
-                // A length check first: parsing is linear, but the message would carry the whole text.
-                let parsed =
-                    (version.len() <= limits::NAME_BYTES_MAX).then(|| version.parse().ok()).flatten();
-                (package, Some(parsed.ok_or_else(|| NameError::Version(clip(version)))?))
-            }
+            Some((package, version)) => (package, Some(read_version(version)?)),
             None => (text, None),
         };
         Ok(Self { package: package.parse()?, version })

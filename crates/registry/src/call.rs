@@ -453,7 +453,7 @@ impl Registry {
             events: Some(&plan.live.events),
             ..Invocation::new(name, ty, plan.args.clone(), limits)
         };
-        let flow = Flow::new(payer, plan.live.id.package.to_string());
+        let flow = Flow::new(payer, plan.live.package.clone());
         let run = self.sandbox.run(&prepared, invocation, flow).await;
         if matches!(&run.outcome, RunOutcome::Failed(failure) if failure.kind == FailureKind::Busy) {
             return Err(CallError::Busy);

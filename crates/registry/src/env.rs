@@ -53,7 +53,9 @@ impl Env {
 
     /// Returns a new unguessable id of 32 hexadecimal digits.
     pub fn id(&self) -> String {
-        Digest::from_bytes(self.random()).hex()[..32].to_owned()
+        let mut id = Digest::from_bytes(self.random()).hex();
+        id.truncate(32);
+        id
     }
 }
 

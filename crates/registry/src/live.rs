@@ -28,6 +28,8 @@ use crate::testing::TestReport;
 pub struct Live {
     /// The release.
     pub id: ReleaseId,
+    /// Its package, as those who wait for a thread name it.
+    pub(crate) package: Arc<str>,
     /// The manifest, with the terms that stand.
     pub manifest: Manifest,
     /// The digest of its bytes, as the publisher signed it.
@@ -118,6 +120,7 @@ impl Live {
         let manifest = manifest.with_terms(&terms);
         Ok(Self {
             id: row.id.clone(),
+            package: row.id.package.to_string().into(),
             download: sale_charge(&terms, PricedAct::Download),
             source_price: sale_charge(&terms, PricedAct::Source),
             terms,

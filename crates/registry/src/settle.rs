@@ -95,6 +95,9 @@ pub(crate) struct Executed {
 
 impl Executed {
     fn allotted(&self) -> Vec<Allotted> {
+        if self.charge.amount == Atomic::ZERO {
+            return Vec::new();
+        }
         let Opening { terms, works, .. } = &self.opening;
         let (own, ending) = (self.charge.own().cloned().collect(), self.outcome.ending());
         let bill = Bill::new(terms, own, &self.inner, works, ending, self.fuel_max)

@@ -1,6 +1,7 @@
 //! The router: which path leads where, and what surrounds every route.
 
 use std::ops::Deref;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,19 +9,18 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use futures_util::FutureExt as _;
 use glassbox_core::{Digest, limits};
 use glassbox_pay::Devnet;
 use glassbox_registry::{Registry, Witness};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::discovery as d;
 use crate::routes as r;
-use crate::{mcp, pages, problem};
+use crate::{counts, mcp, pages, problem};
 
 /// What a server is made of. One allocation, as axum clones it several times for each request.
 #[derive(Clone)]
@@ -32,7 +32,6 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// What the operator set.
     pub options: Options,
-    metrics: Metrics,
     mcp: glassbox_mcp::Http,
     publishes: Arc<Semaphore>,
 }
@@ -46,10 +45,6 @@ impl Deref for App {
 }
 
 impl App {
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
     /// How MCP comes in.
     pub(crate) fn mcp(&self) -> &glassbox_mcp::Http {
         &self.mcp
@@ -94,22 +89,6 @@ impl OperatorToken {
 impl std::fmt::Debug for OperatorToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OperatorToken")
-    }
-}
-
-/// Renders the metrics of this process.
-#[derive(Clone)]
-pub(crate) struct Metrics(Option<PrometheusHandle>);
-
-impl Metrics {
-    /// The recorder is one per process; a second server in it, as in a test, shows the same numbers.
-    fn of_process() -> Self {
-        static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
-        Self(HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone())
-    }
-
-    pub(crate) fn render(&self) -> String {
-        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
     }
 }
 
@@ -238,12 +217,12 @@ fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 
 /// Returns the whole service, for a listener or for a test without one.
 pub fn app(registry: Arc<Registry>, options: Options) -> Router {
+    counts::begin();
     let witness = options.witness.clone();
     let state = App(Arc::new(Parts {
         mcp: mcp::transport(&registry.config().public_url),
         registry,
         options,
-        metrics: Metrics::of_process(),
         publishes: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_MAX)),
     }));
     let (router, paths) = router().split_for_parts();
@@ -281,17 +260,45 @@ pub fn app(registry: Arc<Registry>, options: Options) -> Router {
         .route("/mcp/c/{ns}/{release}/server-card", get(mcp::release_card))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
-        // In one: each layer of its own would be one more box for every request.
-        .layer((CatchPanicLayer::custom(problem::panicked), middleware::from_fn(watch)))
+        .layer(middleware::from_fn(watch))
         .with_state(state)
 }
 
-/// Lets no request take for ever, and counts them by route and status. The route is the pattern, never the path: paths are for
-/// nobody's log.
+/// Lets no request take for ever, says so where a mistake of ours ended it, and counts it. In one: each layer of its own would be
+/// one more box for every request.
 async fn watch(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
-    let response = problem::in_time(next.run(request)).await;
-    let status = response.status().as_u16().to_string();
-    metrics::counter!("glassbox_http_requests_total", "route" => route, "status" => status).increment(1);
+    let answered = AssertUnwindSafe(problem::in_time(next.run(request))).catch_unwind().await;
+    let response = answered.unwrap_or_else(problem::panicked);
+    counts::request(route.as_ref().map_or("none", MatchedPath::as_str), response.status());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_counted_and_the_next_request_too() {
+        counts::begin();
+        let panics = async || -> &'static str { panic!("on purpose") };
+        let router = Router::new().route("/panics", get(panics)).layer(middleware::from_fn(watch));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("it has one");
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            let request = b"GET /panics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+            stream.write_all(request).await.expect("writes");
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.expect("reads");
+            assert!(reply.starts_with("HTTP/1.1 500 "), "{reply}");
+            assert!(reply.contains(r#""code":"internal""#) && !reply.contains("on purpose"), "{reply}");
+        }
+        serving.abort();
+        let series = r#"glassbox_http_requests_total{route="/panics",status="500"} 2"#;
+        assert!(counts::render().contains(series), "{}", counts::render());
+    }
 }

@@ -5,6 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use glassbox_core::dsse::Envelope;
+use glassbox_core::name::read_version;
 use glassbox_core::possession::{self, Covered, Proof};
 use glassbox_core::{PackageName, PackageRef, limits};
 use glassbox_pay::PaymentPayload;
@@ -129,15 +130,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
 /// Reads `{ns}/{name}` of a path.
 pub(crate) fn package(namespace: &str, name: &str) -> Result<PackageName, Refusal> {
-    Ok(format!("{namespace}:{name}").parse()?)
+    Ok(PackageName::new(namespace, name)?)
 }
 
 /// Reads `{ns}/{name}/{version}` of a path, where the version may be `latest`.
 pub(crate) fn reference(namespace: &str, name: &str, version: &str) -> Result<PackageRef, Refusal> {
-    if version == "latest" {
-        return Ok(PackageRef { package: package(namespace, name)?, version: None });
-    }
-    Ok(format!("{namespace}:{name}@{version}").parse()?)
+    let version = (version != "latest").then(|| read_version(version)).transpose()?;
+    Ok(PackageRef { package: package(namespace, name)?, version })
 }
 
 /// How a token that spends credit comes: as RFC 6750 says.

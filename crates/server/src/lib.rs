@@ -3,6 +3,7 @@
 mod about;
 mod app;
 mod convert;
+mod counts;
 mod devnet;
 mod discovery;
 mod extract;

@@ -22,12 +22,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
-use crate::convert;
 use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
-use crate::routes::call::{affecting, count};
+use crate::routes::call::affecting;
 use crate::routes::find::find;
 use crate::routes::implementations::{choose, chosen as chosen_response};
+use crate::{convert, counts};
 
 /// The room that a request of MCP has beyond its arguments.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -182,7 +182,7 @@ impl Provider for Desk {
         };
         let notice = self.0.notice(&asked.release);
         let result = self.0.call(request).await;
-        count(&result);
+        counts::call(&result);
         let reply = result.map_err(|error| {
             let settlement = match &error {
                 CallError::Failed(failure) => failure.reply.settlement.as_ref().map(|it| json!(it)),

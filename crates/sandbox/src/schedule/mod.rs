@@ -35,7 +35,10 @@ struct Shared {
 
 struct State {
     queue: FairQueue<Runnable>,
-    idle: usize,
+    /// The threads that sleep.
+    asleep: usize,
+    /// Those of them that were called and have not looked yet.
+    called: usize,
     next_sweep: Instant,
     closed: bool,
 }
@@ -74,8 +77,8 @@ impl Scheduler {
         interval: u64,
         patience: Duration,
     ) -> std::io::Result<Self> {
-        let state =
-            State { queue: FairQueue::new(room), idle: 0, next_sweep: Instant::now() + SWEEP, closed: false };
+        let next_sweep = Instant::now() + SWEEP;
+        let state = State { queue: FairQueue::new(room), asleep: 0, called: 0, next_sweep, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), interval, patience });
         let scheduler = Self { shared };
         for index in 0..threads {
@@ -151,29 +154,28 @@ impl Shared {
         self.call_a_thread(state);
     }
 
-    /// Wakes a thread for what was just queued. A thread that is busy will look by itself.
-    fn call_a_thread(&self, state: MutexGuard<'_, State>) {
-        let is_idle = state.idle > 0;
-        // First of all: it would wake up to find the lock taken.
-        drop(state);
-        if is_idle {
+    /// Wakes a thread for what is queued. One that is busy, or was called already, will look by itself.
+    fn call_a_thread(&self, mut state: MutexGuard<'_, State>) {
+        if state.called < state.asleep {
+            state.called += 1;
+            // First of all: it would wake up to find the lock taken.
+            drop(state);
             self.work.notify_one();
         }
     }
 
     /// What each thread does.
     fn work(&self) {
-        let mut before = cpu_time();
+        let mut clock = TurnClock::new();
         while let Some(runnable) = self.next() {
             let guest = runnable.metadata().clone();
             guest.started.store(true, Ordering::Release);
+            clock.begin();
             // The guest's own faults are traps; a panic is ours, and must not cost the thread.
             if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
                 tracing::error!("A guest's thread panicked");
             }
-            let now = cpu_time();
-            let more = now.saturating_sub(before).as_nanos() / TURN.as_nanos();
-            before = now;
+            let more = clock.end().as_nanos() / TURN.as_nanos();
             if more > 0 {
                 let fuel = self.interval.saturating_mul(u64::try_from(more).unwrap_or(u64::MAX));
                 self.lock().queue.add(&guest.flow, fuel);
@@ -192,13 +194,15 @@ impl Shared {
             if state.closed {
                 return None;
             }
-            state.idle += 1;
+            state.asleep += 1;
             state = match state.queue.has_waiting() {
                 // Nobody may ever call if what is active waits for the host.
                 true => self.work.wait_timeout(state, SWEEP).unwrap_or_else(PoisonError::into_inner).0,
                 false => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
-            state.idle -= 1;
+            state.asleep -= 1;
+            // Whether it was this thread that was called, or it woke by itself: it looks now.
+            state.called = state.called.saturating_sub(1);
         }
     }
 
@@ -222,6 +226,48 @@ impl Shared {
     /// The queue is whole between any two statements under this lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells how long turns are, in CPU time, where they are longer than [`TURN`].
+///
+/// That clock is a system call, which would be a seventh of the shortest turns. So it is read only where the clock on the wall
+/// says that a turn may have been so long, and at times between turns, so that it is never far behind.
+struct TurnClock {
+    begun: Instant,
+    /// The CPU time when it was last read, and when that was.
+    cpu: Duration,
+    read: Instant,
+}
+
+impl TurnClock {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { begun: now, cpu: cpu_time(), read: now }
+    }
+
+    /// Begins a turn.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.begun = now;
+        // What other turns took since is then less than a turn.
+        if now.duration_since(self.read) >= TURN {
+            (self.cpu, self.read) = (cpu_time(), now);
+        }
+    }
+
+    /// Ends it, and returns the CPU time that it took, or less than one [`TURN`] more; nothing where it was shorter than that.
+    fn end(&mut self) -> Duration {
+        let now = Instant::now();
+        let wall = now.duration_since(self.begun);
+        if wall < TURN {
+            return Duration::ZERO;
+        }
+        let cpu = cpu_time();
+        let since = cpu.saturating_sub(self.cpu);
+        (self.cpu, self.read) = (cpu, now);
+        // The one has turns before this one in it, the other waiting for the processor: it took no more than either.
+        since.min(wall)
     }
 }
 
@@ -253,13 +299,13 @@ impl Drop for End {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::turn::give_way;
 
     const INTERVAL: u64 = 1_000;
 
@@ -273,19 +319,6 @@ mod tests {
             waiting_per_payer_max: 10,
         };
         Scheduler::new(1, room, INTERVAL, patience).expect("starts")
-    }
-
-    /// Gives way once, as a guest does that has burnt the fuel of an interval.
-    async fn give_way() {
-        let mut gave = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut gave, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
 
     /// A thread that is held up, so that what is queued meanwhile is decided about at once.

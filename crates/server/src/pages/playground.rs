@@ -18,10 +18,9 @@ use serde::Deserialize;
 
 use super::{foreign, grouped, page, verbatim};
 use crate::app::App;
-use crate::convert;
 use crate::extract::{Path, Query, reference};
 use crate::problem::Refusal;
-use crate::routes::call::count;
+use crate::{convert, counts};
 
 /// The most examples that a page shows of a function.
 const EXAMPLES_MAX: usize = 3;
@@ -159,7 +158,7 @@ impl Playground {
             payment: None,
         };
         let result = app.registry.call(request).await;
-        count(&result);
+        counts::call(&result);
         let reply = result.map_err(|error| Refusal::from(error).into_problem())?;
         let response = convert::reply(&app.registry, reply, None, &[]).await;
         let output = match (&function.ty.result, response.output.as_str()) {

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::convert;
 use crate::extract::{Body, Head, Path, Query, payment, reference};
 use crate::problem::{Refusal, no_such_method};
 use crate::routes::implementations::{choose, chosen as chosen_response};
+use crate::{convert, counts};
 
 type FunctionPath = Path<(String, String, String, String)>;
 
@@ -82,7 +82,7 @@ pub(crate) async fn call(
     let asked = request.release.clone();
     // Apart: this future is moved as it is routed, and that one is large.
     let result = Box::pin(app.registry.call(request)).await;
-    count(&result);
+    counts::call(&result);
     match result {
         Ok(reply) => {
             let affecting = affecting(&app.registry, &reply).await;
@@ -178,7 +178,9 @@ const REPLY_BYTES: usize = 8 * 1024;
 fn written(body: &CallResponse) -> Response {
     let mut bytes = Vec::with_capacity(REPLY_BYTES);
     serde_json::to_writer(&mut bytes, body).expect("a reply has string keys only");
-    ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+    let mut response = Response::new(bytes.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Returns the reply of a paid call again, with its receipt. Whoever knows the unguessable id may have it.
@@ -202,15 +204,4 @@ pub(crate) async fn affecting(registry: &Registry, reply: &CallReply) -> Arc<Vec
         tracing::warn!(%error, "Could not look for advisories");
         Arc::default()
     })
-}
-
-pub(crate) fn count(result: &Result<CallReply, CallError>) {
-    let outcome = match result {
-        Ok(reply) => {
-            metrics::counter!("glassbox_fuel_total").increment(reply.stored.fuel_used);
-            "ok"
-        }
-        Err(error) => error.code(),
-    };
-    metrics::counter!("glassbox_calls_total", "outcome" => outcome).increment(1);
 }

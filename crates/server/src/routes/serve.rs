@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::call;
 use crate::app::App;
+use crate::counts;
 use crate::extract::{Head, Path, has_token, payment, read, reference};
 use crate::problem::Refusal;
 
@@ -141,7 +142,7 @@ async fn answer(app: &App, [ns, name, version]: [String; 3], request: Request) -
     };
     let asked = request.release.clone();
     let result = app.registry.call(request).await;
-    call::count(&result);
+    counts::call(&result);
     match result {
         Ok(reply) => {
             let affecting = call::affecting(&app.registry, &reply).await;
