@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use glassbox_core::Digest;
 use glassbox_core::value::{binary, json, wave};
 use glassbox_sandbox::{
-    Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig, SandboxError, Spec,
+    FailureKind, Flow, Function, Grants, Invocation, Outcome, Run, RunLimits, Sandbox, SandboxConfig,
+    SandboxError, Spec,
 };
 use serde_json::Value as Json;
 
@@ -127,6 +128,46 @@ async fn honest_components_give_the_expected_values() {
         eprintln!("{sample}: {fuel} fuel");
     }
     assert_eq!(cases_run, 95);
+}
+
+/// Each ends as its host must make it end, and its bill is the same every time and in every place.
+#[tokio::test]
+async fn hostile_components_end_as_they_should() {
+    let Some(corpus) = corpus() else { return };
+    let on_demand =
+        Sandbox::new(SandboxConfig { pool: false, threads: 1, ..SandboxConfig::default() }).expect("starts");
+    let folder = corpus.join("hostile");
+    let tests: Json = serde_json::from_str(&text(&folder.join("tests.json"))).expect("valid JSON");
+    let spec = spec(&folder);
+    for case in tests["cases"].as_array().expect("cases") {
+        let (file, outcome) = (case["component"].as_str().expect("a file"), case["outcome"].as_str());
+        let component = fs::read(folder.join(file)).expect("the component");
+        let limit = |name: &str| case["limits"].get(name).unwrap_or(&tests["limits"][name]).as_u64();
+        let limits = RunLimits {
+            fuel: limit("fuel").expect("a limit"),
+            memory_bytes: limit("memory").expect("a limit") as usize,
+            ..RunLimits::default()
+        };
+        if let Err(refused) = sandbox().prepare(Digest::of(&component), &component, &grants(case)) {
+            let is_not_granted = matches!(refused, SandboxError::NotGranted { .. });
+            assert!(is_not_granted && outcome == Some("not-granted"), "{file}: {refused}");
+            continue;
+        }
+        let function = function(&spec, case);
+        let run = call(&sandbox(), &component, function, case, limits).await;
+        let ended = match &run.outcome {
+            Outcome::Returned(_) => "ok",
+            // Where a stack ends depends on the compiler, so that has a name of its own.
+            Outcome::Failed(failure) if failure.kind == FailureKind::StackExhausted => "trap",
+            Outcome::Failed(failure) => failure.kind.name(),
+        };
+        assert_eq!(Some(ended), outcome, "{file}: {:?}", run.outcome);
+        for elsewhere in [sandbox(), on_demand.clone()] {
+            let again = call(&elsewhere, &component, function, case, limits).await;
+            assert_eq!(again.fuel_used, run.fuel_used, "{file}");
+        }
+        eprintln!("{file}: {ended}, {} fuel, {:?}", run.fuel_used, run.elapsed);
+    }
 }
 
 #[test]
